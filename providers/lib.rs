@@ -1,0 +1,1 @@
+//! The `Provider` trait and the providers that ship with tunebench.

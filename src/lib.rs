@@ -1,0 +1,1 @@
+//! The tunebench program as a library.

@@ -1,0 +1,3 @@
+//! The tunebench program.
+
+fn main() {}

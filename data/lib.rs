@@ -1,9 +1,30 @@
 //! Labelled text: loading and checking it, and the prompt of a classification task.
 //!
-//! No async, no network: a row of data starts its way here.
+//! No async, no network. A row of data starts its way here: [`Source`] names a file, [`Source::load`] and
+//! [`Source::check`] make a [`Dataset`] or a [`TestSet`] of it, and [`Prompt`] turns each [`Example`] into messages
+//! for a model and the model's answer into a label.
 
+mod answer;
+mod dataset;
+mod encoding;
 mod example;
+mod fault;
+mod hashed;
 mod labels;
+mod prompt;
+mod rows;
+mod scan;
+mod source;
+mod tag;
 
+pub use answer::AnswerError;
+pub use dataset::{Dataset, Examples, TestSet};
 pub use example::{BadExampleId, Example, ExampleId};
+pub use fault::{DataError, Fault, HeaderFault, QuoteFault, Reason};
 pub use labels::{LabelId, LabelSet, LabelSetError};
+pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
+pub use rows::{Row, Rows};
+pub use source::{Format, Source};
+
+#[cfg(test)]
+mod tests;

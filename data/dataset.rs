@@ -1,0 +1,107 @@
+//! Checked data: in memory for training, streamed for testing.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::fault::{DataError, Fault, Reason};
+use crate::rows::Rows;
+use crate::source::Source;
+use crate::{Example, ExampleId, LabelSet};
+
+/// Labelled examples in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The examples, in the order of the file; at least one.
+    pub examples: Vec<Example>,
+    /// The labels they are taken from.
+    pub labels: LabelSet,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A file whose rows have all been checked and are read again when they are needed, so that a test set of
+/// any size fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestSet {
+    pub(crate) source: Source,
+    pub(crate) labels: LabelSet,
+    pub(crate) len: usize,
+    /// Contents that stand in more than one row; the others need no counting.
+    pub(crate) repeated: HashSet<ExampleId>,
+    pub(crate) sha256: String,
+}
+
+impl TestSet {
+    /// How many examples there are; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "a checked file has at least one row")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The labels that the examples are taken from.
+    pub fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    /// The file.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Reads the examples, in the order of the file.
+    pub fn examples(&self) -> Result<Examples, DataError> {
+        let (labels, repeated) = (self.labels.clone(), self.repeated.clone());
+        Ok(Examples {
+            rows: self.source.rows()?,
+            source: self.source.clone(),
+            labels,
+            repeated,
+            seen: HashMap::new(),
+        })
+    }
+}
+
+/// The examples of a [`TestSet`], read as they are asked for.
+///
+/// An error means that the file is no longer the one that was checked.
+pub struct Examples {
+    rows: Rows,
+    source: Source,
+    labels: LabelSet,
+    repeated: HashSet<ExampleId>,
+    seen: HashMap<ExampleId, u32>,
+}
+
+impl Iterator for Examples {
+    type Item = Result<Example, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = match self.rows.next_row() {
+            Ok(None) => return None,
+            Ok(Some(Ok(row))) => row,
+            Ok(Some(Err(fault))) => return Some(Err(self.changed(fault))),
+            Err(error) => return Some(Err(error)),
+        };
+        let Some(label) = self.labels.get(&row.label) else {
+            let fault = Fault { line: row.line, reason: Reason::UnknownLabel(row.label) };
+            return Some(Err(self.changed(fault)));
+        };
+        let mut id = ExampleId::of(&row.text, &row.label, 0);
+        if self.repeated.contains(&id) {
+            let repetition = self.seen.entry(id).or_insert(0);
+            id = ExampleId::of(&row.text, &row.label, *repetition);
+            *repetition += 1;
+        }
+        Some(Ok(Example { id, text: row.text, label }))
+    }
+}
+
+impl Examples {
+    fn changed(&self, fault: Fault) -> DataError {
+        DataError::Rows { path: self.source.path.clone(), faults: vec![fault] }
+    }
+}

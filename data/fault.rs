@@ -1,0 +1,149 @@
+//! What can be wrong with a data file, told all at once.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How many bad rows a message lists; the rest is counted.
+const LISTED: usize = 20;
+
+/// A data file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The file can't be opened or read.
+    #[error("cannot read `{}`: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing tells whether the file is CSV, TSV or JSONL.
+    #[error("cannot tell the format of `{}` from its name; set `format` to \"csv\", \"tsv\" or \"jsonl\"", .0.display())]
+    UnknownFormat(PathBuf),
+    /// The name is not that of an encoding.
+    #[error("unknown encoding `{0}`; give a name such as \"utf-8\", \"windows-1252\" or \"shift_jis\"")]
+    UnknownEncoding(String),
+    /// The file holds no row.
+    #[error("`{}` holds no rows", .0.display())]
+    Empty(PathBuf),
+    /// The header row can't be used.
+    #[error("`{}`, line {line}: {reason}", .path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// Where the header stands, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: HeaderFault,
+    },
+    /// Some rows are bad.
+    #[error("{}", Listing(.path, .faults))]
+    Rows {
+        /// The file.
+        path: PathBuf,
+        /// Every bad row, in the order of the file; at least one.
+        faults: Vec<Fault>,
+    },
+}
+
+impl DataError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
+/// What is wrong with a header row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderFault {
+    /// A column that is asked for is not there.
+    #[error("no column `{wanted}`; the columns are {}", quoted(.found))]
+    Missing {
+        /// The column that was asked for.
+        wanted: String,
+        /// Those that are there.
+        found: Vec<String>,
+    },
+    /// Two columns have the same name.
+    #[error("the column `{0}` stands twice")]
+    Duplicate(String),
+    /// The header is not valid in the file's encoding.
+    #[error("the header holds invalid bytes; if the file is not UTF-8, set `encoding`")]
+    Bytes,
+}
+
+/// One bad row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where the row begins, from 1, the header included.
+    pub line: u64,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The row has fewer or more fields than the header.
+    #[error("{found} field{} instead of {expected}", if *.found == 1 { "" } else { "s" })]
+    Ragged {
+        /// Fields in the header.
+        expected: usize,
+        /// Fields in the row.
+        found: usize,
+    },
+    /// The text is empty or only white space.
+    #[error("the text is empty")]
+    EmptyText,
+    /// The label is empty or only white space.
+    #[error("the label is empty")]
+    EmptyLabel,
+    /// The label holds a line break or another control character.
+    #[error("the label `{}` holds a control character", .0.escape_debug())]
+    UnprintableLabel(String),
+    /// The bytes are not valid in the file's encoding.
+    #[error("invalid bytes; if the file is not UTF-8, set `encoding`")]
+    Bytes,
+    /// A quote is opened and never closed, or text follows a closing quote.
+    #[error("{0}; if quotes are plain characters in this file, set `quotes = false`")]
+    Quote(QuoteFault),
+    /// The label is not in the label set.
+    #[error("the label `{0}` is not among the labels of the task")]
+    UnknownLabel(String),
+    /// A line of JSONL is no JSON object with the wanted members.
+    #[error("{0}")]
+    Json(String),
+}
+
+/// A quoted field that breaks the rules of RFC 4180, so that rows may have run together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QuoteFault {
+    /// The file ends inside quotes.
+    #[error("a quoted field is never closed")]
+    Unclosed,
+    /// Something other than a delimiter follows the closing quote.
+    #[error("text follows the closing quote of a field")]
+    Trailing,
+}
+
+struct Listing<'a>(&'a Path, &'a [Fault]);
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(path, faults) = self;
+        let rows = if faults.len() == 1 { "row" } else { "rows" };
+        write!(f, "{} bad {rows} in `{}`", faults.len(), path.display())?;
+        for fault in faults.iter().take(LISTED) {
+            write!(f, "\n  line {}: {}", fault.line, fault.reason)?;
+        }
+        if faults.len() > LISTED {
+            write!(f, "\n  … and {} more", faults.len() - LISTED)?;
+        }
+        Ok(())
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{}`", name.escape_debug())).collect::<Vec<_>>().join(", ")
+}

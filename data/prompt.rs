@@ -1,0 +1,243 @@
+//! The prompt of a classification task: instruction, label set and text, each in its tag.
+//!
+//! Base and tuned model, training row and test row, all see the same rendering.
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{AnswerError, AnswerParser};
+use crate::tag::{self, Tag};
+use crate::{LabelId, LabelSet};
+
+/// The parts of a prompt that a user can set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptTemplate {
+    /// What the model is told to do.
+    pub instruction: String,
+    /// The tag around the list of labels.
+    pub categories_tag: String,
+    /// The tag around the text to classify.
+    pub item_tag: String,
+    /// The tag around the answer.
+    pub output_tag: String,
+}
+
+impl Default for PromptTemplate {
+    fn default() -> Self {
+        Self {
+            instruction: "Classify the item into exactly one of the categories.".into(),
+            categories_tag: "categories".into(),
+            item_tag: "item".into(),
+            output_tag: "output".into(),
+        }
+    }
+}
+
+/// Why a template makes no prompt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    /// The name of a tag is no plain word.
+    #[error("`{0}` is no name for a tag; use a letter, then letters, digits, `_` or `-`")]
+    BadTag(String),
+    /// Two of the three tags are the same.
+    #[error("the tag `{0}` is used for two parts of the prompt")]
+    SameTag(String),
+    /// A label could be mistaken for a tag.
+    #[error("the label `{label}` holds one of the prompt's tags; set other names under `[prompt]`")]
+    TagInLabel {
+        /// The label.
+        label: String,
+    },
+}
+
+/// Who says a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The task.
+    System,
+    /// The text to classify.
+    User,
+    /// The answer, in training rows.
+    Assistant,
+}
+
+/// A message of a conversation with a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// A prompt for one label set: renders texts as messages, and reads answers.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    template: PromptTemplate,
+    labels: LabelSet,
+    system: String,
+    item: Tag,
+    output: Tag,
+    /// All three, none of which a text may forge.
+    tags: [Tag; 3],
+    parser: AnswerParser,
+}
+
+impl Prompt {
+    /// Checks the template and fits it to the label set.
+    pub fn new(template: PromptTemplate, labels: LabelSet) -> Result<Self, PromptError> {
+        let tag = |name: &str| Tag::new(name).ok_or_else(|| PromptError::BadTag(name.to_owned()));
+        let categories = tag(&template.categories_tag)?;
+        let item = tag(&template.item_tag)?;
+        let output = tag(&template.output_tag)?;
+        let same = |a: &Tag, b: &Tag| a.to_string().eq_ignore_ascii_case(&b.to_string());
+        for (a, b) in [(&categories, &item), (&categories, &output), (&item, &output)] {
+            if same(a, b) {
+                return Err(PromptError::SameTag(a.to_string()));
+            }
+        }
+        let tags = [categories.clone(), item.clone(), output.clone()];
+        if let Some((_, label)) = labels.iter().find(|(_, name)| tag::holds(name, &tags)) {
+            return Err(PromptError::TagInLabel { label: label.to_owned() });
+        }
+        let system = format!(
+            "{}\n\n{}\n{}\n{}\n\nAnswer with one of the categories, exactly as it is written there, inside {}{}.",
+            template.instruction.trim(),
+            categories.open(),
+            labels.names().join("\n"),
+            categories.close(),
+            output.open(),
+            output.close(),
+        );
+        let parser = AnswerParser::new(output.clone(), &labels);
+        Ok(Self { template, labels, system, item, output, tags, parser })
+    }
+
+    /// What the prompt was made from.
+    pub fn template(&self) -> &PromptTemplate {
+        &self.template
+    }
+
+    /// The labels to choose from.
+    pub fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    /// The messages that ask for the label of a text: the task as `system`, the text as `user`.
+    ///
+    /// The text can't leave its tag: see [`Prompt`]'s tests for what is tried.
+    pub fn render(&self, text: &str) -> Vec<Message> {
+        let mut user = String::with_capacity(text.len() + 32);
+        user.push_str(&self.item.open());
+        user.push('\n');
+        tag::defuse(text, &self.tags, &mut user);
+        user.push('\n');
+        user.push_str(&self.item.close());
+        vec![
+            Message { role: Role::System, content: self.system.clone() },
+            Message { role: Role::User, content: user },
+        ]
+    }
+
+    /// The messages of a training row: those of [`render`](Self::render), then the right answer.
+    pub fn render_training(&self, text: &str, label: LabelId) -> Vec<Message> {
+        let mut messages = self.render(text);
+        messages.push(Message { role: Role::Assistant, content: self.answer(label) });
+        messages
+    }
+
+    /// The answer that names a label, as a model is trained to give it.
+    pub fn answer(&self, label: LabelId) -> String {
+        format!("{}{}{}", self.output.open(), self.labels.name(label), self.output.close())
+    }
+
+    /// A text after which a model may stop: the answer is complete without it.
+    pub fn stop_sequence(&self) -> String {
+        self.output.close()
+    }
+
+    /// The label that an answer names.
+    ///
+    /// Only what stands inside the output tag counts, where there is one; a missing opening or closing tag is
+    /// forgiven. A label matches letter for letter, or else after folding case, white space and Unicode form
+    /// (NFKC). What could be two labels is ambiguous.
+    pub fn parse(&self, answer: &str) -> Result<LabelId, AnswerError> {
+        self.parser.parse(answer, &self.labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn labels(names: &[&str]) -> LabelSet {
+        LabelSet::new(names.iter().map(ToString::to_string).collect()).unwrap()
+    }
+
+    fn prompt() -> Prompt {
+        Prompt::new(PromptTemplate::default(), labels(&["refund", "exchange rate"])).unwrap()
+    }
+
+    #[test]
+    fn looks_like_this() {
+        let said: Vec<_> = prompt()
+            .render_training("Where is my money?", LabelId(0))
+            .into_iter()
+            .map(|message| (message.role, message.content))
+            .collect();
+        let system = "\
+Classify the item into exactly one of the categories.
+
+<categories>
+refund
+exchange rate
+</categories>
+
+Answer with one of the categories, exactly as it is written there, inside <output></output>.";
+        assert_eq!(
+            said,
+            [
+                (Role::System, system.to_owned()),
+                (Role::User, "<item>\nWhere is my money?\n</item>".to_owned()),
+                (Role::Assistant, "<output>refund</output>".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn bad_templates_are_refused() {
+        let with = |categories: &str, item: &str, names: &[&str]| {
+            let (categories_tag, item_tag) = (categories.to_owned(), item.to_owned());
+            let template = PromptTemplate { categories_tag, item_tag, ..PromptTemplate::default() };
+            Prompt::new(template, labels(names)).unwrap_err()
+        };
+        assert_eq!(with("a b", "item", &["x"]), PromptError::BadTag("a b".into()));
+        assert_eq!(with("Item", "item", &["x"]), PromptError::SameTag("Item".into()));
+        let label = "</output>".to_owned();
+        assert_eq!(with("c", "item", &["x", &label]), PromptError::TagInLabel { label });
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_leaves_its_tag(text in "([</ >]|item|ITEM|categories|output|\\PC)*") {
+            let prompt = prompt();
+            let user = &prompt.render(&text)[1].content;
+            let inside = user.strip_prefix("<item>\n").and_then(|u| u.strip_suffix("\n</item>")).unwrap();
+            prop_assert!(!tag::holds(inside, &prompt.tags));
+        }
+
+        #[test]
+        fn reads_the_answers_it_teaches(names in prop::collection::btree_set("[a-zA-Z0-9_ .ÄéΣß中-]{1,12}", 1..20)) {
+            let names: Vec<_> = names.iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+            prop_assume!(!names.is_empty());
+            if let Ok(set) = LabelSet::new(names) {
+                let prompt = Prompt::new(PromptTemplate::default(), set.clone()).unwrap();
+                for (id, _) in set.iter() {
+                    prop_assert_eq!(prompt.parse(&prompt.answer(id)), Ok(id));
+                }
+            }
+        }
+    }
+}

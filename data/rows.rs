@@ -1,0 +1,213 @@
+//! Raw rows of a file, one after the other: CSV, TSV and JSONL.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::encoding;
+use crate::fault::{DataError, Fault, HeaderFault, Reason};
+use crate::hashed::Hashed;
+use crate::scan::Scanner;
+use crate::source::{Format, Source};
+
+/// The bytes of a file as UTF-8, their fingerprint taken on the way.
+type Input = encoding::Utf8<Hashed<File>>;
+
+/// One row, as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where the row begins, from 1, the header included.
+    pub line: u64,
+    /// The text, untouched.
+    pub text: String,
+    /// The label, without outer white space.
+    pub label: String,
+}
+
+/// The rows of a file, read as they are asked for. Bad rows come as faults, and reading goes on behind them.
+pub struct Rows {
+    reader: Reader,
+}
+
+enum Reader {
+    Delimited(Delimited),
+    Json(JsonLines),
+}
+
+impl Rows {
+    pub(crate) fn open(source: &Source) -> Result<Self, DataError> {
+        let path = &source.path;
+        let format = source.format()?;
+        let fallback = match &source.encoding {
+            Some(name) => {
+                Some(encoding::named(name).ok_or_else(|| DataError::UnknownEncoding(name.clone()))?)
+            }
+            None => None,
+        };
+        let file = File::open(path).map_err(DataError::io(path))?;
+        let input = encoding::decode(Hashed::new(file), fallback).map_err(DataError::io(path))?;
+        let reader = match format {
+            Format::Csv => Reader::Delimited(Delimited::open(source, input, b',')?),
+            Format::Tsv => Reader::Delimited(Delimited::open(source, input, b'\t')?),
+            Format::Jsonl => Reader::Json(JsonLines::open(source, input)),
+        };
+        Ok(Self { reader })
+    }
+
+    /// The next row. The outer error ends the reading; a fault concerns one row only.
+    pub fn next_row(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
+        let raw = match &mut self.reader {
+            Reader::Delimited(reader) => reader.next()?,
+            Reader::Json(reader) => reader.next()?,
+        };
+        Ok(raw.map(|row| row.and_then(checked)))
+    }
+
+    /// After the last row: the SHA-256 of the file's bytes, and faults that concern no single row's fields.
+    pub(crate) fn finish(self) -> (String, Vec<Fault>) {
+        match self.reader {
+            Reader::Delimited(reader) => {
+                let (input, faults) = reader.csv.into_inner().finish();
+                (input.into_inner().into_hex(), faults)
+            }
+            Reader::Json(reader) => (reader.input.into_inner().into_inner().into_hex(), Vec::new()),
+        }
+    }
+}
+
+/// What holds for a row of any format.
+fn checked(row: Row) -> Result<Row, Fault> {
+    let reason = if row.text.trim().is_empty() {
+        Reason::EmptyText
+    } else if row.label.is_empty() {
+        Reason::EmptyLabel
+    } else if row.label.chars().any(char::is_control) {
+        Reason::UnprintableLabel(row.label)
+    } else {
+        return Ok(row);
+    };
+    Err(Fault { line: row.line, reason })
+}
+
+struct Delimited {
+    path: PathBuf,
+    csv: csv::Reader<Scanner<Input>>,
+    record: csv::ByteRecord,
+    columns: usize,
+    text: usize,
+    label: usize,
+}
+
+impl Delimited {
+    fn open(source: &Source, input: Input, delimiter: u8) -> Result<Self, DataError> {
+        let path = source.path.clone();
+        let mut csv = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .quoting(source.quotes)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(Scanner::new(input, delimiter, source.quotes));
+        let mut record = csv::ByteRecord::new();
+        if !read(&path, &mut csv, &mut record)? {
+            return Err(DataError::Empty(path));
+        }
+        let line = csv.get_mut().next_start().unwrap_or(1);
+        let fault = |reason| DataError::Header { path: path.clone(), line, reason };
+        let names: Vec<String> = csv::StringRecord::from_byte_record(record.clone())
+            .map_err(|_| fault(HeaderFault::Bytes))?
+            .iter()
+            .map(|name| name.trim().to_owned())
+            .collect();
+        if let Some(twice) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+            return Err(fault(HeaderFault::Duplicate(twice.1.clone())));
+        }
+        let column = |wanted: &str| {
+            let missing = || HeaderFault::Missing { wanted: wanted.to_owned(), found: names.clone() };
+            names.iter().position(|name| name == wanted).ok_or_else(|| fault(missing()))
+        };
+        let (text, label) = (column(&source.text)?, column(&source.label)?);
+        Ok(Self { columns: names.len(), path, csv, record, text, label })
+    }
+
+    fn next(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
+        if !read(&self.path, &mut self.csv, &mut self.record)? {
+            return Ok(None);
+        }
+        let line = self.csv.get_mut().next_start().unwrap_or(0);
+        Ok(Some(self.row(line)))
+    }
+
+    fn row(&self, line: u64) -> Result<Row, Fault> {
+        let fault = |reason| Fault { line, reason };
+        if self.record.len() != self.columns {
+            return Err(fault(Reason::Ragged { expected: self.columns, found: self.record.len() }));
+        }
+        let field = |i: usize| std::str::from_utf8(&self.record[i]).map_err(|_| fault(Reason::Bytes));
+        Ok(Row { line, text: field(self.text)?.to_owned(), label: field(self.label)?.trim().to_owned() })
+    }
+}
+
+fn read(
+    path: &Path,
+    csv: &mut csv::Reader<Scanner<Input>>,
+    record: &mut csv::ByteRecord,
+) -> Result<bool, DataError> {
+    csv.read_byte_record(record).map_err(|error| DataError::io(path)(error.into()))
+}
+
+struct JsonLines {
+    path: PathBuf,
+    input: BufReader<Input>,
+    text: String,
+    label: String,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+impl JsonLines {
+    fn open(source: &Source, input: Input) -> Self {
+        Self {
+            path: source.path.clone(),
+            input: BufReader::new(input),
+            text: source.text.clone(),
+            label: source.label.clone(),
+            line: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
+        loop {
+            self.buffer.clear();
+            let n = self.input.read_until(b'\n', &mut self.buffer).map_err(DataError::io(&self.path))?;
+            if n == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(Some(self.row().map_err(|reason| Fault { line: self.line, reason })));
+            }
+        }
+    }
+
+    fn row(&self) -> Result<Row, Reason> {
+        let text = std::str::from_utf8(&self.buffer).map_err(|_| Reason::Bytes)?;
+        let object: serde_json::Map<String, Value> =
+            serde_json::from_str(text).map_err(|error| Reason::Json(format!("no JSON object: {error}")))?;
+        let member = |name: &str| {
+            object.get(name).ok_or_else(|| Reason::Json(format!("the object has no member `{name}`")))
+        };
+        let Value::String(text) = member(&self.text)? else {
+            return Err(Reason::Json(format!("`{}` is no string", self.text)));
+        };
+        let label = match member(&self.label)? {
+            Value::String(label) => label.trim().to_owned(),
+            // Numbered classes are common, and a number has one spelling only.
+            label @ (Value::Number(_) | Value::Bool(_)) => label.to_string(),
+            _ => return Err(Reason::Json(format!("`{}` is no string or number", self.label))),
+        };
+        Ok(Row { line: self.line, text: text.clone(), label })
+    }
+}

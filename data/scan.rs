@@ -1,0 +1,133 @@
+//! Where records begin, and whether their quotes are in order.
+//!
+//! The CSV reader forgives quotes that are never closed or that close too early: rows then run together
+//! without a word. This pass-through watches the bytes on their way to it and says where that happens.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+
+use crate::fault::{Fault, QuoteFault, Reason};
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Between records.
+    Outside,
+    /// At the first byte of a field.
+    FieldStart,
+    Plain,
+    Quoted,
+    /// Behind a quote inside quotes: the field ends, or the quote was doubled.
+    QuoteSeen,
+}
+
+/// A reader that passes bytes on and remembers the line each record begins in.
+pub(crate) struct Scanner<R> {
+    source: R,
+    delimiter: u8,
+    /// Whether the quote character means anything.
+    quotes: bool,
+    state: State,
+    line: u64,
+    after_cr: bool,
+    /// The line in which the record that is being read begins.
+    current: u64,
+    starts: VecDeque<u64>,
+    faults: Vec<Fault>,
+}
+
+impl<R: Read> Scanner<R> {
+    pub(crate) fn new(source: R, delimiter: u8, quotes: bool) -> Self {
+        Self {
+            source,
+            delimiter,
+            quotes,
+            state: State::Outside,
+            line: 1,
+            after_cr: false,
+            current: 1,
+            starts: VecDeque::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The line in which the next record begins; to be asked once for each record.
+    pub(crate) fn next_start(&mut self) -> Option<u64> {
+        self.starts.pop_front()
+    }
+
+    /// The source, and every broken quote in the order of the file.
+    pub(crate) fn finish(self) -> (R, Vec<Fault>) {
+        (self.source, self.faults)
+    }
+
+    fn fault(&mut self, kind: QuoteFault) {
+        self.faults.push(Fault { line: self.current, reason: Reason::Quote(kind) });
+    }
+
+    fn step(&mut self, byte: u8) {
+        let line_end = byte == b'\n' || byte == b'\r';
+        if self.state == State::Outside && !line_end {
+            self.current = self.line;
+            self.starts.push_back(self.line);
+            self.state = State::FieldStart;
+        }
+        self.state = match (self.state, byte) {
+            (State::Quoted, b'"') => State::QuoteSeen,
+            (State::Quoted, _) => State::Quoted,
+            (State::QuoteSeen, b'"') => State::Quoted,
+            (State::FieldStart, b'"') if self.quotes => State::Quoted,
+            (_, b'\n' | b'\r') => State::Outside,
+            (_, byte) if byte == self.delimiter => State::FieldStart,
+            (State::QuoteSeen, _) => {
+                self.fault(QuoteFault::Trailing);
+                State::Plain
+            }
+            _ => State::Plain,
+        };
+        // CR, LF and CR LF each end one line.
+        if line_end && !(byte == b'\n' && self.after_cr) {
+            self.line += 1;
+        }
+        self.after_cr = byte == b'\r';
+    }
+}
+
+impl<R: Read> Read for Scanner<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(out)?;
+        for &byte in &out[..n] {
+            self.step(byte);
+        }
+        if n == 0 && self.state == State::Quoted && !out.is_empty() {
+            self.fault(QuoteFault::Unclosed);
+            self.state = State::Outside;
+        }
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(text: &str) -> (Vec<u64>, Vec<Fault>) {
+        let mut scanner = Scanner::new(text.as_bytes(), b',', true);
+        io::copy(&mut scanner, &mut io::sink()).unwrap();
+        (scanner.starts.into(), scanner.faults)
+    }
+
+    #[test]
+    fn knows_the_line_of_each_record_whatever_ends_a_line() {
+        assert_eq!(scan("a,b\r\n\r\nc,d\ne,\"f\r\ng\"\rh,i").0, [1, 3, 4, 6]);
+        assert_eq!(scan("\n\na\n").0, [3]);
+        assert_eq!(scan("").0, [0; 0]);
+    }
+
+    #[test]
+    fn tells_of_quotes_that_swallow_rows() {
+        let quote = |line, kind| Fault { line, reason: Reason::Quote(kind) };
+        assert_eq!(scan("a\n\"b,c\nd\n").1, [quote(2, QuoteFault::Unclosed)]);
+        assert_eq!(scan("a\n\"b,c\n\"d,e\nf").1, [quote(2, QuoteFault::Trailing)]);
+        assert_eq!(scan("a\n\"b\"\"c\",\"\"\nd\"e\"").1, []);
+    }
+}

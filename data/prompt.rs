@@ -156,6 +156,11 @@ impl Prompt {
         self.output.close()
     }
 
+    /// Whether an answer holds a complete output, closing tag included: then nothing that matters was cut off.
+    pub fn is_closed(&self, answer: &str) -> bool {
+        self.output.find(answer, 0).is_some_and(|tag| tag.closing || self.output.find(answer, tag.end).is_some())
+    }
+
     /// The label that an answer names.
     ///
     /// Only what stands inside the output tag counts, where there is one; a missing opening or closing tag is
@@ -204,6 +209,15 @@ Answer with one of the categories, exactly as it is written there, inside <outpu
                 (Role::Assistant, "<output>refund</output>".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn knows_a_complete_answer() {
+        let prompt = prompt();
+        assert!(prompt.is_closed("so: <output>refund</output> and so on"));
+        assert!(prompt.is_closed("refund</output>"));
+        assert!(!prompt.is_closed("<output>refund"));
+        assert!(!prompt.is_closed("refund"));
     }
 
     #[test]

@@ -1,1 +1,26 @@
-//! The `Provider` trait and the providers that ship with tunebench.
+//! The [`Provider`] trait of tunebench, and the providers that ship with it.
+//!
+//! To write a provider, implement [`Provider`] (and [`FineTuning`], where there is such a thing), put it through
+//! `test_kit::contract` (feature `test-kit`), and register it: `Registry::builtin().with("acme", …)`.
+
+mod completion;
+mod error;
+mod fine_tuning;
+#[cfg(feature = "local")]
+pub mod local;
+mod model;
+mod provider;
+mod registry;
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
+
+pub use async_trait::async_trait;
+pub use completion::{Completion, CompletionRequest, FinishReason, Usage};
+pub use error::{Cause, ProviderError, Retry, Scope, SettingError};
+pub use fine_tuning::{
+    FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
+    TrainingProgress, TuningSpec,
+};
+pub use model::{BadModelRef, ModelInfo, ModelRef};
+pub use provider::{Access, Provider};
+pub use registry::{Factory, Registry, Setup};

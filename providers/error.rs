@@ -1,0 +1,145 @@
+//! What can go wrong at a provider, typed by what the caller must do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A mistake in what the user set, found before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SettingError {
+    /// The setting or hyperparameter that is wrong, if it is one.
+    pub setting: Option<String>,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl SettingError {
+    /// A mistake that lies in no single setting.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { setting: None, message: message.into() }
+    }
+
+    /// A mistake in one setting.
+    pub fn at(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { setting: Some(setting.into()), message: message.into() }
+    }
+}
+
+/// How far a failure reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// This request only: other rows may well be answered.
+    Request,
+    /// Every request to this model.
+    Model,
+    /// Every request to this provider: a bad key, no credit.
+    Provider,
+}
+
+/// Whether the same request may succeed if it is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// It will fail again.
+    Never,
+    /// It may succeed later.
+    Later {
+        /// How long the provider asks to wait, where it says so.
+        after: Option<Duration>,
+    },
+}
+
+/// The kind of failure, as it is counted in reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The provider was not reached, or the connection broke.
+    Network,
+    /// A rate limit: too many requests or tokens for now.
+    RateLimit,
+    /// A quota or a credit that is used up.
+    Quota,
+    /// The key is missing or refused, or gives no right to this.
+    Access,
+    /// There is no such model, job or file.
+    NotFound,
+    /// The request is wrong and will stay so.
+    Invalid,
+    /// The provider failed.
+    Server,
+    /// The provider does not offer this.
+    Unsupported,
+}
+
+/// A failed call.
+///
+/// `Display` gives the message alone; the hint is for the caller to show apart. Neither may hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProviderError {
+    /// The kind of failure.
+    pub cause: Cause,
+    /// How far it reaches.
+    pub scope: Scope,
+    /// Whether to try again.
+    pub retry: Retry,
+    /// What happened: a fragment in lower case, without a final full stop.
+    pub message: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+    /// The provider's own name for the request, to quote to its support.
+    pub request_id: Option<String>,
+}
+
+impl ProviderError {
+    /// A failure with the scope and retry advice that are usual for its cause.
+    pub fn new(cause: Cause, message: impl Into<String>) -> Self {
+        let later = Retry::Later { after: None };
+        let (scope, retry) = match cause {
+            Cause::Network | Cause::Server | Cause::RateLimit => (Scope::Request, later),
+            Cause::Invalid => (Scope::Request, Retry::Never),
+            Cause::NotFound | Cause::Unsupported => (Scope::Model, Retry::Never),
+            Cause::Quota | Cause::Access => (Scope::Provider, Retry::Never),
+        };
+        Self { cause, scope, retry, message: message.into(), hint: None, request_id: None }
+    }
+
+    /// The same, reaching as far as `scope`.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The same, with other advice on trying again.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The same, with a cure.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, with the provider's name for the request.
+    #[must_use]
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ProviderError {}

@@ -1,0 +1,186 @@
+//! The fine-tuning side of a provider: training file, upload, job, events, tuned model.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tunebench_data::{Example, Prompt};
+
+use crate::{ProviderError, SettingError};
+
+/// Hyperparameters as the user wrote them; each provider has its own, checks them and fills in the rest.
+pub type Hyperparameters = serde_json::Map<String, serde_json::Value>;
+
+/// What a job is to train, before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TuningSpec {
+    /// The base model, by the provider's own id.
+    pub base: String,
+    /// As the user wrote them.
+    pub hyperparameters: Hyperparameters,
+    /// Makes training repeatable where the provider can.
+    pub seed: u64,
+}
+
+impl TuningSpec {
+    /// Trains `base` with the given hyperparameters and seed.
+    pub fn new(base: impl Into<String>, hyperparameters: Hyperparameters, seed: u64) -> Self {
+        Self { base: base.into(), hyperparameters, seed }
+    }
+}
+
+/// A file at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileId(pub String);
+
+/// A fine-tuning job at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct JobId(pub String);
+
+/// Our own name for a job: equal data, prompt, base, hyperparameters and seed have equal marks.
+///
+/// 32 hexadecimal digits. A provider stores it with the job (as metadata or label), so that a job can be found
+/// again before a second one is paid for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct JobMark(pub String);
+
+/// The order for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobRequest {
+    /// What to train.
+    pub spec: TuningSpec,
+    /// The training data, uploaded.
+    pub training_file: FileId,
+    /// Our name for the job.
+    pub mark: JobMark,
+}
+
+impl JobRequest {
+    /// Orders `spec` on an uploaded file.
+    pub fn new(spec: TuningSpec, training_file: FileId, mark: JobMark) -> Self {
+        Self { spec, training_file, mark }
+    }
+}
+
+/// Where a job stands. Whatever a provider says beyond this is [`Other`](Self::Other), which is not final.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum JobStatus {
+    /// Waiting for its turn, or for the check of its files.
+    Queued,
+    /// Training.
+    Running,
+    /// Halted, to go on later.
+    Paused,
+    /// Done: there is a model.
+    Succeeded,
+    /// Ended without a model.
+    Failed,
+    /// Ended by request.
+    Cancelled,
+    /// In the provider's words.
+    Other(String),
+}
+
+impl JobStatus {
+    /// Whether nothing will change any more.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// A fine-tuning job, as the provider reports it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Job {
+    /// The provider's name for it.
+    pub id: JobId,
+    /// Ours, where it was made by us.
+    pub mark: Option<JobMark>,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The base model.
+    pub base: String,
+    /// The tuned model: only once the job has succeeded.
+    pub tuned_model: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// As the provider resolved them.
+    pub hyperparameters: Hyperparameters,
+}
+
+impl Job {
+    /// A job that has just been ordered.
+    pub fn new(id: JobId, status: JobStatus, base: impl Into<String>) -> Self {
+        let base = base.into();
+        Self { id, mark: None, status, base, tuned_model: None, error: None, hyperparameters: Hyperparameters::new() }
+    }
+}
+
+/// Something that happened in a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobEvent {
+    /// What happened, in words.
+    pub message: String,
+    /// How far training is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<TrainingProgress>,
+}
+
+/// How far training is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TrainingProgress {
+    /// Steps (or epochs) done.
+    pub step: u64,
+    /// Steps in all, where known.
+    pub total_steps: Option<u64>,
+    /// Mean training loss of this step, in nats for each example.
+    pub train_loss: Option<f64>,
+}
+
+/// What only a provider with fine-tuning can do; reached through [`Provider::fine_tuning`](crate::Provider::fine_tuning).
+///
+/// A provider translates, makes one call and classifies the outcome. It never waits, retries or remembers: waiting for
+/// a job is the caller's work.
+#[async_trait]
+pub trait FineTuning: Send + Sync {
+    /// Checks what can be checked without a network: base, hyperparameters, the amount and form of the data.
+    fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError>;
+
+    /// Writes the training data in the provider's own format.
+    fn write_training_file(&self, examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Hands over a file written by [`write_training_file`](Self::write_training_file).
+    async fn upload(&self, file: &Path) -> Result<FileId, ProviderError>;
+
+    /// Starts a job. Call [`find_job`](Self::find_job) first: a provider need not notice that it is asked twice.
+    async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError>;
+
+    /// The newest job with our mark that has not failed and was not cancelled.
+    async fn find_job(&self, mark: &JobMark) -> Result<Option<Job>, ProviderError>;
+
+    /// The job as it stands now.
+    async fn job(&self, id: &JobId) -> Result<Job, ProviderError>;
+
+    /// All jobs that the provider knows of, the newest first.
+    async fn jobs(&self) -> Result<Vec<Job>, ProviderError>;
+
+    /// What has happened in the job, the oldest first, without the first `skip` events.
+    async fn events(&self, id: &JobId, skip: usize) -> Result<Vec<JobEvent>, ProviderError>;
+
+    /// Asks for the end of a job; how it ended is told by [`job`](Self::job). A job that has ended stays as it is.
+    async fn cancel_job(&self, id: &JobId) -> Result<(), ProviderError>;
+
+    /// Deletes a tuned model.
+    async fn delete_model(&self, model: &str) -> Result<(), ProviderError>;
+
+    /// How long to wait between two looks at a job.
+    fn poll_interval(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+}

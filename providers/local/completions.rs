@@ -1,0 +1,88 @@
+//! Answers of the embedded models.
+
+use std::cell::RefCell;
+
+use tunebench_data::{LabelId, LabelSet};
+
+use super::classifier::{Classifier, Scratch};
+use super::models::{Model, Models};
+use crate::{Cause, Completion, CompletionRequest, ProviderError};
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Names a label, or says nothing where the model knows nothing.
+pub(super) fn complete(models: &Models, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+    let labels = request.prompt.labels();
+    match models.get(&request.model, &request.prompt)? {
+        Model::Majority => {
+            let most = most_frequent(&request.label_counts).ok_or_else(|| {
+                ProviderError::new(Cause::Unsupported, "the majority model needs training data to count labels in")
+                    .hint("set `train` under `[data]`")
+            })?;
+            Ok(Completion::new(labels.name(most)))
+        }
+        Model::Lexical(lexical) => {
+            let label = lexical.predict(&request.text).map(|id| labels.name(id));
+            Ok(Completion::new(label.unwrap_or_default()))
+        }
+        Model::Tuned(classifier) => SCRATCH.with_borrow_mut(|scratch| {
+            let probabilities = classifier.predict(&request.text, scratch);
+            let probabilities = in_order_of(labels, &classifier, probabilities)?;
+            let best = most_probable(&probabilities);
+            Ok(Completion::new(labels.name(best)).probabilities(probabilities))
+        }),
+    }
+}
+
+/// The first of the most frequent labels.
+fn most_frequent(counts: &[u64]) -> Option<LabelId> {
+    let most = *counts.iter().max()?;
+    counts.iter().position(|&count| count == most).map(|i| LabelId(i as u32))
+}
+
+/// The first of the most probable labels.
+fn most_probable(probabilities: &[f32]) -> LabelId {
+    let mut best = 0;
+    for (i, &p) in probabilities.iter().enumerate() {
+        if p > probabilities[best] {
+            best = i;
+        }
+    }
+    LabelId(best as u32)
+}
+
+/// Probabilities for the labels that are asked for. A model that was trained for other labels can't answer.
+fn in_order_of(
+    asked: &LabelSet,
+    classifier: &Classifier,
+    probabilities: Vec<f32>,
+) -> Result<Vec<f32>, ProviderError> {
+    let trained = classifier.labels();
+    if trained == asked.names() {
+        return Ok(probabilities);
+    }
+    let mut ordered = vec![0.0; asked.len()];
+    for (name, p) in trained.iter().zip(probabilities) {
+        let id = asked.get(name).ok_or_else(|| {
+            ProviderError::new(Cause::Invalid, format!("the model was trained with a label `{name}` that this task lacks"))
+                .scope(crate::Scope::Model)
+                .hint("tune a model on this task's training data")
+        })?;
+        ordered[id.index()] = p;
+    }
+    Ok(ordered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equals_wins() {
+        assert_eq!(most_frequent(&[1, 3, 3]), Some(LabelId(1)));
+        assert_eq!(most_frequent(&[]), None);
+        assert_eq!(most_probable(&[0.2, 0.4, 0.4]), LabelId(1));
+    }
+}

@@ -1,0 +1,255 @@
+//! Fine-tuning jobs of the embedded provider: a thread for each, all state on disk.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tunebench_data::{Example, LabelSet, Prompt};
+
+use super::classifier::{Classifier, EpochReport, Options, TrainError};
+use super::models::{self, LEXICAL};
+use super::store::{Store, TrainingLock};
+use crate::{
+    Cause, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, ProviderError,
+    SettingError, TrainingProgress, TuningSpec, async_trait,
+};
+
+/// A line of a training file.
+#[derive(Serialize, Deserialize)]
+struct TrainingRow<'a> {
+    text: std::borrow::Cow<'a, str>,
+    label: std::borrow::Cow<'a, str>,
+}
+
+/// The jobs of this folder, some of them in training here.
+pub(super) struct Jobs {
+    store: Store,
+    /// Flags that stop the jobs that this process trains.
+    training: Mutex<HashMap<JobId, Arc<AtomicBool>>>,
+}
+
+impl Jobs {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, training: Mutex::default() }
+    }
+
+    fn start(&self, request: &JobRequest, lock: TrainingLock) -> Result<Job, ProviderError> {
+        let options = options(&request.spec).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
+        let mut job = Job::new(job_id(&request.mark), JobStatus::Running, &request.spec.base);
+        job.mark = Some(request.mark.clone());
+        job.hyperparameters = resolved(&options);
+        self.store.clear_events(&job.id)?;
+        self.store.put_job(&job)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut training = self.training.lock().unwrap_or_else(PoisonError::into_inner);
+        training.insert(job.id.clone(), stop.clone());
+        let (store, file, started) = (self.store.clone(), request.training_file.clone(), job.clone());
+        thread::spawn(move || {
+            let ended = train(&store, started, &file, &options, &stop);
+            // There is nobody left to tell if the disk is full now: the job then counts as abandoned.
+            let _ = store.put_job(&ended);
+            drop(lock);
+        });
+        Ok(job)
+    }
+}
+
+/// Trains to the end and says how it ended.
+fn train(store: &Store, mut job: Job, file: &FileId, options: &Options, stop: &AtomicBool) -> Job {
+    let say = |message: String, progress| {
+        // A lost event costs a line on the screen, not the job.
+        let _ = store.add_event(&job.id, &JobEvent { message, progress });
+    };
+    let result = read_rows(store, file).and_then(|(texts, labels)| {
+        say(format!("training on {} rows", texts.len()), None);
+        let mut on_epoch = |report: EpochReport| {
+            let step = report.epoch as u64;
+            let total_steps = Some(report.epochs as u64);
+            let progress = TrainingProgress { step, total_steps, train_loss: Some(report.loss) };
+            say(format!("epoch {step} of {}: loss {:.4}", report.epochs, report.loss), Some(progress));
+            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        Classifier::train(&texts, &labels, options, &mut on_epoch).map_err(Ended::from)
+    });
+    match result.and_then(|classifier| {
+        let model = model_id(job.mark.as_ref().expect("every job of this provider has a mark"));
+        store.put_model(&model, &classifier).map_err(|error| Ended::Failed(error.message))?;
+        Ok(model)
+    }) {
+        Ok(model) => {
+            say(format!("model {model} is ready"), None);
+            job.status = JobStatus::Succeeded;
+            job.tuned_model = Some(model);
+        }
+        Err(Ended::Cancelled) => job.status = JobStatus::Cancelled,
+        Err(Ended::Failed(message)) => {
+            job.status = JobStatus::Failed;
+            job.error = Some(message);
+        }
+    }
+    job
+}
+
+enum Ended {
+    Cancelled,
+    Failed(String),
+}
+
+impl From<TrainError> for Ended {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Cancelled => Self::Cancelled,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+fn read_rows(store: &Store, file: &FileId) -> Result<(Vec<String>, Vec<String>), Ended> {
+    let lines = store.open_file(file).map_err(|error| Ended::Failed(error.message))?.lines();
+    let mut rows = (Vec::new(), Vec::new());
+    for (number, line) in lines.enumerate() {
+        let bad = |error: &dyn std::fmt::Display| Ended::Failed(format!("training file, line {}: {error}", number + 1));
+        let line = line.map_err(|error| bad(&error))?;
+        let row: TrainingRow = serde_json::from_str(&line).map_err(|error| bad(&error))?;
+        rows.0.push(row.text.into_owned());
+        rows.1.push(row.label.into_owned());
+    }
+    Ok(rows)
+}
+
+fn job_id(mark: &JobMark) -> JobId {
+    JobId(format!("ftjob-{}", mark.0))
+}
+
+/// Twelve digits of the mark tell jobs of a project apart, and can still be read out.
+fn model_id(mark: &JobMark) -> String {
+    format!("{LEXICAL}-ft-{}", mark.0.get(..12).unwrap_or(&mark.0))
+}
+
+/// The hyperparameters as the user wrote them, checked.
+fn options(spec: &TuningSpec) -> Result<Options, SettingError> {
+    if spec.base != LEXICAL {
+        return Err(SettingError::new(format!("`{}` cannot be tuned; the local provider tunes `{LEXICAL}`", spec.base)));
+    }
+    let mut options = Options { seed: spec.seed, ..Options::default() };
+    for (name, value) in &spec.hyperparameters {
+        let wrong = |wanted: &str| SettingError::at(name, format!("`{name}` must be {wanted}"));
+        match name.as_str() {
+            "epochs" => {
+                let epochs = value.as_u64().filter(|n| (1..=1000).contains(n));
+                options.epochs = epochs.ok_or_else(|| wrong("a whole number from 1 to 1000"))? as usize;
+            }
+            "l2" => {
+                let l2 = value.as_f64().filter(|l2| (0.0..=1e6).contains(l2));
+                options.l2 = l2.ok_or_else(|| wrong("a number from 0 to 1000000"))?;
+            }
+            _ => {
+                let message = format!("unknown hyperparameter `{name}`, expected one of `epochs`, `l2`");
+                return Err(SettingError::at(name, message));
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn resolved(options: &Options) -> Hyperparameters {
+    [("epochs", options.epochs.into()), ("l2", options.l2.into())]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+#[async_trait]
+impl FineTuning for Jobs {
+    fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
+        options(spec)?;
+        let Some(first) = examples.first() else {
+            return Err(SettingError::new("there are no training examples"));
+        };
+        if examples.iter().all(|example| example.label == first.label) {
+            let label = prompt.labels().name(first.label);
+            return Err(SettingError::new(format!(
+                "all {} training examples have the label `{label}`; there is nothing to tell apart",
+                examples.len()
+            )));
+        }
+        Ok(())
+    }
+
+    fn write_training_file(&self, examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()> {
+        for example in examples {
+            let label = prompt.labels().name(example.label);
+            let row = TrainingRow { text: example.text.as_str().into(), label: label.into() };
+            serde_json::to_writer(&mut *out, &row)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    async fn upload(&self, file: &Path) -> Result<FileId, ProviderError> {
+        self.store.add_file(file)
+    }
+
+    async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError> {
+        let id = job_id(&request.mark);
+        match self.store.lock(&id)? {
+            Some(lock) => self.start(request, lock),
+            // Another process, or an earlier call, is at it.
+            None => self.store.job(&id),
+        }
+    }
+
+    async fn find_job(&self, mark: &JobMark) -> Result<Option<Job>, ProviderError> {
+        let id = job_id(mark);
+        let job = match self.store.job(&id) {
+            Ok(job) => job,
+            Err(error) if error.cause == Cause::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let lost = job.tuned_model.as_deref().is_some_and(|model| !self.store.has_model(model));
+        let ended = matches!(job.status, JobStatus::Failed | JobStatus::Cancelled);
+        Ok((!lost && !ended && self.store.is_current(&id)?).then_some(job))
+    }
+
+    async fn job(&self, id: &JobId) -> Result<Job, ProviderError> {
+        self.store.job(id)
+    }
+
+    async fn jobs(&self) -> Result<Vec<Job>, ProviderError> {
+        self.store.jobs()
+    }
+
+    async fn events(&self, id: &JobId, skip: usize) -> Result<Vec<JobEvent>, ProviderError> {
+        self.store.events(id, skip)
+    }
+
+    async fn cancel_job(&self, id: &JobId) -> Result<(), ProviderError> {
+        let job = self.store.job(id)?;
+        let training = self.training.lock().unwrap_or_else(PoisonError::into_inner);
+        match training.get(id) {
+            Some(stop) => stop.store(true, Ordering::Relaxed),
+            None if job.status.is_final() => {}
+            None => {
+                return Err(ProviderError::new(Cause::Unsupported, "another program trains this job")
+                    .hint("stop that program"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_model(&self, model: &str) -> Result<(), ProviderError> {
+        self.store.delete_model(model)?;
+        let job = self.store.jobs()?.into_iter().find(|job| job.tuned_model.as_deref() == Some(model));
+        job.map_or(Ok(()), |job| self.store.delete_job(&job.id))
+    }
+
+    fn poll_interval(&self) -> Duration {
+        Duration::from_millis(20)
+    }
+}

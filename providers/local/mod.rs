@@ -1,0 +1,64 @@
+//! The embedded provider: no key, no network, no download, and it really learns.
+//!
+//! `local/lexical` compares texts with label names and needs no training; fine-tuning it trains a linear
+//! classifier over n-grams. `local/majority` is the floor that every model must beat. None is a language model,
+//! and reports say so.
+
+mod classifier;
+mod completions;
+mod features;
+mod fine_tuning;
+mod lexical;
+mod model_file;
+mod models;
+mod ngrams;
+mod softmax;
+mod store;
+
+use std::sync::Arc;
+
+use crate::{
+    Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, SettingError, Setup, async_trait,
+};
+
+pub use classifier::{Classifier, TrainError};
+
+/// The embedded provider.
+pub struct LocalProvider {
+    models: models::Models,
+    jobs: fine_tuning::Jobs,
+}
+
+impl LocalProvider {
+    /// A provider that keeps jobs and models below [`Setup::state_dir`]. It has no settings of its own.
+    pub fn new(setup: &Setup) -> Result<Self, SettingError> {
+        if let Some(name) = setup.settings.keys().next() {
+            return Err(SettingError::at(name, format!("the local provider has no setting `{name}`")));
+        }
+        let store = store::Store::new(&setup.state_dir);
+        Ok(Self { models: models::Models::new(store.clone()), jobs: fine_tuning::Jobs::new(store) })
+    }
+}
+
+#[async_trait]
+impl Provider for LocalProvider {
+    async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+        completions::complete(&self.models, request)
+    }
+
+    async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError> {
+        self.models.info(model)
+    }
+
+    fn known_models(&self) -> Vec<ModelInfo> {
+        models::bases().to_vec()
+    }
+
+    fn fine_tuning(&self) -> Option<&dyn FineTuning> {
+        Some(&self.jobs)
+    }
+
+    fn in_process(&self) -> bool {
+        true
+    }
+}

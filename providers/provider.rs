@@ -1,0 +1,54 @@
+//! The trait that everything else hangs on.
+
+use async_trait::async_trait;
+
+use crate::{Completion, CompletionRequest, FineTuning, ModelInfo, ProviderError};
+
+/// Whether a provider can be used as it is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// It needs no key.
+    Open,
+    /// Its key is set.
+    Ready,
+    /// Its key is missing: set this environment variable.
+    Missing(String),
+}
+
+/// Answers prompts.
+///
+/// Two methods make a provider; the rest has defaults that suit most. What only some can do is a trait of its own,
+/// reached through an accessor, so that "not supported" is a type and no surprise.
+///
+/// A provider translates, makes one call and classifies the outcome. It never sleeps, retries, limits or caches:
+/// the caller does, for all providers alike. Unknown fields in an answer are ignored, unknown statuses are not final.
+///
+/// `test_kit::contract` (feature `test-kit`) tells whether an implementation keeps to this.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Asks a model once.
+    async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError>;
+
+    /// What is known of a model; [`Cause::NotFound`](crate::Cause::NotFound) if it does not exist.
+    async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError>;
+
+    /// The models that a user would choose from, for help and error messages; need not be complete.
+    fn known_models(&self) -> Vec<ModelInfo> {
+        Vec::new()
+    }
+
+    /// Fine-tuning, where the provider offers it.
+    fn fine_tuning(&self) -> Option<&dyn FineTuning> {
+        None
+    }
+
+    /// Whether its key is set.
+    fn access(&self) -> Access {
+        Access::Open
+    }
+
+    /// Whether answers are computed in this process, so that a call keeps a processor busy instead of waiting.
+    fn in_process(&self) -> bool {
+        false
+    }
+}

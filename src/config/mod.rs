@@ -1,0 +1,165 @@
+//! `tunebench.toml`: what it may say, and where in it a mistake lies.
+
+mod locate;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tunebench_data::{Format, PromptTemplate, Source};
+
+pub use locate::{ConfigError, Document, Step};
+
+/// A project: which data, which prompt, which models.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The labelled files.
+    pub data: Data,
+    /// The prompt, the same for all models.
+    #[serde(default)]
+    pub prompt: Prompt,
+    /// How answers are obtained.
+    #[serde(default)]
+    pub evaluation: Evaluation,
+    /// Settings of providers, by name. `requests_per_minute` is read here, all else by the provider.
+    #[serde(default)]
+    pub providers: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    /// The models to compare; at least one.
+    #[serde(default, rename = "model")]
+    pub models: Vec<Model>,
+    /// Makes training repeatable where the provider can.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+}
+
+/// The labelled files and how to read them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// What models are tuned on; labels are discovered here.
+    pub train: Option<PathBuf>,
+    /// What models are measured on.
+    pub test: PathBuf,
+    /// The labels and their order, where they shall not be discovered.
+    pub labels: Option<Vec<String>>,
+    /// The format, where the extension does not tell it.
+    pub format: Option<Format>,
+    /// The text column.
+    #[serde(default = "default_text")]
+    pub text: String,
+    /// The label column.
+    #[serde(default = "default_label")]
+    pub label: String,
+    /// The encoding of files that are not UTF-8 and have no byte-order mark.
+    pub encoding: Option<String>,
+    /// Whether double quotes quote fields.
+    #[serde(default = "yes")]
+    pub quotes: bool,
+}
+
+impl Data {
+    /// One of the files, with the settings that hold for both. A relative path starts at `folder`.
+    pub fn source(&self, folder: &Path, file: &Path) -> Source {
+        Source {
+            path: folder.join(file),
+            format: self.format,
+            text: self.text.clone(),
+            label: self.label.clone(),
+            encoding: self.encoding.clone(),
+            quotes: self.quotes,
+        }
+    }
+}
+
+/// The prompt; what is not set has the default of [`PromptTemplate`].
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    /// What the model is told to do.
+    pub instruction: Option<String>,
+    /// The tag around the list of labels.
+    pub categories_tag: Option<String>,
+    /// The tag around the text.
+    pub item_tag: Option<String>,
+    /// The tag around the answer.
+    pub output_tag: Option<String>,
+}
+
+impl Prompt {
+    /// The whole template.
+    pub fn template(&self) -> PromptTemplate {
+        let mut template = PromptTemplate::default();
+        let parts = [
+            (&mut template.instruction, &self.instruction),
+            (&mut template.categories_tag, &self.categories_tag),
+            (&mut template.item_tag, &self.item_tag),
+            (&mut template.output_tag, &self.output_tag),
+        ];
+        for (part, set) in parts {
+            if let Some(set) = set {
+                part.clone_from(set);
+            }
+        }
+        template
+    }
+}
+
+/// How answers are obtained.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evaluation {
+    /// Requests in flight at once, for each model.
+    pub concurrency: NonZeroUsize,
+    /// The share of rows that must be answered for a score; below it a model is incomplete.
+    pub min_coverage: f64,
+}
+
+impl Default for Evaluation {
+    fn default() -> Self {
+        Self { concurrency: NonZeroUsize::new(16).expect("16 is not zero"), min_coverage: 0.98 }
+    }
+}
+
+/// A model to measure, and perhaps to tune.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The base model, as `provider/model`.
+    pub base: String,
+    /// Asks for a fine-tuned model; holds the provider's hyperparameters.
+    pub tune: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_text() -> String {
+    "text".into()
+}
+
+fn default_label() -> String {
+    "label".into()
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Config {
+    /// Reads a configuration file, and keeps its text to point into.
+    pub fn read(path: &Path) -> Result<(Self, Document), ConfigError> {
+        let document = Document::read(path)?;
+        let config: Self = document.parse()?;
+        if !(0.0..=1.0).contains(&config.evaluation.min_coverage) {
+            let place = [Step::Key("evaluation"), Step::Key("min_coverage")];
+            return Err(document.error(&place, "min_coverage is a share between 0 and 1"));
+        }
+        if config.models.is_empty() {
+            return Err(document.error(&[], "there is no model").hint("add `[[model]]` with `base = \"local/lexical\"`"));
+        }
+        Ok((config, document))
+    }
+}

@@ -1,0 +1,189 @@
+//! How a run was made: stored as `manifest.json` beside its figures, so that they can be checked and repeated.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tunebench_data::LabelSet;
+
+use crate::slug;
+
+/// The version of the format that this crate writes, and the only one that it reads.
+pub const MANIFEST_VERSION: u32 = 1;
+
+/// How a run was made.
+///
+/// Fields that a later tool adds within the same version are ignored; a change of meaning gets a new version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Always [`MANIFEST_VERSION`].
+    pub format_version: u32,
+    /// The version of the tool that made the run.
+    pub tool_version: String,
+    /// When the run began, in RFC 3339.
+    pub started: String,
+    /// When the run ended, in RFC 3339; none while it is under way or if it was cut short.
+    #[serde(default)]
+    pub finished: Option<String>,
+    /// Whether the run came to its end.
+    pub complete: bool,
+    /// The share of the rows, 0 to 1, that must have been answered for a model to get scores.
+    pub min_coverage: f64,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The data files.
+    pub data: Vec<DataFile>,
+    /// The label names, in order.
+    pub labels: LabelSet,
+    /// The prompt that all models were asked with.
+    #[serde(default)]
+    pub prompt: Value,
+    /// The models, in the order of the report.
+    pub models: Vec<ModelRecord>,
+}
+
+/// A data file, so that it can be recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// What it was used for, for example `train` or `test`.
+    pub role: String,
+    /// Its path, as the user named it.
+    pub path: String,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// How many rows it holds.
+    pub rows: u64,
+}
+
+/// A model of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// The model reference, for example `local/lexical`.
+    pub model: String,
+    /// The reference of the base model, when this is a fine-tuned one.
+    #[serde(default)]
+    pub tuned_from: Option<String>,
+    /// The name of its files, without folder and extension: see [`slugs`](crate::slugs).
+    pub file: String,
+    /// What it is, for example "untrained lexical baseline, no language model".
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The model versions that answered, as the provider names them, each with the number of its answers.
+    #[serde(default)]
+    pub answered_by: BTreeMap<String, u64>,
+    /// The fine-tuning job that made it.
+    #[serde(default)]
+    pub job_id: Option<String>,
+    /// The hyperparameters of that job.
+    #[serde(default)]
+    pub hyperparameters: Value,
+}
+
+/// Why bytes are no manifest that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Another version of the format.
+    #[error(
+        "the manifest has format version {found}, and this version of tunebench reads version {MANIFEST_VERSION}"
+    )]
+    Version {
+        /// The version that was found.
+        found: u64,
+    },
+    /// No JSON, or not of the right form; the message names line and column.
+    #[error("the manifest cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A value that makes no sense.
+    #[error("the manifest cannot be used: {0}")]
+    Value(String),
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format_version: u64,
+}
+
+impl Manifest {
+    /// Reads `manifest.json`, strictly.
+    ///
+    /// File names are checked as well: a manifest from elsewhere must not lead out of its folder.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
+        // The version first: another version's manifest should not be blamed for a missing field.
+        let Header { format_version } = serde_json::from_slice(bytes)?;
+        if format_version != u64::from(MANIFEST_VERSION) {
+            return Err(ManifestError::Version { found: format_version });
+        }
+        let manifest: Self = serde_json::from_slice(bytes)?;
+        if !(0.0..=1.0).contains(&manifest.min_coverage) {
+            let text = format!("`min_coverage` is {}, not within 0 to 1", manifest.min_coverage);
+            return Err(ManifestError::Value(text));
+        }
+        slug::check(manifest.models.iter().map(|model| model.file.as_str())).map_err(ManifestError::Value)?;
+        for (i, model) in manifest.models.iter().enumerate() {
+            if manifest.models[..i].iter().any(|earlier| earlier.model == model.model) {
+                return Err(ManifestError::Value(format!("model `{}` stands twice", model.model)));
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The text of `manifest.json`: indented, fields in a fixed order, a line break at the end.
+    pub fn to_json(&self) -> String {
+        // Only a map with keys that are no strings or a failing writer could make this fail; there are none.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// The record of the model with this reference.
+    pub fn model(&self, model: &str) -> Option<&ModelRecord> {
+        self.models.iter().find(|record| record.model == model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::manifest;
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let written =
+            manifest(&["a", "b"], &[("local/lexical", None), ("local/tuned", Some("local/lexical"))]);
+        let text = written.to_json();
+        assert!(text.ends_with("}\n"));
+        assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), written);
+    }
+
+    #[test]
+    fn another_version_is_said_to_be_one() {
+        let error = Manifest::from_json(br#"{"format_version": 2, "models": 3}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the manifest has format version 2, and this version of tunebench reads version 1"
+        );
+        assert!(matches!(Manifest::from_json(b"{}"), Err(ManifestError::Json(_))));
+        assert!(matches!(Manifest::from_json(b"\xff"), Err(ManifestError::Json(_))));
+    }
+
+    #[test]
+    fn refuses_file_names_that_lead_elsewhere() {
+        for file in ["../secret", "", ".hidden", "a/b", "c:d"] {
+            let mut bad = manifest(&["a", "b"], &[("local/lexical", None)]);
+            bad.models[0].file = file.to_owned();
+            assert!(
+                matches!(Manifest::from_json(bad.to_json().as_bytes()), Err(ManifestError::Value(_))),
+                "{file}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_model_that_stands_twice_and_an_impossible_limit() {
+        let mut bad = manifest(&["a", "b"], &[("m", None), ("m", None)]);
+        assert!(Manifest::from_json(bad.to_json().as_bytes()).is_err());
+        bad.models.pop();
+        bad.min_coverage = 1.5;
+        assert!(Manifest::from_json(bad.to_json().as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,267 @@
+//! The stored record: what became of each row, four outcomes and no fifth.
+//!
+//! A row is kept in 32 bytes, so that a million of them are 32 MB; texts and raw answers live elsewhere.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tunebench_data::{ExampleId, LabelId, LabelSet};
+
+use crate::Manifest;
+
+/// Makes a closed list of words: the enum, its names in files, and the way back.
+macro_rules! words {
+    ($(#[$outer:meta])* $type:ident { $($(#[$inner:meta])* $variant:ident = $name:literal,)+ }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $type { $($(#[$inner])* $variant,)+ }
+
+        impl $type {
+            /// All of them, in the order of their definition.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The word that stands for it in files.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The one with exactly this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.name() == name)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+
+words! {
+    /// What became of a row.
+    Outcome {
+        /// The answer names the gold label.
+        Correct = "correct",
+        /// The answer names another label of the set.
+        Incorrect = "incorrect",
+        /// There is an answer, but it names no label: it counts against the model.
+        Invalid = "invalid",
+        /// No answer was obtained: it counts neither for nor against the model, but lowers its coverage.
+        Unanswered = "unanswered",
+    }
+}
+
+words! {
+    /// Why an answer names no label.
+    InvalidKind {
+        /// The answer holds no text.
+        Empty = "empty",
+        /// The text names none of the labels.
+        NoLabel = "no_label",
+        /// The text names several labels, or one that could be several.
+        Ambiguous = "ambiguous",
+        /// The answer was cut off before a label could be read.
+        Truncated = "truncated",
+        /// The model declined to answer.
+        Refused = "refused",
+        /// A content filter held the answer back.
+        Filtered = "filtered",
+    }
+}
+
+words! {
+    /// Why no answer was obtained.
+    UnansweredKind {
+        /// The provider could not be reached, or the connection broke.
+        Network = "network",
+        /// The provider did not answer in time.
+        Timeout = "timeout",
+        /// A rate limit or a quota at the provider, or its credit, was used up.
+        Quota = "quota",
+        /// The run's own spending cap was reached.
+        Budget = "budget",
+        /// The user interrupted the run while the request was under way.
+        Cancelled = "cancelled",
+        /// The provider would not take this request, for example because the text is too long.
+        Rejected = "rejected",
+        /// The provider failed.
+        Provider = "provider",
+        /// The run ended before the row's turn came.
+        NotAsked = "not_asked",
+    }
+}
+
+/// What was obtained for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// A label of the set.
+    Label(LabelId),
+    /// An answer that names no label.
+    Invalid(InvalidKind),
+    /// No answer.
+    Unanswered(UnansweredKind),
+}
+
+/// A probability, 0 to 1, as the provider gave it.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Probability(f32);
+
+impl Probability {
+    /// `None` unless the value lies within 0 to 1.
+    pub fn new(value: f32) -> Option<Self> {
+        // Adding zero turns -0.0 into 0.0, which would not survive being written and read.
+        (0.0..=1.0).contains(&value).then_some(Self(value + 0.0))
+    }
+
+    /// The value, 0 to 1.
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// The time an answer took, in whole microseconds: from 1 to about 71 minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Latency(NonZeroU32);
+
+impl Latency {
+    /// `None` for zero, which no answer takes.
+    pub fn from_micros(micros: u32) -> Option<Self> {
+        NonZeroU32::new(micros).map(Self)
+    }
+
+    /// Whole microseconds, at least 1.
+    pub fn as_micros(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl From<Duration> for Latency {
+    /// What lies outside the range becomes its nearest end.
+    fn from(duration: Duration) -> Self {
+        let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+        Self(NonZeroU32::new(micros).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
+/// What a model made of one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// The row.
+    pub id: ExampleId,
+    /// Its gold label.
+    pub gold: LabelId,
+    /// What was obtained.
+    pub answer: Answer,
+    /// The probability of the answer, where the provider gives one.
+    pub probability: Option<Probability>,
+    /// How long the answer took, where that was measured.
+    pub latency: Option<Latency>,
+}
+
+impl Prediction {
+    /// What became of the row.
+    pub fn outcome(&self) -> Outcome {
+        match self.answer {
+            Answer::Label(label) if label == self.gold => Outcome::Correct,
+            Answer::Label(_) => Outcome::Incorrect,
+            Answer::Invalid(_) => Outcome::Invalid,
+            Answer::Unanswered(_) => Outcome::Unanswered,
+        }
+    }
+
+    /// Whether an answer was obtained, be it a valid one or not.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self.answer, Answer::Unanswered(_))
+    }
+}
+
+/// All rows of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// The model reference, for example `local/lexical`.
+    pub model: String,
+    /// The reference of the base model, when this is a fine-tuned one.
+    pub tuned_from: Option<String>,
+    /// One for each row of the test data, answered or not; each id stands once.
+    pub predictions: Vec<Prediction>,
+}
+
+/// What a run left behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// How the run was made.
+    pub manifest: Manifest,
+    /// The models in the order of the report, each with its rows.
+    pub evaluations: Vec<Evaluation>,
+}
+
+impl Run {
+    /// The labels that all evaluations speak of.
+    pub fn labels(&self) -> &LabelSet {
+        &self.manifest.labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prediction(answer: Answer) -> Prediction {
+        Prediction { id: ExampleId(1), gold: LabelId(3), answer, probability: None, latency: None }
+    }
+
+    #[test]
+    fn a_row_takes_32_bytes() {
+        assert!(size_of::<Prediction>() <= 32, "{}", size_of::<Prediction>());
+    }
+
+    #[test]
+    fn each_answer_has_one_outcome() {
+        for (answer, outcome) in [
+            (Answer::Label(LabelId(3)), Outcome::Correct),
+            (Answer::Label(LabelId(0)), Outcome::Incorrect),
+            (Answer::Invalid(InvalidKind::Refused), Outcome::Invalid),
+            (Answer::Unanswered(UnansweredKind::Budget), Outcome::Unanswered),
+        ] {
+            assert_eq!(prediction(answer).outcome(), outcome);
+            assert_eq!(prediction(answer).is_answered(), outcome != Outcome::Unanswered);
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_in_every_format_and_read_back() {
+        for kind in InvalidKind::ALL {
+            assert_eq!(InvalidKind::from_name(kind.name()), Some(*kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        for kind in UnansweredKind::ALL {
+            assert_eq!(UnansweredKind::from_name(kind.name()), Some(*kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        for outcome in Outcome::ALL {
+            assert_eq!(Outcome::from_name(outcome.name()), Some(*outcome));
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
+        }
+        assert_eq!(Outcome::from_name("Correct"), None);
+    }
+
+    #[test]
+    fn only_probabilities_are_probabilities() {
+        for bad in [f32::NAN, f32::INFINITY, -0.1, 1.000_1] {
+            assert_eq!(Probability::new(bad), None);
+        }
+        assert!(Probability::new(-0.0).is_some_and(|p| p.get().is_sign_positive()));
+    }
+
+    #[test]
+    fn a_latency_is_never_zero_and_never_overflows() {
+        assert_eq!(Latency::from(Duration::ZERO).as_micros(), 1);
+        assert_eq!(Latency::from(Duration::from_millis(12)).as_micros(), 12_000);
+        assert_eq!(Latency::from(Duration::MAX).as_micros(), u32::MAX);
+    }
+}

@@ -125,18 +125,34 @@ impl Prompt {
 
     /// The messages that ask for the label of a text: the task as `system`, the text as `user`.
     ///
-    /// The text can't leave its tag: see [`Prompt`]'s tests for what is tried.
+    /// The text can't leave its tag, whatever it holds.
     pub fn render(&self, text: &str) -> Vec<Message> {
-        let mut user = String::with_capacity(text.len() + 32);
-        user.push_str(&self.item.open());
-        user.push('\n');
-        tag::defuse(text, &self.tags, &mut user);
-        user.push('\n');
-        user.push_str(&self.item.close());
-        vec![
-            Message { role: Role::System, content: self.system.clone() },
-            Message { role: Role::User, content: user },
-        ]
+        self.render_with_shots([], text)
+    }
+
+    /// The same, with solved examples between the task and the text.
+    pub fn render_with_shots<'a>(
+        &self,
+        shots: impl IntoIterator<Item = (&'a str, LabelId)>,
+        text: &str,
+    ) -> Vec<Message> {
+        let mut messages = vec![Message { role: Role::System, content: self.system.clone() }];
+        for (text, label) in shots {
+            messages.push(self.item(text));
+            messages.push(Message { role: Role::Assistant, content: self.answer(label) });
+        }
+        messages.push(self.item(text));
+        messages
+    }
+
+    fn item(&self, text: &str) -> Message {
+        let mut content = String::with_capacity(text.len() + 32);
+        content.push_str(&self.item.open());
+        content.push('\n');
+        tag::defuse(text, &self.tags, &mut content);
+        content.push('\n');
+        content.push_str(&self.item.close());
+        Message { role: Role::User, content }
     }
 
     /// The messages of a training row: those of [`render`](Self::render), then the right answer.
@@ -158,7 +174,9 @@ impl Prompt {
 
     /// Whether an answer holds a complete output, closing tag included: then nothing that matters was cut off.
     pub fn is_closed(&self, answer: &str) -> bool {
-        self.output.find(answer, 0).is_some_and(|tag| tag.closing || self.output.find(answer, tag.end).is_some())
+        self.output
+            .find(answer, 0)
+            .is_some_and(|tag| tag.closing || self.output.find(answer, tag.end).is_some())
     }
 
     /// The label that an answer names.
@@ -168,6 +186,29 @@ impl Prompt {
     /// (NFKC). What could be two labels is ambiguous.
     pub fn parse(&self, answer: &str) -> Result<LabelId, AnswerError> {
         self.parser.parse(answer, &self.labels)
+    }
+
+    /// The label that an answer in JSON names: a string, or an object with one string in it.
+    ///
+    /// What is no such JSON is read as [`parse`](Self::parse) does: some servers ignore the schema they are sent.
+    pub fn parse_json(&self, answer: &str) -> Result<LabelId, AnswerError> {
+        use serde_json::Value;
+        let named = match serde_json::from_str(answer.trim()) {
+            Ok(Value::String(name)) => Some(name),
+            Ok(Value::Object(object)) => {
+                let mut strings = object.into_iter().filter_map(|(_, value)| match value {
+                    Value::String(name) => Some(name),
+                    _ => None,
+                });
+                let name = strings.next();
+                if strings.next().is_some() {
+                    return Err(AnswerError::Ambiguous);
+                }
+                name
+            }
+            _ => None,
+        };
+        self.parse(named.as_deref().unwrap_or(answer))
     }
 }
 
@@ -218,6 +259,23 @@ Answer with one of the categories, exactly as it is written there, inside <outpu
         assert!(prompt.is_closed("refund</output>"));
         assert!(!prompt.is_closed("<output>refund"));
         assert!(!prompt.is_closed("refund"));
+    }
+
+    #[test]
+    fn reads_json() {
+        use AnswerError::*;
+        for (answer, label) in [
+            (r#"{"label":"refund"}"#, Ok(0)),
+            (" \"Exchange  Rate\" ", Ok(1)),
+            ("<output>refund</output>", Ok(0)),
+            (r#"{"label":"money"}"#, Err(NoLabel)),
+            (r#"{"label":""}"#, Err(Empty)),
+            (r#"{"label":"refund","or":"exchange rate"}"#, Err(Ambiguous)),
+            (r#"{"label":1}"#, Err(NoLabel)),
+            (r#"{"label":"refund""#, Err(NoLabel)),
+        ] {
+            assert_eq!(prompt().parse_json(answer), label.map(LabelId), "{answer}");
+        }
     }
 
     #[test]

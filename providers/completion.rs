@@ -1,8 +1,41 @@
 //! What a model is asked, and what it answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tunebench_data::Prompt;
+use serde::{Deserialize, Serialize};
+use tunebench_data::{LabelId, Message, Prompt};
+
+/// In which form a model is to name the label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerMode {
+    /// As text inside the prompt's output tag, which also ends the answer (a stop sequence).
+    #[default]
+    Tag,
+    /// As JSON that a schema confines to the label set.
+    Schema,
+}
+
+/// What else shapes an answer; the same for base and tuned model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// The form of the answer.
+    pub answer: AnswerMode,
+    /// The sampling temperature; where not set, 0 for models that take one.
+    pub temperature: Option<f64>,
+    /// The most tokens of an answer, hidden reasoning included; where not set, what suits the model.
+    pub max_output_tokens: Option<u32>,
+    /// Whether to ask for the probability of the label, where the model gives one.
+    pub probabilities: bool,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self { answer: AnswerMode::Tag, temperature: None, max_output_tokens: None, probabilities: true }
+    }
+}
 
 /// One text to classify.
 ///
@@ -17,6 +50,10 @@ pub struct CompletionRequest {
     pub prompt: Arc<Prompt>,
     /// How often each label of the set occurs in the training data; empty without training data.
     pub label_counts: Arc<[u64]>,
+    /// Solved examples to show before the text; empty for most models.
+    pub shots: Arc<[(String, LabelId)]>,
+    /// How the answer is to look.
+    pub parameters: Arc<Parameters>,
     /// The text.
     pub text: String,
 }
@@ -24,7 +61,27 @@ pub struct CompletionRequest {
 impl CompletionRequest {
     /// Asks a model for the label of a text.
     pub fn new(model: Arc<str>, prompt: Arc<Prompt>, text: impl Into<String>) -> Self {
-        Self { model, prompt, label_counts: Arc::default(), text: text.into() }
+        let (label_counts, shots, parameters) = Default::default();
+        Self { model, prompt, label_counts, shots, parameters, text: text.into() }
+    }
+
+    /// The messages to send: the task, the shots with their answers, the text.
+    pub fn messages(&self) -> Vec<Message> {
+        self.prompt.render_with_shots(self.shots.iter().map(|(text, label)| (text.as_str(), *label)), &self.text)
+    }
+
+    /// The same, with solved examples to show first.
+    #[must_use]
+    pub fn shots(mut self, shots: Arc<[(String, LabelId)]>) -> Self {
+        self.shots = shots;
+        self
+    }
+
+    /// The same, with parameters.
+    #[must_use]
+    pub fn parameters(mut self, parameters: Arc<Parameters>) -> Self {
+        self.parameters = parameters;
+        self
     }
 
     /// The same, with what is known of the training data.
@@ -60,6 +117,26 @@ pub struct Usage {
     pub output: u64,
 }
 
+/// What a provider says of one of its rate limits, in the headers of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Limit {
+    /// How much the window allows.
+    pub limit: Option<u64>,
+    /// How much of it is left.
+    pub remaining: Option<u64>,
+    /// When all of it will be back.
+    pub reset: Option<Duration>,
+}
+
+/// What a provider says of its rate limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct RateLimits {
+    /// Requests, in each minute.
+    pub requests: Limit,
+    /// Tokens, in each minute.
+    pub tokens: Limit,
+}
+
 /// What a model returned.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -75,13 +152,33 @@ pub struct Completion {
     /// A probability for each label of the request's label set, in its order, where the model gives them.
     /// They come from the model's scores, never from its own words.
     pub probabilities: Option<Vec<f32>>,
+    /// What the answer's headers say of rate limits.
+    pub rate_limits: Option<RateLimits>,
+    /// Something the user should know once, such as a parameter that the model would not take.
+    pub note: Option<String>,
 }
 
 impl Completion {
     /// A complete answer of which nothing more is known.
     pub fn new(text: impl Into<String>) -> Self {
         let finish = FinishReason::Stop;
-        Self { text: text.into(), finish, usage: None, model_version: None, probabilities: None }
+        let text = text.into();
+        let (usage, model_version, probabilities, rate_limits, note) = Default::default();
+        Self { text, finish, usage, model_version, probabilities, rate_limits, note }
+    }
+
+    /// The same, with what the headers say of rate limits.
+    #[must_use]
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rate_limits = Some(limits);
+        self
+    }
+
+    /// The same, with something the user should know once.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
     }
 
     /// The same, with another reason to stop.

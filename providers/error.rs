@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::RateLimits;
+
 /// A mistake in what the user set, found before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -88,6 +90,8 @@ pub struct ProviderError {
     pub hint: Option<String>,
     /// The provider's own name for the request, to quote to its support.
     pub request_id: Option<String>,
+    /// What the answer's headers say of rate limits.
+    pub rate_limits: Option<RateLimits>,
 }
 
 impl ProviderError {
@@ -100,7 +104,7 @@ impl ProviderError {
             Cause::NotFound | Cause::Unsupported => (Scope::Model, Retry::Never),
             Cause::Quota | Cause::Access => (Scope::Provider, Retry::Never),
         };
-        Self { cause, scope, retry, message: message.into(), hint: None, request_id: None }
+        Self { cause, scope, retry, message: message.into(), hint: None, request_id: None, rate_limits: None }
     }
 
     /// The same, reaching as far as `scope`.
@@ -121,6 +125,13 @@ impl ProviderError {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, with what the headers say of rate limits.
+    #[must_use]
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rate_limits = Some(limits);
         self
     }
 

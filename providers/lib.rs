@@ -15,7 +15,9 @@ mod registry;
 pub mod test_kit;
 
 pub use async_trait::async_trait;
-pub use completion::{Completion, CompletionRequest, FinishReason, Usage};
+pub use completion::{
+    AnswerMode, Completion, CompletionRequest, FinishReason, Limit, Parameters, RateLimits, Usage,
+};
 pub use error::{Cause, ProviderError, Retry, Scope, SettingError};
 pub use fine_tuning::{
     FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,

@@ -9,26 +9,43 @@ use serde_json::{Map, Value};
 use crate::{Provider, SettingError};
 
 /// What a provider is made from.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Setup {
+    /// The name under which the user knows it: the part of a model reference before the slash.
+    pub name: String,
     /// What stands under `[providers.NAME]`, less what the core itself reads.
     pub settings: Map<String, Value>,
     /// Where the provider may keep files of its own.
     pub state_dir: PathBuf,
+    variables: BTreeMap<String, String>,
 }
 
 impl Setup {
     /// A provider with these settings and this folder for its own files.
-    pub fn new(settings: Map<String, Value>, state_dir: impl Into<PathBuf>) -> Self {
-        Self { settings, state_dir: state_dir.into() }
+    pub fn new(name: &str, settings: Map<String, Value>, state_dir: impl Into<PathBuf>) -> Self {
+        Self { name: name.to_owned(), settings, state_dir: state_dir.into(), variables: BTreeMap::new() }
+    }
+
+    /// The same, with variables that stand in where the environment has none, as from a `.env` file.
+    #[must_use]
+    pub fn variables(mut self, variables: BTreeMap<String, String>) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    /// An environment variable, or the one that stands in for it. An empty one counts as not set.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let set = std::env::var(name).ok().or_else(|| self.variables.get(name).cloned());
+        set.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 }
 
 /// Makes a provider. Must be cheap and touch no network: it is called also to list what there is.
 pub type Factory = Box<dyn Fn(&Setup) -> Result<Arc<dyn Provider>, SettingError> + Send + Sync>;
 
-/// The kinds of providers a program knows.
+/// The kinds of providers a program knows. A kind is also the name of its usual instance; the configuration can
+/// make others with `[providers.NAME] kind = "KIND"`.
 #[derive(Default)]
 pub struct Registry {
     factories: BTreeMap<String, Factory>,
@@ -43,23 +60,23 @@ impl Registry {
         registry
     }
 
-    /// Adds a provider under a name, the part of a model reference before the slash.
+    /// Adds a kind of provider.
     #[must_use]
-    pub fn with<F>(mut self, name: &str, factory: F) -> Self
+    pub fn with<F>(mut self, kind: &str, factory: F) -> Self
     where
         F: Fn(&Setup) -> Result<Arc<dyn Provider>, SettingError> + Send + Sync + 'static,
     {
-        self.factories.insert(name.to_owned(), Box::new(factory));
+        self.factories.insert(kind.to_owned(), Box::new(factory));
         self
     }
 
-    /// All names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    /// All kinds, sorted.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
         self.factories.keys().map(String::as_str)
     }
 
-    /// Makes a provider; `None` if there is none of this name.
-    pub fn create(&self, name: &str, setup: &Setup) -> Option<Result<Arc<dyn Provider>, SettingError>> {
-        self.factories.get(name).map(|factory| factory(setup))
+    /// Makes a provider; `None` if there is no such kind.
+    pub fn create(&self, kind: &str, setup: &Setup) -> Option<Result<Arc<dyn Provider>, SettingError>> {
+        self.factories.get(kind).map(|factory| factory(setup))
     }
 }

@@ -40,8 +40,10 @@ impl Cancel {
         }
     }
 
-    /// From now on Ctrl-C asks for the end; a second one ends the program where it stands.
-    pub(crate) fn on_ctrl_c(&self) {
+    /// From now on Ctrl-C asks for the end, and `tell` says so; a second one ends the program where it stands.
+    ///
+    /// To be called inside a tokio runtime.
+    pub(crate) fn on_ctrl_c(&self, tell: impl Fn() + Send + 'static) {
         let cancel = self.clone();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
@@ -50,6 +52,7 @@ impl Cancel {
                     std::process::exit(crate::exit::INCOMPLETE.into());
                 }
                 cancel.request();
+                tell();
             }
         });
     }

@@ -1,1 +1,17 @@
-//! The tunebench program as a library.
+//! Fine-tune a text classifier at any provider, and prove from paired data that it is better than the model it
+//! replaces.
+//!
+//! This is the program as a library, for programs that add a provider of their own: see [`cli::main_with`].
+//! Data goes one way: [`project::Project`] checks configuration and data, [`run::Session`] tunes and evaluates,
+//! [`results::Results`] keeps what came out.
+
+pub mod cancel;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod evaluate;
+pub mod exit;
+pub mod project;
+pub mod results;
+pub mod run;
+pub mod tune;

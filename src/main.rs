@@ -1,3 +1,7 @@
 //! The tunebench program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tunebench::cli::main_with(tunebench_providers::Registry::builtin())
+}

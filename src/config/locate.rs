@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
+use tunebench_providers::SettingError;
 
 /// The text of a configuration file.
 #[derive(Debug, Clone)]
@@ -45,6 +46,11 @@ impl ConfigError {
         self
     }
 
+    /// The line it stands in, from 1.
+    pub fn line(&self) -> Option<usize> {
+        self.place.as_ref().map(|(line, ..)| *line)
+    }
+
     /// What to do about it.
     pub fn cure(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -56,7 +62,8 @@ impl Document {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs_err::read_to_string(path).map_err(|error| {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
-            let error = ConfigError::new(path, if missing { "no such file".into() } else { error.to_string() });
+            let error =
+                ConfigError::new(path, if missing { "no such file".into() } else { error.to_string() });
             if missing { error.hint("give the project's file with `--config FILE`") } else { error }
         })?;
         Ok(Self { path: path.to_owned(), text })
@@ -87,6 +94,13 @@ impl Document {
         let mut error = ConfigError::new(&self.path, message);
         error.place = self.span(steps).map(|span| self.place(span));
         error
+    }
+
+    /// A mistake that a provider found in its own settings.
+    pub(crate) fn setting(&self, steps: &[Step], error: &SettingError) -> ConfigError {
+        let mut mistake = self.error(steps, &error.message);
+        mistake.hint = meant(&error.message);
+        mistake
     }
 
     fn span(&self, steps: &[Step]) -> Option<Range<usize>> {

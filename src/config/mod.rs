@@ -158,7 +158,9 @@ impl Config {
             return Err(document.error(&place, "min_coverage is a share between 0 and 1"));
         }
         if config.models.is_empty() {
-            return Err(document.error(&[], "there is no model").hint("add `[[model]]` with `base = \"local/lexical\"`"));
+            return Err(document
+                .error(&[], "there is no model")
+                .hint("add `[[model]]` with `base = \"local/lexical\"`"));
         }
         Ok((config, document))
     }

@@ -33,7 +33,8 @@ impl Limiter {
         let limit = per_minute.get();
         let burst = NonZeroU32::new(limit / 100).unwrap_or(NonZeroU32::MIN);
         let refill = f64::from(limit - burst.get() + 1) * HEADROOM;
-        let quota = Quota::with_period(MINUTE.div_f64(refill)).expect("the period is not zero").allow_burst(burst);
+        let quota =
+            Quota::with_period(MINUTE.div_f64(refill)).expect("the period is not zero").allow_burst(burst);
         Self { bucket: RateLimiter::direct_with_clock(quota, TokioClock), queue: Mutex::new(()) }
     }
 
@@ -89,7 +90,8 @@ mod tests {
 
     /// When each of `requests` passes, with all of them waiting from the start.
     fn passes(limit: u32, requests: usize) -> Vec<Duration> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let limiter = Arc::new(Limiter::new(NonZeroU32::new(limit).unwrap()));
             let start = Instant::now();

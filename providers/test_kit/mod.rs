@@ -1,0 +1,6 @@
+//! For authors of providers: what every provider must keep to, as a test.
+
+mod contract;
+mod tuning;
+
+pub use contract::{Contract, Finding, Report, Verdict};

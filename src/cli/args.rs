@@ -1,0 +1,141 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tunebench_providers::ModelRef;
+
+/// Fine-tune a text classifier at any provider, and prove from paired data that it is better than the model it
+/// replaces.
+#[derive(Debug, Parser)]
+#[command(name = "tunebench", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The project's configuration
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TUNEBENCH_CONFIG",
+        default_value = "tunebench.toml"
+    )]
+    pub(crate) config: PathBuf,
+
+    /// Where jobs, training files and local models are kept
+    #[arg(long, global = true, value_name = "DIR", env = "TUNEBENCH_STATE", default_value = ".tunebench")]
+    pub(crate) state: PathBuf,
+
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tune, evaluate and report: base against fine-tuned models, in one go
+    ///
+    /// A model that was tuned before from the same data and settings is not tuned again. Exit code 3 means that some
+    /// model could not be measured to its end.
+    Run {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Fine-tune the models that the configuration wants tuned
+    ///
+    /// Takes over a job that already runs, and answers at once with a model that is already there.
+    Tune {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Print the tuned models as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Evaluate base models and those tuned from them, without tuning
+    Eval {
+        /// Models to evaluate, as PROVIDER/MODEL; those of the configuration if none is given
+        models: Vec<ModelRef>,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Report again on what has been evaluated
+    ///
+    /// Reads the predictions in the results folder, computes all figures from them, writes the CSV files anew and
+    /// prints the tables. Needs no configuration and no provider.
+    Report {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Show which providers there are, what each can do, and whether its key is set
+    Providers {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to learn from and measure on.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// Training data, instead of the configuration's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) train: Option<PathBuf>,
+
+    /// Test data, instead of the configuration's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) test: Option<PathBuf>,
+
+    /// Requests in flight at once, for each model
+    #[arg(long, value_name = "N", env = "TUNEBENCH_CONCURRENCY")]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// The folder for results
+    #[arg(long, value_name = "DIR", env = "TUNEBENCH_RESULTS", default_value = "results")]
+    pub(crate) results: PathBuf,
+
+    /// Print all figures as JSON instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,58 @@
+//! `tunebench run` and `tunebench eval`.
+
+use tunebench_providers::ModelRef;
+use tunebench_reports::Figures;
+
+use super::args::OutputArgs;
+use super::output::Printer;
+use super::report::print;
+use crate::error::Error;
+use crate::exit;
+use crate::results::Results;
+use crate::run::{Session, Subject};
+
+/// Tunes what is to be tuned, then evaluates everything.
+pub(super) async fn run(session: &Session<'_>, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
+    let results = Results::create(&output.results)?;
+    session.tune().await?;
+    let (subjects, _) = session.subjects().await?;
+    evaluate(session, &subjects, &results, output.json, printer).await
+}
+
+/// Evaluates the given models, or else those of the configuration as far as they have been tuned.
+pub(super) async fn eval(
+    session: &Session<'_>,
+    models: Vec<ModelRef>,
+    output: &OutputArgs,
+    printer: Printer,
+) -> Result<u8, Error> {
+    let results = Results::create(&output.results)?;
+    let subjects = if models.is_empty() {
+        let (subjects, untuned) = session.subjects().await?;
+        for base in untuned {
+            printer.warn(&format!(
+                "{base} has not been tuned on this data with these settings; only the base is evaluated"
+            ));
+            printer.hint("tune it with `tunebench tune`");
+        }
+        subjects
+    } else {
+        session.named(models).await?
+    };
+    evaluate(session, &subjects, &results, output.json, printer).await
+}
+
+async fn evaluate(
+    session: &Session<'_>,
+    subjects: &[Subject],
+    results: &Results,
+    json: bool,
+    printer: Printer,
+) -> Result<u8, Error> {
+    let save = |run: &_| Ok(results.write(run, &Figures::of(run))?);
+    let run = session.evaluate(subjects, save).await?;
+    let figures = Figures::of(&run);
+    print(&run, &figures, results, json, printer)?;
+    let measured = figures.models.iter().all(|model| model.scores.is_some());
+    Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })
+}

@@ -1,0 +1,77 @@
+//! The program: reads the command line, does the work, says how it went.
+
+mod args;
+mod eval;
+mod output;
+mod progress;
+mod providers;
+mod report;
+mod tune;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use tunebench_providers::Registry;
+
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::project::{Overrides, Project};
+use crate::run::Session;
+use args::{Cli, Command, DataArgs, Global};
+use output::Printer;
+use progress::Progress;
+
+/// Runs the program with the given providers: all that the `main` of a program with further providers has to call.
+pub fn main_with(registry: Registry) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to be said if even this can't be printed.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code().try_into().unwrap_or(crate::exit::USAGE));
+        }
+    };
+    let printer = Printer::new(cli.global.quiet, cli.global.color);
+    let code = dispatch(cli, &registry, printer).unwrap_or_else(|error| {
+        if !matches!(error, Error::OutputClosed) {
+            printer.error(&error);
+        }
+        error.exit_code()
+    });
+    ExitCode::from(code)
+}
+
+fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    let global = &cli.global;
+    let open = |data: DataArgs| open(global, data, registry);
+    match cli.command {
+        Command::Run { data, output } => {
+            let project = open(data)?;
+            runtime.block_on(eval::run(&session(&project, printer), &output, printer))
+        }
+        Command::Tune { data, json } => {
+            let project = open(data)?;
+            runtime.block_on(tune::tune(&session(&project, printer), json, printer))
+        }
+        Command::Eval { models, data, output } => {
+            let project = open(data)?;
+            runtime.block_on(eval::eval(&session(&project, printer), models, &output, printer))
+        }
+        Command::Report { output } => report::report(&output, printer),
+        Command::Providers { json } => providers::providers(registry, &global.state, json, printer),
+    }
+}
+
+fn open(global: &Global, data: DataArgs, registry: &Registry) -> Result<Project, Error> {
+    let overrides = Overrides { train: data.train, test: data.test, concurrency: data.concurrency };
+    Project::open(&global.config, overrides, registry, &global.state)
+}
+
+fn session(project: &Project, printer: Printer) -> Session<'_> {
+    let cancel = Cancel::default();
+    cancel.on_ctrl_c(move || printer.note("ending in good order; press Ctrl-C again to end at once"));
+    Session { project, cancel, listener: Arc::new(Progress::new(printer)) }
+}

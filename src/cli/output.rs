@@ -1,0 +1,87 @@
+//! The one place that prints: results to stdout, talk to stderr, colour only where it is seen.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use tunebench_reports::Style as TableStyle;
+
+use super::args::Color;
+use crate::error::Error;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Prints, as the user wants it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Printer {
+    quiet: bool,
+    color: ColorChoice,
+}
+
+impl Printer {
+    pub(crate) fn new(quiet: bool, color: Color) -> Self {
+        let color = match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self { quiet, color }
+    }
+
+    /// Whether talk is wanted.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// How tables are to look on stdout.
+    pub(crate) fn table_style(self) -> TableStyle {
+        let stdout = io::stdout();
+        let color = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&stdout) != ColorChoice::Never,
+            choice => choice != ColorChoice::Never,
+        };
+        let width = stdout.is_terminal().then(terminal_size::terminal_size).flatten();
+        TableStyle { width: width.map(|(width, _)| usize::from(width.0)), color }
+    }
+
+    /// A result.
+    pub(crate) fn data(self, text: &str) -> Result<(), Error> {
+        let mut stdout = AutoStream::new(io::stdout().lock(), self.color);
+        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Error::OutputClosed),
+            other => Ok(other?),
+        }
+    }
+
+    /// How the work goes on.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            self.talk(text);
+        }
+    }
+
+    /// Something the user should know.
+    pub(crate) fn warn(self, text: &str) {
+        self.talk(&format!("{WARNING}warning:{WARNING:#} {text}"));
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(self, text: &str) {
+        self.talk(&format!("{HINT}hint:{HINT:#} {text}"));
+    }
+
+    /// Why the command could not do what it was asked to.
+    pub(crate) fn error(self, error: &Error) {
+        self.talk(&format!("{ERROR}error:{ERROR:#} {error}"));
+        if let Some(hint) = error.hint() {
+            self.hint(&hint);
+        }
+    }
+
+    fn talk(self, text: &str) {
+        // There is nowhere left to complain to if stderr fails.
+        let _ = writeln!(AutoStream::new(io::stderr().lock(), self.color), "{text}");
+    }
+}

@@ -1,0 +1,208 @@
+//! How the work goes on: bars on a terminal, a few plain lines elsewhere.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tunebench_providers::{JobEvent, ModelRef, TrainingProgress};
+
+use super::output::Printer;
+use crate::evaluate::{Answers, Tally};
+use crate::run::Listener;
+use crate::tune::{TuneEvent, TunedModel};
+
+/// How often a plain line is printed.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows the work on stderr.
+pub(crate) struct Progress {
+    printer: Printer,
+    bars: bool,
+    current: Mutex<Option<Current>>,
+}
+
+/// What is being worked on.
+struct Current {
+    title: String,
+    bar: ProgressBar,
+    started: Instant,
+    printed: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new(printer: Printer) -> Self {
+        let bars = !printer.is_quiet() && console_is_terminal();
+        Self { printer, bars, current: Mutex::new(None) }
+    }
+
+    /// Does something with the work of this title, which begins if it is another than before.
+    fn with<T>(&self, title: &str, work: impl FnOnce(&mut Current) -> T) -> T {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = current.as_ref().is_some_and(|known| known.title == title);
+        if !known {
+            *current = Some(self.begin(title));
+        }
+        work(current.as_mut().expect("it was put there just now"))
+    }
+
+    fn begin(&self, title: &str) -> Current {
+        let target = if self.bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let template = "{prefix}  {bar:24} {pos}/{len}  {msg}";
+        let style = ProgressStyle::with_template(template).expect("the template is fixed");
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━╸─"));
+        bar.set_prefix(title.to_owned());
+        let now = Instant::now();
+        Current { title: title.to_owned(), bar, started: now, printed: now }
+    }
+
+    /// Ends the bar, and returns how long the work took.
+    fn end(&self, title: &str) -> Duration {
+        let took = self.with(title, |current| {
+            current.bar.finish_and_clear();
+            current.started.elapsed()
+        });
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        took
+    }
+
+    /// Prints a line above the bar.
+    fn line(&self, title: &str, text: &str) {
+        self.with(title, |current| current.bar.suspend(|| self.printer.note(text)));
+    }
+
+    fn job_event(&self, base: &ModelRef, event: JobEvent) {
+        let title = format!("tuning {base}");
+        match event.progress {
+            Some(TrainingProgress { step, total_steps: Some(total), train_loss }) if self.bars => {
+                self.with(&title, |current| {
+                    current.bar.set_length(total);
+                    current.bar.set_position(step);
+                    let loss = train_loss.map(|loss| format!("loss {loss:.4}, "));
+                    current.bar.set_message(format!(
+                        "{}{}",
+                        loss.unwrap_or_default(),
+                        left(current, step, total)
+                    ));
+                });
+            }
+            // Steps can be many: without a terminal, only now and then.
+            Some(TrainingProgress { step, total_steps: Some(total), .. }) => {
+                let due = self.with(&title, |current| is_due(current, step == total));
+                if due {
+                    self.line(&title, &format!("{title}: {}", event.message));
+                }
+            }
+            _ => self.line(&title, &format!("{title}: {}", event.message)),
+        }
+    }
+}
+
+impl Listener for Progress {
+    fn tuning(&self, base: &ModelRef, event: TuneEvent) {
+        let title = format!("tuning {base}");
+        match event {
+            TuneEvent::Found(job) if job.status.is_final() => {}
+            TuneEvent::Found(job) => self.line(&title, &format!("{title}: going on with job {}", job.id.0)),
+            TuneEvent::Created(job) => self.line(&title, &format!("{title}: job {}", job.id.0)),
+            TuneEvent::Job(event) => self.job_event(base, event),
+            TuneEvent::Unreachable(error) => self.line(&title, &format!("{title}: {error}; asking again")),
+        }
+    }
+
+    fn tuned(&self, base: &ModelRef, tuned: &TunedModel) {
+        let took = self.end(&format!("tuning {base}"));
+        self.printer.note(&format!("tuned {base}: {} ({})", tuned.model, seconds(took)));
+    }
+
+    fn evaluating(&self, model: &ModelRef, tally: &Tally) {
+        let title = format!("asking {model}");
+        let (done, total) = (tally.done(), tally.total);
+        let line = self.with(&title, |current| {
+            let rate = done as f64 / current.started.elapsed().as_secs_f64().max(1e-3);
+            current.bar.set_length(total as u64);
+            current.bar.set_position(done as u64);
+            let message = format!("{rate:.0} rows/s, {}", left(current, done as u64, total as u64));
+            current.bar.set_message(message.clone());
+            is_due(current, false).then(|| format!("{title}: {done} of {total} rows, {message}"))
+        });
+        if let Some(line) = line.filter(|_| !self.bars) {
+            self.printer.note(&line);
+        }
+    }
+
+    fn evaluated(&self, model: &ModelRef, answers: &Answers) {
+        let took = self.end(&format!("asking {model}"));
+        let rows = answers.predictions.len();
+        let answered = answers.predictions.iter().filter(|prediction| prediction.is_answered()).count();
+        let of = if answered == rows { String::new() } else { format!(" of {rows}") };
+        self.printer.note(&format!("asked {model}: {answered}{of} rows in {}", seconds(took)));
+        if let Some((count, first)) = &answers.failures {
+            let rows = if *count == 1 {
+                "1 request failed"
+            } else {
+                &format!("{count} requests failed, the first one")
+            };
+            self.printer.warn(&format!("{model}: {rows}: {first}"));
+            if let Some(hint) = &first.hint {
+                self.printer.hint(hint);
+            }
+        }
+        for sample in &answers.invalid_samples {
+            self.printer.note(&format!("  an answer that names no label: {}", sample.escape_debug()));
+        }
+    }
+}
+
+fn console_is_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stderr().is_terminal()
+}
+
+/// Whether it is time for a plain line.
+fn is_due(current: &mut Current, last: bool) -> bool {
+    let due = last || current.printed.elapsed() >= PLAIN_EVERY;
+    if due {
+        current.printed = Instant::now();
+    }
+    due
+}
+
+/// The time left, as far as the past tells.
+fn left(current: &Current, done: u64, total: u64) -> String {
+    if done == 0 {
+        return "starting".into();
+    }
+    let each = current.started.elapsed().as_secs_f64() / done as f64;
+    let left = Duration::from_secs_f64(each * total.saturating_sub(done) as f64);
+    format!("{} left", seconds(left))
+}
+
+/// `0.3 s`, `42 s`, `3 min 5 s`, `2 h 10 min`.
+fn seconds(duration: Duration) -> String {
+    let whole = duration.as_secs();
+    match whole {
+        0..10 => format!("{:.1} s", duration.as_secs_f64()),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_at_a_glance() {
+        for (millis, text) in [
+            (0, "0.0 s"),
+            (340, "0.3 s"),
+            (9_900, "9.9 s"),
+            (42_900, "42 s"),
+            (185_000, "3 min 5 s"),
+            (7_800_000, "2 h 10 min"),
+        ] {
+            assert_eq!(seconds(Duration::from_millis(millis)), text);
+        }
+    }
+}

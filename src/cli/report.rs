@@ -1,0 +1,38 @@
+//! `tunebench report`, and how every command shows figures.
+
+use tunebench_reports::{Figures, Run, json, terminal};
+
+use super::args::OutputArgs;
+use super::output::Printer;
+use crate::error::Error;
+use crate::exit;
+use crate::results::Results;
+
+/// Computes all figures again from the predictions.
+pub(super) fn report(output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
+    let results = Results::open(&output.results)?;
+    let run = results.read()?;
+    let figures = Figures::of(&run);
+    results.write(&run, &figures)?;
+    print(&run, &figures, &results, output.json, printer)?;
+    Ok(exit::DONE)
+}
+
+/// Prints the figures; the last line says where they lie.
+pub(super) fn print(
+    run: &Run,
+    figures: &Figures,
+    results: &Results,
+    as_json: bool,
+    printer: Printer,
+) -> Result<(), Error> {
+    let place = format!("results: {}", results.folder().display());
+    if as_json {
+        printer.data(json::summary(run, figures).trim_end())?;
+        printer.note(&place);
+        return Ok(());
+    }
+    let tables = terminal::render(run, figures, &printer.table_style());
+    printer.data(tables.trim_end())?;
+    printer.data(&format!("\n{place}"))
+}

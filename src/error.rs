@@ -1,0 +1,110 @@
+//! Everything that can end a command, its exit code and its cure.
+
+use std::io;
+
+use tunebench_data::DataError;
+use tunebench_providers::{ModelRef, ProviderError};
+
+use crate::config::{ConfigError, Document, Step};
+use crate::evaluate::EvaluateError;
+use crate::exit;
+use crate::project::suggestion;
+use crate::results::ResultsError;
+use crate::tune::TuneError;
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A data file is wrong.
+    #[error("{error}")]
+    Data {
+        /// What is wrong with it.
+        error: DataError,
+        /// Where the configuration names it.
+        named: Option<String>,
+    },
+    /// A model on the command line is none.
+    #[error("{message}")]
+    Model {
+        /// What is wrong with it.
+        message: String,
+        /// What would be right.
+        hint: Option<String>,
+    },
+    /// A provider refused or failed.
+    #[error("{model}: {error}")]
+    Provider {
+        /// Which model was asked for.
+        model: ModelRef,
+        /// What happened.
+        error: ProviderError,
+    },
+    /// Fine-tuning brought no model.
+    #[error("tuning {base}: {error}")]
+    Tune {
+        /// The base model.
+        base: ModelRef,
+        /// What happened.
+        error: TuneError,
+    },
+    /// The test file changed while it was read.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// The results folder can't be used.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// The system failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Whoever read the output has gone away.
+    #[error("the output was closed")]
+    OutputClosed,
+}
+
+impl Error {
+    /// A data file that the configuration names under `key`.
+    pub(crate) fn data(error: DataError, document: &Document, key: &str) -> Self {
+        let named = matches!(error, DataError::Io { .. } | DataError::UnknownFormat(_))
+            .then(|| document.error(&[Step::Key("data"), Step::Key(key)], "").line())
+            .flatten();
+        Self::Data { error, named: named.map(|line| format!("{}, line {line}", document.path().display())) }
+    }
+
+    /// A model whose provider this program does not have.
+    pub(crate) fn unknown_provider(model: &ModelRef, known: &[String]) -> Self {
+        let hint = Some(suggestion(model.provider(), known));
+        Self::Model { message: format!("unknown provider `{}` in `{model}`", model.provider()), hint }
+    }
+
+    /// The exit code of a program that ends with this.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Data { .. } | Self::Model { .. } | Self::Results(_) | Self::Io(_) => {
+                exit::USAGE
+            }
+            Self::Evaluate(_) => exit::USAGE,
+            Self::Tune { error: TuneError::Setting(_) | TuneError::File(_), .. } => exit::USAGE,
+            Self::Tune { .. } | Self::Provider { .. } => exit::INCOMPLETE,
+            Self::OutputClosed => exit::DONE,
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.cure().map(str::to_owned),
+            Self::Data { named, .. } => named.as_ref().map(|place| format!("the file is named in {place}")),
+            Self::Model { hint, .. } => hint.clone(),
+            Self::Provider { error, .. } => error.hint.clone(),
+            Self::Tune { error: TuneError::Provider(error), .. } => error.hint.clone(),
+            Self::Tune { error: TuneError::Interrupted(_), .. } => {
+                Some("run the same command again to go on".to_owned())
+            }
+            Self::Results(error) => error.hint(),
+            Self::Tune { .. } | Self::Evaluate(_) | Self::Io(_) | Self::OutputClosed => None,
+        }
+    }
+}

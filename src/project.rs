@@ -1,0 +1,274 @@
+//! A checked project: configuration, data and providers fit together, and nothing has been sent yet.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, TestSet};
+use tunebench_providers::{ModelRef, Provider, Registry, Setup, TuningSpec};
+
+use crate::config::{Config, ConfigError, Document, Step, nearest};
+use crate::error::Error;
+use crate::evaluate::{Candidate, Limiter};
+use crate::tune::Tuning;
+
+/// The setting under `[providers.NAME]` that is not the provider's own.
+const REQUESTS_PER_MINUTE: &str = "requests_per_minute";
+
+/// What a command line sets instead of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The training file; relative to the working directory.
+    pub train: Option<PathBuf>,
+    /// The test file; relative to the working directory.
+    pub test: Option<PathBuf>,
+    /// Requests in flight at once.
+    pub concurrency: Option<std::num::NonZeroUsize>,
+}
+
+/// A checked project.
+pub struct Project {
+    /// As it was configured, overrides included.
+    pub config: Config,
+    /// What is learned from, where there is such data.
+    pub train: Option<Dataset>,
+    /// The path of that data.
+    pub train_path: Option<PathBuf>,
+    /// What is measured on.
+    pub test: TestSet,
+    /// The prompt for all models.
+    pub prompt: Arc<Prompt>,
+    /// The models, in the order of the configuration.
+    pub models: Vec<Entry>,
+    providers: Providers,
+    label_counts: Arc<[u64]>,
+    state_dir: PathBuf,
+}
+
+/// A `[[model]]` of the configuration.
+pub struct Entry {
+    /// The base model.
+    pub base: ModelRef,
+    /// What to tune it with, if it is to be tuned.
+    pub tune: Option<TuningSpec>,
+}
+
+impl Project {
+    /// Reads and checks everything: the configuration at `path`, the data it names, the providers it uses.
+    pub fn open(
+        path: &Path,
+        overrides: Overrides,
+        registry: &Registry,
+        state_dir: &Path,
+    ) -> Result<Self, Error> {
+        let (mut config, document) = Config::read(path)?;
+        if let Some(concurrency) = overrides.concurrency {
+            config.evaluation.concurrency = concurrency;
+        }
+        let providers = Providers::open(&config, &document, registry, state_dir)?;
+        let models = entries(&config, &document, &providers)?;
+
+        let folder = document.folder();
+        let train_path = match (overrides.train, &config.data.train) {
+            (Some(path), _) => Some(std::path::absolute(path)?),
+            (None, Some(path)) => Some(path.clone()),
+            (None, None) => None,
+        };
+        let test_path = match overrides.test {
+            Some(path) => std::path::absolute(path)?,
+            None => config.data.test.clone(),
+        };
+        let fixed = config.data.labels.clone().map(LabelSet::new).transpose();
+        let fixed = fixed
+            .map_err(|error| document.error(&[Step::Key("data"), Step::Key("labels")], error.to_string()))?;
+        let train =
+            train_path.as_ref().map(|path| config.data.source(folder, path).load(fixed.as_ref())).transpose();
+        let train = train.map_err(|error| Error::data(error, &document, "train"))?;
+        let labels = train.as_ref().map(|train| train.labels.clone()).or(fixed);
+        let test_source = config.data.source(folder, &test_path);
+        let labels = match labels {
+            Some(labels) => labels,
+            // Nothing is trained here: the labels are those of the test data.
+            None => test_source.load(None).map_err(|error| Error::data(error, &document, "test"))?.labels,
+        };
+        let test = test_source.check(&labels).map_err(|error| Error::data(error, &document, "test"))?;
+        let template = config.prompt.template();
+        let prompt = Prompt::new(template, labels)
+            .map_err(|error| document.error(&[Step::Key("prompt")], error.to_string()))?;
+        let label_counts = train.as_ref().map(count_labels).unwrap_or_default();
+
+        if train.is_none() {
+            if let Some(i) = models.iter().position(|model| model.tune.is_some()) {
+                let place = [Step::Key("model"), Step::Item(i), Step::Key("tune")];
+                return Err(document.error(&place, "there is no training data to tune with").into());
+            }
+        }
+        let project = Self {
+            train,
+            train_path,
+            test,
+            prompt: Arc::new(prompt),
+            models,
+            providers,
+            label_counts,
+            state_dir: state_dir.to_owned(),
+            config,
+        };
+        project.check_tunings(&document)?;
+        Ok(project)
+    }
+
+    /// How to put a model to the test.
+    pub fn candidate(&self, model: &ModelRef) -> Result<Candidate, Error> {
+        let slot =
+            self.providers.get(model).ok_or_else(|| Error::unknown_provider(model, &self.providers.known))?;
+        Ok(Candidate {
+            provider: slot.provider.clone(),
+            model: model.model().into(),
+            prompt: self.prompt.clone(),
+            label_counts: self.label_counts.clone(),
+            concurrency: self.config.evaluation.concurrency.get(),
+            limiter: slot.requests_per_minute.map(|limit| Arc::new(Limiter::new(limit))),
+        })
+    }
+
+    /// How to tune a model of the configuration; `None` if it is not to be tuned.
+    pub fn tuning<'a>(&'a self, entry: &'a Entry, folder: &'a Path) -> Option<Tuning<'a>> {
+        Some(Tuning {
+            provider: self.providers.get(&entry.base)?.provider.fine_tuning()?,
+            base: &entry.base,
+            spec: entry.tune.as_ref()?,
+            train: self.train.as_ref()?,
+            prompt: &self.prompt,
+            folder,
+        })
+    }
+
+    /// Where training files are kept.
+    pub fn training_folder(&self) -> PathBuf {
+        self.state_dir.join("training")
+    }
+
+    /// The prompt's parts, as the manifest records them.
+    pub fn template(&self) -> &PromptTemplate {
+        self.prompt.template()
+    }
+
+    /// Hyperparameters and data are wrong before the first job, or not at all.
+    fn check_tunings(&self, document: &Document) -> Result<(), Error> {
+        let Some(train) = &self.train else { return Ok(()) };
+        let folder = self.training_folder();
+        for (i, entry) in self.models.iter().enumerate() {
+            let Some(tuning) = self.tuning(entry, &folder) else { continue };
+            if let Err(error) = tuning.provider.check(tuning.spec, &train.examples, &self.prompt) {
+                let mut place = vec![Step::Key("model"), Step::Item(i), Step::Key("tune")];
+                place.extend(error.setting.as_deref().map(Step::Key));
+                return Err(document.setting(&place, &error).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count_labels(train: &Dataset) -> Arc<[u64]> {
+    let mut counts = vec![0; train.labels.len()];
+    for example in &train.examples {
+        counts[example.label.index()] += 1;
+    }
+    counts.into()
+}
+
+fn entries(config: &Config, document: &Document, providers: &Providers) -> Result<Vec<Entry>, ConfigError> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (i, model) in config.models.iter().enumerate() {
+        let at = |key| [Step::Key("model"), Step::Item(i), Step::Key(key)];
+        let base: ModelRef = model.base.parse().map_err(|error| {
+            let error: tunebench_providers::BadModelRef = error;
+            document.error(&at("base"), error.to_string())
+        })?;
+        let slot = providers.get(&base).ok_or_else(|| {
+            let message = format!("unknown provider `{}`", base.provider());
+            document.error(&at("base"), message).hint(providers.suggestion(base.provider()))
+        })?;
+        if model.tune.is_some() && slot.provider.fine_tuning().is_none() {
+            let message = format!("the provider `{}` does not offer fine-tuning", base.provider());
+            return Err(document.error(&at("tune"), message));
+        }
+        let tune = model.tune.clone().map(|own| TuningSpec::new(base.model(), own, config.seed));
+        if entries.iter().any(|entry| entry.base == base && entry.tune == tune) {
+            return Err(document.error(&at("base"), format!("the model `{base}` stands twice")));
+        }
+        entries.push(Entry { base, tune });
+    }
+    Ok(entries)
+}
+
+/// The providers that this program has, set up by the configuration.
+struct Providers {
+    slots: BTreeMap<String, Slot>,
+    known: Vec<String>,
+}
+
+struct Slot {
+    provider: Arc<dyn Provider>,
+    requests_per_minute: Option<NonZeroU32>,
+}
+
+impl Providers {
+    fn open(
+        config: &Config,
+        document: &Document,
+        registry: &Registry,
+        state_dir: &Path,
+    ) -> Result<Self, ConfigError> {
+        let known: Vec<String> = registry.names().map(str::to_owned).collect();
+        if let Some(name) = config.providers.keys().find(|name| !known.contains(name)) {
+            let place = [Step::Key("providers"), Step::Key(name)];
+            let error = document.error(&place, format!("unknown provider `{name}`"));
+            return Err(error.hint(suggestion(name, &known)));
+        }
+        let mut slots = BTreeMap::new();
+        for name in &known {
+            let mut settings = config.providers.get(name).cloned().unwrap_or_default();
+            let requests_per_minute = requests_per_minute(&mut settings).map_err(|message| {
+                document.error(
+                    &[Step::Key("providers"), Step::Key(name), Step::Key(REQUESTS_PER_MINUTE)],
+                    message,
+                )
+            })?;
+            let setup = Setup::new(settings, state_dir.join(name));
+            let provider = registry.create(name, &setup).expect("the name is the registry's own");
+            let provider = provider.map_err(|error| {
+                let mut place = vec![Step::Key("providers"), Step::Key(name)];
+                place.extend(error.setting.as_deref().map(Step::Key));
+                document.setting(&place, &error)
+            })?;
+            slots.insert(name.clone(), Slot { provider, requests_per_minute });
+        }
+        Ok(Self { slots, known })
+    }
+
+    fn get(&self, model: &ModelRef) -> Option<&Slot> {
+        self.slots.get(model.provider())
+    }
+
+    fn suggestion(&self, wrong: &str) -> String {
+        suggestion(wrong, &self.known)
+    }
+}
+
+fn requests_per_minute(settings: &mut Map<String, Value>) -> Result<Option<NonZeroU32>, String> {
+    let Some(value) = settings.remove(REQUESTS_PER_MINUTE) else { return Ok(None) };
+    let limit = value.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
+    limit.map(Some).ok_or_else(|| format!("{REQUESTS_PER_MINUTE} must be a whole number, at least 1"))
+}
+
+/// What to write instead of a provider that is not there.
+pub(crate) fn suggestion(wrong: &str, known: &[String]) -> String {
+    match nearest(wrong, known.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the providers are {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,157 @@
+//! The results folder of a run: what is written there, and how it is read back.
+//!
+//! ```text
+//! manifest.json            how the run was made; written last, so that a folder with a manifest is whole
+//! summary.csv              a row for each model
+//! per_class.csv            a row for each model and label
+//! comparisons.csv          a row for each fine-tuned model against its base
+//! confusion/MODEL.csv      gold labels down, answers across
+//! predictions/MODEL.csv    a row for each example; all other figures are made from these
+//! ```
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tunebench_reports::{Evaluation, Figures, Manifest, ManifestError, ReadError, Run, csv};
+
+const MANIFEST: &str = "manifest.json";
+/// The folders with a file for each model.
+const PER_MODEL: [&str; 2] = ["confusion", "predictions"];
+
+/// A results folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Results {
+    folder: PathBuf,
+}
+
+/// Why a results folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// The folder or a file in it can't be written or read.
+    #[error("results folder: {0}")]
+    Io(#[from] io::Error),
+    /// There is no run in the folder.
+    #[error("`{}` holds no results", .0.display())]
+    None(PathBuf),
+    /// The manifest is damaged or of another version.
+    #[error("`{}`: {error}", .path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: ManifestError,
+    },
+    /// A file of predictions is damaged.
+    #[error("`{}`: {error}", .path.display())]
+    Predictions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: ReadError,
+    },
+}
+
+impl ResultsError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::None(_) => {
+                Some("make some with `tunebench run`, or name another folder with `--results DIR`".into())
+            }
+            Self::Io(_) => Some("name another folder with `--results DIR`".into()),
+            Self::Manifest { .. } | Self::Predictions { .. } => None,
+        }
+    }
+}
+
+impl Results {
+    /// Makes the folder and tries to write there, so that a bad path fails before the long work.
+    pub fn create(folder: &Path) -> Result<Self, ResultsError> {
+        for part in PER_MODEL {
+            fs_err::create_dir_all(folder.join(part))?;
+        }
+        tempfile::tempfile_in(folder)?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// A folder with results in it.
+    pub fn open(folder: &Path) -> Result<Self, ResultsError> {
+        let results = Self { folder: folder.to_owned() };
+        if results.folder.join(MANIFEST).exists() {
+            Ok(results)
+        } else {
+            Err(ResultsError::None(results.folder))
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes a run and its figures in place of what was there.
+    pub fn write(&self, run: &Run, figures: &Figures) -> Result<(), ResultsError> {
+        self.clear(run)?;
+        for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
+            let file = format!("{}.csv", record.file);
+            let predictions = csv::predictions(&evaluation.predictions, run.labels());
+            self.put(&format!("predictions/{file}"), &predictions)?;
+            if let Some(model) = figures.model(&evaluation.model) {
+                self.put(&format!("confusion/{file}"), &csv::confusion(model, run.labels()))?;
+            }
+        }
+        self.put("summary.csv", &csv::summary(figures))?;
+        self.put("per_class.csv", &csv::per_class(figures, run.labels()))?;
+        self.put("comparisons.csv", &csv::comparisons(figures))?;
+        self.put(MANIFEST, run.manifest.to_json().as_bytes())
+    }
+
+    /// Reads the run back.
+    pub fn read(&self) -> Result<Run, ResultsError> {
+        let manifest = self.manifest()?;
+        let read = |record: &tunebench_reports::ModelRecord| {
+            let path = self.folder.join("predictions").join(format!("{}.csv", record.file));
+            let bytes = fs_err::read(&path)?;
+            let predictions = csv::read_predictions(&bytes, &manifest.labels)
+                .map_err(|error| ResultsError::Predictions { path, error })?;
+            let (model, tuned_from) = (record.model.clone(), record.tuned_from.clone());
+            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions })
+        };
+        let evaluations = manifest.models.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Run { manifest, evaluations })
+    }
+
+    fn manifest(&self) -> Result<Manifest, ResultsError> {
+        let path = self.folder.join(MANIFEST);
+        Manifest::from_json(&fs_err::read(&path)?).map_err(|error| ResultsError::Manifest { path, error })
+    }
+
+    /// Takes away the manifest and the files of models that `run` does not have. Nothing else in the folder is touched.
+    fn clear(&self, run: &Run) -> Result<(), ResultsError> {
+        let Ok(old) = self.manifest() else { return Ok(()) };
+        fs_err::remove_file(self.folder.join(MANIFEST))?;
+        let gone = old.models.iter().filter(|old| run.manifest.models.iter().all(|new| new.file != old.file));
+        for (file, part) in gone.flat_map(|old| PER_MODEL.map(|part| (&old.file, part))) {
+            match fs_err::remove_file(self.folder.join(part).join(format!("{file}.csv"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file whole or not at all.
+    fn put(&self, name: &str, content: &[u8]) -> Result<(), ResultsError> {
+        let path = self.folder.join(name);
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&self.folder))?;
+        file.write_all(content)?;
+        #[cfg(unix)]
+        {
+            // Temporary files are private; results are not.
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}

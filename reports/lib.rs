@@ -12,6 +12,8 @@ mod record;
 mod slug;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod vectors;
 
 pub use confusion::{Confusion, Counts};
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};

@@ -31,8 +31,12 @@ struct MetricsCase {
     balanced_accuracy: Option<f64>,
     cohen_kappa: Option<f64>,
     matthews_correlation: Option<f64>,
-    classes: Vec<(Option<f64>, Option<f64>, Option<f64>, u64)>,
+    classes: Vec<ClassCase>,
 }
+
+/// Precision, recall, F1, support.
+#[derive(Deserialize)]
+struct ClassCase(Option<f64>, Option<f64>, Option<f64>, u64);
 
 #[track_caller]
 fn same(what: &str, name: &str, ours: Option<f64>, theirs: Option<f64>) {
@@ -83,7 +87,7 @@ fn metrics_agree_with_scikit_learn() {
         same("kappa", name, scores.cohen_kappa, case.cohen_kappa);
         same("Matthews correlation", name, scores.matthews_correlation, case.matthews_correlation);
         assert_eq!(scores.classes.len(), case.classes.len());
-        for (i, (class, (precision, recall, f1, support))) in
+        for (i, (class, ClassCase(precision, recall, f1, support))) in
             scores.classes.iter().zip(case.classes).enumerate()
         {
             same_triple(&format!("label {i}"), name, class.scores, [precision, recall, f1]);

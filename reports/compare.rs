@@ -78,6 +78,16 @@ impl Paired {
         ratio(self.compared(), self.compared() + self.left_out)
     }
 
+    /// The accuracy of the base over the compared rows.
+    pub fn base_accuracy(&self) -> Option<f64> {
+        ratio(self.both_correct + self.only_base, self.compared())
+    }
+
+    /// The accuracy of the tuned model over the compared rows.
+    pub fn tuned_accuracy(&self) -> Option<f64> {
+        ratio(self.both_correct + self.only_tuned, self.compared())
+    }
+
     /// The accuracy of the tuned model minus that of the base, over the compared rows: -1 to 1.
     pub fn difference(&self) -> Option<f64> {
         let compared = self.compared();

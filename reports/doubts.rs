@@ -140,7 +140,7 @@ impl fmt::Display for Doubt {
             Self::FewRows { rows, margin } => {
                 write!(
                     f,
-                    "Only {rows} test rows: an accuracy is known to ±{:.0} points at best.",
+                    "Only {rows} test rows: an accuracy near 50 % is known to ±{:.0} points.",
                     margin * 100.0
                 )
             }
@@ -290,7 +290,7 @@ mod tests {
             said("ababababab", vec![("m", None, "ab?b!bab??"), ("t", Some("x"), "ababababab")], false),
             [
                 "run_cut_short The run was cut short.",
-                "few_rows Only 10 test rows: an accuracy is known to ±26 points at best.",
+                "few_rows Only 10 test rows: an accuracy near 50 % is known to ±26 points.",
                 "missing_labels 1 of 3 labels have no test row: c.",
                 "unanswered m: 3 of 10 rows have no answer, mostly because the network failed; too many for a score.",
                 "many_invalid m: 1 of 7 answers are invalid, mostly without a label.",

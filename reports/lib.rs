@@ -12,6 +12,7 @@ mod manifest;
 mod mcnemar;
 mod metrics;
 mod record;
+pub mod render;
 mod slug;
 #[cfg(test)]
 mod testing;

@@ -3,17 +3,27 @@
 //! Records in, bytes and text out: no async, no network, no file access. What a model answered is a
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
+mod compare;
 mod confusion;
+mod doubts;
+mod figures;
 mod intervals;
 mod manifest;
 mod mcnemar;
 mod metrics;
 mod record;
+pub mod render;
 mod slug;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod vectors;
+mod words;
 
+pub use compare::{ALPHA, Comparison, Paired, Verdict};
 pub use confusion::{Confusion, Counts};
+pub use doubts::Doubt;
+pub use figures::{Figures, ModelFigures, Report};
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord};
 pub use mcnemar::mcnemar_exact;

@@ -44,7 +44,8 @@ pub struct ClassScores {
 }
 
 impl ClassScores {
-    fn of(confusion: &Confusion, label: LabelId) -> Self {
+    /// Computes the figures of one label.
+    pub fn of(confusion: &Confusion, label: LabelId) -> Self {
         let (support, predicted) = (confusion.support(label), confusion.predicted(label));
         let true_positives = confusion.get(label, label);
         let scores = Triple {

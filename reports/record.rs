@@ -2,45 +2,13 @@
 //!
 //! A row is kept in 32 bytes, so that a million of them are 32 MB; texts and raw answers live elsewhere.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
 use crate::Manifest;
-
-/// Makes a closed list of words: the enum, its names in files, and the way back.
-macro_rules! words {
-    ($(#[$outer:meta])* $type:ident { $($(#[$inner:meta])* $variant:ident = $name:literal,)+ }) => {
-        $(#[$outer])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $type { $($(#[$inner])* $variant,)+ }
-
-        impl $type {
-            /// All of them, in the order of their definition.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The word that stands for it in files.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
-            /// The one with exactly this name.
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|word| word.name() == name)
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.name())
-            }
-        }
-    };
-}
+use crate::words::words;
 
 words! {
     /// What became of a row.

@@ -1,0 +1,168 @@
+//! All figures of a run, computed once: every format shows these, so that all agree to the last digit.
+
+use std::collections::BTreeMap;
+
+use crate::doubts::{self, Doubt};
+use crate::{Answer, Comparison, Confusion, Counts, InvalidKind, Run, Scores, UnansweredKind, slugs};
+
+/// The figures of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFigures {
+    /// The model reference.
+    pub model: String,
+    /// The reference of its base model.
+    pub tuned_from: Option<String>,
+    /// What it is, in the words of the manifest.
+    pub description: Option<String>,
+    /// The name of its files, without folder and extension.
+    pub file: String,
+    /// The counts behind the scores.
+    pub confusion: Confusion,
+    /// The scores; none when too few of the rows were answered, so that no format can show any by mistake.
+    pub scores: Option<Scores>,
+    /// Why answers were invalid, and how often.
+    pub invalid: BTreeMap<InvalidKind, u64>,
+    /// Why answers are missing, and how often.
+    pub unanswered: BTreeMap<UnansweredKind, u64>,
+}
+
+impl ModelFigures {
+    /// How many rows came out how.
+    pub fn counts(&self) -> Counts {
+        self.confusion.counts()
+    }
+}
+
+/// The figures of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// One for each evaluation, each base directly before the models tuned from it.
+    pub models: Vec<ModelFigures>,
+    /// One for each fine-tuned model whose base was evaluated as well.
+    pub comparisons: Vec<Comparison>,
+    /// What a reader should know before believing the figures.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Figures {
+    /// Computes the figures.
+    ///
+    /// # Panics
+    /// If a row speaks of a label that is not in the label set.
+    pub fn of(run: &Run) -> Self {
+        let min_coverage = run.manifest.min_coverage;
+        let names: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
+        let spare_files = slugs(&names);
+        let find = |model: &str| run.evaluations.iter().find(|evaluation| evaluation.model == model);
+
+        let models = in_order(run)
+            .into_iter()
+            .map(|i| {
+                let evaluation = &run.evaluations[i];
+                let record = run.manifest.model(&evaluation.model);
+                let confusion = Confusion::of(&evaluation.predictions, run.labels().len());
+                let (mut invalid, mut unanswered) = (BTreeMap::new(), BTreeMap::new());
+                for prediction in &evaluation.predictions {
+                    match prediction.answer {
+                        Answer::Label(_) => {}
+                        Answer::Invalid(kind) => *invalid.entry(kind).or_default() += 1,
+                        Answer::Unanswered(kind) => *unanswered.entry(kind).or_default() += 1,
+                    }
+                }
+                ModelFigures {
+                    model: evaluation.model.clone(),
+                    tuned_from: evaluation.tuned_from.clone(),
+                    description: record.and_then(|record| record.description.clone()),
+                    file: record.map_or_else(|| spare_files[i].clone(), |record| record.file.clone()),
+                    scores: confusion.counts().covers(min_coverage).then(|| Scores::of(&confusion)),
+                    confusion,
+                    invalid,
+                    unanswered,
+                }
+            })
+            .collect::<Vec<_>>();
+
+        let comparisons = models
+            .iter()
+            .filter_map(|tuned| {
+                let base = find(tuned.tuned_from.as_deref()?)?;
+                Some(Comparison::of(base, find(&tuned.model)?, min_coverage))
+            })
+            .collect::<Vec<_>>();
+        let doubts = doubts::of(run, &models, &comparisons);
+        Self { models, comparisons, doubts }
+    }
+
+    /// The figures of the model with this reference.
+    pub fn model(&self, model: &str) -> Option<&ModelFigures> {
+        self.models.iter().find(|figures| figures.model == model)
+    }
+}
+
+/// Positions of the evaluations, each base followed by the models that were tuned from it.
+fn in_order(run: &Run) -> Vec<usize> {
+    let base_of = |i: usize| {
+        let base = run.evaluations[i].tuned_from.as_deref()?;
+        run.evaluations.iter().position(|evaluation| evaluation.model == base).filter(|&b| b != i)
+    };
+    // A model whose base was tuned itself goes with the first of the chain; a circle ends somewhere.
+    let root_of = |i: usize| (0..run.evaluations.len()).try_fold(i, |at, _| base_of(at).ok_or(at));
+    let mut order: Vec<_> = (0..run.evaluations.len()).collect();
+    order.sort_by_key(|&i| match root_of(i) {
+        Err(root) => (root, base_of(i).is_some(), i),
+        Ok(_) => (i, false, i),
+    });
+    order
+}
+
+/// A run together with its figures: what every renderer is given.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// Its figures.
+    pub figures: Figures,
+}
+
+impl<'a> Report<'a> {
+    /// Computes the figures of a run; see [`Figures::of`].
+    pub fn new(run: &'a Run) -> Self {
+        Self { run, figures: Figures::of(run) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{predictions, run};
+
+    #[test]
+    fn tuned_models_follow_their_base() {
+        let rows = || predictions("ab", "ab");
+        let run = run(
+            &["a", "b"],
+            vec![
+                ("t1", Some("b1"), rows()),
+                ("b2", None, rows()),
+                ("b1", None, rows()),
+                ("t2", Some("b2"), rows()),
+                ("t3", Some("elsewhere"), rows()),
+                ("t1b", Some("t1"), rows()),
+                ("circle", Some("circle"), rows()),
+            ],
+        );
+        let figures = Figures::of(&run);
+        let order: Vec<_> = figures.models.iter().map(|model| model.model.as_str()).collect();
+        assert_eq!(order, ["b2", "t2", "b1", "t1", "t1b", "t3", "circle"]);
+        let pairs: Vec<_> = figures.comparisons.iter().map(|c| (c.base.as_str(), c.tuned.as_str())).collect();
+        assert_eq!(pairs, [("b2", "t2"), ("b1", "t1"), ("t1", "t1b"), ("circle", "circle")]);
+    }
+
+    #[test]
+    fn below_the_coverage_limit_there_are_no_scores() {
+        let mut run = run(&["a", "b"], vec![("m", None, predictions("abab", "aba?"))]);
+        assert_eq!(Figures::of(&run).models[0].scores, None);
+        run.manifest.min_coverage = 0.75;
+        assert_eq!(Figures::of(&run).models[0].scores.as_ref().unwrap().accuracy, Some(1.0));
+    }
+}

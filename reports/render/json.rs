@@ -1,0 +1,243 @@
+//! The summary for programs: all figures of a run as one JSON value with a version.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    CONFIDENCE, ClassScores, Comparison, Counts, InvalidKind, ModelFigures, Paired, Report, Scores,
+    UnansweredKind, Verdict,
+};
+
+/// The version of the form of a [`Summary`]. Fields may be added within a version; none changes its meaning.
+pub const SUMMARY_VERSION: u32 = 1;
+
+/// All figures of a run. What is undefined, or withheld for lack of coverage, is `null`.
+#[derive(Debug, Serialize)]
+pub struct Summary<'a> {
+    /// Always [`SUMMARY_VERSION`].
+    pub format_version: u32,
+    /// The version of the tool that made the run.
+    pub tool_version: &'a str,
+    /// When the run began, in RFC 3339.
+    pub started: &'a str,
+    /// When the run ended, in RFC 3339.
+    pub finished: Option<&'a str>,
+    /// Whether the run came to its end.
+    pub complete: bool,
+    /// The share of the rows that must have been answered for a model to get scores.
+    pub min_coverage: f64,
+    /// The level of all intervals.
+    pub confidence: f64,
+    /// The label names, in order.
+    pub labels: &'a [String],
+    /// The models, each base directly before those tuned from it.
+    pub models: Vec<Model<'a>>,
+    /// Base and tuned models, row by row.
+    pub comparisons: Vec<Pair<'a>>,
+    /// What to know before believing the figures.
+    pub doubts: Vec<DoubtText>,
+}
+
+/// One model.
+#[derive(Debug, Serialize)]
+pub struct Model<'a> {
+    /// The model reference.
+    pub model: &'a str,
+    /// The reference of its base.
+    pub tuned_from: Option<&'a str>,
+    /// What it is.
+    pub description: Option<&'a str>,
+    /// The name of its files, without folder and extension.
+    pub file: &'a str,
+    /// All rows.
+    pub n: u64,
+    /// How they came out.
+    pub counts: Counts,
+    /// The answered share of the rows.
+    pub coverage: Option<f64>,
+    /// Whether so many were answered that there are scores.
+    pub complete: bool,
+    /// Why answers were invalid, and how often.
+    pub invalid: &'a BTreeMap<InvalidKind, u64>,
+    /// Why answers are missing, and how often.
+    pub unanswered: &'a BTreeMap<UnansweredKind, u64>,
+    /// The scores over all labels.
+    pub scores: Option<&'a Scores>,
+    /// One for each gold label that has rows, in their order.
+    pub confusion: Vec<ConfusionRow<'a>>,
+}
+
+/// The answers to the rows of one gold label.
+#[derive(Debug, Serialize)]
+pub struct ConfusionRow<'a> {
+    /// The gold label.
+    pub label: &'a str,
+    /// How often each label was answered; those never answered are left out.
+    pub answers: Vec<AnswerCount<'a>>,
+    /// How many answers were invalid.
+    pub invalid: u64,
+    /// How many rows have no answer.
+    pub unanswered: u64,
+}
+
+/// How often a label was answered.
+#[derive(Debug, Serialize)]
+pub struct AnswerCount<'a> {
+    /// The answer.
+    pub label: &'a str,
+    /// The rows.
+    pub rows: u64,
+}
+
+/// A base model and a model that was tuned from it.
+#[derive(Debug, Serialize)]
+pub struct Pair<'a> {
+    /// The reference of the base.
+    pub base: &'a str,
+    /// The reference of the tuned model.
+    pub tuned: &'a str,
+    /// The compared rows.
+    pub n: u64,
+    /// How they came out.
+    pub rows: Paired,
+    /// Accuracy of the tuned model minus that of the base.
+    pub difference: Option<f64>,
+    /// The exact two-sided p-value of McNemar's test.
+    pub mcnemar_p: Option<f64>,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// A reason to be careful.
+#[derive(Debug, Serialize)]
+pub struct DoubtText {
+    /// The word for its kind.
+    pub kind: &'static str,
+    /// What is the matter.
+    pub message: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl<'a> Summary<'a> {
+    /// Collects the figures; none is computed here.
+    pub fn new(report: &'a Report) -> Self {
+        let manifest = &report.run.manifest;
+        Self {
+            format_version: SUMMARY_VERSION,
+            tool_version: &manifest.tool_version,
+            started: &manifest.started,
+            finished: manifest.finished.as_deref(),
+            complete: manifest.complete,
+            min_coverage: manifest.min_coverage,
+            confidence: CONFIDENCE,
+            labels: manifest.labels.names(),
+            models: report.figures.models.iter().map(|figures| model(report, figures)).collect(),
+            comparisons: report.figures.comparisons.iter().map(pair).collect(),
+            doubts: report
+                .figures
+                .doubts
+                .iter()
+                .map(|doubt| DoubtText {
+                    kind: doubt.name(),
+                    message: doubt.to_string(),
+                    advice: doubt.advice(),
+                })
+                .collect(),
+        }
+    }
+
+    /// The text: indented, fields in a fixed order, a line break at the end.
+    pub fn to_json(&self) -> String {
+        // Only a map with keys that are no strings or a failing writer could make this fail; there are none.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+fn model<'a>(report: &'a Report, figures: &'a ModelFigures) -> Model<'a> {
+    Model {
+        model: &figures.model,
+        tuned_from: figures.tuned_from.as_deref(),
+        description: figures.description.as_deref(),
+        file: &figures.file,
+        n: figures.counts().rows(),
+        counts: figures.counts(),
+        coverage: figures.counts().coverage(),
+        complete: figures.scores.is_some(),
+        invalid: &figures.invalid,
+        unanswered: &figures.unanswered,
+        scores: figures.scores.as_ref(),
+        confusion: confusion(report, figures),
+    }
+}
+
+fn confusion<'a>(report: &'a Report, figures: &ModelFigures) -> Vec<ConfusionRow<'a>> {
+    let labels = report.run.labels();
+    let confusion = &figures.confusion;
+    let mut cells = confusion.cells().peekable();
+    let mut rows = Vec::new();
+    for (gold, name) in labels.iter() {
+        let mut answers = Vec::new();
+        while let Some((_, answer, rows)) = cells.next_if(|cell| cell.0 == gold) {
+            answers.push(AnswerCount { label: labels.name(answer), rows });
+        }
+        let (invalid, unanswered) = (confusion.invalid(gold), confusion.unanswered(gold));
+        if ClassScores::of(confusion, gold).support + unanswered > 0 {
+            rows.push(ConfusionRow { label: name, answers, invalid, unanswered });
+        }
+    }
+    rows
+}
+
+fn pair(comparison: &Comparison) -> Pair<'_> {
+    Pair {
+        base: &comparison.base,
+        tuned: &comparison.tuned,
+        n: comparison.paired.compared(),
+        rows: comparison.paired,
+        difference: comparison.difference,
+        mcnemar_p: comparison.mcnemar_p,
+        verdict: comparison.verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{predictions, run};
+
+    #[test]
+    fn says_the_same_as_the_other_formats() {
+        let run = run(
+            &["a", "b", "c"],
+            vec![
+                ("m", None, predictions("aaabbb", "abbabb")),
+                ("t", Some("m"), predictions("aaabbb", "aaabb?")),
+            ],
+        );
+        let report = Report::new(&run);
+        let value: Value = serde_json::from_str(&Summary::new(&report).to_json()).unwrap();
+        assert_eq!(value["format_version"], 1);
+        assert_eq!(value["models"][0]["scores"]["accuracy"], json!(0.5));
+        assert_eq!(value["models"][0]["scores"]["classes"][2]["scores"]["precision"], Value::Null);
+        assert_eq!(
+            value["models"][0]["confusion"][0],
+            json!({
+                "label": "a",
+                "answers": [{ "label": "a", "rows": 1 }, { "label": "b", "rows": 2 }],
+                "invalid": 0,
+                "unanswered": 0,
+            })
+        );
+        assert_eq!(value["models"][1]["scores"], Value::Null);
+        assert_eq!(value["models"][1]["unanswered"], json!({ "network": 1 }));
+        assert_eq!(value["comparisons"][0]["verdict"], "incomplete");
+        assert_eq!(value["comparisons"][0]["rows"]["only_tuned"], 3);
+        assert_eq!(value["doubts"][0]["kind"], "few_rows");
+    }
+}

@@ -1,0 +1,158 @@
+//! The confusion matrix as a heat map, or, where it does not fit, the worst confusions as a list.
+
+use tabled::builder::Builder;
+use tabled::settings::object::{Cell, Columns};
+use tabled::settings::{Alignment, Color, Modify, Padding};
+use tunebench_data::LabelId;
+
+use super::super::percent_number;
+use super::super::text::{clean, shorten, wrap};
+use super::{Style, lines, table};
+use crate::{Confusion, ModelFigures, Report};
+
+/// More columns than this are hard to follow, however wide the terminal is.
+const MOST_LABELS: usize = 15;
+
+/// The columns that a label name needs at least.
+const NARROWEST: usize = 8;
+
+/// How many confusions are listed.
+const LISTED: usize = 12;
+
+/// Shades of blue for right answers and of orange for wrong ones, light to dark, of the 256-colour palette that
+/// nearly every terminal has. Blue and orange are told apart with all common colour blindnesses.
+const RIGHT: [u8; 4] = [195, 153, 117, 75];
+const WRONG: [u8; 4] = [230, 223, 216, 209];
+
+pub(super) fn render(report: &Report, model: &ModelFigures, style: Style) -> String {
+    let labels = report.run.labels();
+    let title = style.title(&wrap(&format!("Confusion: {}", clean(&model.model)), style.columns(), "  "));
+    let cell = cell_width(&model.confusion);
+    // Number, space and name in front; two columns of space around; the column of invalid answers behind.
+    let number = labels.len().to_string().len();
+    let taken = 1 + number + 1 + 1 + labels.len() * cell + cell.max(5);
+    let body = if labels.len() <= MOST_LABELS && taken + NARROWEST <= style.columns() {
+        let names = shorten(&names(report), style.width.map(|width| width - taken));
+        matrix(&model.confusion, &names, number, cell, style)
+    } else {
+        worst(report, &model.confusion, style)
+    };
+    format!("{title}{body}")
+}
+
+fn names<'a>(report: &'a Report) -> Vec<&'a str> {
+    report.run.labels().names().iter().map(String::as_str).collect()
+}
+
+/// The columns of a cell: its longest number, with room for the marks of the diagonal.
+fn cell_width(confusion: &Confusion) -> usize {
+    let labels = confusion.labels();
+    let most = confusion.cells().map(|(_, _, rows)| rows).max().unwrap_or(0);
+    let invalid = (0..labels).map(|i| confusion.invalid(LabelId(i as u32))).max().unwrap_or(0);
+    most.max(invalid).max(labels as u64).to_string().len() + 2
+}
+
+fn matrix(confusion: &Confusion, names: &[String], number: usize, cell: usize, style: Style) -> String {
+    let ids: Vec<_> = (0..names.len()).map(|i| LabelId(i as u32)).collect();
+    let mut builder = Builder::new();
+    let header = ids.iter().map(|id| format!("{:>1$} ", id.0 + 1, cell - 1));
+    builder.push_record(["gold \\ answer".to_owned()].into_iter().chain(header).chain(["inv. ".to_owned()]));
+    for (&gold, name) in ids.iter().zip(names) {
+        let mut row = vec![format!("{:>number$} {name}", gold.0 + 1)];
+        row.extend(ids.iter().map(|&answer| text(confusion.get(gold, answer), gold == answer, cell)));
+        row.push(text(confusion.invalid(gold), false, cell.max(5)));
+        builder.push_record(row);
+    }
+    let mut table = table(builder, 1);
+    // Cells bring their own space, so that the colour fills them.
+    table.modify(Columns::new(1..), Padding::zero());
+    if style.color {
+        for (i, &gold) in ids.iter().enumerate() {
+            let mut paint = |column: usize, rows: u64, right: bool| {
+                if let Some(color) = shade(rows, confusion.support(gold), right) {
+                    table.with(Modify::new(Cell::new(i + 1, column)).with(color));
+                }
+            };
+            for (j, &answer) in ids.iter().enumerate() {
+                paint(j + 1, confusion.get(gold, answer), i == j);
+            }
+            paint(ids.len() + 1, confusion.invalid(gold), false);
+        }
+    }
+    format!("{} Rows are gold labels, columns the answers; [right], inv. is invalid.\n", lines(&table))
+}
+
+/// A count with its marks; none is a point, which leaves the eye to what is there.
+fn text(rows: u64, diagonal: bool, cell: usize) -> String {
+    match (rows, diagonal) {
+        (rows, true) => format!("{:>cell$}", format!("[{rows}]")),
+        (0, false) => format!("{:>1$} ", "·", cell - 1),
+        (rows, false) => format!("{rows:>0$} ", cell - 1),
+    }
+}
+
+/// The colour for a share of the rows of a gold label.
+fn shade(rows: u64, support: u64, right: bool) -> Option<Color> {
+    if rows == 0 {
+        return None;
+    }
+    // Wrong answers are few in a good model, and should be seen early.
+    let share = rows as f64 / support as f64;
+    let bounds = if right { [0.25, 0.5, 0.8] } else { [0.05, 0.15, 0.35] };
+    let step = bounds.iter().filter(|&&bound| share > bound).count();
+    let color = if right { RIGHT[step] } else { WRONG[step] };
+    Some(Color::new(format!("\u{1b}[48;5;{color};38;5;16m"), "\u{1b}[0m"))
+}
+
+/// A gold label, the answer to it if that was a label, and how many rows.
+type Cells = Vec<(LabelId, Option<LabelId>, u64)>;
+
+fn worst(report: &Report, confusion: &Confusion, style: Style) -> String {
+    let labels = report.run.labels();
+    let mut cells: Cells = confusion
+        .cells()
+        .filter(|(gold, answer, _)| gold != answer)
+        .map(|(gold, answer, rows)| (gold, Some(answer), rows))
+        .chain(labels.iter().map(|(gold, _)| (gold, None, confusion.invalid(gold))))
+        .filter(|(_, _, rows)| *rows > 0)
+        .collect();
+    if cells.is_empty() {
+        return " No answer was wrong.\n".to_owned();
+    }
+    // Most rows first; of equally many, those of the smaller gold label.
+    cells.sort_by_key(|&(gold, answer, rows)| {
+        (std::cmp::Reverse(rows), confusion.support(gold), gold, answer)
+    });
+    let (kinds, rows) = (cells.len(), cells.iter().map(|cell| cell.2).sum::<u64>());
+    cells.truncate(LISTED);
+
+    let mut shown: Vec<LabelId> = cells.iter().flat_map(|cell| [Some(cell.0), cell.1]).flatten().collect();
+    shown.sort_unstable();
+    shown.dedup();
+    // Two names share what the two columns of figures and the arrow leave.
+    let room = style.width.map(|width| (width.saturating_sub(2 + 2 + 8 + 14) / 2).max(NARROWEST));
+    let names = shorten(&shown.iter().map(|&label| labels.name(label)).collect::<Vec<_>>(), room);
+    let name = |label: LabelId| shown.binary_search(&label).map_or("", |at| names[at].as_str());
+
+    let mut builder = Builder::new();
+    builder.push_record(["gold label", "→ answer", "rows", "% of label"]);
+    for (gold, answer, rows) in &cells {
+        builder.push_record([
+            name(*gold),
+            &format!("→ {}", answer.map_or("(invalid)", name)),
+            &rows.to_string(),
+            &percent_number(*rows as f64 / confusion.support(*gold) as f64),
+        ]);
+    }
+    let mut table = table(builder, 1);
+    table.modify(Columns::one(1), Alignment::left());
+    let listed: u64 = cells.iter().map(|cell| cell.2).sum();
+    let note = if kinds > cells.len() {
+        format!(
+            " The {LISTED} most frequent of {kinds} confusions, {listed} of {rows} wrong rows; the matrix is in the CSV."
+        )
+    } else {
+        format!(" All confusions: {rows} wrong rows. The matrix is in the CSV.")
+    };
+    format!("{}{}\n", lines(&table), wrap(&note, style.columns(), " "))
+}

@@ -1,0 +1,157 @@
+//! The report for a terminal: few lines, aligned figures, nothing that is said by colour alone.
+
+mod confusion;
+mod models;
+mod per_class;
+
+use tabled::Table;
+use tabled::builder::Builder;
+use tabled::settings::style::HorizontalLine;
+use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows};
+
+use super::text::{clean, wrap};
+use super::{UNDEFINED, evidence, verdict_words};
+use crate::{Figures, MACRO_DEFINITION, ModelFigures, Report, Verdict};
+
+/// How to draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// The columns of the terminal; none where the output is no terminal, and then nothing is shortened.
+    pub width: Option<usize>,
+    /// Whether to colour; without, the text holds no escape sequence at all.
+    pub color: bool,
+}
+
+impl Style {
+    /// The columns that layout reckons with.
+    fn columns(self) -> usize {
+        self.width.unwrap_or(100)
+    }
+
+    fn paint(self, paint: Paint, text: &str) -> String {
+        if self.color { format!("{}{text}\u{1b}[0m", paint.escape()) } else { text.to_owned() }
+    }
+
+    fn title(self, text: &str) -> String {
+        format!("{}\n\n", self.paint(Paint::Bold, text))
+    }
+}
+
+/// The colours of text outside tables: the sixteen that every terminal adapts to its background.
+#[derive(Clone, Copy)]
+enum Paint {
+    Bold,
+    Dim,
+    Good,
+    Bad,
+    Careful,
+}
+
+impl Paint {
+    fn escape(self) -> &'static str {
+        match self {
+            Self::Bold => "\u{1b}[1m",
+            Self::Dim => "\u{1b}[2m",
+            Self::Good => "\u{1b}[1;32m",
+            Self::Bad => "\u{1b}[1;31m",
+            Self::Careful => "\u{1b}[1;33m",
+        }
+    }
+}
+
+/// The whole report: models, verdicts, figures of each label, confusion matrices, doubts, definitions.
+pub fn render(report: &Report, style: &Style) -> String {
+    let style = *style;
+    let figures = &report.figures;
+    let mut parts = vec![models::render(report, style)];
+    if !figures.comparisons.is_empty() {
+        parts.push(verdicts(figures, style));
+    }
+    for comparison in &figures.comparisons {
+        let (base, tuned) = (figures.model(&comparison.base), figures.model(&comparison.tuned));
+        if let (Some(base), Some(tuned)) = (base, tuned) {
+            parts.push(per_class::render(report, &[base, tuned], style));
+        }
+    }
+    let compared = |model: &ModelFigures| {
+        figures.comparisons.iter().any(|c| c.base == model.model || c.tuned == model.model)
+    };
+    for model in figures.models.iter().filter(|model| !compared(model)) {
+        parts.push(per_class::render(report, &[model], style));
+    }
+    for model in &figures.models {
+        parts.push(confusion::render(report, model, style));
+    }
+    if !figures.doubts.is_empty() {
+        parts.push(doubts(figures, style));
+    }
+    parts.push(definitions(style));
+    parts.join("\n")
+}
+
+fn verdicts(figures: &Figures, style: Style) -> String {
+    let mut text = style.title("Verdict");
+    for comparison in &figures.comparisons {
+        let paint = match comparison.verdict {
+            Verdict::Better => Paint::Good,
+            Verdict::Worse => Paint::Bad,
+            Verdict::NotProven | Verdict::Incomplete => Paint::Careful,
+        };
+        let mut words = verdict_words(comparison.verdict).to_owned();
+        words[..1].make_ascii_uppercase();
+        let pair = format!(" {} against {}", clean(&comparison.tuned), clean(&comparison.base));
+        text.push_str(&wrap(&pair, style.columns(), "   "));
+        let paired = comparison.paired;
+        let evidence = format!("{words}: {}.", evidence(comparison));
+        let evidence =
+            wrap(&evidence, style.columns() - 3, "   ").replacen(&words, &style.paint(paint, &words), 1);
+        let rows = format!(
+            "Of {} rows: both right {}, only base {}, only tuned {}, both wrong {}.",
+            paired.compared(),
+            paired.both_correct,
+            paired.only_base,
+            paired.only_tuned,
+            paired.both_wrong
+        );
+        text.push_str(&format!("\n   {evidence}\n   {}\n", wrap(&rows, style.columns() - 3, "   ")));
+    }
+    text
+}
+
+fn doubts(figures: &Figures, style: Style) -> String {
+    let mut text = style.title("Be careful");
+    for doubt in &figures.doubts {
+        let line = wrap(&clean(&format!("{doubt} {}", doubt.advice())), style.columns() - 3, "   ");
+        text.push_str(&format!(" {} {line}\n", style.paint(Paint::Careful, "!")));
+    }
+    text
+}
+
+fn definitions(style: Style) -> String {
+    let text = format!(
+        "Intervals are Wilson's, at 95 %. An invalid answer counts as wrong; a row without an answer does not count. \
+         {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by."
+    );
+    // Each line by itself: a pager that shows some of them must not lose the colour.
+    let lines = wrap(&text, style.columns() - 1, "");
+    lines.lines().map(|line| format!(" {}\n", style.paint(Paint::Dim, line))).collect()
+}
+
+/// A table without frame: a line under the header, the first column to the left, figures to the right.
+fn table(builder: Builder, header_rows: usize) -> Table {
+    let mut table = builder.build();
+    let line = HorizontalLine::new('─');
+    table
+        .with(Lines::empty().horizontals([(header_rows, line)]))
+        .modify(Rows::new(..), Alignment::right())
+        .modify(Columns::first(), Alignment::left());
+    table
+}
+
+/// The lines of a table, without spaces at their ends.
+fn lines(table: &Table) -> String {
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[cfg(test)]
+mod tests;

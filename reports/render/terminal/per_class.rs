@@ -1,0 +1,98 @@
+//! Precision, recall and F1 of each label, base and tuned side by side.
+
+use tabled::builder::Builder;
+use tabled::settings::object::Cell;
+use tabled::settings::{Alignment, Modify, Span};
+use tunebench_data::LabelId;
+
+use super::super::text::{clean, shorten, wrap};
+use super::super::{or_undefined, percent_number};
+use super::{Style, lines, table};
+use crate::{ModelFigures, Report, Triple};
+
+/// More labels than this fill more than a screen.
+const SCREENFUL: usize = 40;
+
+/// How many are shown of those.
+const LOWEST: usize = 20;
+
+/// The columns that a label name needs at least.
+const NARROWEST: usize = 10;
+
+/// One model, or a base and the model tuned from it.
+pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) -> String {
+    let labels = report.run.labels();
+    let last = models[models.len() - 1];
+    let (shown, order) = chosen(labels.len(), last, style);
+    let title = match models {
+        [base, tuned] => format!("Labels: {} (base), {} (tuned)", clean(&base.model), clean(&tuned.model)),
+        _ => format!("Labels: {}", clean(&last.model)),
+    };
+    let mut text = style.title(&wrap(&title, style.columns(), "  "));
+
+    let groups = ["precision %", "recall %", "F1 %"];
+    let mut builder = Builder::new();
+    let mut top = vec![String::new(), String::new()];
+    let mut header = vec!["label".to_owned(), "rows".to_owned()];
+    for group in groups {
+        top.push(group.to_owned());
+        top.extend((1..models.len()).map(|_| String::new()));
+        header.extend(["base", "tuned"].iter().take(models.len()).map(ToString::to_string));
+    }
+    let header_rows = if models.len() > 1 {
+        builder.push_record(top);
+        builder.push_record(header);
+        2
+    } else {
+        builder.push_record(["label", "rows"].iter().chain(&groups).copied());
+        1
+    };
+
+    let rows = |label: LabelId| {
+        models.iter().map(|m| m.confusion.support(label) + m.confusion.unanswered(label)).max().unwrap_or(0)
+    };
+    let rows_width = shown.iter().map(|&label| rows(label).to_string().len()).max().unwrap_or(0).max(4);
+    let figure_width = if models.len() > 1 { 7 * 3 * models.len() } else { 13 + 10 + 7 };
+    let room =
+        style.width.map(|width| width.saturating_sub(2 + rows_width + 2 + figure_width).max(NARROWEST));
+    let names = shorten(&shown.iter().map(|&label| labels.name(label)).collect::<Vec<_>>(), room);
+    for (&label, name) in shown.iter().zip(names) {
+        let mut row = vec![name, rows(label).to_string()];
+        for figure in [|t: Triple| t.precision, |t: Triple| t.recall, |t: Triple| t.f1] {
+            row.extend(models.iter().map(|model| {
+                let scores = model.scores.as_ref().map(|scores| scores.classes[label.index()].scores);
+                or_undefined(scores.and_then(figure), percent_number)
+            }));
+        }
+        builder.push_record(row);
+    }
+    let mut table = table(builder, header_rows);
+    if models.len() > 1 {
+        for group in 0..groups.len() {
+            let cell = Cell::new(0, 2 + group * models.len());
+            table.with(Modify::new(cell).with(Span::column(models.len() as isize)).with(Alignment::right()));
+        }
+    }
+    text.push_str(&lines(&table));
+    text.push_str(&format!("{}\n", wrap(&format!(" {order}"), style.columns(), " ")));
+    text
+}
+
+/// The labels to show, and in which order they stand, in words.
+fn chosen(labels: usize, model: &ModelFigures, style: Style) -> (Vec<LabelId>, String) {
+    let mut all: Vec<_> = (0..labels).map(|i| LabelId(i as u32)).collect();
+    if style.width.is_none() || labels <= SCREENFUL {
+        return (all, "In the order of the label set.".to_owned());
+    }
+    // What is undefined has no place among the lowest.
+    let f1 = |label: LabelId| {
+        let class = model.scores.as_ref().map(|scores| scores.classes[label.index()]);
+        class.and_then(|class| class.scores.f1).unwrap_or(f64::INFINITY)
+    };
+    all.sort_by(|&a, &b| f1(a).total_cmp(&f1(b)).then(a.cmp(&b)));
+    all.truncate(LOWEST);
+    let order = format!(
+        "The {LOWEST} of {labels} labels with the lowest F1, lowest first; all are in the CSV of the labels."
+    );
+    (all, order)
+}

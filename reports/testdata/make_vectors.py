@@ -1,0 +1,166 @@
+"""Writes the vectors that the tests compare with: metrics.json, intervals.json, mcnemar.json.
+
+Needs scikit-learn, scipy, statsmodels and mpmath; the versions used are recorded in each file.
+Run it in this folder: `python make_vectors.py`. The output depends on nothing but the versions.
+"""
+
+import json
+import math
+import random
+import warnings
+
+import mpmath
+import numpy as np
+import scipy
+import scipy.stats
+import sklearn
+import sklearn.metrics as sk
+import statsmodels
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+INVALID, UNANSWERED = -1, -2
+VERSIONS = {
+    "scikit-learn": sklearn.__version__,
+    "scipy": scipy.__version__,
+    "statsmodels": statsmodels.__version__,
+    "mpmath": mpmath.__version__,
+    "numpy": np.__version__,
+}
+
+
+def plain(value):
+    """JSON has no NaN: what is undefined becomes null."""
+    value = float(value)
+    return None if math.isnan(value) else value
+
+
+def write(name, note, cases):
+    with open(name, "w", encoding="utf-8", newline="\n") as file:
+        file.write('{"versions": ' + json.dumps(VERSIONS) + ',\n "note": ' + json.dumps(note) + ',\n "cases": [\n')
+        file.write(",\n".join(json.dumps(case, separators=(",", ":")) for case in cases))
+        file.write("\n]}\n")
+
+
+def metrics_case(name, labels, gold, answers):
+    """`answers` holds label numbers, -1 for invalid and -2 for unanswered."""
+    case = {"name": name, "labels": labels, "gold": gold, "answers": answers}
+    kept = [(g, a) for g, a in zip(gold, answers) if a != UNANSWERED]
+    true, pred = [g for g, _ in kept], [a for _, a in kept]
+    occurring = sorted(set(true) | (set(pred) - {INVALID}))
+
+    def average(kind, zero_division):
+        p, r, f, _ = sk.precision_recall_fscore_support(
+            true, pred, labels=occurring, average=kind, zero_division=zero_division
+        )
+        return [plain(p), plain(r), plain(f)]
+
+    case["accuracy"] = plain(sk.accuracy_score(true, pred))
+    case["macro"] = average("macro", 0)
+    case["weighted"] = average("weighted", 0)
+    case["micro"] = average("micro", np.nan)
+    case["balanced_accuracy"] = plain(sk.balanced_accuracy_score(true, pred))
+    # Undefined is 0.0 in scikit-learn's Matthews correlation, but not here.
+    defined = len(set(true)) > 1 and len(set(pred)) > 1
+    case["matthews_correlation"] = plain(sk.matthews_corrcoef(true, pred)) if defined else None
+    same = set(true) == set(pred) and len(set(true)) == 1
+    case["cohen_kappa"] = None if same else plain(sk.cohen_kappa_score(true, pred))
+    p, r, f, s = sk.precision_recall_fscore_support(
+        true, pred, labels=list(range(labels)), average=None, zero_division=np.nan
+    )
+    case["classes"] = [[plain(x), plain(y), plain(z), int(n)] for x, y, z, n in zip(p, r, f, s)]
+    return case
+
+
+def metrics_cases():
+    rng = random.Random(20260102)
+    yield metrics_case("perfect", 3, [0, 1, 2, 0], [0, 1, 2, 0])
+    yield metrics_case("all wrong", 2, [0, 0, 1], [1, 1, 0])
+    yield metrics_case("one class, all right", 1, [0, 0, 0], [0, 0, 0])
+    yield metrics_case("one class, one invalid", 1, [0, 0, 0], [0, INVALID, 0])
+    yield metrics_case("one gold class of two", 2, [1, 1, 1, 1], [1, 0, 1, 1])
+    yield metrics_case("everything invalid", 3, [0, 1, 2], [INVALID] * 3)
+    yield metrics_case("one row", 4, [2], [2])
+    yield metrics_case("one row, wrong", 4, [2], [3])
+    yield metrics_case("constant answers", 3, [0, 1, 2, 2], [1, 1, 1, 1])
+    yield metrics_case("constant answers and invalid", 3, [0, 1, 2, 2], [1, INVALID, 1, 1])
+    for i in range(120):
+        labels = rng.randint(2, 20)
+        rows = rng.choice([3, 10, 40, 200])
+        gold_labels = rng.sample(range(labels), rng.randint(1, labels))
+        answer_labels = rng.sample(range(labels), rng.randint(1, labels))
+        skill, invalid, lost = rng.random(), rng.choice([0, 0, 0.05, 0.4]), rng.choice([0, 0, 0.1])
+        weights = [rng.random() ** 3 + 0.01 for _ in gold_labels]
+        gold = rng.choices(gold_labels, weights, k=rows)
+        answers = []
+        for g in gold:
+            kind = rng.random()
+            if kind < lost and len(answers) > 0:
+                answers.append(UNANSWERED)
+            elif kind < lost + invalid:
+                answers.append(INVALID)
+            elif rng.random() < skill:
+                answers.append(g)
+            else:
+                answers.append(rng.choice(answer_labels))
+        yield metrics_case(f"random {i}", labels, gold, answers)
+
+
+def interval_cases():
+    rng = random.Random(7)
+    pairs = [(0, 1), (1, 1), (0, 10), (10, 10), (5, 10), (271, 400), (392, 400), (999_999, 1_000_000), (1, 10**6)]
+    pairs += [(rng.randint(0, n), n) for n in (2, 3, 7, 30, 99, 400, 1511, 20_000, 10**6) for _ in range(3)]
+    for successes, trials in pairs:
+        for level in (0.8, 0.9, 0.95, 0.99, 0.999):
+            low, high = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
+            yield {"successes": successes, "trials": trials, "level": level, "low": float(low), "high": float(high)}
+    ps = [1e-300, 1e-100, 1e-20, 1e-12, 1e-9, 1e-5, 0.001, 0.01, 0.025, 0.05, 0.074, 0.075, 0.076, 0.1, 0.25, 0.4]
+    ps += [0.5, 0.500001, 0.6, 0.75, 0.9, 0.924, 0.925, 0.926, 0.95, 0.975, 0.99, 0.995, 0.999, 0.999999]
+    for p in ps + [rng.random() for _ in range(40)]:
+        yield {"p": p, "quantile": float(scipy.stats.norm.ppf(p))}
+
+
+def exact_p(b, c):
+    """min(1, 2 P(X <= min(b, c))) with 60 digits."""
+    few, n = min(b, c), b + c
+    if n - 2 * few <= 1:
+        return 1.0
+    with mpmath.workdps(60):
+        term = mpmath.exp(mpmath.loggamma(n + 1) - mpmath.loggamma(few + 1) - mpmath.loggamma(n - few + 1)) / mpmath.mpf(2) ** n
+        total = mpmath.mpf(0)
+        for k in range(few, -1, -1):
+            total += term
+            term = term * k / (n - k + 1)
+            if term < total * mpmath.mpf(10) ** -50:
+                break
+        return float(min(mpmath.mpf(1), 2 * total))
+
+
+def mcnemar_cases():
+    rng = random.Random(11)
+    pairs = [(0, 0), (0, 1), (1, 1), (0, 5), (0, 6), (1, 8), (3, 4), (2, 9), (8, 130), (10, 10), (10, 11), (40, 62)]
+    pairs += [(0, 100), (0, 1000), (0, 1070), (3, 1050), (100, 1900), (15, 16), (15, 40), (16, 41), (17, 90)]
+    for n in (50, 500, 5_000, 50_000, 500_000, 1_000_000):
+        # Distances in standard deviations: from no difference to p-values near 1e-300.
+        for z in (0.01, 0.5, 1.5, 2, 3, 6, 12, 25, 36):
+            few = round(n / 2 - z * math.sqrt(n) / 2)
+            if few >= 0:
+                pairs.append((few, n - few) if rng.random() < 0.5 else (n - few, few))
+    for b, c in pairs:
+        theirs = float(mcnemar([[0, b], [c, 0]], exact=True).pvalue) if b + c else 1.0
+        yield {"b": b, "c": c, "p": exact_p(b, c), "statsmodels": theirs}
+
+
+warnings.simplefilter("ignore")
+write(
+    "metrics.json",
+    "scikit-learn over the answered rows, invalid as one more answer that is in no `labels=`; triples are "
+    "precision, recall, F1, and for classes also the support; null is undefined",
+    list(metrics_cases()),
+)
+write("intervals.json", "statsmodels proportion_confint(method='wilson') and scipy norm.ppf", list(interval_cases()))
+write(
+    "mcnemar.json",
+    "p: the definition, evaluated by mpmath with 60 digits; statsmodels: mcnemar(exact=True)",
+    list(mcnemar_cases()),
+)

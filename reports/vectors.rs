@@ -1,0 +1,158 @@
+//! Comparison with the reference libraries, on the vectors of `testdata/`; see `testdata/make_vectors.py`.
+
+use serde::Deserialize;
+use tunebench_data::{ExampleId, LabelId};
+
+use crate::{
+    Answer, Confusion, InvalidKind, Prediction, Scores, Triple, UnansweredKind, mcnemar_exact,
+    normal_quantile, wilson,
+};
+
+#[derive(Deserialize)]
+struct Vectors<T> {
+    cases: Vec<T>,
+}
+
+fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Vec<T> {
+    serde_json::from_str::<Vectors<T>>(text).unwrap().cases
+}
+
+#[derive(Deserialize)]
+struct MetricsCase {
+    name: String,
+    labels: usize,
+    gold: Vec<u32>,
+    answers: Vec<i64>,
+    accuracy: Option<f64>,
+    #[serde(rename = "macro")]
+    macro_average: [Option<f64>; 3],
+    weighted: [Option<f64>; 3],
+    micro: [Option<f64>; 3],
+    balanced_accuracy: Option<f64>,
+    cohen_kappa: Option<f64>,
+    matthews_correlation: Option<f64>,
+    classes: Vec<ClassCase>,
+}
+
+/// Precision, recall, F1, support.
+#[derive(Deserialize)]
+struct ClassCase(Option<f64>, Option<f64>, Option<f64>, u64);
+
+#[track_caller]
+fn same(what: &str, name: &str, ours: Option<f64>, theirs: Option<f64>) {
+    let close = match (ours, theirs) {
+        (Some(ours), Some(theirs)) => (ours - theirs).abs() <= 1e-9,
+        (None, None) => true,
+        _ => false,
+    };
+    assert!(close, "{name}: {what} is {ours:?}, expected {theirs:?}");
+}
+
+#[track_caller]
+fn same_triple(what: &str, name: &str, ours: Triple, [precision, recall, f1]: [Option<f64>; 3]) {
+    same(&format!("{what} precision"), name, ours.precision, precision);
+    same(&format!("{what} recall"), name, ours.recall, recall);
+    same(&format!("{what} F1"), name, ours.f1, f1);
+}
+
+#[test]
+fn metrics_agree_with_scikit_learn() {
+    let cases = read::<MetricsCase>(include_str!("testdata/metrics.json"));
+    assert!(cases.len() > 100);
+    for case in cases {
+        let rows: Vec<_> = case
+            .gold
+            .iter()
+            .zip(&case.answers)
+            .enumerate()
+            .map(|(i, (&gold, &answer))| Prediction {
+                id: ExampleId(i as u64),
+                gold: LabelId(gold),
+                answer: match answer {
+                    -1 => Answer::Invalid(InvalidKind::Empty),
+                    -2 => Answer::Unanswered(UnansweredKind::Quota),
+                    label => Answer::Label(LabelId(u32::try_from(label).unwrap())),
+                },
+                probability: None,
+                latency: None,
+            })
+            .collect();
+        let scores = Scores::of(&Confusion::of(&rows, case.labels));
+        let name = case.name.as_str();
+        same("accuracy", name, scores.accuracy, case.accuracy);
+        same_triple("macro", name, scores.macro_average, case.macro_average);
+        same_triple("micro", name, scores.micro_average, case.micro);
+        same_triple("weighted", name, scores.weighted_average, case.weighted);
+        same("balanced accuracy", name, scores.balanced_accuracy, case.balanced_accuracy);
+        same("kappa", name, scores.cohen_kappa, case.cohen_kappa);
+        same("Matthews correlation", name, scores.matthews_correlation, case.matthews_correlation);
+        assert_eq!(scores.classes.len(), case.classes.len());
+        for (i, (class, ClassCase(precision, recall, f1, support))) in
+            scores.classes.iter().zip(case.classes).enumerate()
+        {
+            same_triple(&format!("label {i}"), name, class.scores, [precision, recall, f1]);
+            assert_eq!(class.support, support, "{name}: label {i}");
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntervalCase {
+    #[serde(default)]
+    successes: u64,
+    #[serde(default)]
+    trials: u64,
+    #[serde(default)]
+    level: f64,
+    #[serde(default)]
+    low: f64,
+    #[serde(default)]
+    high: f64,
+    p: Option<f64>,
+    quantile: Option<f64>,
+}
+
+#[test]
+fn intervals_agree_with_statsmodels_and_scipy() {
+    let cases = read::<IntervalCase>(include_str!("testdata/intervals.json"));
+    let mut quantiles = 0;
+    for case in &cases {
+        if let (Some(p), Some(quantile)) = (case.p, case.quantile) {
+            quantiles += 1;
+            let ours = normal_quantile(p).unwrap();
+            assert!(
+                (ours - quantile).abs() <= 1e-13 * quantile.abs().max(1e-3),
+                "{p}: {ours}, expected {quantile}"
+            );
+        } else {
+            let ours = wilson(case.successes, case.trials, case.level).unwrap();
+            let off = (ours.low - case.low).abs().max((ours.high - case.high).abs());
+            assert!(off <= 1e-12, "{} of {}: {ours:?}", case.successes, case.trials);
+        }
+    }
+    assert!(quantiles > 60 && cases.len() - quantiles > 150);
+}
+
+#[derive(Deserialize)]
+struct McNemarCase {
+    b: u64,
+    c: u64,
+    p: f64,
+    statsmodels: f64,
+}
+
+#[test]
+fn mcnemar_agrees_with_statsmodels_and_with_sixty_digits() {
+    let cases = read::<McNemarCase>(include_str!("testdata/mcnemar.json"));
+    assert!(cases.len() > 60);
+    assert!(cases.iter().any(|case| case.p < 1e-280));
+    for McNemarCase { b, c, p, statsmodels } in cases {
+        let ours = mcnemar_exact(b, c);
+        assert!((ours - p).abs() <= 1e-11 * p, "{b}, {c}: {ours}, expected {p}");
+        assert!(
+            (ours - statsmodels).abs() <= 1e-9 * statsmodels,
+            "{b}, {c}: {ours}, statsmodels {statsmodels}"
+        );
+    }
+}

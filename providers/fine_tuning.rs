@@ -37,7 +37,7 @@ impl TuningSpec {
 pub struct FileId(pub String);
 
 /// A fine-tuning job at the provider.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub String);
 
 /// Our own name for a job: equal data, prompt, base, hyperparameters and seed have equal marks.

@@ -71,7 +71,7 @@ impl Registry {
     }
 
     /// All kinds, sorted.
-    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+    pub fn kinds(&self) -> impl Iterator<Item = &str> + Clone {
         self.factories.keys().map(String::as_str)
     }
 

@@ -8,7 +8,7 @@ use tunebench_providers::{ModelRef, ProviderError};
 use crate::config::{ConfigError, Document, Step};
 use crate::evaluate::EvaluateError;
 use crate::exit;
-use crate::project::suggestion;
+use crate::providers::Providers;
 use crate::results::ResultsError;
 use crate::tune::TuneError;
 
@@ -74,8 +74,8 @@ impl Error {
     }
 
     /// A model whose provider this program does not have.
-    pub(crate) fn unknown_provider(model: &ModelRef, known: &[String]) -> Self {
-        let hint = Some(suggestion(model.provider(), known));
+    pub(crate) fn unknown_provider(model: &ModelRef, providers: &Providers) -> Self {
+        let hint = Some(providers.suggestion(model.provider()));
         Self::Model { message: format!("unknown provider `{}` in `{model}`", model.provider()), hint }
     }
 

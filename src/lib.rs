@@ -12,6 +12,7 @@ pub mod error;
 pub mod evaluate;
 pub mod exit;
 pub mod project;
+mod providers;
 pub mod results;
 pub mod run;
 pub mod tune;

@@ -1,21 +1,16 @@
 //! A checked project: configuration, data and providers fit together, and nothing has been sent yet.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, TestSet};
-use tunebench_providers::{ModelRef, Provider, Registry, Setup, TuningSpec};
+use tunebench_providers::{BadModelRef, ModelRef, Registry, TuningSpec};
 
-use crate::config::{Config, ConfigError, Document, Step, nearest};
+use crate::config::{Config, ConfigError, Document, Step};
 use crate::error::Error;
 use crate::evaluate::{Candidate, Limiter};
+use crate::providers::Providers;
 use crate::tune::Tuning;
-
-/// The setting under `[providers.NAME]` that is not the provider's own.
-const REQUESTS_PER_MINUTE: &str = "requests_per_minute";
 
 /// What a command line sets instead of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -123,7 +118,7 @@ impl Project {
     /// How to put a model to the test.
     pub fn candidate(&self, model: &ModelRef) -> Result<Candidate, Error> {
         let slot =
-            self.providers.get(model).ok_or_else(|| Error::unknown_provider(model, &self.providers.known))?;
+            self.providers.get(model).ok_or_else(|| Error::unknown_provider(model, &self.providers))?;
         Ok(Candidate {
             provider: slot.provider.clone(),
             model: model.model().into(),
@@ -184,10 +179,10 @@ fn entries(config: &Config, document: &Document, providers: &Providers) -> Resul
     let mut entries: Vec<Entry> = Vec::new();
     for (i, model) in config.models.iter().enumerate() {
         let at = |key| [Step::Key("model"), Step::Item(i), Step::Key(key)];
-        let base: ModelRef = model.base.parse().map_err(|error| {
-            let error: tunebench_providers::BadModelRef = error;
-            document.error(&at("base"), error.to_string())
-        })?;
+        let base: ModelRef = model
+            .base
+            .parse()
+            .map_err(|error: BadModelRef| document.error(&at("base"), error.to_string()))?;
         let slot = providers.get(&base).ok_or_else(|| {
             let message = format!("unknown provider `{}`", base.provider());
             document.error(&at("base"), message).hint(providers.suggestion(base.provider()))
@@ -203,72 +198,4 @@ fn entries(config: &Config, document: &Document, providers: &Providers) -> Resul
         entries.push(Entry { base, tune });
     }
     Ok(entries)
-}
-
-/// The providers that this program has, set up by the configuration.
-struct Providers {
-    slots: BTreeMap<String, Slot>,
-    known: Vec<String>,
-}
-
-struct Slot {
-    provider: Arc<dyn Provider>,
-    requests_per_minute: Option<NonZeroU32>,
-}
-
-impl Providers {
-    fn open(
-        config: &Config,
-        document: &Document,
-        registry: &Registry,
-        state_dir: &Path,
-    ) -> Result<Self, ConfigError> {
-        let known: Vec<String> = registry.names().map(str::to_owned).collect();
-        if let Some(name) = config.providers.keys().find(|name| !known.contains(name)) {
-            let place = [Step::Key("providers"), Step::Key(name)];
-            let error = document.error(&place, format!("unknown provider `{name}`"));
-            return Err(error.hint(suggestion(name, &known)));
-        }
-        let mut slots = BTreeMap::new();
-        for name in &known {
-            let mut settings = config.providers.get(name).cloned().unwrap_or_default();
-            let requests_per_minute = requests_per_minute(&mut settings).map_err(|message| {
-                document.error(
-                    &[Step::Key("providers"), Step::Key(name), Step::Key(REQUESTS_PER_MINUTE)],
-                    message,
-                )
-            })?;
-            let setup = Setup::new(settings, state_dir.join(name));
-            let provider = registry.create(name, &setup).expect("the name is the registry's own");
-            let provider = provider.map_err(|error| {
-                let mut place = vec![Step::Key("providers"), Step::Key(name)];
-                place.extend(error.setting.as_deref().map(Step::Key));
-                document.setting(&place, &error)
-            })?;
-            slots.insert(name.clone(), Slot { provider, requests_per_minute });
-        }
-        Ok(Self { slots, known })
-    }
-
-    fn get(&self, model: &ModelRef) -> Option<&Slot> {
-        self.slots.get(model.provider())
-    }
-
-    fn suggestion(&self, wrong: &str) -> String {
-        suggestion(wrong, &self.known)
-    }
-}
-
-fn requests_per_minute(settings: &mut Map<String, Value>) -> Result<Option<NonZeroU32>, String> {
-    let Some(value) = settings.remove(REQUESTS_PER_MINUTE) else { return Ok(None) };
-    let limit = value.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
-    limit.map(Some).ok_or_else(|| format!("{REQUESTS_PER_MINUTE} must be a whole number, at least 1"))
-}
-
-/// What to write instead of a provider that is not there.
-pub(crate) fn suggestion(wrong: &str, known: &[String]) -> String {
-    match nearest(wrong, known.iter().map(String::as_str)) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("the providers are {}", known.join(", ")),
-    }
 }

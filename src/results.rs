@@ -12,7 +12,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tunebench_reports::{Evaluation, Figures, Manifest, ManifestError, ReadError, Run, csv};
+use tunebench_reports::render::csv::{self, ReadError};
+use tunebench_reports::{Evaluation, Manifest, ManifestError, ModelRecord, Report, Run};
 
 const MANIFEST: &str = "manifest.json";
 /// The folders with a file for each model.
@@ -90,29 +91,30 @@ impl Results {
     }
 
     /// Writes a run and its figures in place of what was there.
-    pub fn write(&self, run: &Run, figures: &Figures) -> Result<(), ResultsError> {
+    pub fn write(&self, report: &Report) -> Result<(), ResultsError> {
+        let run = report.run;
         self.clear(run)?;
         for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
             let file = format!("{}.csv", record.file);
             let predictions = csv::predictions(&evaluation.predictions, run.labels());
             self.put(&format!("predictions/{file}"), &predictions)?;
-            if let Some(model) = figures.model(&evaluation.model) {
-                self.put(&format!("confusion/{file}"), &csv::confusion(model, run.labels()))?;
+            if let Some(model) = report.figures.model(&evaluation.model) {
+                self.put(&format!("confusion/{file}"), &csv::confusion(report, model))?;
             }
         }
-        self.put("summary.csv", &csv::summary(figures))?;
-        self.put("per_class.csv", &csv::per_class(figures, run.labels()))?;
-        self.put("comparisons.csv", &csv::comparisons(figures))?;
+        self.put("summary.csv", &csv::summary(report))?;
+        self.put("per_class.csv", &csv::per_class(report))?;
+        self.put("comparisons.csv", &csv::comparisons(report))?;
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
     }
 
     /// Reads the run back.
     pub fn read(&self) -> Result<Run, ResultsError> {
         let manifest = self.manifest()?;
-        let read = |record: &tunebench_reports::ModelRecord| {
+        let read = |record: &ModelRecord| {
             let path = self.folder.join("predictions").join(format!("{}.csv", record.file));
             let bytes = fs_err::read(&path)?;
-            let predictions = csv::read_predictions(&bytes, &manifest.labels)
+            let predictions = csv::read_predictions(&bytes[..], &manifest.labels)
                 .map_err(|error| ResultsError::Predictions { path, error })?;
             let (model, tuned_from) = (record.model.clone(), record.tuned_from.clone());
             Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions })

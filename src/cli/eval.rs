@@ -1,7 +1,7 @@
 //! `tunebench run` and `tunebench eval`.
 
 use tunebench_providers::ModelRef;
-use tunebench_reports::Figures;
+use tunebench_reports::{Report, Run};
 
 use super::args::OutputArgs;
 use super::output::Printer;
@@ -49,10 +49,10 @@ async fn evaluate(
     json: bool,
     printer: Printer,
 ) -> Result<u8, Error> {
-    let save = |run: &_| Ok(results.write(run, &Figures::of(run))?);
+    let save = |run: &Run| Ok(results.write(&Report::new(run))?);
     let run = session.evaluate(subjects, save).await?;
-    let figures = Figures::of(&run);
-    print(&run, &figures, results, json, printer)?;
-    let measured = figures.models.iter().all(|model| model.scores.is_some());
+    let report = Report::new(&run);
+    print(&report, results, json, printer)?;
+    let measured = report.figures.models.iter().all(|model| model.scores.is_some());
     Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })
 }

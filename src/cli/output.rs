@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use tunebench_reports::Style as TableStyle;
+use tunebench_reports::render::terminal::Style as TableStyle;
 
 use super::args::Color;
 use crate::error::Error;

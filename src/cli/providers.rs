@@ -18,8 +18,8 @@ pub(super) fn providers(
     as_json: bool,
     printer: Printer,
 ) -> Result<u8, Error> {
-    let setup = |name: &str| Setup::new(serde_json::Map::new(), state.join(name));
-    let all = registry.names().filter_map(|name| Some((name, registry.create(name, &setup(name))?)));
+    let setup = |name: &str| Setup::new(name, serde_json::Map::new(), state.join(name));
+    let all = registry.kinds().filter_map(|name| Some((name, registry.create(name, &setup(name))?)));
     // A provider that can't be made without settings is listed all the same.
     let all: Vec<_> = all.map(|(name, provider)| (name, provider.map_err(|error| error.message))).collect();
     if as_json {

@@ -1,6 +1,8 @@
 //! `tunebench report`, and how every command shows figures.
 
-use tunebench_reports::{Figures, Run, json, terminal};
+use tunebench_reports::Report;
+use tunebench_reports::render::json::Summary;
+use tunebench_reports::render::terminal;
 
 use super::args::OutputArgs;
 use super::output::Printer;
@@ -12,27 +14,26 @@ use crate::results::Results;
 pub(super) fn report(output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
     let results = Results::open(&output.results)?;
     let run = results.read()?;
-    let figures = Figures::of(&run);
-    results.write(&run, &figures)?;
-    print(&run, &figures, &results, output.json, printer)?;
+    let report = Report::new(&run);
+    results.write(&report)?;
+    print(&report, &results, output.json, printer)?;
     Ok(exit::DONE)
 }
 
 /// Prints the figures; the last line says where they lie.
 pub(super) fn print(
-    run: &Run,
-    figures: &Figures,
+    report: &Report,
     results: &Results,
     as_json: bool,
     printer: Printer,
 ) -> Result<(), Error> {
     let place = format!("results: {}", results.folder().display());
     if as_json {
-        printer.data(json::summary(run, figures).trim_end())?;
+        printer.data(Summary::new(report).to_json().trim_end())?;
         printer.note(&place);
         return Ok(());
     }
-    let tables = terminal::render(run, figures, &printer.table_style());
+    let tables = terminal::render(report, &printer.table_style());
     printer.data(tables.trim_end())?;
     printer.data(&format!("\n{place}"))
 }

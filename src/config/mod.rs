@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tunebench_data::{Format, PromptTemplate, Source};
 
-pub use locate::{ConfigError, Document, Step};
+pub use locate::{ConfigError, Document, Step, nearest};
 
 /// A project: which data, which prompt, which models.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Config {
     /// How answers are obtained.
     #[serde(default)]
     pub evaluation: Evaluation,
-    /// Settings of providers, by name. `requests_per_minute` is read here, all else by the provider.
+    /// Settings of providers, by name. `kind` and `requests_per_minute` are read here, all else by the provider.
     #[serde(default)]
     pub providers: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
     /// The models to compare; at least one.

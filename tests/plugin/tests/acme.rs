@@ -14,7 +14,7 @@ async fn keeps_the_contract() {
 #[test]
 fn a_wrong_setting_is_an_error() {
     let settings: Hyperparameters = [("otherwize".to_owned(), "x".into())].into_iter().collect();
-    let error = acme_provider::Acme::create(&Setup::new(settings, "")).err().unwrap();
+    let error = acme_provider::Acme::create(&Setup::new("acme", settings, "")).err().unwrap();
     assert_eq!(error.setting.as_deref(), Some("otherwize"));
 }
 

@@ -1,0 +1,100 @@
+//! The providers of a project: the kinds that the program has, set up as the configuration wants them.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tunebench_providers::{ModelRef, Provider, Registry, Setup};
+
+use crate::config::{Config, ConfigError, Document, Step, nearest};
+
+/// The settings under `[providers.NAME]` that are not the provider's own.
+const KIND: &str = "kind";
+const REQUESTS_PER_MINUTE: &str = "requests_per_minute";
+
+/// Providers by name.
+pub(crate) struct Providers {
+    slots: BTreeMap<String, Slot>,
+}
+
+/// A provider and its limits.
+pub(crate) struct Slot {
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) requests_per_minute: Option<NonZeroU32>,
+}
+
+impl Providers {
+    /// One of each kind under the kind's name, and those that the configuration names.
+    pub(crate) fn open(
+        config: &Config,
+        document: &Document,
+        registry: &Registry,
+        state_dir: &Path,
+    ) -> Result<Self, ConfigError> {
+        let variables = variables(document)?;
+        let none = Map::new();
+        let unnamed =
+            registry.kinds().filter(|kind| !config.providers.contains_key(*kind)).map(|kind| (kind, &none));
+        let named = config.providers.iter().map(|(name, settings)| (name.as_str(), settings));
+        let mut slots = BTreeMap::new();
+        for (name, settings) in named.chain(unnamed) {
+            let at = |setting| [Step::Key("providers"), Step::Key(name), Step::Key(setting)];
+            let mut settings = settings.clone();
+            let kind = match settings.remove(KIND) {
+                None => name.to_owned(),
+                Some(Value::String(kind)) => kind,
+                Some(_) => return Err(document.error(&at(KIND), "kind must be a text")),
+            };
+            let requests_per_minute = requests_per_minute(&mut settings)
+                .map_err(|message| document.error(&at(REQUESTS_PER_MINUTE), message))?;
+            let setup = Setup::new(name, settings, state_dir.join(name)).variables(variables.clone());
+            let Some(provider) = registry.create(&kind, &setup) else {
+                let error = document.error(&at(KIND), format!("unknown provider `{kind}`"));
+                return Err(error.hint(suggestion(&kind, registry.kinds())));
+            };
+            let provider = provider.map_err(|error| {
+                let mut place = vec![Step::Key("providers"), Step::Key(name)];
+                place.extend(error.setting.as_deref().map(Step::Key));
+                document.setting(&place, &error)
+            })?;
+            slots.insert(name.to_owned(), Slot { provider, requests_per_minute });
+        }
+        Ok(Self { slots })
+    }
+
+    /// The provider of a model.
+    pub(crate) fn get(&self, model: &ModelRef) -> Option<&Slot> {
+        self.slots.get(model.provider())
+    }
+
+    /// What to write instead of a provider that is not there.
+    pub(crate) fn suggestion(&self, wrong: &str) -> String {
+        suggestion(wrong, self.slots.keys().map(String::as_str))
+    }
+}
+
+/// What a `.env` file beside the configuration sets; the environment itself goes before it.
+fn variables(document: &Document) -> Result<BTreeMap<String, String>, ConfigError> {
+    let path = document.folder().join(".env");
+    if !path.exists() {
+        return Ok(BTreeMap::new());
+    }
+    // The parser's own message would quote the line, and with it a key.
+    let unreadable = |_| ConfigError::new(&path, "this file can't be read as lines of NAME=value");
+    dotenvy::from_path_iter(&path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
+}
+
+fn requests_per_minute(settings: &mut Map<String, Value>) -> Result<Option<NonZeroU32>, String> {
+    let Some(value) = settings.remove(REQUESTS_PER_MINUTE) else { return Ok(None) };
+    let limit = value.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
+    limit.map(Some).ok_or_else(|| format!("{REQUESTS_PER_MINUTE} must be a whole number, at least 1"))
+}
+
+fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(wrong, known.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the providers are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,35 @@
+//! Ctrl-C halfway: a clean end with what is there.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::support::Place;
+
+#[test]
+fn what_was_answered_is_kept_and_the_rest_is_unanswered() {
+    let models = "[providers.local]\nrequests_per_minute = 6000\n\
+                  [[model]]\nbase = \"local/majority\"\n[[model]]\nbase = \"local/lexical\"\n";
+    let place = Place::with_models(models);
+    // The first model is over after a moment; the second then takes ten seconds, if nobody stops it.
+    let rows: String = (0..1000).map(|i| format!("my card {i},card\n")).collect();
+    place.write("test.csv", format!("text,label\n{rows}"));
+    let mut child = place.command(&["eval"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(stderr.any(|line| line.starts_with("asked local/majority: 1000 rows")));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let rest: Vec<_> = stderr.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("Ctrl-C again")), "{rest:?}");
+
+    let rows = place.csv("results/predictions/local-lexical.csv");
+    assert_eq!(rows.len(), 1000);
+    let unanswered = rows.iter().filter(|row| row["outcome"] == "unanswered" && row["detail"] == "not_asked").count();
+    let correct = rows.iter().filter(|row| row["outcome"] == "correct").count();
+    assert_eq!(unanswered + correct, 1000);
+    assert!(unanswered > 0);
+    let summary = place.csv("results/summary.csv");
+    assert_eq!(summary[0]["accuracy"], "1");
+    assert_eq!((summary[1]["accuracy"].as_str(), summary[1]["complete"].as_str()), ("", "false"));
+}

@@ -1,0 +1,8 @@
+//! The real binary, from outside: what a user types, sees and finds on disk.
+
+mod config;
+mod data;
+mod interrupt;
+mod providers;
+mod run;
+mod support;

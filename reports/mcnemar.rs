@@ -126,8 +126,8 @@ mod tests {
         }
 
         #[test]
-        fn falls_as_the_rows_part(b in 0u64..2000, c in 0u64..2000) {
-            prop_assume!(b <= c);
+        fn falls_as_the_rows_part(b in 0u64..2000, more in 0u64..2000) {
+            let c = b + more;
             prop_assert!(mcnemar_exact(b, c + 1) <= mcnemar_exact(b, c));
         }
     }

@@ -59,9 +59,9 @@ pub struct Model<'a> {
     /// Whether so many were answered that there are scores.
     pub complete: bool,
     /// Why answers were invalid, and how often.
-    pub invalid: &'a BTreeMap<InvalidKind, u64>,
+    pub invalid_kinds: &'a BTreeMap<InvalidKind, u64>,
     /// Why answers are missing, and how often.
-    pub unanswered: &'a BTreeMap<UnansweredKind, u64>,
+    pub unanswered_kinds: &'a BTreeMap<UnansweredKind, u64>,
     /// The scores over all labels.
     pub scores: Option<&'a Scores>,
     /// One for each gold label that has rows, in their order.
@@ -167,8 +167,8 @@ fn model<'a>(report: &'a Report, figures: &'a ModelFigures) -> Model<'a> {
         counts: figures.counts(),
         coverage: figures.counts().coverage(),
         complete: figures.scores.is_some(),
-        invalid: &figures.invalid,
-        unanswered: &figures.unanswered,
+        invalid_kinds: &figures.invalid,
+        unanswered_kinds: &figures.unanswered,
         scores: figures.scores.as_ref(),
         confusion: confusion(report, figures),
     }
@@ -235,7 +235,7 @@ mod tests {
             })
         );
         assert_eq!(value["models"][1]["scores"], Value::Null);
-        assert_eq!(value["models"][1]["unanswered"], json!({ "network": 1 }));
+        assert_eq!(value["models"][1]["unanswered_kinds"], json!({ "network": 1 }));
         assert_eq!(value["comparisons"][0]["verdict"], "incomplete");
         assert_eq!(value["comparisons"][0]["rows"]["only_tuned"], 3);
         assert_eq!(value["doubts"][0]["kind"], "few_rows");

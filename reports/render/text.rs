@@ -150,8 +150,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn different_and_within_the_width(
-            names in prop::collection::hash_set("[ab银é-]{0,30}|\\PC{1,40}", 1..40), columns in 8usize..40,
+        fn different_names_stay_different(
+            names in prop::collection::hash_set("[ab银é-]{0,30}|\\PC{1,40}", 1..12), columns in 8usize..40,
         ) {
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             // Hostile characters become one and the same, and so may whole names.

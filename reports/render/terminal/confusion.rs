@@ -22,7 +22,7 @@ const LISTED: usize = 12;
 /// Shades of blue for right answers and of orange for wrong ones, light to dark, of the 256-colour palette that
 /// nearly every terminal has. Blue and orange are told apart with all common colour blindnesses.
 const RIGHT: [u8; 4] = [195, 153, 117, 75];
-const WRONG: [u8; 4] = [230, 223, 216, 209];
+const WRONG: [u8; 4] = [223, 216, 209, 203];
 
 pub(super) fn render(report: &Report, model: &ModelFigures, style: Style) -> String {
     let labels = report.run.labels();
@@ -32,7 +32,7 @@ pub(super) fn render(report: &Report, model: &ModelFigures, style: Style) -> Str
     let number = labels.len().to_string().len();
     let taken = 1 + number + 1 + 1 + labels.len() * cell + cell.max(5);
     let body = if labels.len() <= MOST_LABELS && taken + NARROWEST <= style.columns() {
-        let names = shorten(&names(report), style.width.map(|width| width - taken));
+        let names = shorten(&names(report), style.width.map(|_| style.columns() - taken));
         matrix(&model.confusion, &names, number, cell, style)
     } else {
         worst(report, &model.confusion, style)

@@ -23,9 +23,9 @@ pub struct Style {
 }
 
 impl Style {
-    /// The columns that layout reckons with.
+    /// The columns that layout reckons with; what claims to be narrower than a phone is not believed.
     fn columns(self) -> usize {
-        self.width.unwrap_or(100)
+        self.width.unwrap_or(100).max(30)
     }
 
     fn paint(self, paint: Paint, text: &str) -> String {

@@ -91,8 +91,9 @@ fn chosen(labels: usize, model: &ModelFigures, style: Style) -> (Vec<LabelId>, S
     };
     all.sort_by(|&a, &b| f1(a).total_cmp(&f1(b)).then(a.cmp(&b)));
     all.truncate(LOWEST);
+    let whose = if model.tuned_from.is_some() { " of the tuned model" } else { "" };
     let order = format!(
-        "The {LOWEST} of {labels} labels with the lowest F1, lowest first; all are in the CSV of the labels."
+        "The {LOWEST} of {labels} labels with the lowest F1{whose}, lowest first; all are in the CSV of the labels."
     );
     (all, order)
 }

@@ -81,7 +81,7 @@ fn look() {
     let number = |name: &str| variable(name).and_then(|value| value.parse().ok());
     let labels = number("LABELS").unwrap_or(10);
     let run = sample(&names(labels, variable("NAMES").as_deref().unwrap_or("")), 40);
-    println!("{}", show(&run, number("WIDTH"), variable("COLOR").is_some()));
+    print!("{}", show(&run, number("WIDTH"), variable("COLOR").is_some()));
 }
 
 #[test]
@@ -154,4 +154,18 @@ fn a_run_without_models_or_rows_is_no_crash() {
     assert!(show(&empty, Some(80), true).contains("0 test rows"));
     let no_rows = run(&["a", "b"], vec![("m", None, vec![]), ("t", Some("m"), vec![])]);
     assert!(show(&no_rows, Some(20), true).contains("m has no rows."));
+}
+
+#[test]
+fn a_width_of_nothing_is_no_crash() {
+    for columns in [0, 1, 5, 29, 31] {
+        assert!(!show(&sample(&names(3, "usual"), 4), Some(columns), true).is_empty());
+    }
+}
+
+/// What a report looks like may change, but not unseen: `look` prints the new one.
+#[test]
+fn looks_like_the_recorded_report() {
+    let text = show(&sample(&names(3, "usual"), 40), Some(80), false);
+    assert_eq!(text, include_str!("../../testdata/terminal.txt"));
 }

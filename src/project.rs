@@ -62,7 +62,7 @@ impl Project {
         if let Some(concurrency) = overrides.concurrency {
             config.evaluation.concurrency = concurrency;
         }
-        let providers = Providers::open(&config, &document, registry, state_dir)?;
+        let providers = Providers::open(&config.providers, &document, registry, state_dir)?;
         let models = entries(&config, &document, &providers)?;
 
         let folder = document.folder();

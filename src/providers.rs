@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tunebench_providers::{ModelRef, Provider, Registry, Setup};
 
 use crate::config::{Config, ConfigError, Document, Step, nearest};
+use crate::error::Error;
 
 /// The settings under `[providers.NAME]` that are not the provider's own.
 const KIND: &str = "kind";
@@ -26,9 +27,20 @@ pub(crate) struct Slot {
 }
 
 impl Providers {
+    /// Those of the configuration at `path`; without such a file, one of each kind.
+    pub(crate) fn at(path: &Path, registry: &Registry, state_dir: &Path) -> Result<Self, Error> {
+        let (settings, document) = if path.exists() {
+            let (config, document) = Config::read(path)?;
+            (config.providers, document)
+        } else {
+            (BTreeMap::new(), Document::empty(path))
+        };
+        Ok(Self::open(&settings, &document, registry, state_dir)?)
+    }
+
     /// One of each kind under the kind's name, and those that the configuration names.
     pub(crate) fn open(
-        config: &Config,
+        settings: &BTreeMap<String, Map<String, Value>>,
         document: &Document,
         registry: &Registry,
         state_dir: &Path,
@@ -36,8 +48,8 @@ impl Providers {
         let variables = variables(document)?;
         let none = Map::new();
         let unnamed =
-            registry.kinds().filter(|kind| !config.providers.contains_key(*kind)).map(|kind| (kind, &none));
-        let named = config.providers.iter().map(|(name, settings)| (name.as_str(), settings));
+            registry.kinds().filter(|kind| !settings.contains_key(*kind)).map(|kind| (kind, &none));
+        let named = settings.iter().map(|(name, settings)| (name.as_str(), settings));
         let mut slots = BTreeMap::new();
         for (name, settings) in named.chain(unnamed) {
             let at = |setting| [Step::Key("providers"), Step::Key(name), Step::Key(setting)];
@@ -62,6 +74,11 @@ impl Providers {
             slots.insert(name.to_owned(), Slot { provider, requests_per_minute });
         }
         Ok(Self { slots })
+    }
+
+    /// All of them, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &dyn Provider)> {
+        self.slots.iter().map(|(name, slot)| (name.as_str(), slot.provider.as_ref()))
     }
 
     /// The provider of a model.

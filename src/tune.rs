@@ -92,7 +92,7 @@ impl Tuning<'_> {
                 job
             }
         };
-        let job = if job.status.is_final() { job } else { self.watch(job, cancel, &mut observe).await? };
+        let job = if job.status.is_final() { job } else { watch(self.provider, job, cancel, &mut observe).await? };
         self.model_of(job)
     }
 
@@ -134,41 +134,43 @@ impl Tuning<'_> {
         JobMark(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
-    async fn watch(
-        &self,
-        mut job: Job,
-        cancel: &Cancel,
-        observe: &mut impl FnMut(TuneEvent),
-    ) -> Result<Job, TuneError> {
-        let mut seen = 0;
-        loop {
-            // Status first: events that come before the end are then all there.
-            match self.provider.job(&job.id).await {
-                Ok(now) => job = now,
-                Err(error) => unreachable_for_now(error, observe)?,
-            }
-            match self.provider.events(&job.id, seen).await {
-                Ok(events) => {
-                    seen += events.len();
-                    events.into_iter().for_each(|event| observe(TuneEvent::Job(event)));
-                }
-                Err(error) => unreachable_for_now(error, observe)?,
-            }
-            if job.status.is_final() {
-                return Ok(job);
-            }
-            tokio::select! {
-                () = tokio::time::sleep(self.provider.poll_interval()) => {}
-                () = cancel.wait() => return Err(TuneError::Interrupted(Box::new(job))),
-            }
-        }
-    }
-
     fn model_of(&self, job: Job) -> Result<TunedModel, TuneError> {
         let model = job.tuned_model.as_deref().filter(|_| job.status == JobStatus::Succeeded);
         match model.map(|model| ModelRef::new(self.base.provider(), model)) {
             Some(Ok(model)) => Ok(TunedModel { model, job }),
             _ => Err(TuneError::Ended(Box::new(job))),
+        }
+    }
+}
+
+/// Follows a job to its end, through whatever the network does meanwhile. When the end is asked for, the job goes on
+/// without being watched.
+pub async fn watch(
+    provider: &dyn FineTuning,
+    mut job: Job,
+    cancel: &Cancel,
+    observe: &mut impl FnMut(TuneEvent),
+) -> Result<Job, TuneError> {
+    let mut seen = 0;
+    loop {
+        // Status first: events that come before the end are then all there.
+        match provider.job(&job.id).await {
+            Ok(now) => job = now,
+            Err(error) => unreachable_for_now(error, observe)?,
+        }
+        match provider.events(&job.id, seen).await {
+            Ok(events) => {
+                seen += events.len();
+                events.into_iter().for_each(|event| observe(TuneEvent::Job(event)));
+            }
+            Err(error) => unreachable_for_now(error, observe)?,
+        }
+        if job.status.is_final() {
+            return Ok(job);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(provider.poll_interval()) => {}
+            () = cancel.wait() => return Err(TuneError::Interrupted(Box::new(job))),
         }
     }
 }

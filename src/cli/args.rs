@@ -94,11 +94,41 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// List, watch, cancel and delete fine-tuning jobs and their models
+    Jobs {
+        #[command(subcommand)]
+        command: JobsCommand,
+    },
     /// Show which providers there are, what each can do, and whether its key is set
     Providers {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// List the jobs of all providers whose key is set
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow a job to its end, and print the tuned model
+    Watch {
+        /// The job, as PROVIDER/JOB
+        job: ModelRef,
+    },
+    /// Ask for the end of a job
+    Cancel {
+        /// The job, as PROVIDER/JOB
+        job: ModelRef,
+    },
+    /// Delete a tuned model and what belongs to it
+    Delete {
+        /// The model, as PROVIDER/MODEL
+        model: ModelRef,
     },
 }
 

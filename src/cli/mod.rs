@@ -2,6 +2,7 @@
 
 mod args;
 mod eval;
+mod jobs;
 mod output;
 mod progress;
 mod providers;
@@ -17,6 +18,7 @@ use tunebench_providers::Registry;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::project::{Overrides, Project};
+use crate::providers::Providers;
 use crate::run::Session;
 use args::{Cli, Command, DataArgs, Global};
 use output::Printer;
@@ -47,6 +49,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let _entered = runtime.enter();
     let global = &cli.global;
     let open = |data: DataArgs| open(global, data, registry);
+    let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
         Command::Run { data, output } => {
             let project = open(data)?;
@@ -61,7 +64,11 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             runtime.block_on(eval::eval(&session(&project, printer), models, &output, printer))
         }
         Command::Report { output } => report::report(&output, printer),
-        Command::Providers { json } => providers::providers(registry, &global.state, json, printer),
+        Command::Jobs { command } => {
+            let (cancel, listener) = (cancel(printer), Progress::new(printer));
+            runtime.block_on(jobs::jobs(command, &configured()?, &cancel, &listener, printer))
+        }
+        Command::Providers { json } => providers::providers(&configured()?, json, printer),
     }
 }
 
@@ -71,7 +78,11 @@ fn open(global: &Global, data: DataArgs, registry: &Registry) -> Result<Project,
 }
 
 fn session(project: &Project, printer: Printer) -> Session<'_> {
+    Session { project, cancel: cancel(printer), listener: Arc::new(Progress::new(printer)) }
+}
+
+fn cancel(printer: Printer) -> Cancel {
     let cancel = Cancel::default();
     cancel.on_ctrl_c(move || printer.note("ending in good order; press Ctrl-C again to end at once"));
-    Session { project, cancel, listener: Arc::new(Progress::new(printer)) }
+    cancel
 }

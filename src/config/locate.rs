@@ -69,6 +69,11 @@ impl Document {
         Ok(Self { path: path.to_owned(), text })
     }
 
+    /// A file that is not there and says nothing.
+    pub(crate) fn empty(path: &Path) -> Self {
+        Self { path: path.to_owned(), text: String::new() }
+    }
+
     /// The folder of the file, where the relative paths in it start.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))

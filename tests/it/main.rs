@@ -3,6 +3,7 @@
 mod config;
 mod data;
 mod interrupt;
+mod jobs;
 mod providers;
 mod run;
 mod support;

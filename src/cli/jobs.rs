@@ -1,0 +1,101 @@
+//! `tunebench jobs`: what is being trained, and by whose order.
+
+use serde_json::{Value, json};
+use tabled::builder::Builder;
+use tunebench_providers::{Access, FineTuning, Job, JobId, JobStatus, ModelRef};
+
+use super::args::JobsCommand;
+use super::output::Printer;
+use super::providers::plain;
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::exit;
+use crate::providers::Providers;
+use crate::run::Listener;
+use crate::tune::{TuneError, watch};
+
+/// Carries out one of the commands; a job is named as `provider/job`.
+pub(super) async fn jobs(
+    command: JobsCommand,
+    providers: &Providers,
+    cancel: &Cancel,
+    listener: &dyn Listener,
+    printer: Printer,
+) -> Result<u8, Error> {
+    match command {
+        JobsCommand::List { json } => list(providers, json, printer).await,
+        JobsCommand::Watch { job: name } => {
+            let tuning = fine_tuning(providers, &name)?;
+            let job = tuning.job(&JobId(name.model().into())).await.map_err(|error| failed(&name, error))?;
+            let base = ModelRef::new(name.provider(), &job.base).unwrap_or_else(|_| name.clone());
+            let mut observe = |event| listener.tuning(&base, event);
+            let job = watch(tuning, job, cancel, &mut observe).await;
+            let job = job.map_err(|error| Error::Tune { base: base.clone(), error })?;
+            match (&job.status, &job.tuned_model) {
+                (JobStatus::Succeeded, Some(model)) => printer.data(&format!("{}/{model}", name.provider()))?,
+                _ => return Err(Error::Tune { base, error: TuneError::Ended(Box::new(job)) }),
+            }
+            Ok(exit::DONE)
+        }
+        JobsCommand::Cancel { job: name } => {
+            let tuning = fine_tuning(providers, &name)?;
+            tuning.cancel_job(&JobId(name.model().into())).await.map_err(|error| failed(&name, error))?;
+            printer.note(&format!("asked for the end of {name}"));
+            Ok(exit::DONE)
+        }
+        JobsCommand::Delete { model } => {
+            let tuning = fine_tuning(providers, &model)?;
+            tuning.delete_model(model.model()).await.map_err(|error| failed(&model, error))?;
+            printer.note(&format!("deleted {model}"));
+            Ok(exit::DONE)
+        }
+    }
+}
+
+async fn list(providers: &Providers, as_json: bool, printer: Printer) -> Result<u8, Error> {
+    let mut jobs: Vec<(&str, Job)> = Vec::new();
+    let mut code = exit::DONE;
+    for (name, provider) in providers.iter() {
+        let Some(tuning) = provider.fine_tuning() else { continue };
+        if let Access::Missing(_) = provider.access() {
+            continue;
+        }
+        match tuning.jobs().await {
+            Ok(found) => jobs.extend(found.into_iter().map(|job| (name, job))),
+            Err(error) => {
+                printer.warn(&format!("{name}: {error}"));
+                code = exit::INCOMPLETE;
+            }
+        }
+    }
+    if as_json {
+        let list = jobs.iter().map(|(name, job)| json!({ "provider": name, "job": job }));
+        printer.data(&format!("{:#}", list.collect::<Value>()))?;
+        return Ok(code);
+    }
+    if jobs.is_empty() {
+        printer.note("there are no jobs");
+        return Ok(code);
+    }
+    let mut table = Builder::new();
+    table.push_record(["JOB", "STATUS", "BASE", "TUNED MODEL"]);
+    for (name, job) in &jobs {
+        let model = job.tuned_model.as_ref().map(|model| format!("{name}/{model}"));
+        let (id, base) = (format!("{name}/{}", job.id.0), format!("{name}/{}", job.base));
+        table.push_record([id, job.status.to_string(), base, model.or(job.error.clone()).unwrap_or_default()]);
+    }
+    printer.data(&plain(table))?;
+    Ok(code)
+}
+
+fn fine_tuning<'a>(providers: &'a Providers, name: &ModelRef) -> Result<&'a dyn FineTuning, Error> {
+    let slot = providers.get(name).ok_or_else(|| Error::unknown_provider(name, providers))?;
+    slot.provider.fine_tuning().ok_or_else(|| Error::Model {
+        message: format!("the provider `{}` does not offer fine-tuning", name.provider()),
+        hint: None,
+    })
+}
+
+fn failed(name: &ModelRef, error: tunebench_providers::ProviderError) -> Error {
+    Error::Provider { model: name.clone(), error }
+}

@@ -1,0 +1,42 @@
+//! `tunebench jobs`: what was trained can be listed, followed and deleted.
+
+use crate::support::Place;
+
+#[test]
+fn a_job_is_listed_followed_and_deleted_with_its_model() {
+    let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\ntune = { epochs = 3 }\n");
+    let none = place.tunebench(&["jobs", "list"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
+    let model = place.tunebench(&["tune"]).stdout.trim().to_owned();
+
+    let list = place.tunebench(&["jobs", "list", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    let job = &list[0]["job"];
+    assert_eq!((&job["status"], &job["hyperparameters"]["epochs"]), (&"succeeded".into(), &3.into()));
+    let job = format!("local/{}", job["id"].as_str().unwrap());
+    assert_eq!(place.tunebench(&["jobs", "watch", &job]).stdout.trim(), model);
+
+    assert_eq!(place.tunebench(&["jobs", "delete", &model]).code, Some(0));
+    assert_eq!(place.tunebench(&["jobs", "list"]).stdout, "");
+    let gone = place.tunebench(&["jobs", "watch", &job]);
+    assert_eq!(gone.code, Some(3));
+    assert!(gone.stderr.contains(&format!("error: {job}: there is no `ftjob-")), "{}", gone.stderr);
+    // What was deleted can be made again, and is the same.
+    assert_eq!(place.tunebench(&["tune"]).stdout.trim(), model);
+}
+
+#[test]
+fn a_job_that_was_left_behind_is_trained_again() {
+    let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\ntune = {}\n");
+    let model = place.tunebench(&["tune"]).stdout;
+    // As if the program had been killed while it trained.
+    let jobs = place.files(".tunebench/local/jobs");
+    let (name, content) = jobs.iter().find(|(name, _)| name.ends_with(".json")).unwrap();
+    let abandoned = String::from_utf8(content.clone()).unwrap().replace("\"succeeded\"", "\"running\"");
+    place.write(name, abandoned);
+    let list = place.tunebench(&["jobs", "list"]).stdout;
+    assert!(list.contains("failed") && list.contains("the program that trained it ended"), "{list}");
+    let again = place.tunebench(&["tune"]);
+    assert!(again.stderr.contains("epoch"), "{}", again.stderr);
+    assert_eq!(again.stdout, model);
+}

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::fault::{DataError, Fault, Reason};
 use crate::rows::Rows;
+use crate::sample;
 use crate::source::Source;
 use crate::{Example, ExampleId, LabelSet};
 
@@ -27,6 +28,8 @@ pub struct TestSet {
     pub(crate) len: usize,
     /// Contents that stand in more than one row; the others need no counting.
     pub(crate) repeated: HashSet<ExampleId>,
+    /// The examples that are wanted; all of them where this is not set.
+    pub(crate) sample: Option<HashSet<ExampleId>>,
     pub(crate) sha256: String,
 }
 
@@ -52,16 +55,21 @@ impl TestSet {
         &self.sha256
     }
 
+    /// The same file, of which only a sample is read: seeded, each label with its share.
+    pub fn sample(self, size: usize, seed: u64) -> Result<Self, DataError> {
+        if size >= self.len {
+            return Ok(self);
+        }
+        let rows = self.examples()?.map(|row| row.map(|example| (example.id, example.label)));
+        let chosen = sample::stratified(&rows.collect::<Result<Vec<_>, _>>()?, size, seed);
+        Ok(Self { len: chosen.len(), sample: Some(chosen), ..self })
+    }
+
     /// Reads the examples, in the order of the file.
     pub fn examples(&self) -> Result<Examples, DataError> {
         let (labels, repeated) = (self.labels.clone(), self.repeated.clone());
-        Ok(Examples {
-            rows: self.source.rows()?,
-            source: self.source.clone(),
-            labels,
-            repeated,
-            seen: HashMap::new(),
-        })
+        let (sample, source) = (self.sample.clone(), self.source.clone());
+        Ok(Examples { rows: self.source.rows()?, source, labels, repeated, sample, seen: HashMap::new() })
     }
 }
 
@@ -73,6 +81,7 @@ pub struct Examples {
     source: Source,
     labels: LabelSet,
     repeated: HashSet<ExampleId>,
+    sample: Option<HashSet<ExampleId>>,
     seen: HashMap<ExampleId, u32>,
 }
 
@@ -80,6 +89,17 @@ impl Iterator for Examples {
     type Item = Result<Example, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match (self.read()?, &self.sample) {
+                (Ok(example), Some(wanted)) if !wanted.contains(&example.id) => {}
+                (example, _) => return Some(example),
+            }
+        }
+    }
+}
+
+impl Examples {
+    fn read(&mut self) -> Option<Result<Example, DataError>> {
         let row = match self.rows.next_row() {
             Ok(None) => return None,
             Ok(Some(Ok(row))) => row,
@@ -98,9 +118,7 @@ impl Iterator for Examples {
         }
         Some(Ok(Example { id, text: row.text, label }))
     }
-}
 
-impl Examples {
     fn changed(&self, fault: Fault) -> DataError {
         DataError::Rows { path: self.source.path.clone(), faults: vec![fault] }
     }

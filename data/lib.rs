@@ -13,6 +13,7 @@ mod hashed;
 mod labels;
 mod prompt;
 mod rows;
+mod sample;
 mod scan;
 mod source;
 mod tag;

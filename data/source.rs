@@ -96,7 +96,7 @@ impl Source {
         let len = ids.len();
         ids.sort_unstable();
         let repeated = ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        Ok(TestSet { source: self.clone(), labels: labels.clone(), len, repeated, sha256 })
+        Ok(TestSet { source: self.clone(), labels: labels.clone(), len, repeated, sample: None, sha256 })
     }
 
     /// Gives every row to `keep`, or reports all the bad ones. Returns the SHA-256 of the file.

@@ -69,6 +69,21 @@ fn labels_are_sorted_and_ids_follow_the_content() {
 }
 
 #[test]
+fn a_sample_is_a_part_of_the_rows_in_their_order() {
+    let rows: String = (0..90).map(|i| format!("text {i},{}\n", ["a", "b", "b"][i % 3])).collect();
+    let (source, _file) = file("csv", format!("text,label\n{rows}same,a\nsame,a\n").as_bytes());
+    let labels = source.load(None).unwrap().labels;
+    let all = source.check(&labels).unwrap();
+    let examples = |set: &TestSet| set.examples().unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    let sample = all.clone().sample(31, 1).unwrap();
+    let chosen = examples(&sample);
+    assert_eq!((sample.len(), chosen.len()), (31, 31));
+    let mut whole = examples(&all).into_iter();
+    assert!(chosen.iter().all(|example| whole.any(|row| row == *example)), "the order is kept");
+    assert_eq!(all.clone().sample(1000, 1).unwrap(), all);
+}
+
+#[test]
 fn all_bad_rows_are_told_together() {
     let csv = b"text,label\nfine,a\nalone\n,b\nx, \n\xFFx,c\n\"two\nlines\",\"a\nb\"\nx,y,z\nlast,a\n";
     assert_eq!(

@@ -89,6 +89,12 @@ impl Project {
             None => test_source.load(None).map_err(|error| Error::data(error, &document, "test"))?.labels,
         };
         let test = test_source.check(&labels).map_err(|error| Error::data(error, &document, "test"))?;
+        let test = match config.evaluation.sample {
+            Some(size) => {
+                test.sample(size.get(), config.seed).map_err(|error| Error::data(error, &document, "test"))?
+            }
+            None => test,
+        };
         let template = config.prompt.template();
         let prompt = Prompt::new(template, labels)
             .map_err(|error| document.error(&[Step::Key("prompt")], error.to_string()))?;

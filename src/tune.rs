@@ -92,7 +92,8 @@ impl Tuning<'_> {
                 job
             }
         };
-        let job = if job.status.is_final() { job } else { watch(self.provider, job, cancel, &mut observe).await? };
+        let job =
+            if job.status.is_final() { job } else { watch(self.provider, job, cancel, &mut observe).await? };
         self.model_of(job)
     }
 

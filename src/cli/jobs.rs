@@ -32,7 +32,9 @@ pub(super) async fn jobs(
             let job = watch(tuning, job, cancel, &mut observe).await;
             let job = job.map_err(|error| Error::Tune { base: base.clone(), error })?;
             match (&job.status, &job.tuned_model) {
-                (JobStatus::Succeeded, Some(model)) => printer.data(&format!("{}/{model}", name.provider()))?,
+                (JobStatus::Succeeded, Some(model)) => {
+                    printer.data(&format!("{}/{model}", name.provider()))?
+                }
                 _ => return Err(Error::Tune { base, error: TuneError::Ended(Box::new(job)) }),
             }
             Ok(exit::DONE)
@@ -82,7 +84,12 @@ async fn list(providers: &Providers, as_json: bool, printer: Printer) -> Result<
     for (name, job) in &jobs {
         let model = job.tuned_model.as_ref().map(|model| format!("{name}/{model}"));
         let (id, base) = (format!("{name}/{}", job.id.0), format!("{name}/{}", job.base));
-        table.push_record([id, job.status.to_string(), base, model.or(job.error.clone()).unwrap_or_default()]);
+        table.push_record([
+            id,
+            job.status.to_string(),
+            base,
+            model.or(job.error.clone()).unwrap_or_default(),
+        ]);
     }
     printer.data(&plain(table))?;
     Ok(code)

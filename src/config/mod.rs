@@ -114,11 +114,13 @@ pub struct Evaluation {
     pub concurrency: NonZeroUsize,
     /// The share of rows that must be answered for a score; below it a model is incomplete.
     pub min_coverage: f64,
+    /// How many of the test rows to take: a sample by `seed` in which each label keeps its share.
+    pub sample: Option<NonZeroUsize>,
 }
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { concurrency: NonZeroUsize::new(16).expect("16 is not zero"), min_coverage: 0.98 }
+        Self { concurrency: NonZeroUsize::new(16).expect("16 is not zero"), min_coverage: 0.98, sample: None }
     }
 }
 

@@ -31,20 +31,38 @@ hint: did you mean `test`?
 fn every_mistake_names_its_line_and_its_cure() {
     for (config, line, parts) in [
         (format!("{DATA}[[model]]\nbase = 3\n"), 5, vec!["invalid type: integer `3`"]),
-        (format!("{DATA}[[model]]\nbase = \"lokal/lexical\"\n"), 5, vec!["unknown provider `lokal`", "did you mean `local`?"]),
+        (
+            format!("{DATA}[[model]]\nbase = \"lokal/lexical\"\n"),
+            5,
+            vec!["unknown provider `lokal`", "did you mean `local`?"],
+        ),
         (format!("{DATA}[[model]]\nbase = \"lexical\"\n"), 5, vec!["`lexical` is no model", "local/lexical"]),
         (
             format!("{DATA}[[model]]\nbase = \"local/lexical\"\ntune = {{ epochz = 3 }}\n"),
             6,
             vec!["unknown hyperparameter `epochz`", "did you mean `epochs`?"],
         ),
-        (format!("{DATA}[[model]]\nbase = \"local/lexical\"\ntune = {{ epochs = 0 }}\n"), 6, vec!["`epochs` must be"]),
-        (format!("{DATA}[[model]]\nbase = \"local/majority\"\ntune = {{}}\n"), 6, vec!["`majority` cannot be tuned"]),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\ntune = {{ epochs = 0 }}\n"),
+            6,
+            vec!["`epochs` must be"],
+        ),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/majority\"\ntune = {{}}\n"),
+            6,
+            vec!["`majority` cannot be tuned"],
+        ),
         (format!("{DATA}[evaluation]\nmin_coverage = 98\n"), 5, vec!["between 0 and 1"]),
         (format!("{DATA}[evaluation]\nconcurrency = 0\n"), 5, vec!["nonzero"]),
-        (format!("{DATA}[providers.lokal]\n[[model]]\nbase = \"local/lexical\"\n"), 4, vec!["unknown provider `lokal`"]),
         (
-            format!("{DATA}[providers.local]\nrequests_per_minute = 0\n[[model]]\nbase = \"local/lexical\"\n"),
+            format!("{DATA}[providers.lokal]\n[[model]]\nbase = \"local/lexical\"\n"),
+            4,
+            vec!["unknown provider `lokal`"],
+        ),
+        (
+            format!(
+                "{DATA}[providers.local]\nrequests_per_minute = 0\n[[model]]\nbase = \"local/lexical\"\n"
+            ),
             5,
             vec!["requests_per_minute must be a whole number, at least 1"],
         ),
@@ -53,7 +71,11 @@ fn every_mistake_names_its_line_and_its_cure() {
             4,
             vec!["`a b` is no name for a tag"],
         ),
-        (format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[[model]]\nbase = \"local/lexical\"\n"), 7, vec!["stands twice"]),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[[model]]\nbase = \"local/lexical\"\n"),
+            7,
+            vec!["stands twice"],
+        ),
         (format!("{DATA}oops"), 4, vec!["expected"]),
     ] {
         let stderr = mistake(&config);

@@ -24,8 +24,12 @@ error: 4 bad rows in `test.csv`
 #[test]
 fn files_of_any_format_are_read_as_configured() {
     let place = Place::new();
-    place.write("train.data", "kind;words\n".replace(';', "\t") + "hund\tein h\u{e4}und bellt\nkatze\teine katze miaut\n");
-    let latin1: Vec<u8> = "kind\twords\nkatze\tdie kätzin\nhund\tder hund\n".chars().map(|c| c as u8).collect();
+    place.write(
+        "train.data",
+        "kind;words\n".replace(';', "\t") + "hund\tein h\u{e4}und bellt\nkatze\teine katze miaut\n",
+    );
+    let latin1: Vec<u8> =
+        "kind\twords\nkatze\tdie kätzin\nhund\tder hund\n".chars().map(|c| c as u8).collect();
     place.write("test.data", latin1);
     place.write("train.data", place.read("train.data").chars().map(|c| c as u8).collect::<Vec<_>>());
     let config = "[data]\ntrain = \"train.data\"\ntest = \"test.data\"\nformat = \"tsv\"\ntext = \"words\"\nlabel = \"kind\"\n\
@@ -56,6 +60,10 @@ fn hostile_texts_stay_texts() {
     let done = place.tunebench(&["eval"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(!done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}'));
-    let outcomes: Vec<_> = place.csv("results/predictions/local-lexical.csv").into_iter().map(|row| row["prediction"].clone()).collect();
+    let outcomes: Vec<_> = place
+        .csv("results/predictions/local-lexical.csv")
+        .into_iter()
+        .map(|row| row["prediction"].clone())
+        .collect();
     assert_eq!(outcomes[2], "card");
 }

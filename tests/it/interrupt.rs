@@ -25,7 +25,8 @@ fn what_was_answered_is_kept_and_the_rest_is_unanswered() {
 
     let rows = place.csv("results/predictions/local-lexical.csv");
     assert_eq!(rows.len(), 1000);
-    let unanswered = rows.iter().filter(|row| row["outcome"] == "unanswered" && row["detail"] == "not_asked").count();
+    let unanswered =
+        rows.iter().filter(|row| row["outcome"] == "unanswered" && row["detail"] == "not_asked").count();
     let correct = rows.iter().filter(|row| row["outcome"] == "correct").count();
     assert_eq!(unanswered + correct, 1000);
     assert!(unanswered > 0);

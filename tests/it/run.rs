@@ -17,14 +17,20 @@ fn the_shipped_project_shows_base_against_tuned() {
 
     let summary = place.csv("results/summary.csv");
     let models: Vec<_> = summary.iter().map(|row| row["model"].as_str()).collect();
-    assert!(matches!(models[..], ["local/majority", "local/lexical", tuned] if tuned.starts_with("local/lexical-ft-")));
+    assert!(
+        matches!(models[..], ["local/majority", "local/lexical", tuned] if tuned.starts_with("local/lexical-ft-"))
+    );
     let figure = |i: usize, name: &str| summary[i][name].parse::<f64>().unwrap();
     assert_eq!(figure(0, "accuracy"), 0.1);
     assert!((0.6..0.8).contains(&figure(1, "accuracy")), "{summary:?}");
     assert!(figure(2, "accuracy") > 0.95 && figure(2, "macro_f1") > 0.95, "{summary:?}");
     for (i, row) in summary.iter().enumerate() {
-        assert!(figure(i, "accuracy_low") < figure(i, "accuracy") && figure(i, "accuracy") < figure(i, "accuracy_high"));
-        let sum: f64 = ["correct", "incorrect", "invalid", "unanswered"].map(|name| figure(i, name)).iter().sum();
+        assert!(
+            figure(i, "accuracy_low") < figure(i, "accuracy")
+                && figure(i, "accuracy") < figure(i, "accuracy_high")
+        );
+        let sum: f64 =
+            ["correct", "incorrect", "invalid", "unanswered"].map(|name| figure(i, name)).iter().sum();
         assert_eq!((sum, row["n"].as_str()), (400.0, "400"));
         assert_matches_predictions(&place, row);
     }
@@ -41,7 +47,10 @@ fn assert_matches_predictions(place: &Place, summary: &std::collections::BTreeMa
     }
     for row in &predictions {
         assert_eq!(row["prediction"] == row["label"], row["outcome"] == "correct", "{row:?}");
-        assert_eq!(row["prediction"].is_empty(), row["outcome"] == "invalid" || row["outcome"] == "unanswered");
+        assert_eq!(
+            row["prediction"].is_empty(),
+            row["outcome"] == "invalid" || row["outcome"] == "unanswered"
+        );
     }
     let header = place.read(&format!("results/predictions/{}.csv", summary["file"]));
     assert!(header.starts_with("id,label,prediction,outcome,"), "{header}");
@@ -69,7 +78,8 @@ fn without_times(
 ) -> std::collections::BTreeMap<String, Vec<String>> {
     let timeless = |name: &str, content: Vec<u8>| -> Vec<String> {
         let text = String::from_utf8(content).unwrap();
-        let lines = text.lines().filter(|line| !line.contains("\"started\"") && !line.contains("\"finished\""));
+        let lines =
+            text.lines().filter(|line| !line.contains("\"started\"") && !line.contains("\"finished\""));
         match name.contains("predictions") {
             // The last column is the latency.
             true => lines.map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect(),
@@ -157,13 +167,17 @@ fn json_is_the_only_thing_on_stdout_when_asked_for() {
 
 #[test]
 fn results_of_models_that_are_gone_are_taken_away_and_nothing_else() {
-    let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\n[[model]]\nbase = \"local/majority\"\n");
+    let place =
+        Place::with_models("[[model]]\nbase = \"local/lexical\"\n[[model]]\nbase = \"local/majority\"\n");
     place.tunebench(&["eval"]);
     place.write("results/notes.txt", "mine");
     place.write("results/predictions/mine.csv", "mine");
     place.tunebench(&["eval", "local/majority"]);
     let files = place.files("results");
     let files: Vec<_> = files.keys().map(String::as_str).collect();
-    assert!(files.contains(&"results/notes.txt") && files.contains(&"results/predictions/mine.csv"), "{files:?}");
+    assert!(
+        files.contains(&"results/notes.txt") && files.contains(&"results/predictions/mine.csv"),
+        "{files:?}"
+    );
     assert!(!files.iter().any(|file| file.contains("local-lexical")), "{files:?}");
 }

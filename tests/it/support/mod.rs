@@ -28,7 +28,10 @@ impl Place {
         let place = Self::new();
         place.write("train.csv", SMALL_TRAIN);
         place.write("test.csv", SMALL_TEST);
-        place.write("tunebench.toml", &format!("[data]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n\n{models}"));
+        place.write(
+            "tunebench.toml",
+            &format!("[data]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n\n{models}"),
+        );
         place
     }
 

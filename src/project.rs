@@ -129,6 +129,7 @@ impl Project {
             provider: slot.provider.clone(),
             model: model.model().into(),
             prompt: self.prompt.clone(),
+            parameters: Arc::new(self.config.evaluation.parameters()),
             label_counts: self.label_counts.clone(),
             concurrency: self.config.evaluation.concurrency.get(),
             limiter: slot.requests_per_minute.map(|limit| Arc::new(Limiter::new(limit))),

@@ -6,7 +6,7 @@ use tunebench_data::{LabelId, LabelSet};
 
 use super::classifier::{Classifier, Scratch};
 use super::models::{Model, Models};
-use crate::{Cause, Completion, CompletionRequest, ProviderError};
+use crate::{Cause, Completion, CompletionRequest, ProviderError, Scope};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -28,8 +28,7 @@ pub(super) fn complete(models: &Models, request: &CompletionRequest) -> Result<C
             Ok(Completion::new(label.unwrap_or_default()))
         }
         Model::Tuned(classifier) => SCRATCH.with_borrow_mut(|scratch| {
-            let probabilities = classifier.predict(&request.text, scratch);
-            let probabilities = in_order_of(labels, &classifier, probabilities)?;
+            let probabilities = in_order_of(labels, &classifier, classifier.predict(&request.text, scratch))?;
             let best = most_probable(&probabilities);
             Ok(Completion::new(labels.name(best)).probabilities(probabilities))
         }),
@@ -57,17 +56,17 @@ fn most_probable(probabilities: &[f32]) -> LabelId {
 fn in_order_of(
     asked: &LabelSet,
     classifier: &Classifier,
-    probabilities: Vec<f32>,
+    probabilities: &[f32],
 ) -> Result<Vec<f32>, ProviderError> {
     let trained = classifier.labels();
-    if trained == asked.names() {
-        return Ok(probabilities);
+    if trained == asked {
+        return Ok(probabilities.to_vec());
     }
     let mut ordered = vec![0.0; asked.len()];
-    for (name, p) in trained.iter().zip(probabilities) {
+    for ((_, name), &p) in trained.iter().zip(probabilities) {
         let id = asked.get(name).ok_or_else(|| {
             ProviderError::new(Cause::Invalid, format!("the model was trained with a label `{name}` that this task lacks"))
-                .scope(crate::Scope::Model)
+                .scope(Scope::Model)
                 .hint("tune a model on this task's training data")
         })?;
         ordered[id.index()] = p;

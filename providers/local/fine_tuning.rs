@@ -1,6 +1,7 @@
 //! Fine-tuning jobs of the embedded provider: a thread for each, all state on disk.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,10 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tunebench_data::{Example, LabelSet, Prompt};
+use tunebench_data::{Example, LabelId, LabelSet, Prompt};
 
-use super::classifier::{Classifier, EpochReport, Options, TrainError};
-use super::models::{self, LEXICAL};
+use super::classifier::{Classifier, TrainError};
+use super::models::LEXICAL;
+use super::softmax::{EpochReport, Hyperparameters as Options};
 use super::store::{Store, TrainingLock};
 use crate::{
     Cause, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, ProviderError,
@@ -23,8 +25,8 @@ use crate::{
 /// A line of a training file.
 #[derive(Serialize, Deserialize)]
 struct TrainingRow<'a> {
-    text: std::borrow::Cow<'a, str>,
-    label: std::borrow::Cow<'a, str>,
+    text: Cow<'a, str>,
+    label: Cow<'a, str>,
 }
 
 /// The jobs of this folder, some of them in training here.
@@ -62,28 +64,8 @@ impl Jobs {
 
 /// Trains to the end and says how it ended.
 fn train(store: &Store, mut job: Job, file: &FileId, options: &Options, stop: &AtomicBool) -> Job {
-    let say = |message: String, progress| {
-        // A lost event costs a line on the screen, not the job.
-        let _ = store.add_event(&job.id, &JobEvent { message, progress });
-    };
-    let result = read_rows(store, file).and_then(|(texts, labels)| {
-        say(format!("training on {} rows", texts.len()), None);
-        let mut on_epoch = |report: EpochReport| {
-            let step = report.epoch as u64;
-            let total_steps = Some(report.epochs as u64);
-            let progress = TrainingProgress { step, total_steps, train_loss: Some(report.loss) };
-            say(format!("epoch {step} of {}: loss {:.4}", report.epochs, report.loss), Some(progress));
-            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        Classifier::train(&texts, &labels, options, &mut on_epoch).map_err(Ended::from)
-    });
-    match result.and_then(|classifier| {
-        let model = model_id(job.mark.as_ref().expect("every job of this provider has a mark"));
-        store.put_model(&model, &classifier).map_err(|error| Ended::Failed(error.message))?;
-        Ok(model)
-    }) {
+    match fit(store, &job, file, options, stop) {
         Ok(model) => {
-            say(format!("model {model} is ready"), None);
             job.status = JobStatus::Succeeded;
             job.tuned_model = Some(model);
         }
@@ -94,6 +76,28 @@ fn train(store: &Store, mut job: Job, file: &FileId, options: &Options, stop: &A
         }
     }
     job
+}
+
+fn fit(store: &Store, job: &Job, file: &FileId, options: &Options, stop: &AtomicBool) -> Result<String, Ended> {
+    let say = |message: String, progress| {
+        // A lost event costs a line on the screen, not the job.
+        let _ = store.add_event(&job.id, &JobEvent { message, progress });
+    };
+    let rows = TrainingRows::read(store, file)?;
+    say(format!("training on {} rows", rows.texts.len()), None);
+    let mut on_epoch = |report: EpochReport| {
+        let (step, last) = (u64::from(report.epoch), u64::from(report.epochs));
+        let total_steps = Some(if report.converged { step } else { last });
+        let progress = TrainingProgress { step, total_steps, train_loss: Some(report.loss) };
+        say(format!("epoch {step} of {last}: loss {:.4}", report.loss), Some(progress));
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
+    let classifier = Classifier::train(&texts, &rows.labels, &rows.set, options, &mut on_epoch)?;
+    let model = model_id(job.mark.as_ref().expect("every job of this provider has a mark"));
+    store.put_model(&model, &classifier)?;
+    say(format!("model {model} is ready"), None);
+    Ok(model)
 }
 
 enum Ended {
@@ -110,17 +114,35 @@ impl From<TrainError> for Ended {
     }
 }
 
-fn read_rows(store: &Store, file: &FileId) -> Result<(Vec<String>, Vec<String>), Ended> {
-    let lines = store.open_file(file).map_err(|error| Ended::Failed(error.message))?.lines();
-    let mut rows = (Vec::new(), Vec::new());
-    for (number, line) in lines.enumerate() {
-        let bad = |error: &dyn std::fmt::Display| Ended::Failed(format!("training file, line {}: {error}", number + 1));
-        let line = line.map_err(|error| bad(&error))?;
-        let row: TrainingRow = serde_json::from_str(&line).map_err(|error| bad(&error))?;
-        rows.0.push(row.text.into_owned());
-        rows.1.push(row.label.into_owned());
+impl From<ProviderError> for Ended {
+    fn from(error: ProviderError) -> Self {
+        Self::Failed(error.message)
     }
-    Ok(rows)
+}
+
+/// A training file in memory; its label set is what it holds.
+struct TrainingRows {
+    texts: Vec<String>,
+    labels: Vec<LabelId>,
+    set: LabelSet,
+}
+
+impl TrainingRows {
+    fn read(store: &Store, file: &FileId) -> Result<Self, Ended> {
+        let (mut texts, mut names) = (Vec::new(), Vec::new());
+        for (number, line) in store.open_file(file)?.lines().enumerate() {
+            let bad = |error: String| Ended::Failed(format!("training file, line {}: {error}", number + 1));
+            let line = line.map_err(|error| bad(error.to_string()))?;
+            let row: TrainingRow = serde_json::from_str(&line).map_err(|error| bad(error.to_string()))?;
+            texts.push(row.text.into_owned());
+            names.push(row.label.into_owned());
+        }
+        let distinct: BTreeSet<&String> = names.iter().collect();
+        let set = LabelSet::new(distinct.into_iter().cloned().collect());
+        let set = set.map_err(|error| Ended::Failed(format!("training file: {error}")))?;
+        let labels = names.iter().filter_map(|name| set.get(name)).collect();
+        Ok(Self { texts, labels, set })
+    }
 }
 
 fn job_id(mark: &JobMark) -> JobId {
@@ -143,11 +165,11 @@ fn options(spec: &TuningSpec) -> Result<Options, SettingError> {
         match name.as_str() {
             "epochs" => {
                 let epochs = value.as_u64().filter(|n| (1..=1000).contains(n));
-                options.epochs = epochs.ok_or_else(|| wrong("a whole number from 1 to 1000"))? as usize;
+                options.epochs = epochs.ok_or_else(|| wrong("a whole number from 1 to 1000"))? as u32;
             }
             "l2" => {
-                let l2 = value.as_f64().filter(|l2| (0.0..=1e6).contains(l2));
-                options.l2 = l2.ok_or_else(|| wrong("a number from 0 to 1000000"))?;
+                let l2 = value.as_f64().filter(|l2| (1e-6..=1e6).contains(l2));
+                options.l2 = l2.ok_or_else(|| wrong("a number from 0.000001 to 1000000"))? as f32;
             }
             _ => {
                 let message = format!("unknown hyperparameter `{name}`, expected one of `epochs`, `l2`");
@@ -159,7 +181,9 @@ fn options(spec: &TuningSpec) -> Result<Options, SettingError> {
 }
 
 fn resolved(options: &Options) -> Hyperparameters {
-    [("epochs", options.epochs.into()), ("l2", options.l2.into())]
+    // In decimal digits as the user would write them, not with the tail of the binary fraction.
+    let l2 = options.l2.to_string().parse::<f64>().unwrap_or_default();
+    [("epochs", options.epochs.into()), ("l2", l2.into())]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()

@@ -15,7 +15,6 @@ mod ngrams;
 mod softmax;
 mod store;
 
-use std::sync::Arc;
 
 use crate::{
     Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, SettingError, Setup, async_trait,

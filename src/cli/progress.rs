@@ -147,6 +147,9 @@ impl Listener for Progress {
                 self.printer.hint(hint);
             }
         }
+        for note in &answers.notes {
+            self.printer.note(&format!("  {model}: {}", note.escape_debug()));
+        }
         for sample in &answers.invalid_samples {
             self.printer.note(&format!("  an answer that names no label: {}", sample.escape_debug()));
         }

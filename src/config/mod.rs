@@ -3,11 +3,12 @@
 mod locate;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tunebench_data::{Format, PromptTemplate, Source};
+use tunebench_providers::{AnswerMode, Parameters};
 
 pub use locate::{ConfigError, Document, Step, nearest};
 
@@ -116,11 +117,40 @@ pub struct Evaluation {
     pub min_coverage: f64,
     /// How many of the test rows to take: a sample by `seed` in which each label keeps its share.
     pub sample: Option<NonZeroUsize>,
+    /// In which form models are to name the label.
+    pub answer: AnswerMode,
+    /// The sampling temperature; where not set, 0 for models that take one.
+    pub temperature: Option<f64>,
+    /// The most tokens of an answer; where not set, what suits the model.
+    pub max_output_tokens: Option<NonZeroU32>,
+    /// Whether to ask for probabilities, where a model gives them.
+    pub probabilities: bool,
+}
+
+impl Evaluation {
+    /// What shapes an answer.
+    pub fn parameters(&self) -> Parameters {
+        Parameters {
+            answer: self.answer,
+            temperature: self.temperature,
+            max_output_tokens: self.max_output_tokens.map(NonZeroU32::get),
+            probabilities: self.probabilities,
+        }
+    }
 }
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { concurrency: NonZeroUsize::new(16).expect("16 is not zero"), min_coverage: 0.98, sample: None }
+        let Parameters { answer, temperature, probabilities, .. } = Parameters::default();
+        Self {
+            concurrency: NonZeroUsize::new(16).expect("16 is not zero"),
+            min_coverage: 0.98,
+            sample: None,
+            answer,
+            temperature,
+            max_output_tokens: None,
+            probabilities,
+        }
     }
 }
 

@@ -6,11 +6,11 @@ mod limiter;
 mod outcome;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tunebench_data::{DataError, Prompt, TestSet};
-use tunebench_providers::{Provider, ProviderError};
+use tunebench_providers::{Parameters, Provider, ProviderError};
 use tunebench_reports::Prediction;
 
 pub(crate) use limiter::Limiter;
@@ -27,6 +27,8 @@ pub struct Candidate {
     pub model: Arc<str>,
     /// What it is asked with.
     pub prompt: Arc<Prompt>,
+    /// What shapes its answers.
+    pub parameters: Arc<Parameters>,
     /// How often each label occurs in the training data; empty without training data.
     pub label_counts: Arc<[u64]>,
     /// Requests in flight at once.
@@ -64,6 +66,8 @@ pub struct Answers {
     pub predictions: Vec<Prediction>,
     /// The model versions that answered, with the number of their answers.
     pub answered_by: BTreeMap<String, u64>,
+    /// What the provider thinks the user should know, each thing once.
+    pub notes: BTreeSet<String>,
     /// What some of the invalid answers said, shortened.
     pub invalid_samples: Vec<String>,
     /// How many requests failed, and how the first one did.

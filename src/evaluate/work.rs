@@ -1,6 +1,6 @@
 //! The evaluation under way: rows are drawn from the file by one or more lanes, answers come back in any order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,6 +53,7 @@ impl Work {
         let answers = Answers {
             predictions: vec![not_asked(ExampleId(0), LabelId(0)); test.len()],
             answered_by: BTreeMap::new(),
+            notes: BTreeSet::new(),
             invalid_samples: Vec::new(),
             failures: None,
             stopped_by: None,
@@ -81,6 +82,13 @@ impl Work {
         source.draw()
     }
 
+    fn request(&self, text: String) -> CompletionRequest {
+        let Candidate { model, prompt, parameters, label_counts, .. } = &self.candidate;
+        CompletionRequest::new(model.clone(), prompt.clone(), text)
+            .parameters(parameters.clone())
+            .label_counts(label_counts.clone())
+    }
+
     async fn answer(&self, index: usize, example: Example) {
         let mut prediction = not_asked(example.id, example.label);
         if let Some(limiter) = &self.candidate.limiter {
@@ -89,9 +97,7 @@ impl Work {
                 () = self.cancel.wait() => return self.record(index, prediction, None),
             }
         }
-        let request =
-            CompletionRequest::new(self.candidate.model.clone(), self.candidate.prompt.clone(), example.text)
-                .label_counts(self.candidate.label_counts.clone());
+        let request = self.request(example.text);
         let asked = Instant::now();
         // A provider that panics has failed this row, not the run.
         let completion = AssertUnwindSafe(self.candidate.provider.complete(&request)).catch_unwind().await;
@@ -100,7 +106,11 @@ impl Work {
         });
         match &completion {
             Ok(completion) => {
-                prediction.answer = outcome::of_completion(&self.candidate.prompt, completion);
+                prediction.answer = outcome::of_completion(
+                    &self.candidate.prompt,
+                    self.candidate.parameters.answer,
+                    completion,
+                );
                 prediction.probability = outcome::probability(prediction.answer, completion);
                 prediction.latency = Some(Latency::from(asked.elapsed()));
             }
@@ -182,6 +192,7 @@ impl Found {
         if let Some(version) = completion.model_version {
             *self.answers.answered_by.entry(version).or_default() += 1;
         }
+        self.answers.notes.extend(completion.note);
         let samples = &mut self.answers.invalid_samples;
         if matches!(answer, Answer::Invalid(_))
             && samples.len() < SAMPLES

@@ -67,7 +67,8 @@ impl CompletionRequest {
 
     /// The messages to send: the task, the shots with their answers, the text.
     pub fn messages(&self) -> Vec<Message> {
-        self.prompt.render_with_shots(self.shots.iter().map(|(text, label)| (text.as_str(), *label)), &self.text)
+        self.prompt
+            .render_with_shots(self.shots.iter().map(|(text, label)| (text.as_str(), *label)), &self.text)
     }
 
     /// The same, with solved examples to show first.

@@ -91,7 +91,7 @@ pub struct ProviderError {
     /// The provider's own name for the request, to quote to its support.
     pub request_id: Option<String>,
     /// What the answer's headers say of rate limits.
-    pub rate_limits: Option<RateLimits>,
+    pub rate_limits: Option<Box<RateLimits>>,
 }
 
 impl ProviderError {
@@ -131,7 +131,7 @@ impl ProviderError {
     /// The same, with what the headers say of rate limits.
     #[must_use]
     pub fn rate_limits(mut self, limits: RateLimits) -> Self {
-        self.rate_limits = Some(limits);
+        self.rate_limits = Some(Box::new(limits));
         self
     }
 

@@ -133,7 +133,15 @@ impl Job {
     /// A job that has just been ordered.
     pub fn new(id: JobId, status: JobStatus, base: impl Into<String>) -> Self {
         let base = base.into();
-        Self { id, mark: None, status, base, tuned_model: None, error: None, hyperparameters: Hyperparameters::new() }
+        Self {
+            id,
+            mark: None,
+            status,
+            base,
+            tuned_model: None,
+            error: None,
+            hyperparameters: Hyperparameters::new(),
+        }
     }
 }
 
@@ -168,7 +176,12 @@ pub trait FineTuning: Send + Sync {
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError>;
 
     /// Writes the training data in the provider's own format.
-    fn write_training_file(&self, examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()>;
+    fn write_training_file(
+        &self,
+        examples: &[Example],
+        prompt: &Prompt,
+        out: &mut dyn Write,
+    ) -> io::Result<()>;
 
     /// Hands over a file written by [`write_training_file`](Self::write_training_file).
     async fn upload(&self, file: &Path) -> Result<FileId, ProviderError>;

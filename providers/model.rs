@@ -36,7 +36,8 @@ impl FromStr for ModelRef {
     type Err = BadModelRef;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let printable = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+        let printable =
+            |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
         match text.split_once('/') {
             Some((provider, model)) if printable(provider) && printable(model) => {
                 Ok(Self { provider: provider.to_owned(), model: model.to_owned() })

@@ -48,7 +48,7 @@ impl Cancel {
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
                 if cancel.requested() {
-                    #[expect(clippy::exit, reason = "the user asked twice; nothing may stand in the way")]
+                    // The user asked twice; nothing may stand in the way.
                     std::process::exit(crate::exit::INCOMPLETE.into());
                 }
                 cancel.request();

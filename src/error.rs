@@ -40,7 +40,7 @@ pub enum Error {
         /// Which model was asked for.
         model: ModelRef,
         /// What happened.
-        error: ProviderError,
+        error: Box<ProviderError>,
     },
     /// Fine-tuning brought no model.
     #[error("tuning {base}: {error}")]
@@ -48,7 +48,7 @@ pub enum Error {
         /// The base model.
         base: ModelRef,
         /// What happened.
-        error: TuneError,
+        error: Box<TuneError>,
     },
     /// The test file changed while it was read.
     #[error(transparent)]
@@ -73,6 +73,16 @@ impl Error {
         Self::Data { error, named: named.map(|line| format!("{}, line {line}", document.path().display())) }
     }
 
+    /// A provider that refused or failed when asked for `model`.
+    pub(crate) fn provider(model: &ModelRef, error: ProviderError) -> Self {
+        Self::Provider { model: model.clone(), error: Box::new(error) }
+    }
+
+    /// Fine-tuning of `base` that brought no model.
+    pub(crate) fn tune(base: &ModelRef, error: TuneError) -> Self {
+        Self::Tune { base: base.clone(), error: Box::new(error) }
+    }
+
     /// A model whose provider this program does not have.
     pub(crate) fn unknown_provider(model: &ModelRef, providers: &Providers) -> Self {
         let hint = Some(providers.suggestion(model.provider()));
@@ -82,12 +92,13 @@ impl Error {
     /// The exit code of a program that ends with this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Data { .. } | Self::Model { .. } | Self::Results(_) | Self::Io(_) => {
-                exit::USAGE
-            }
-            Self::Evaluate(_) => exit::USAGE,
-            Self::Tune { error: TuneError::Setting(_) | TuneError::File(_), .. } => exit::USAGE,
-            Self::Tune { .. } | Self::Provider { .. } => exit::INCOMPLETE,
+            Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
+            Self::Evaluate(_) | Self::Results(_) | Self::Io(_) => exit::USAGE,
+            Self::Tune { error, .. } => match **error {
+                TuneError::Setting(_) | TuneError::File(_) => exit::USAGE,
+                TuneError::Provider(_) | TuneError::Ended(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
+            },
+            Self::Provider { .. } => exit::INCOMPLETE,
             Self::OutputClosed => exit::DONE,
         }
     }
@@ -99,12 +110,13 @@ impl Error {
             Self::Data { named, .. } => named.as_ref().map(|place| format!("the file is named in {place}")),
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
-            Self::Tune { error: TuneError::Provider(error), .. } => error.hint.clone(),
-            Self::Tune { error: TuneError::Interrupted(_), .. } => {
-                Some("run the same command again to go on".to_owned())
-            }
+            Self::Tune { error, .. } => match &**error {
+                TuneError::Provider(error) => error.hint.clone(),
+                TuneError::Interrupted(_) => Some("run the same command again to go on".to_owned()),
+                TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) => None,
+            },
             Self::Results(error) => error.hint(),
-            Self::Tune { .. } | Self::Evaluate(_) | Self::Io(_) | Self::OutputClosed => None,
+            Self::Evaluate(_) | Self::Io(_) | Self::OutputClosed => None,
         }
     }
 }

@@ -100,11 +100,10 @@ impl Project {
             .map_err(|error| document.error(&[Step::Key("prompt")], error.to_string()))?;
         let label_counts = train.as_ref().map(count_labels).unwrap_or_default();
 
-        if train.is_none() {
-            if let Some(i) = models.iter().position(|model| model.tune.is_some()) {
-                let place = [Step::Key("model"), Step::Item(i), Step::Key("tune")];
-                return Err(document.error(&place, "there is no training data to tune with").into());
-            }
+        let tuned = models.iter().position(|model| model.tune.is_some());
+        if let (None, Some(i)) = (&train, tuned) {
+            let place = [Step::Key("model"), Step::Item(i), Step::Key("tune")];
+            return Err(document.error(&place, "there is no training data to tune with").into());
         }
         let project = Self {
             train,

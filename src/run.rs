@@ -73,7 +73,7 @@ impl Session<'_> {
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
             let observe = |event| self.listener.tuning(&entry.base, event);
             let tuned = tuning.run(&self.cancel, observe).await;
-            let tuned = tuned.map_err(|error| Error::Tune { base: entry.base.clone(), error })?;
+            let tuned = tuned.map_err(|error| Error::tune(&entry.base, error))?;
             self.listener.tuned(&entry.base, &tuned);
             models.push(tuned);
         }
@@ -90,8 +90,7 @@ impl Session<'_> {
                 subjects.push(Subject::plain(entry.base.clone()));
             }
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
-            let found =
-                tuning.find().await.map_err(|error| Error::Tune { base: entry.base.clone(), error })?;
+            let found = tuning.find().await.map_err(|error| Error::tune(&entry.base, error))?;
             match found {
                 Some(TunedModel { model, job }) => {
                     subjects.push(Subject { model, tuned_from: Some(entry.base.clone()), job: Some(job) });
@@ -107,7 +106,7 @@ impl Session<'_> {
         let mut subjects = Vec::<Subject>::new();
         for model in models {
             let info = self.project.candidate(&model)?.provider.model_info(model.model()).await;
-            let info = info.map_err(|error| Error::Provider { model: model.clone(), error })?;
+            let info = info.map_err(|error| Error::provider(&model, error))?;
             let tuned_from = info.tuned_from.and_then(|base| ModelRef::new(model.provider(), &base).ok());
             if subjects.iter().all(|subject| subject.model != model) {
                 subjects.push(Subject { model, tuned_from, job: None });
@@ -128,7 +127,7 @@ impl Session<'_> {
             let candidate = self.project.candidate(&subject.model)?;
             // A model that does not exist is a mistake to be told before the first row.
             let info = candidate.provider.model_info(subject.model.model()).await;
-            let info = info.map_err(|error| Error::Provider { model: subject.model.clone(), error })?;
+            let info = info.map_err(|error| Error::provider(&subject.model, error))?;
             let (listener, model) = (self.listener.clone(), subject.model.clone());
             let observe = move |tally: &Tally| listener.evaluating(&model, tally);
             let answers = evaluate(&candidate, &self.project.test, &self.cancel, observe).await?;

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use tunebench_data::{LabelId, LabelSet};
 
 use super::classifier::{Classifier, Scratch};
+use super::lexical::LexicalScratch;
 use super::models::{Model, Models};
 use crate::{Cause, Completion, CompletionRequest, ProviderError, Scope};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static LEXICAL: RefCell<LexicalScratch> = RefCell::default();
 }
 
 /// Names a label, or says nothing where the model knows nothing.
@@ -18,18 +20,23 @@ pub(super) fn complete(models: &Models, request: &CompletionRequest) -> Result<C
     match models.get(&request.model, &request.prompt)? {
         Model::Majority => {
             let most = most_frequent(&request.label_counts).ok_or_else(|| {
-                ProviderError::new(Cause::Unsupported, "the majority model needs training data to count labels in")
-                    .hint("set `train` under `[data]`")
+                ProviderError::new(
+                    Cause::Unsupported,
+                    "the majority model needs training data to count labels in",
+                )
+                .hint("set `train` under `[data]`")
             })?;
             Ok(Completion::new(labels.name(most)))
         }
         Model::Lexical(lexical) => {
-            let label = lexical.predict(&request.text).map(|id| labels.name(id));
+            let label = LEXICAL.with_borrow_mut(|scratch| {
+                lexical.predict(&request.text, scratch).map(|likeness| labels.name(largest(likeness)))
+            });
             Ok(Completion::new(label.unwrap_or_default()))
         }
         Model::Tuned(classifier) => SCRATCH.with_borrow_mut(|scratch| {
             let probabilities = in_order_of(labels, &classifier, classifier.predict(&request.text, scratch))?;
-            let best = most_probable(&probabilities);
+            let best = largest(&probabilities);
             Ok(Completion::new(labels.name(best)).probabilities(probabilities))
         }),
     }
@@ -41,11 +48,11 @@ fn most_frequent(counts: &[u64]) -> Option<LabelId> {
     counts.iter().position(|&count| count == most).map(|i| LabelId(i as u32))
 }
 
-/// The first of the most probable labels.
-fn most_probable(probabilities: &[f32]) -> LabelId {
+/// The label with the largest figure, the first one of equals.
+fn largest(figures: &[f32]) -> LabelId {
     let mut best = 0;
-    for (i, &p) in probabilities.iter().enumerate() {
-        if p > probabilities[best] {
+    for (i, &figure) in figures.iter().enumerate() {
+        if figure > figures[best] {
             best = i;
         }
     }
@@ -65,9 +72,12 @@ fn in_order_of(
     let mut ordered = vec![0.0; asked.len()];
     for ((_, name), &p) in trained.iter().zip(probabilities) {
         let id = asked.get(name).ok_or_else(|| {
-            ProviderError::new(Cause::Invalid, format!("the model was trained with a label `{name}` that this task lacks"))
-                .scope(Scope::Model)
-                .hint("tune a model on this task's training data")
+            ProviderError::new(
+                Cause::Invalid,
+                format!("the model was trained with a label `{name}` that this task lacks"),
+            )
+            .scope(Scope::Model)
+            .hint("tune a model on this task's training data")
         })?;
         ordered[id.index()] = p;
     }
@@ -82,6 +92,6 @@ mod tests {
     fn the_first_of_equals_wins() {
         assert_eq!(most_frequent(&[1, 3, 3]), Some(LabelId(1)));
         assert_eq!(most_frequent(&[]), None);
-        assert_eq!(most_probable(&[0.2, 0.4, 0.4]), LabelId(1));
+        assert_eq!(largest(&[0.2, 0.4, 0.4]), LabelId(1));
     }
 }

@@ -18,8 +18,8 @@ use super::models::LEXICAL;
 use super::softmax::{EpochReport, Hyperparameters as Options};
 use super::store::{Store, TrainingLock};
 use crate::{
-    Cause, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, ProviderError,
-    SettingError, TrainingProgress, TuningSpec, async_trait,
+    Cause, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
+    ProviderError, SettingError, TrainingProgress, TuningSpec, async_trait,
 };
 
 /// A line of a training file.
@@ -42,7 +42,8 @@ impl Jobs {
     }
 
     fn start(&self, request: &JobRequest, lock: TrainingLock) -> Result<Job, ProviderError> {
-        let options = options(&request.spec).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
+        let options =
+            options(&request.spec).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
         let mut job = Job::new(job_id(&request.mark), JobStatus::Running, &request.spec.base);
         job.mark = Some(request.mark.clone());
         job.hyperparameters = resolved(&options);
@@ -78,7 +79,13 @@ fn train(store: &Store, mut job: Job, file: &FileId, options: &Options, stop: &A
     job
 }
 
-fn fit(store: &Store, job: &Job, file: &FileId, options: &Options, stop: &AtomicBool) -> Result<String, Ended> {
+fn fit(
+    store: &Store,
+    job: &Job,
+    file: &FileId,
+    options: &Options,
+    stop: &AtomicBool,
+) -> Result<String, Ended> {
     let say = |message: String, progress| {
         // A lost event costs a line on the screen, not the job.
         let _ = store.add_event(&job.id, &JobEvent { message, progress });
@@ -157,19 +164,22 @@ fn model_id(mark: &JobMark) -> String {
 /// The hyperparameters as the user wrote them, checked.
 fn options(spec: &TuningSpec) -> Result<Options, SettingError> {
     if spec.base != LEXICAL {
-        return Err(SettingError::new(format!("`{}` cannot be tuned; the local provider tunes `{LEXICAL}`", spec.base)));
+        return Err(SettingError::new(format!(
+            "`{}` cannot be tuned; the local provider tunes `{LEXICAL}`",
+            spec.base
+        )));
     }
     let mut options = Options { seed: spec.seed, ..Options::default() };
     for (name, value) in &spec.hyperparameters {
         let wrong = |wanted: &str| SettingError::at(name, format!("`{name}` must be {wanted}"));
         match name.as_str() {
             "epochs" => {
-                let epochs = value.as_u64().filter(|n| (1..=1000).contains(n));
-                options.epochs = epochs.ok_or_else(|| wrong("a whole number from 1 to 1000"))? as u32;
+                let epochs = value.as_u64().filter(|n| (1..=10_000).contains(n));
+                options.epochs = epochs.ok_or_else(|| wrong("a whole number from 1 to 10000"))? as u32;
             }
             "l2" => {
-                let l2 = value.as_f64().filter(|l2| (1e-6..=1e6).contains(l2));
-                options.l2 = l2.ok_or_else(|| wrong("a number from 0.000001 to 1000000"))? as f32;
+                let l2 = value.as_f64().filter(|l2| (1e-4..=1e4).contains(l2));
+                options.l2 = l2.ok_or_else(|| wrong("a number from 0.0001 to 10000"))? as f32;
             }
             _ => {
                 let message = format!("unknown hyperparameter `{name}`, expected one of `epochs`, `l2`");
@@ -206,7 +216,12 @@ impl FineTuning for Jobs {
         Ok(())
     }
 
-    fn write_training_file(&self, examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()> {
+    fn write_training_file(
+        &self,
+        examples: &[Example],
+        prompt: &Prompt,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         for example in examples {
             let label = prompt.labels().name(example.label);
             let row = TrainingRow { text: example.text.as_str().into(), label: label.into() };

@@ -15,12 +15,16 @@ mod ngrams;
 mod softmax;
 mod store;
 
-
 use crate::{
-    Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, SettingError, Setup, async_trait,
+    Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, SettingError, Setup,
+    async_trait,
 };
 
-pub use classifier::{Classifier, TrainError};
+pub use classifier::{Classifier, MAX_LABELS, Scratch, TrainError};
+pub use features::MAX_NGRAMS;
+pub use model_file::ModelFileError;
+pub use ngrams::MAX_CHARACTERS;
+pub use softmax::{EpochReport, Hyperparameters};
 
 /// The embedded provider.
 pub struct LocalProvider {

@@ -19,9 +19,12 @@ pub(super) const MAJORITY: &str = "majority";
 pub(super) fn bases() -> [ModelInfo; 2] {
     [
         ModelInfo::new(LEXICAL)
-            .description("untrained: the label whose name shares most words and letter sequences with the text")
+            .description(
+                "untrained: the label whose name shares most words and letter sequences with the text",
+            )
             .tunable(),
-        ModelInfo::new(MAJORITY).description("untrained: always the most frequent label of the training data"),
+        ModelInfo::new(MAJORITY)
+            .description("untrained: always the most frequent label of the training data"),
     ]
 }
 

@@ -105,7 +105,8 @@ impl Store {
         let mut found: Vec<(SystemTime, JobId)> = entries
             .filter_map(|entry| {
                 let path = entry.ok()?.path();
-                let id = (path.extension()? == "json").then(|| path.file_stem()?.to_str().map(str::to_owned))??;
+                let id = (path.extension()? == "json")
+                    .then(|| path.file_stem()?.to_str().map(str::to_owned))??;
                 Some((fs::metadata(&path).and_then(|m| m.modified()).ok()?, JobId(id)))
             })
             .collect();
@@ -177,7 +178,9 @@ impl Store {
         for extension in ["json", "events", "lock"] {
             let path = self.path("jobs", &id.0, extension)?;
             match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("delete", &path, error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("delete", &path, error));
+                }
                 _ => {}
             }
         }

@@ -6,7 +6,8 @@ use tunebench_data::Example;
 
 use super::Contract;
 use crate::{
-    CompletionRequest, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, ProviderError, TuningSpec,
+    CompletionRequest, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, ProviderError,
+    TuningSpec,
 };
 
 const SPEC: &str = "hyperparameters and data are checked before anything is sent";
@@ -38,7 +39,8 @@ pub(super) async fn check(contract: &mut Contract<'_>) {
 
     let mark = JobMark(format!("{:032x}", std::process::id()));
     let none = tuning.find_job(&mark).await;
-    contract.found(FRESH, none.map_err(told).and_then(|job| job.map_or(Ok(()), |job| Err(format!("{job:?}")))));
+    contract
+        .found(FRESH, none.map_err(told).and_then(|job| job.map_or(Ok(()), |job| Err(format!("{job:?}")))));
     let verdict = unknown_job(contract, tuning).await;
     contract.found(UNKNOWN, verdict);
 
@@ -66,7 +68,9 @@ fn spec(contract: &Contract<'_>) -> TuningSpec {
 fn check_spec(contract: &Contract<'_>, tuning: &dyn FineTuning) -> Result<(), String> {
     let good = spec(contract);
     let examples = &contract.train.examples;
-    tuning.check(&good, examples, &contract.prompt).map_err(|error| format!("a good spec is refused: {error}"))?;
+    tuning
+        .check(&good, examples, &contract.prompt)
+        .map_err(|error| format!("a good spec is refused: {error}"))?;
     let mut bad = good.clone();
     bad.hyperparameters.insert("no_such_hyperparameter".into(), 1.into());
     match tuning.check(&bad, examples, &contract.prompt) {

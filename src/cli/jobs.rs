@@ -26,28 +26,34 @@ pub(super) async fn jobs(
         JobsCommand::List { json } => list(providers, json, printer).await,
         JobsCommand::Watch { job: name } => {
             let tuning = fine_tuning(providers, &name)?;
-            let job = tuning.job(&JobId(name.model().into())).await.map_err(|error| failed(&name, error))?;
+            let job = tuning
+                .job(&JobId(name.model().into()))
+                .await
+                .map_err(|error| Error::provider(&name, error))?;
             let base = ModelRef::new(name.provider(), &job.base).unwrap_or_else(|_| name.clone());
             let mut observe = |event| listener.tuning(&base, event);
             let job = watch(tuning, job, cancel, &mut observe).await;
-            let job = job.map_err(|error| Error::Tune { base: base.clone(), error })?;
+            let job = job.map_err(|error| Error::tune(&base, error))?;
             match (&job.status, &job.tuned_model) {
                 (JobStatus::Succeeded, Some(model)) => {
                     printer.data(&format!("{}/{model}", name.provider()))?
                 }
-                _ => return Err(Error::Tune { base, error: TuneError::Ended(Box::new(job)) }),
+                _ => return Err(Error::tune(&base, TuneError::Ended(Box::new(job)))),
             }
             Ok(exit::DONE)
         }
         JobsCommand::Cancel { job: name } => {
             let tuning = fine_tuning(providers, &name)?;
-            tuning.cancel_job(&JobId(name.model().into())).await.map_err(|error| failed(&name, error))?;
+            tuning
+                .cancel_job(&JobId(name.model().into()))
+                .await
+                .map_err(|error| Error::provider(&name, error))?;
             printer.note(&format!("asked for the end of {name}"));
             Ok(exit::DONE)
         }
         JobsCommand::Delete { model } => {
             let tuning = fine_tuning(providers, &model)?;
-            tuning.delete_model(model.model()).await.map_err(|error| failed(&model, error))?;
+            tuning.delete_model(model.model()).await.map_err(|error| Error::provider(&model, error))?;
             printer.note(&format!("deleted {model}"));
             Ok(exit::DONE)
         }
@@ -101,8 +107,4 @@ fn fine_tuning<'a>(providers: &'a Providers, name: &ModelRef) -> Result<&'a dyn 
         message: format!("the provider `{}` does not offer fine-tuning", name.provider()),
         hint: None,
     })
-}
-
-fn failed(name: &ModelRef, error: tunebench_providers::ProviderError) -> Error {
-    Error::Provider { model: name.clone(), error }
 }

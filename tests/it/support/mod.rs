@@ -30,7 +30,7 @@ impl Place {
         place.write("test.csv", SMALL_TEST);
         place.write(
             "tunebench.toml",
-            &format!("[data]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n\n{models}"),
+            format!("[data]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n\n{models}"),
         );
         place
     }

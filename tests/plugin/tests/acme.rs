@@ -22,7 +22,7 @@ fn acme(folder: &tempfile::TempDir, config: &str) -> (Option<i32>, String, Strin
     let rows = "text,label\nWhere is my card\t?,card\nI want a refund,refund\nHello there,card\n";
     std::fs::write(folder.path().join("test.csv"), rows).unwrap();
     std::fs::write(folder.path().join("tunebench.toml"), config).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_acme")).arg("eval").current_dir(&folder).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_acme")).arg("eval").current_dir(folder).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }

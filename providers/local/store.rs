@@ -69,6 +69,7 @@ impl Store {
         let mut job = self.read_job(id)?.job;
         if !job.status.is_final() {
             job.status = JobStatus::Failed;
+            job.tuned_model = None;
             job.error = Some("the program that trained it ended before the job did".into());
         }
         Ok(job)

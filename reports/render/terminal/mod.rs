@@ -76,10 +76,16 @@ pub fn render(report: &Report, style: &Style) -> String {
     let compared = |model: &ModelFigures| {
         figures.comparisons.iter().any(|c| c.base == model.model || c.tuned == model.model)
     };
-    for model in figures.models.iter().filter(|model| !compared(model)) {
+    // A model with one answer to everything, such as a floor, has nothing more to show than its accuracy.
+    let varied = |model: &&ModelFigures| {
+        let mut answers = model.confusion.cells().map(|(_, answer, _)| answer);
+        let first = answers.next();
+        compared(model) || answers.any(|answer| Some(answer) != first)
+    };
+    for model in figures.models.iter().filter(|model| !compared(model)).filter(varied) {
         parts.push(per_class::render(report, &[model], style));
     }
-    for model in &figures.models {
+    for model in figures.models.iter().filter(varied) {
         parts.push(confusion::render(report, model, style));
     }
     if !figures.doubts.is_empty() {

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Only so many characters of a text are read; what follows is ignored.
 ///
-/// It bounds a text to half a million n-grams: some ten milliseconds and 10 MB of scratch.
+/// It bounds a text to half a million n-grams: some twenty milliseconds and 20 MB of scratch.
 pub const MAX_CHARACTERS: usize = 100_000;
 
 /// Bits of a key. The top one tells word n-grams (1) from character n-grams (0).

@@ -96,10 +96,12 @@ impl Results {
         self.clear(run)?;
         for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
             let file = format!("{}.csv", record.file);
-            let predictions = csv::predictions(&evaluation.predictions, run.labels());
-            self.put(&format!("predictions/{file}"), &predictions)?;
+            // Row by row: as bytes, a million predictions would take more memory than the rest of the program.
+            self.stream(&format!("predictions/{file}"), |out| {
+                csv::predictions_to(out, &evaluation.predictions, run.labels())
+            })?;
             if let Some(model) = report.figures.model(&evaluation.model) {
-                self.put(&format!("confusion/{file}"), &csv::confusion(report, model))?;
+                self.stream(&format!("confusion/{file}"), |out| csv::confusion_to(out, report, model))?;
             }
         }
         self.put("summary.csv", &csv::summary(report))?;
@@ -142,11 +144,22 @@ impl Results {
         Ok(())
     }
 
-    /// Writes a file whole or not at all.
     fn put(&self, name: &str, content: &[u8]) -> Result<(), ResultsError> {
+        self.stream(name, |out| out.write_all(content))
+    }
+
+    /// Writes a file whole or not at all.
+    fn stream(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), ResultsError> {
         let path = self.folder.join(name);
         let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&self.folder))?;
-        file.write_all(content)?;
+        let mut out = io::BufWriter::new(&mut file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
         #[cfg(unix)]
         {
             // Temporary files are private; results are not.

@@ -24,7 +24,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let figures_width: usize = (0..header.len())
         .map(|i| cells.iter().map(|row| width(&row[i])).chain([width(header[i])]).max().unwrap_or(0) + 2)
         .sum();
-    let longest = models.iter().map(|model| width(&name(model))).max().unwrap_or(0);
+    let longest = models.iter().map(|model| width(&name(model, models))).max().unwrap_or(0);
     if style.width.is_none() || longest + 2 + figures_width <= style.columns() {
         text.push_str(&beside(models, &header, cells));
     } else {
@@ -40,9 +40,10 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     text
 }
 
-/// The model reference; that of a tuned model hangs below its base.
-fn name(model: &ModelFigures) -> String {
-    format!("{}{}", if model.tuned_from.is_some() { "└ " } else { "" }, clean(&model.model))
+/// The model reference; that of a tuned model hangs below its base, where that is there.
+fn name(model: &ModelFigures, models: &[ModelFigures]) -> String {
+    let below = models.iter().any(|base| model.tuned_from.as_ref() == Some(&base.model));
+    format!("{}{}", if below { "└ " } else { "" }, clean(&model.model))
 }
 
 fn cells(model: &ModelFigures, unanswered: bool) -> Vec<String> {
@@ -72,14 +73,14 @@ fn beside(models: &[ModelFigures], header: &[&str], cells: Vec<Vec<String>>) -> 
     let mut builder = Builder::new();
     builder.push_record(["model"].iter().chain(header).copied());
     for (model, cells) in models.iter().zip(cells) {
-        builder.push_record([name(model)].into_iter().chain(cells));
+        builder.push_record([name(model, models)].into_iter().chain(cells));
     }
     lines(&table(builder, 1))
 }
 
 /// Names on lines of their own, where they would leave no room for the figures.
 fn above(models: &[ModelFigures], header: &[&str], cells: Vec<Vec<String>>, style: Style) -> String {
-    let names: Vec<_> = models.iter().map(name).collect();
+    let names: Vec<_> = models.iter().map(|model| name(model, models)).collect();
     let names = shorten(&names.iter().map(String::as_str).collect::<Vec<_>>(), Some(style.columns() - 2));
     let mut builder = Builder::new();
     builder.push_record(header.iter().copied());

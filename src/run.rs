@@ -124,6 +124,10 @@ impl Session<'_> {
         let mut run = Run { manifest: self.manifest(), evaluations: Vec::new() };
         let names: Vec<String> = subjects.iter().map(|subject| subject.model.to_string()).collect();
         for (subject, file) in subjects.iter().zip(slugs(&names)) {
+            if self.cancel.requested() {
+                run.manifest.complete = false;
+                break;
+            }
             let candidate = self.project.candidate(&subject.model)?;
             // A model that does not exist is a mistake to be told before the first row.
             let info = candidate.provider.model_info(subject.model.model()).await;

@@ -65,8 +65,8 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         }
         Command::Report { output } => report::report(&output, printer),
         Command::Jobs { command } => {
-            let (cancel, listener) = (cancel(printer), Progress::new(printer));
-            runtime.block_on(jobs::jobs(command, &configured()?, &cancel, &listener, printer))
+            let progress = Arc::new(Progress::new(printer));
+            runtime.block_on(jobs::jobs(command, &configured()?, &cancel(&progress), progress.as_ref(), printer))
         }
         Command::Providers { json } => providers::providers(&configured()?, json, printer),
     }
@@ -78,11 +78,12 @@ fn open(global: &Global, data: DataArgs, registry: &Registry) -> Result<Project,
 }
 
 fn session(project: &Project, printer: Printer) -> Session<'_> {
-    Session { project, cancel: cancel(printer), listener: Arc::new(Progress::new(printer)) }
+    let progress = Arc::new(Progress::new(printer));
+    Session { project, cancel: cancel(&progress), listener: progress }
 }
 
-fn cancel(printer: Printer) -> Cancel {
-    let cancel = Cancel::default();
-    cancel.on_ctrl_c(move || printer.note("ending in good order; press Ctrl-C again to end at once"));
+fn cancel(progress: &Arc<Progress>) -> Cancel {
+    let (cancel, progress) = (Cancel::default(), progress.clone());
+    cancel.on_ctrl_c(move || progress.say("ending in good order; press Ctrl-C again to end at once"));
     cancel
 }

@@ -47,7 +47,7 @@ impl Progress {
 
     fn begin(&self, title: &str) -> Current {
         let target = if self.bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let template = "{prefix}  {bar:24} {pos}/{len}  {msg}";
+        let template = "{prefix}  {wide_bar} {pos}/{len}  {msg}";
         let style = ProgressStyle::with_template(template).expect("the template is fixed");
         let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━╸─"));
         bar.set_prefix(title.to_owned());
@@ -65,9 +65,13 @@ impl Progress {
         took
     }
 
-    /// Prints a line above the bar.
-    fn line(&self, title: &str, text: &str) {
-        self.with(title, |current| current.bar.suspend(|| self.printer.note(text)));
+    /// Prints a line above the bar, if there is one.
+    pub(crate) fn say(&self, text: &str) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*current {
+            Some(current) => current.bar.suspend(|| self.printer.note(text)),
+            None => self.printer.note(text),
+        }
     }
 
     fn job_event(&self, base: &ModelRef, event: JobEvent) {
@@ -89,10 +93,10 @@ impl Progress {
             Some(TrainingProgress { step, total_steps: Some(total), .. }) => {
                 let due = self.with(&title, |current| is_due(current, step == total));
                 if due {
-                    self.line(&title, &format!("{title}: {}", event.message));
+                    self.say(&format!("{title}: {}", event.message));
                 }
             }
-            _ => self.line(&title, &format!("{title}: {}", event.message)),
+            _ => self.say(&format!("{title}: {}", event.message)),
         }
     }
 }
@@ -102,10 +106,10 @@ impl Listener for Progress {
         let title = format!("tuning {base}");
         match event {
             TuneEvent::Found(job) if job.status.is_final() => {}
-            TuneEvent::Found(job) => self.line(&title, &format!("{title}: going on with job {}", job.id.0)),
-            TuneEvent::Created(job) => self.line(&title, &format!("{title}: job {}", job.id.0)),
+            TuneEvent::Found(job) => self.say(&format!("{title}: going on with job {}", job.id.0)),
+            TuneEvent::Created(job) => self.say(&format!("{title}: job {}", job.id.0)),
             TuneEvent::Job(event) => self.job_event(base, event),
-            TuneEvent::Unreachable(error) => self.line(&title, &format!("{title}: {error}; asking again")),
+            TuneEvent::Unreachable(error) => self.say(&format!("{title}: {error}; asking again")),
         }
     }
 
@@ -126,7 +130,7 @@ impl Listener for Progress {
             is_due(current, false).then(|| format!("{title}: {done} of {total} rows, {message}"))
         });
         if let Some(line) = line.filter(|_| !self.bars) {
-            self.printer.note(&line);
+            self.say(&line);
         }
     }
 

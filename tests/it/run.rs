@@ -12,7 +12,9 @@ fn the_shipped_project_shows_base_against_tuned() {
     let done = place.tunebench(&["run", "--config", config.to_str().unwrap()]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(done.stdout.lines().last(), Some("results: results"));
-    assert!(done.stdout.contains("Better"), "{}", done.stdout);
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let promised = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(done.stdout.starts_with(promised), "the README promises other figures than\n{}", done.stdout);
     assert!(!done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}'));
 
     let summary = place.csv("results/summary.csv");

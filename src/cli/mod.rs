@@ -66,7 +66,13 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Report { output } => report::report(&output, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));
-            runtime.block_on(jobs::jobs(command, &configured()?, &cancel(&progress), progress.as_ref(), printer))
+            runtime.block_on(jobs::jobs(
+                command,
+                &configured()?,
+                &cancel(&progress),
+                progress.as_ref(),
+                printer,
+            ))
         }
         Command::Providers { json } => providers::providers(&configured()?, json, printer),
     }

@@ -39,7 +39,7 @@ fn completion() -> Completion {
 }
 
 /// Rows from `rows`, `in_flight` at once, each with an intent, a request of some length, an answer.
-fn record(path: &Path, rows: std::ops::Range<u32>, in_flight: usize, request: Option<Duration>) {
+fn record(path: &Path, rows: std::ops::Range<u32>, in_flight: usize, request: Option<Duration>, spread: f64) {
     let (count, ledger) = (rows.len() as f64, Ledger::open(path).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (start, before) = (Instant::now(), cpu());
@@ -53,11 +53,8 @@ fn record(path: &Path, rows: std::ops::Range<u32>, in_flight: usize, request: Op
                 async move {
                     let intent = lane.intend(row_key(prefix, row)).await.unwrap();
                     if let Some(request) = request {
-                        // No two answers come at the same moment.
-                        tokio::time::sleep(
-                            request.mul_f64(0.9 + 0.2 * f64::from(row * 7919 % 1000) / 1000.0),
-                        )
-                        .await;
+                        let factor = 1.0 + spread * (f64::from(row * 7919 % 1000) / 500.0 - 1.0);
+ tokio::time::sleep(request.mul_f64(factor)).await;
                     }
                     intent.answered(completion, latency()).await.unwrap();
                 }
@@ -66,7 +63,7 @@ fn record(path: &Path, rows: std::ops::Range<u32>, in_flight: usize, request: Op
         run.flush().await.unwrap();
         let (wall, used) = (start.elapsed().as_secs_f64(), (cpu() - before).as_secs_f64());
         eprintln!(
-            "{count} rows, {in_flight} at once, request {request:?}: {:.0} rows/s, {:.1} µs CPU a row",
+            "{count} rows, {in_flight} at once, request {request:?} ± {spread}: {:.0} rows/s, {:.1} µs CPU a row",
             count / wall,
             used / count * 1e6
         );
@@ -108,15 +105,22 @@ fn a_small_run() {
         for rows in [2000, 50_000] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("ledger.db");
-            record(&path, 0..rows, 64, request);
+            record(&path, 0..rows, 64, request, 0.0);
             resume(&path, rows, 256);
         }
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    record(&path, 0..200, 1, Some(Duration::from_millis(5)));
-    record(&path, 200..50_200, 1024, None);
+    record(&path, 0..200, 1, Some(Duration::from_millis(5)), 0.0);
+    record(&path, 200..50_200, 1024, None, 0.0);
     eprintln!("{}", memory());
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn a_spread_of_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    record(&folder.path().join("ledger.db"), 0..10_000, 64, Some(Duration::from_millis(50)), 0.1);
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn a_million_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     for part in 0..10 {
-        record(&path, part * 100_000..(part + 1) * 100_000, 64, None);
+        record(&path, part * 100_000..(part + 1) * 100_000, 64, None, 0.0);
     }
     eprintln!("{} bytes; {}", std::fs::metadata(&path).unwrap().len(), memory());
     resume(&path, 2000, 256);

@@ -10,7 +10,7 @@ use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::error::{At, LedgerError};
 use super::store::{Target, now};
@@ -204,7 +204,7 @@ pub(super) fn open_intents(connection: &Connection, run: i64) -> rusqlite::Resul
     rows.collect()
 }
 
-pub(super) fn close_intents(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
+pub(super) fn close_intents(transaction: &Connection, run: i64) -> rusqlite::Result<()> {
     let insert = format!(
         "INSERT OR IGNORE INTO doubts
         SELECT run, target, count(*) FROM intents WHERE run = ?1 AND {UNANSWERED} GROUP BY target"

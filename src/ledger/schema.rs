@@ -50,6 +50,7 @@ pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<Connection, Ledge
     // A checkpoint waits for the disk and writes each page once, however often the log holds it.
     connection.pragma_update(None, "wal_autocheckpoint", 4096).at(path)?;
     connection.pragma_update(None, "cache_size", -8 * 1024).at(path)?;
+    connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
 

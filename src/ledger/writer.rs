@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::Packed;
@@ -16,8 +16,8 @@ use super::{ContentKey, Doubt};
 const GROUP: usize = 1024;
 /// A commit of fewer is worth a short wait for more.
 const SMALL: usize = 8;
-/// How long that is. The delay of a request stays well below a millisecond.
-const WAIT: Duration = Duration::from_micros(500);
+/// How long that is: the most by which a request is delayed so that a commit is shared.
+const WAIT: Duration = Duration::from_millis(1);
 /// After how many changes the totals of a run that is under way are written down.
 const TOTALS_EVERY: u64 = 512;
 
@@ -99,16 +99,22 @@ impl Writer {
     fn commit(&mut self, group: &mut Vec<Op>) -> Result<Vec<Done>, LedgerError> {
         let mut done = Vec::with_capacity(group.len());
         let mut totals = self.totals;
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).at(&self.path)?;
-        write(&transaction, self.run, &mut totals, group, &mut done).at(&self.path)?;
+        // Not a `Transaction`, which would have its words parsed for each commit. After an error the connection is
+        // closed, and that undoes what it had begun.
+        self.control("BEGIN IMMEDIATE")?;
+        write(&self.connection, self.run, &mut totals, group, &mut done).at(&self.path)?;
         if changes(&totals) - changes(&self.written) >= TOTALS_EVERY {
-            write_totals(&transaction, self.run, &totals).at(&self.path)?;
+            write_totals(&self.connection, self.run, &totals).at(&self.path)?;
             self.written = totals;
         }
-        transaction.commit().at(&self.path)?;
+        self.control("COMMIT")?;
         self.totals = totals;
         Ok(done)
+    }
+
+    fn control(&self, word: &str) -> Result<(), LedgerError> {
+        let done = self.connection.prepare_cached(word).and_then(|mut word| word.execute(()));
+        done.map(drop).at(&self.path)
     }
 }
 
@@ -149,7 +155,7 @@ const FAIL: &str = "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
 const WITHDRAW: &str = "DELETE FROM intents WHERE run = ? AND slot = ?";
 
 fn write(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     run: i64,
     totals: &mut Totals,
     group: &mut Vec<Op>,
@@ -209,7 +215,7 @@ fn write(
     Ok(())
 }
 
-fn write_totals(transaction: &Transaction<'_>, run: i64, totals: &Totals) -> rusqlite::Result<()> {
+fn write_totals(transaction: &Connection, run: i64, totals: &Totals) -> rusqlite::Result<()> {
     let sql = "UPDATE runs SET asked = ?, answered = ?, failed = ? WHERE number = ?";
     let [asked, answered, failed] = [totals.asked, totals.answered, totals.failed].map(u64::cast_signed);
     transaction.prepare_cached(sql)?.execute(params![asked, answered, failed, run])?;

@@ -1,0 +1,139 @@
+//! An answer as a row of the ledger, and back.
+
+use rusqlite::Row;
+use sha2::{Digest, Sha256};
+use tunebench_providers::{Completion, FinishReason, Usage};
+use tunebench_reports::Latency;
+
+use super::ContentKey;
+
+/// The columns of an answer that [`Packed::read`] reads, in its order.
+pub(super) const COLUMNS: &str =
+    "asked, latency, input, output, finish, text, version, probabilities, note, seal";
+
+/// An answer that the ledger holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredAnswer {
+    /// What was returned, as it was, but for the rate limits: they spoke of a moment that is over.
+    pub completion: Completion,
+    /// How long it took.
+    pub latency: Latency,
+    /// When it was asked for, in microseconds since 1970.
+    pub asked: i64,
+}
+
+/// The values of a row.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub(super) asked: i64,
+    pub(super) latency: u32,
+    pub(super) input: Option<i64>,
+    pub(super) output: Option<i64>,
+    pub(super) finish: String,
+    pub(super) text: String,
+    pub(super) version: Option<String>,
+    pub(super) probabilities: Option<Vec<u8>>,
+    pub(super) note: Option<String>,
+}
+
+impl Packed {
+    pub(super) fn new(completion: &Completion, latency: Latency, asked: i64) -> Self {
+        Self {
+            asked,
+            latency: latency.as_micros(),
+            // SQLite's integers have a sign; the bits are kept.
+            input: completion.usage.map(|usage| usage.input.cast_signed()),
+            output: completion.usage.map(|usage| usage.output.cast_signed()),
+            finish: finish_word(&completion.finish),
+            text: completion.text.clone(),
+            version: completion.model_version.clone(),
+            probabilities: completion
+                .probabilities
+                .as_ref()
+                .map(|values| values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            note: completion.note.clone(),
+        }
+    }
+
+    /// Reads [`COLUMNS`]; `None` where the row is not what was written under this key.
+    pub(super) fn read(row: &Row<'_>, key: &ContentKey) -> rusqlite::Result<Option<Self>> {
+        let packed = Self {
+            asked: row.get(0)?,
+            latency: row.get(1)?,
+            input: row.get(2)?,
+            output: row.get(3)?,
+            finish: row.get(4)?,
+            text: row.get(5)?,
+            version: row.get(6)?,
+            probabilities: row.get(7)?,
+            note: row.get(8)?,
+        };
+        let seal: i64 = row.get(9)?;
+        Ok((seal == packed.seal(key)).then_some(packed))
+    }
+
+    /// A fingerprint of key and content, because the engine does not notice a bit that turns over on the disk, and a
+    /// changed answer would be a wrong figure.
+    pub(super) fn seal(&self, key: &ContentKey) -> i64 {
+        let mut hash = Sha256::new();
+        hash.update(key.0);
+        for number in [Some(self.asked), Some(self.latency.into()), self.input, self.output] {
+            hash.update([u8::from(number.is_some())]);
+            hash.update(number.unwrap_or(0).to_le_bytes());
+        }
+        let texts = [Some(&self.finish), Some(&self.text), self.version.as_ref(), self.note.as_ref()];
+        let texts = texts.into_iter().map(|text| text.map(String::as_bytes));
+        for bytes in texts.chain([self.probabilities.as_deref()]) {
+            hash.update([u8::from(bytes.is_some())]);
+            let bytes = bytes.unwrap_or_default();
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        i64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// `None` where the values cannot come from an answer.
+    pub(super) fn unpack(self) -> Option<StoredAnswer> {
+        let mut completion = Completion::new(self.text).finish(finish_reason(&self.finish));
+        completion.usage = match (self.input, self.output) {
+            (Some(input), Some(output)) => {
+                Some(Usage { input: input.cast_unsigned(), output: output.cast_unsigned() })
+            }
+            (None, None) => None,
+            _ => return None,
+        };
+        completion.model_version = self.version;
+        completion.note = self.note;
+        completion.probabilities = match self.probabilities {
+            Some(bytes) => {
+                let (values, []) = bytes.as_chunks() else { return None };
+                Some(values.iter().map(|&value| f32::from_le_bytes(value)).collect())
+            }
+            None => None,
+        };
+        Some(StoredAnswer { completion, latency: Latency::from_micros(self.latency)?, asked: self.asked })
+    }
+}
+
+fn finish_word(finish: &FinishReason) -> String {
+    match finish {
+        FinishReason::Stop => "stop".into(),
+        FinishReason::Length => "length".into(),
+        FinishReason::Refusal => "refusal".into(),
+        FinishReason::ContentFilter => "content_filter".into(),
+        FinishReason::Other(words) => format!("other:{words}"),
+        unknown => format!("other:{unknown:?}"),
+    }
+}
+
+fn finish_reason(word: &str) -> FinishReason {
+    match word {
+        "stop" => FinishReason::Stop,
+        "length" => FinishReason::Length,
+        "refusal" => FinishReason::Refusal,
+        "content_filter" => FinishReason::ContentFilter,
+        other => FinishReason::Other(other.strip_prefix("other:").unwrap_or(other).to_owned()),
+    }
+}

@@ -1,0 +1,256 @@
+//! A run as the evaluator sees it: intents before requests, answers after them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+use tunebench_providers::{Completion, ProviderError, Retry};
+use tunebench_reports::Latency;
+
+use super::answer::Packed;
+use super::error::{At, LedgerError};
+use super::run::{self, Alive, Doubt, RunId, Totals};
+use super::store::{Floor, Target, now};
+use super::writer::{Ack, Fate, Op, Writer};
+use super::{ContentKey, schema};
+
+/// What may wait for the writer. Who finds it full waits too, so memory stays bounded.
+const QUEUE: usize = 4096;
+
+/// A run that is under way: the only way to add answers to a ledger.
+///
+/// Dropping it keeps what was told so far, but only [`finish`](Self::finish) ends the run in good order.
+#[derive(Debug)]
+pub struct Recorder {
+    id: RunId,
+    found_in_doubt: Vec<Doubt>,
+    ops: mpsc::Sender<Op>,
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+    /// Let go of last, when everything is written.
+    _alive: Alive,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    fate: Arc<Fate>,
+    slots: Mutex<Slots>,
+}
+
+/// Numbers for the requests under way, the smallest possible: the intents then fill few pages.
+#[derive(Debug, Default)]
+struct Slots {
+    free: Vec<u32>,
+    next: u32,
+}
+
+impl Shared {
+    fn take_slot(&self) -> u32 {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.free.pop().unwrap_or_else(|| {
+            slots.next += 1;
+            slots.next - 1
+        })
+    }
+
+    fn give_back(&self, slot: u32) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).free.push(slot);
+    }
+
+    fn closed(&self) -> LedgerError {
+        self.fate.error.get().cloned().unwrap_or_else(|| LedgerError::Closed(self.path.clone()))
+    }
+}
+
+impl Recorder {
+    pub(super) fn begin(path: &Path, command: &str, tool_version: &str) -> Result<Self, LedgerError> {
+        let mut connection = schema::open(path)?;
+        let found_in_doubt = run::bury(&mut connection, path)?;
+        let (id, number, alive) = run::begin(&mut connection, path, command, tool_version)?;
+        let (ops, receiver) = mpsc::channel(QUEUE);
+        let fate = Arc::new(Fate::default());
+        let writer = Writer {
+            connection,
+            path: path.to_owned(),
+            run: number,
+            fate: fate.clone(),
+            totals: Totals::default(),
+            written: Totals::default(),
+        };
+        let builder = std::thread::Builder::new().name("ledger".into());
+        let writer = Some(builder.spawn(move || writer.run(receiver)).at(path)?);
+        let shared = Arc::new(Shared { path: path.to_owned(), fate, slots: Mutex::default() });
+        Ok(Self { id, found_in_doubt, ops, shared, writer, _alive: alive })
+    }
+
+    /// The name of the run.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Requests of dead runs that may have been paid for without an answer; found by this run, and on record now.
+    pub fn found_in_doubt(&self) -> &[Doubt] {
+        &self.found_in_doubt
+    }
+
+    /// Prepares to ask a target. Answers that are older than the floor will be replaced.
+    pub async fn lane(&self, target: &Target, floor: Floor) -> Result<Lane, LedgerError> {
+        let target = tell(&self.ops, &self.shared, |ack| Op::Target { target: target.clone(), ack }).await?;
+        Ok(Lane { ops: self.ops.clone(), shared: self.shared.clone(), target, floor })
+    }
+
+    /// Returns once everything that was told before is kept, or says why it is not.
+    pub async fn flush(&self) -> Result<(), LedgerError> {
+        tell(&self.ops, &self.shared, |ack| Op::Flush { ack }).await
+    }
+
+    /// Ends the run. Also tells which of its requests were given up without knowing what became of them.
+    pub async fn finish(mut self) -> Result<(Totals, Vec<Doubt>), LedgerError> {
+        let end = tell(&self.ops, &self.shared, |ack| Op::Finish { ack }).await?;
+        // The writer ends with this, and has then closed the file.
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+        Ok(end)
+    }
+
+    #[cfg(test)]
+    pub(super) fn kill(self) {
+        self.shared.fate.killed.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // The channel closes with its last sender, and then the writer writes what is left and ends.
+        let (ops, _) = mpsc::channel(1);
+        self.ops = ops;
+        // A lane that outlives its run holds the channel open: to wait for the writer could then take for ever.
+        if let Some(writer) = self.writer.take()
+            && Arc::strong_count(&self.shared) == 1
+        {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// One target in one run. Clones share the run.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    ops: mpsc::Sender<Op>,
+    shared: Arc<Shared>,
+    target: i64,
+    floor: Floor,
+}
+
+impl Lane {
+    /// From when on answers count for this lane.
+    pub fn floor(&self) -> Floor {
+        self.floor
+    }
+
+    /// To be awaited before a request is sent. When it returns, the intent is kept, and so is every answer that was
+    /// given to the ledger before.
+    ///
+    /// An error means that nothing more can be kept: then nothing more may be asked.
+    pub async fn intend(&self, key: ContentKey) -> Result<Intent, LedgerError> {
+        let slot = self.shared.take_slot();
+        let mut intent = Intent { lane: self.clone(), key, slot, asked: 0, state: State::Announced };
+        let (target, floor) = (self.target, self.floor.0);
+        tell(&self.ops, &self.shared, |ack| Op::Intend { slot, target, floor, key, ack }).await?;
+        // No clock may make an answer older than the floor that it was asked for.
+        intent.asked = now().max(floor);
+        intent.state = State::Open;
+        Ok(intent)
+    }
+}
+
+/// A request that may be sent now, and whose outcome the ledger is to be told.
+///
+/// Dropped without that, it stays open, and counts as one that may have been paid for without an answer.
+#[derive(Debug)]
+#[must_use = "the ledger is to be told what became of the request"]
+pub struct Intent {
+    lane: Lane,
+    key: ContentKey,
+    slot: u32,
+    asked: i64,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// On its way to the ledger: nothing can have been sent.
+    Announced,
+    /// Sent, for all we know.
+    Open,
+    /// Told.
+    Closed,
+}
+
+impl Intent {
+    /// The answer has come. Returns once the writer has it: it is kept before the next intent of this run is.
+    ///
+    /// [`Recorder::flush`] or [`Recorder::finish`] tell whether the last ones are.
+    pub async fn answered(mut self, completion: &Completion, latency: Latency) -> Result<(), LedgerError> {
+        let answer = Box::new(Packed::new(completion, latency, self.asked));
+        let Lane { target, floor, .. } = self.lane;
+        let op = Op::Answer { target, floor: floor.0, key: self.key, answer };
+        self.close(op).await
+    }
+
+    /// The attempt has failed. To try again takes another intent.
+    pub async fn failed(mut self, error: &ProviderError) -> Result<(), LedgerError> {
+        let retryable = error.retry != Retry::Never;
+        let op = Op::Fail { slot: self.slot, target: self.lane.target, cause: cause(error), retryable };
+        self.close(op).await
+    }
+
+    /// The request was not sent.
+    pub async fn withdraw(mut self) -> Result<(), LedgerError> {
+        let op = Op::Withdraw { slot: self.slot };
+        self.close(op).await
+    }
+
+    async fn close(&mut self, op: Op) -> Result<(), LedgerError> {
+        self.lane.ops.send(op).await.map_err(|_| self.lane.shared.closed())?;
+        self.state = State::Closed;
+        // Only now: whoever takes the slot next must be told to the writer after this.
+        self.lane.shared.give_back(self.slot);
+        Ok(())
+    }
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        // If the queue is full the intent stays open: a request too many in doubt, never one too few.
+        if self.state == State::Announced && self.lane.ops.try_send(Op::Withdraw { slot: self.slot }).is_ok()
+        {
+            self.lane.shared.give_back(self.slot);
+        }
+    }
+}
+
+/// The cause in one word, as `rate_limit`.
+fn cause(error: &ProviderError) -> String {
+    let mut word = String::new();
+    for letter in format!("{:?}", error.cause).chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}
+
+async fn tell<T>(
+    ops: &mpsc::Sender<Op>,
+    shared: &Shared,
+    op: impl FnOnce(Ack<T>) -> Op,
+) -> Result<T, LedgerError> {
+    let (ack, told) = oneshot::channel();
+    ops.send(op(ack)).await.map_err(|_| shared.closed())?;
+    told.await.unwrap_or_else(|_| Err(shared.closed()))
+}

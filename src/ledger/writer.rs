@@ -1,0 +1,291 @@
+//! The one thread of a run that writes: everything that waits when a commit begins goes into it.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rusqlite::{CachedStatement, Connection, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::answer::Packed;
+use super::error::{At, LedgerError};
+use super::run::{self, Totals};
+use super::store::now;
+use super::{ContentKey, Doubt};
+
+/// The most that one commit takes; more waits in the channel.
+const GROUP: usize = 1024;
+/// A commit of fewer is worth a short wait for more.
+const SMALL: usize = 8;
+/// How long that is: the most by which a request is delayed so that a commit is shared.
+const WAIT: Duration = Duration::from_millis(1);
+/// After how many changes the totals of a run that is under way are written down.
+const TOTALS_EVERY: u64 = 512;
+
+pub(super) type Ack<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// What the writer is told.
+pub(super) enum Op {
+    /// A request is about to be sent.
+    Intend { slot: u32, target: i64, floor: i64, key: ContentKey, ack: Ack<()> },
+    /// An answer has come.
+    Answer { target: i64, floor: i64, key: ContentKey, answer: Box<Packed> },
+    /// A request has failed.
+    Fail { slot: u32, target: i64, cause: String, retryable: bool },
+    /// A request was not sent after all.
+    Withdraw { slot: u32 },
+    /// Who is to be asked.
+    Target { target: super::Target, ack: Ack<i64> },
+    /// Says when everything before it is kept.
+    Flush { ack: Ack<()> },
+    /// The run is at its end.
+    Finish { ack: Ack<(Totals, Vec<Doubt>)> },
+}
+
+/// What the writer leaves for those who find it gone.
+#[derive(Debug, Default)]
+pub(super) struct Fate {
+    pub(super) error: OnceLock<LedgerError>,
+    /// Makes the writer end as if the process had been killed.
+    #[cfg(test)]
+    pub(super) killed: std::sync::atomic::AtomicBool,
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) path: std::path::PathBuf,
+    pub(super) run: i64,
+    pub(super) fate: Arc<Fate>,
+    pub(super) totals: Totals,
+    pub(super) written: Totals,
+}
+
+impl Writer {
+    pub(super) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
+        let mut group = Vec::with_capacity(64);
+        let mut pace = Pace::default();
+        while ops.blocking_recv_many(&mut group, GROUP) > 0 {
+            if pace.wait_for_more(group.len()) {
+                std::thread::sleep(WAIT);
+                let before = group.len();
+                while group.len() < GROUP
+                    && let Ok(op) = ops.try_recv()
+                {
+                    group.push(op);
+                }
+                pace.gained(group.len() - before);
+            }
+            #[cfg(test)]
+            if self.fate.killed.load(std::sync::atomic::Ordering::SeqCst) {
+                return;
+            }
+            match self.commit(&mut group) {
+                Ok(done) => {
+                    let finished = done.iter().any(|done| matches!(done, Done::Finish(..)));
+                    done.into_iter().for_each(Done::tell);
+                    if finished {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    // Known before the channel closes and the waiting acknowledgements are dropped.
+                    let _ = self.fate.error.set(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Writes a group, and returns what may be told now that it is kept.
+    fn commit(&mut self, group: &mut Vec<Op>) -> Result<Vec<Done>, LedgerError> {
+        let mut done = Vec::with_capacity(group.len());
+        let mut totals = self.totals;
+        // Not a `Transaction`, which would have its words parsed for each commit. After an error the connection is
+        // closed, and that undoes what it had begun.
+        self.control("BEGIN IMMEDIATE")?;
+        write(&self.connection, self.run, &mut totals, group, &mut done).at(&self.path)?;
+        if changes(&totals) - changes(&self.written) >= TOTALS_EVERY {
+            write_totals(&self.connection, self.run, &totals).at(&self.path)?;
+            self.written = totals;
+        }
+        self.control("COMMIT")?;
+        self.totals = totals;
+        Ok(done)
+    }
+
+    fn control(&self, word: &str) -> Result<(), LedgerError> {
+        let done = self.connection.prepare_cached(word).and_then(|mut word| word.execute(()));
+        done.map(drop).at(&self.path)
+    }
+}
+
+/// An acknowledgement that waits for the commit.
+enum Done {
+    Plain(Ack<()>),
+    Target(Ack<i64>, i64),
+    Finish(Ack<(Totals, Vec<Doubt>)>, Totals, Vec<Doubt>),
+}
+
+impl Done {
+    /// Whoever does not listen any more does not need it.
+    fn tell(self) {
+        match self {
+            Self::Plain(ack) => drop(ack.send(Ok(()))),
+            Self::Target(ack, id) => drop(ack.send(Ok(id))),
+            Self::Finish(ack, totals, doubts) => drop(ack.send(Ok((totals, doubts)))),
+        }
+    }
+}
+
+fn changes(totals: &Totals) -> u64 {
+    totals.asked + totals.answered + totals.failed
+}
+
+const INTEND: &str = "INSERT OR REPLACE INTO intents (run, slot, target, floor, key) VALUES (?, ?, ?, ?, ?)";
+/// The first answer to a key is the final one, whoever gives it. Only a floor lets another take its place, once.
+const ANSWER: &str = "INSERT INTO answers
+    (key, target, run, asked, latency, input, output, finish, text, version, probabilities, note, seal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET target = excluded.target, run = excluded.run, asked = excluded.asked,
+        latency = excluded.latency, input = excluded.input, output = excluded.output, finish = excluded.finish,
+        text = excluded.text, version = excluded.version, probabilities = excluded.probabilities,
+        note = excluded.note, seal = excluded.seal
+    WHERE answers.asked < ?14";
+const FAIL: &str = "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
+    ON CONFLICT DO UPDATE SET count = count + 1, last = excluded.last";
+const WITHDRAW: &str = "DELETE FROM intents WHERE run = ? AND slot = ?";
+
+fn write(
+    transaction: &Connection,
+    run: i64,
+    totals: &mut Totals,
+    group: &mut Vec<Op>,
+    done: &mut Vec<Done>,
+) -> rusqlite::Result<()> {
+    let mut intend: CachedStatement<'_> = transaction.prepare_cached(INTEND)?;
+    let mut answered = transaction.prepare_cached(ANSWER)?;
+    for op in group.drain(..) {
+        match op {
+            Op::Intend { slot, target, floor, key, ack } => {
+                intend.execute(params![run, slot, target, floor, key.0])?;
+                totals.asked += 1;
+                done.push(Done::Plain(ack));
+            }
+            Op::Answer { target, floor, key, answer } => {
+                let Packed { asked, latency, input, output, finish, text, version, probabilities, note } =
+                    &*answer;
+                answered.execute(params![
+                    key.0,
+                    target,
+                    run,
+                    asked,
+                    latency,
+                    input,
+                    output,
+                    finish,
+                    text,
+                    version,
+                    probabilities,
+                    note,
+                    answer.seal(&key),
+                    floor
+                ])?;
+                totals.answered += 1;
+            }
+            Op::Fail { slot, target, cause, retryable } => {
+                transaction.prepare_cached(FAIL)?.execute(params![run, target, cause, retryable, now()])?;
+                transaction.prepare_cached(WITHDRAW)?.execute(params![run, slot])?;
+                totals.failed += 1;
+            }
+            Op::Withdraw { slot } => {
+                transaction.prepare_cached(WITHDRAW)?.execute(params![run, slot])?;
+                totals.asked = totals.asked.saturating_sub(1);
+            }
+            Op::Target { target, ack } => done.push(Done::Target(ack, target_id(transaction, &target)?)),
+            Op::Flush { ack } => done.push(Done::Plain(ack)),
+            Op::Finish { ack } => {
+                let doubts = run::open_intents(transaction, run)?;
+                run::close_intents(transaction, run)?;
+                write_totals(transaction, run, totals)?;
+                let end = "UPDATE runs SET state = 'ended', ended = ? WHERE number = ?";
+                transaction.execute(end, params![now(), run])?;
+                done.push(Done::Finish(ack, *totals, doubts));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_totals(transaction: &Connection, run: i64, totals: &Totals) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET asked = ?, answered = ?, failed = ? WHERE number = ?";
+    let [asked, answered, failed] = [totals.asked, totals.answered, totals.failed].map(u64::cast_signed);
+    transaction.prepare_cached(sql)?.execute(params![asked, answered, failed, run])?;
+    Ok(())
+}
+
+/// The number of a target, new or not.
+pub(super) fn target_id(connection: &Connection, target: &super::Target) -> rusqlite::Result<i64> {
+    let values = params![target.provider, target.base_url, target.model];
+    connection
+        .execute("INSERT OR IGNORE INTO targets (provider, base_url, model) VALUES (?, ?, ?)", values)?;
+    let sql = "SELECT id FROM targets WHERE provider = ? AND base_url = ? AND model = ?";
+    connection.query_row(sql, values, |row| row.get(0))
+}
+
+/// Whether it pays to wait: under load commits are large by themselves, and a lone worker waits only for us.
+#[derive(Debug)]
+struct Pace {
+    /// What a wait brought lately, as a moving average in sixteenths of an operation.
+    gain: usize,
+    skipped: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { gain: 16, skipped: 0 }
+    }
+}
+
+impl Pace {
+    fn wait_for_more(&mut self, group: usize) -> bool {
+        if group >= SMALL {
+            return false;
+        }
+        // Now and then it is tried again: the load may have changed.
+        self.skipped += 1;
+        if self.gain < 6 && self.skipped < 32 {
+            return false;
+        }
+        self.skipped = 0;
+        true
+    }
+
+    fn gained(&mut self, more: usize) {
+        self.gain = (self.gain * 3 + more * 16) / 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(pace: &mut Pace, group: usize, gain: usize) -> usize {
+        (0..320)
+            .filter(|_| {
+                let wait = pace.wait_for_more(group);
+                if wait {
+                    pace.gained(gain);
+                }
+                wait
+            })
+            .count()
+    }
+
+    #[test]
+    fn waits_where_it_pays() {
+        let mut pace = Pace::default();
+        assert!((10..20).contains(&waits(&mut pace, 1, 0)));
+        assert_eq!(waits(&mut pace, SMALL, 64), 0);
+        assert!(waits(&mut pace, 1, 1) > 200);
+        assert!((10..20).contains(&waits(&mut pace, 2, 0)));
+    }
+}

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(shown(12), "$0.000000012");
         assert_eq!(shown(12_345), "$0.000012");
         assert_eq!(shown(1_234_567), "$0.0012");
-        assert_eq!(shown(9_999_999), "$0.010");
+        assert_eq!(shown(9_999_999), "$0.0100");
         assert_eq!(shown(12_345_678), "$0.0123");
         assert_eq!(shown(999_999_999), "$1.0000");
         assert_eq!(shown(1_234_567_890), "$1.23");

@@ -123,9 +123,13 @@ impl Retries {
         call: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
         let timeout = self.policy.timeout;
-        tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
-            Err(ProviderError::new(Cause::Network, format!("no answer within {}", span(timeout))))
-        })
+        match tokio::time::timeout(timeout, call).await {
+            Ok(result) => result,
+            Err(_) => {
+                let message = format!("no answer within {}", span(timeout));
+                Err(ProviderError::new(Cause::Network, message))
+            }
+        }
     }
 
     /// Decides what follows a failed attempt.

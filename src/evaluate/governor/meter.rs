@@ -11,8 +11,8 @@ use super::window::Window;
 
 /// What providers state in headers is for a minute.
 const HEADER_WINDOW: Duration = Duration::from_secs(60);
-/// A minute is kept as a minute and a 64th, for what arrives sooner after another than it left.
-const GUARD_SHARE: u32 = 64;
+/// A minute is kept as a minute and an 80th, for what arrives sooner after another than it left.
+const GUARD_SHARE: u32 = 80;
 
 /// Windows over which a limit holds.
 #[derive(Debug, Clone, Copy)]
@@ -176,8 +176,9 @@ impl Meter {
         if limit != self.in_force {
             self.in_force = limit;
             // A quota cannot be changed in place. The new bucket is full; the record still holds what was sent.
-            let window = self.sent.length();
-            self.pace = limit.map(|limit| Pace::new(limit, window));
+            // The pace is a little faster than the record allows: were they equal, what one held back the other would
+            // not make up for.
+            self.pace = limit.map(|limit| Pace::new(limit, self.spans.window));
         }
     }
 }

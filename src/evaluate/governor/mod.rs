@@ -45,7 +45,7 @@ pub struct Limits {
     /// A shorter window that must not hold more than its share, for providers that enforce 60 requests a minute as
     /// one a second. No slice holds less than one request, or less than the largest single one.
     pub slice: Option<Duration>,
-    /// How much sooner after another than it left a request may arrive; a 64th of the window if not set.
+    /// How much sooner after another than it left a request may arrive; an 80th of the window if not set.
     pub guard: Option<Duration>,
     /// The most requests in flight at once.
     pub concurrency: usize,

@@ -27,10 +27,6 @@ impl Window {
         Self { length, grain, origin: now, grains: VecDeque::new(), sum: 0 }
     }
 
-    pub(super) fn length(&self) -> Duration {
-        self.length
-    }
-
     /// By how much an amount may be forgotten early.
     pub(super) fn grain(&self) -> Duration {
         self.grain

@@ -67,6 +67,8 @@ struct Scenario {
     /// By how much single estimates are off, as a share; all are a fifth too low besides.
     noise: f64,
     retry_after: bool,
+    /// Refusals take as long as answers, so that many more are under way when the first is noticed.
+    slow_refusals: bool,
     headers: bool,
     seed: u64,
 }
@@ -90,6 +92,7 @@ impl Scenario {
             jitter: Duration::ZERO,
             noise: 0.0,
             retry_after: true,
+            slow_refusals: false,
             headers: false,
             seed: 7,
         }
@@ -154,17 +157,15 @@ impl Scenario {
             let permit = governor.admit(estimate).await.unwrap();
             sleep(self.jitter.mul_f64(random.next())).await;
             let outcome = provider.borrow_mut().arrive(input + OUTPUT_CAP);
+            let latency = (0.05 * self.limits.window.as_secs_f64()).min(0.4) * (0.5 + random.next());
+            let quick = outcome.is_err() && !self.slow_refusals;
+            sleep(if quick { Duration::from_millis(20) } else { Duration::from_secs_f64(latency) }).await;
             match outcome {
                 Ok(()) => {
-                    let latency = (0.05 * self.limits.window.as_secs_f64()).min(0.4);
-                    sleep(Duration::from_secs_f64(latency * (0.5 + random.next()))).await;
                     permit.succeeded(Some(Usage { input, output: 3 }), self.stated());
                     return;
                 }
-                Err(after) => {
-                    sleep(Duration::from_millis(20)).await;
-                    permit.rate_limited(self.retry_after.then_some(after), self.stated());
-                }
+                Err(after) => permit.rate_limited(self.retry_after.then_some(after), self.stated()),
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Limits that are not known, or not as configured: they are found at the price of some refusals.
 
+use std::time::Duration;
+
 use super::{Kind, Scenario};
 
 /// Runs all kinds of limits at all concurrencies, and lists those that found the limit too late or not at all.
@@ -40,6 +42,11 @@ fn unknown_in_a_minute_without_retry_after() {
 }
 
 #[test]
+fn unknown_in_a_minute_with_slow_refusals() {
+    assert_eq!(failing(60, |s| (unknown(s), s.slow_refusals = true).0), [""; 0]);
+}
+
+#[test]
 fn unknown_in_ten_seconds() {
     assert_eq!(failing(10, unknown), [""; 0]);
 }
@@ -52,6 +59,15 @@ fn half_of_what_was_configured_in_a_minute() {
 #[test]
 fn half_of_what_was_configured_in_ten_seconds() {
     assert_eq!(failing(10, twice), [""; 0]);
+}
+
+#[test]
+fn half_of_what_was_configured_with_jitter_and_slow_refusals() {
+    let change = |s: &mut Scenario| {
+        twice(s);
+        (s.slow_refusals, s.retry_after, s.jitter) = (true, false, Duration::from_millis(50));
+    };
+    assert_eq!(failing(60, change), [""; 0]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn ten_seconds_with_jitter() {
 
 #[test]
 fn a_second() {
-    assert_eq!(failing(1, 0.97, |s| s.windows = 40), [""; 0]);
+    assert_eq!(failing(1, 0.97, |s| s.windows = 30), [""; 0]);
 }
 
 /// What leaves W after another may arrive 50 ms sooner than that, so that no more than W / (W + 50 ms) of a limit can

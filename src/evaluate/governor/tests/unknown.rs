@@ -72,6 +72,6 @@ fn half_of_what_was_configured_with_jitter_and_slow_refusals() {
 
 #[test]
 fn headers_tell() {
-    assert_eq!(failing(60, |s| (unknown(s), s.headers = true).0), [""; 0]);
-    assert_eq!(failing(60, |s| (twice(s), s.headers = true).0), [""; 0]);
+    assert_eq!(failing(10, |s| (unknown(s), s.headers = true).0), [""; 0]);
+    assert_eq!(failing(10, |s| (twice(s), s.headers = true).0), [""; 0]);
 }

@@ -1,0 +1,178 @@
+//! What a run may spend, kept by reserving before each request and settling after it.
+
+mod cost;
+mod prices;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tunebench_providers::Usage;
+
+pub use cost::Cost;
+pub use prices::{Price, PriceEntry, PriceError, PriceTable, Rate};
+
+/// The most that a run may do; `None` for no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caps {
+    /// Money.
+    pub max_cost: Option<Cost>,
+    /// Requests sent, repeats and refused ones included.
+    pub max_requests: Option<u64>,
+}
+
+/// Why a request may not be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BudgetError {
+    /// It might cost more than is left.
+    #[error(
+        "the budget of {cap} is reached: {spent} are spent, {reserved} may be by what is under way, and this would be up to {needed}"
+    )]
+    CostReached {
+        /// The cap.
+        cap: Cost,
+        /// Settled so far.
+        spent: Cost,
+        /// Held back for requests in flight, some of which may come free again.
+        reserved: Cost,
+        /// What this request may cost.
+        needed: Cost,
+    },
+    /// As many requests as allowed have been sent.
+    #[error("the budget of {cap} requests is reached")]
+    RequestsReached {
+        /// The cap.
+        cap: u64,
+    },
+    /// There is a cap on money, and no knowing what this model costs.
+    #[error(
+        "a cost cap is set, but the price of `{model}` is not known; give it in tunebench.toml, in dollars for a million tokens:\n[prices.\"{model}\"]\ninput = …\noutput = …"
+    )]
+    UnknownPrice {
+        /// The model, as `provider/model`.
+        model: String,
+    },
+}
+
+/// What has been spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// The sum of what is settled. Answers without a known price are not in it.
+    pub cost: Cost,
+    /// The most that requests in flight may cost besides.
+    pub reserved: Cost,
+    /// Requests sent.
+    pub requests: u64,
+    /// Settled requests whose price is not known.
+    pub unpriced: u64,
+}
+
+/// Keeps a run within its caps; see [`Budget::reserve`].
+#[derive(Debug)]
+pub struct Budget {
+    caps: Caps,
+    spent: Mutex<Spent>,
+}
+
+impl Budget {
+    /// A budget of which nothing is spent.
+    pub fn new(caps: Caps) -> Self {
+        Self { caps, spent: Mutex::default() }
+    }
+
+    /// Checks before a run that every price is known that a cap needs.
+    pub fn check(&self, model: &str, price: Option<&Price>) -> Result<(), BudgetError> {
+        let known = price.is_some_and(|price| price.of(Usage::default()).is_some());
+        if self.caps.max_cost.is_some() && !known {
+            return Err(BudgetError::UnknownPrice { model: model.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Holds back what a request costs at worst: all tokens that it may need, with the answer as long as its cap.
+    ///
+    /// As long as no usage is larger than the `worst` given for it, the cost of the run stays within its cap.
+    pub fn reserve<'a>(
+        &'a self,
+        model: &str,
+        price: Option<&'a Price>,
+        worst: Usage,
+    ) -> Result<Reservation<'a>, BudgetError> {
+        self.check(model, price)?;
+        let needed = price.and_then(|price| price.of(worst));
+        let amount = needed.unwrap_or_default();
+        let mut spent = self.spent();
+        if let Some(cap) = self.caps.max_requests.filter(|&cap| spent.requests >= cap) {
+            return Err(BudgetError::RequestsReached { cap });
+        }
+        if let Some(cap) =
+            self.caps.max_cost.filter(|&cap| spent.cost.plus(spent.reserved).plus(amount) > cap)
+        {
+            let Spent { cost, reserved, .. } = *spent;
+            return Err(BudgetError::CostReached { cap, spent: cost, reserved, needed: amount });
+        }
+        spent.requests += 1;
+        spent.reserved = spent.reserved.plus(amount);
+        Ok(Reservation { budget: self, price, amount, open: true })
+    }
+
+    /// What has been spent so far.
+    pub fn so_far(&self) -> Spent {
+        *self.spent()
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Money held back for one request.
+///
+/// One that is dropped is settled in full: a request given up in flight may well be billed.
+#[derive(Debug)]
+#[must_use = "a reservation that is dropped counts as spent"]
+pub struct Reservation<'a> {
+    budget: &'a Budget,
+    price: Option<&'a Price>,
+    amount: Cost,
+    open: bool,
+}
+
+impl Reservation<'_> {
+    /// The request was answered, with this usage; gives its cost, if the price is known.
+    pub fn settle(mut self, usage: Usage) -> Option<Cost> {
+        let cost = self.price.and_then(|price| price.of(usage));
+        self.close(cost, true);
+        cost
+    }
+
+    /// The request was sent and will not be billed: it was refused, or the provider failed.
+    pub fn unbilled(mut self) {
+        self.close(Some(Cost::ZERO), true);
+    }
+
+    /// The request was not sent.
+    pub fn release(mut self) {
+        self.close(Some(Cost::ZERO), false);
+    }
+
+    fn close(&mut self, cost: Option<Cost>, sent: bool) {
+        self.open = false;
+        let mut spent = self.budget.spent();
+        spent.reserved = spent.reserved.minus(self.amount);
+        spent.cost = spent.cost.plus(cost.unwrap_or_default());
+        spent.unpriced += u64::from(cost.is_none());
+        spent.requests -= u64::from(!sent);
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            let whole = self.price.and_then(|price| price.of(Usage::default())).map(|_| self.amount);
+            self.close(whole, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! What tokens cost, from a dated table inside the binary and the user's own.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer};
+use tunebench_providers::Usage;
+
+use super::Cost;
+
+const BUILT_IN: &str = include_str!("prices.toml");
+
+/// Dollars for a million tokens, as users and price lists write them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceEntry {
+    /// Tokens sent.
+    pub input: Option<f64>,
+    /// Tokens sent that the provider had in its cache.
+    pub cached_input: Option<f64>,
+    /// Tokens answered.
+    pub output: Option<f64>,
+    /// Tokens sent in a batch job.
+    pub batch_input: Option<f64>,
+    /// Tokens answered in a batch job.
+    pub batch_output: Option<f64>,
+    /// Tokens trained on, for each epoch.
+    pub training: Option<f64>,
+    /// The first day of the price.
+    #[serde(default, deserialize_with = "day")]
+    pub from: Option<Date>,
+    /// The last day of the price.
+    #[serde(default, deserialize_with = "day")]
+    pub until: Option<Date>,
+    /// When the price was looked up.
+    #[serde(default, deserialize_with = "day")]
+    pub date: Option<Date>,
+    /// Where.
+    pub source: Option<String>,
+}
+
+/// A day, written as in 2026-11-22.
+fn day<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
+    String::deserialize(from)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Billionths of a dollar for a million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(u64);
+
+impl Rate {
+    /// The cost of so many tokens, rounded up.
+    pub fn of(self, tokens: u64) -> Cost {
+        let nanos = (u128::from(self.0) * u128::from(tokens)).div_ceil(1_000_000);
+        Cost::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// What one model costs. What is not known is `None`, never zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Price {
+    /// Tokens sent.
+    pub input: Option<Rate>,
+    /// Tokens sent that the provider had in its cache.
+    pub cached_input: Option<Rate>,
+    /// Tokens answered.
+    pub output: Option<Rate>,
+    /// Tokens sent in a batch job.
+    pub batch_input: Option<Rate>,
+    /// Tokens answered in a batch job.
+    pub batch_output: Option<Rate>,
+    /// Tokens trained on, for each epoch.
+    pub training: Option<Rate>,
+    /// When the price was looked up, where that is known.
+    pub date: Option<Date>,
+    /// Where.
+    pub source: Option<String>,
+    from: Option<Date>,
+    until: Option<Date>,
+}
+
+impl Price {
+    /// The cost of an answer, if both sides of it have a price. None of it is taken to come from a cache: an answer
+    /// may cost less than this.
+    pub fn of(&self, usage: Usage) -> Option<Cost> {
+        Some(self.input?.of(usage.input).plus(self.output?.of(usage.output)))
+    }
+
+    /// The cost of training on so many tokens, epochs counted.
+    pub fn of_training(&self, tokens: u64) -> Option<Cost> {
+        Some(self.training?.of(tokens))
+    }
+
+    fn on(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day <= until)
+    }
+}
+
+/// Why an entry of a price table cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the price `{field}` of `{model}` must be dollars for a million tokens, zero or more")]
+pub struct PriceError {
+    /// The key of the entry.
+    pub model: String,
+    /// The price in it.
+    pub field: &'static str,
+}
+
+impl PriceEntry {
+    fn price(&self, model: &str) -> Result<Price, PriceError> {
+        let rate = |field, dollars: Option<f64>| match dollars.map(Cost::from_dollars) {
+            None => Ok(None),
+            Some(Some(cost)) => Ok(Some(Rate(cost.nanos()))),
+            Some(None) => Err(PriceError { model: model.to_owned(), field }),
+        };
+        Ok(Price {
+            input: rate("input", self.input)?,
+            cached_input: rate("cached_input", self.cached_input)?,
+            output: rate("output", self.output)?,
+            batch_input: rate("batch_input", self.batch_input)?,
+            batch_output: rate("batch_output", self.batch_output)?,
+            training: rate("training", self.training)?,
+            date: self.date,
+            source: self.source.clone(),
+            from: self.from,
+            until: self.until,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct File {
+    models: BTreeMap<String, Vec<PriceEntry>>,
+}
+
+/// Prices by `provider/model`.
+#[derive(Debug, Clone)]
+pub struct PriceTable {
+    /// The user's, then ours.
+    layers: [Vec<(String, Price)>; 2],
+}
+
+impl PriceTable {
+    /// The prices that were known when this version was made.
+    pub fn built_in() -> Self {
+        let file: File = toml::from_str(BUILT_IN).expect("the built-in table is read by the tests");
+        let prices = file.models.iter().flat_map(|(model, entries)| {
+            entries.iter().map(move |entry| Ok((model.clone(), entry.price(model)?)))
+        });
+        let prices = prices.collect::<Result<_, PriceError>>();
+        Self { layers: [Vec::new(), prices.expect("the built-in table is read by the tests")] }
+    }
+
+    /// The same, under the user's own prices, which win however short their keys are.
+    pub fn with_own(mut self, own: &BTreeMap<String, PriceEntry>) -> Result<Self, PriceError> {
+        for (model, entry) in own {
+            self.layers[0].push((model.clone(), entry.price(model)?));
+        }
+        Ok(self)
+    }
+
+    /// The price of a model, written `provider/model`, on a day.
+    pub fn find(&self, model: &str, day: Date) -> Option<&Price> {
+        self.layers.iter().find_map(|layer| {
+            let fitting = layer.iter().filter(|(key, price)| covers(key, model) && price.on(day));
+            fitting.max_by_key(|(key, _)| key.len()).map(|(_, price)| price)
+        })
+    }
+}
+
+/// Whether a key stands for a model: the model itself, a dated or numbered version of it, or anything after a `*`.
+fn covers(key: &str, model: &str) -> bool {
+    if let Some(beginning) = key.strip_suffix('*') {
+        return model.starts_with(beginning);
+    }
+    let Some(rest) = model.strip_prefix(key) else { return false };
+    let mut rest = rest.chars();
+    match rest.next() {
+        None | Some('@' | ':') => true,
+        // A version is a date or three digits; `-4` or `-8b` may be another model.
+        Some('-') => rest.as_str().bytes().take_while(u8::is_ascii_digit).count() >= 3,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day() -> Date {
+        Date::constant(2026, 11, 22)
+    }
+
+    fn dollars(model: &str, day: Date) -> Option<(f64, f64)> {
+        let table = PriceTable::built_in();
+        let price = table.find(model, day)?;
+        let million = |rate: Option<Rate>| rate.map(|rate| rate.of(1_000_000).dollars());
+        Some((million(price.input)?, million(price.output)?))
+    }
+
+    #[test]
+    fn the_longest_key_wins_and_siblings_are_unknown() {
+        assert_eq!(dollars("openai/gpt-4.1-2025-04-14", day()), Some((2.0, 8.0)));
+        assert_eq!(dollars("openai/gpt-4.1-mini-2025-04-14", day()), Some((0.4, 1.6)));
+        assert_eq!(dollars("openai/gpt-4.1-nano", day()), None);
+        assert_eq!(dollars("openai/ft:gpt-4.1-mini-2025-04-14:acme:x:Ab1", day()), Some((0.8, 3.2)));
+        assert_eq!(dollars("openai/ft:gpt-4.1-2025-04-14:acme::Ab1:ckpt-step-9", day()), Some((3.0, 12.0)));
+        assert_eq!(dollars("openai/ft:gpt-4.1-nano-2025-04-14:acme::Ab1", day()), None);
+        assert_eq!(dollars("local/lexical", day()), Some((0.0, 0.0)));
+        assert_eq!(dollars("acme/gpt-4.1", day()), None);
+    }
+
+    #[test]
+    fn a_price_has_its_time() {
+        assert_eq!(dollars("vertex/gemini-3.8-flash", day()), Some((0.75, 3.75)));
+        assert_eq!(dollars("vertex/gemini-3.8-flash", Date::constant(2027, 1, 1)), Some((1.5, 7.5)));
+    }
+
+    #[test]
+    fn a_side_without_a_price_makes_the_answer_unpriced() {
+        let table = PriceTable::built_in();
+        let price = table.find("alibaba/qwen3-14b", day()).unwrap();
+        assert_eq!(price.of(Usage { input: 1, output: 0 }), None);
+        assert_eq!(price.of_training(1_000_000), Cost::from_dollars(1.6));
+    }
+
+    #[test]
+    fn every_built_in_price_says_when_and_where_it_was_seen() {
+        for (model, price) in &PriceTable::built_in().layers[1] {
+            assert!(price.date.is_some() && price.source.is_some(), "{model}");
+            assert!(price.input.is_some() || price.training.is_some(), "{model}");
+        }
+    }
+
+    #[test]
+    fn the_users_prices_win() {
+        let own = "[\"openai/*\"]\ninput = 0.0035\noutput = 1";
+        let own = toml::from_str(own).unwrap();
+        let table = PriceTable::built_in().with_own(&own).unwrap();
+        let price = table.find("openai/gpt-4.1", day()).unwrap();
+        assert_eq!(price.of(Usage { input: 3, output: 2 }), Some(Cost::from_nanos(11 + 2000)));
+        let wrong = toml::from_str("[m]\ninput = -1").unwrap();
+        let error = PriceTable::built_in().with_own(&wrong).unwrap_err();
+        assert_eq!((error.model.as_str(), error.field), ("m", "input"));
+    }
+}

@@ -1,0 +1,129 @@
+//! Caps hold, whatever the order of events.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use proptest::prelude::*;
+
+use super::*;
+
+fn price(input: f64, output: f64) -> Price {
+    let own = format!("[m]\ninput = {input}\noutput = {output}");
+    let own: BTreeMap<String, PriceEntry> = toml::from_str(&own).unwrap();
+    let table = PriceTable::built_in().with_own(&own).unwrap();
+    table.find("m", Date::constant(2026, 11, 22)).unwrap().clone()
+}
+
+fn capped(dollars: f64) -> Budget {
+    Budget::new(Caps { max_cost: Cost::from_dollars(dollars), max_requests: None })
+}
+
+#[test]
+fn a_million_small_sums_do_not_drift() {
+    let (budget, price) = (capped(1.0), price(0.1, 0.3));
+    for _ in 0..1_000_000 {
+        let usage = Usage { input: 1, output: 1 };
+        budget.reserve("m", Some(&price), usage).unwrap().settle(usage);
+    }
+    assert_eq!(budget.so_far().cost, Cost::from_dollars(0.4).unwrap());
+}
+
+#[test]
+fn an_unknown_price_under_a_cap_says_how_to_give_one() {
+    let error = capped(1.0).reserve("acme/m-1", None, Usage::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("`acme/m-1` is not known") && text.contains("[prices.\"acme/m-1\"]"), "{text}");
+    let free = Budget::new(Caps::default());
+    assert_eq!(free.reserve("acme/m-1", None, Usage::default()).unwrap().settle(Usage::default()), None);
+    assert_eq!(free.so_far(), Spent { requests: 1, unpriced: 1, ..Spent::default() });
+}
+
+#[test]
+fn what_is_given_up_in_flight_counts_in_full_and_what_was_never_sent_not_at_all() {
+    let (budget, price) = (capped(1.0), price(1.0, 1.0));
+    let worst = Usage { input: 100_000, output: 0 };
+    drop(budget.reserve("m", Some(&price), worst).unwrap());
+    budget.reserve("m", Some(&price), worst).unwrap().release();
+    budget.reserve("m", Some(&price), worst).unwrap().unbilled();
+    let spent = Spent { cost: Cost::from_dollars(0.1).unwrap(), requests: 2, ..Spent::default() };
+    assert_eq!(budget.so_far(), spent);
+}
+
+#[test]
+fn a_refusal_says_what_is_left() {
+    let (budget, price) = (capped(0.25), price(1.0, 1.0));
+    let worst = Usage { input: 100_000, output: 0 };
+    let _first = budget.reserve("m", Some(&price), worst).unwrap();
+    budget.reserve("m", Some(&price), worst).unwrap().settle(worst);
+    let error = budget.reserve("m", Some(&price), worst).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the budget of $0.2500 is reached: $0.1000 are spent, $0.1000 may be by what is under way, \
+         and this would be up to $0.1000"
+    );
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Reserve {
+        input: u64,
+        output: u64,
+    },
+    /// Ends one of those in flight: in which way, and with what share of the worst case in percent.
+    End {
+        which: usize,
+        how: u8,
+        percent: u64,
+    },
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let reserve = (0u64..2000, 0u64..64).prop_map(|(input, output)| Event::Reserve { input, output });
+    let end = (any::<usize>(), 0u8..4, 0u64..=100).prop_map(|(which, how, percent)| Event::End {
+        which,
+        how,
+        percent,
+    });
+    prop::collection::vec(prop_oneof![reserve, end], 1..200)
+}
+
+proptest! {
+    #[test]
+    fn caps_hold_whatever_the_order(
+        events in events(), cap in 0u64..5_000_000, max_requests in prop::option::of(0u64..50),
+        input in 0.0f64..10.0, output in 0.0f64..50.0,
+    ) {
+        let max_cost = Cost::from_nanos(cap);
+        let budget = Budget::new(Caps { max_cost: Some(max_cost), max_requests });
+        let price = price(input, output);
+        let mut in_flight = Vec::new();
+        for event in events {
+            match event {
+                Event::Reserve { input, output } => {
+                    let worst = Usage { input, output };
+                    if let Ok(reservation) = budget.reserve("m", Some(&price), worst) {
+                        in_flight.push((reservation, worst));
+                    }
+                }
+                Event::End { which, how, percent } if !in_flight.is_empty() => {
+                    let (reservation, worst) = in_flight.swap_remove(which % in_flight.len());
+                    let part = |tokens: u64| tokens * percent / 100;
+                    match how {
+                        0 => drop(reservation),
+                        1 => reservation.unbilled(),
+                        2 => reservation.release(),
+                        _ => {
+                            reservation.settle(Usage { input: part(worst.input), output: part(worst.output) });
+                        }
+                    }
+                }
+                Event::End { .. } => {}
+            }
+            let spent = budget.so_far();
+            prop_assert!(spent.cost.plus(spent.reserved) <= max_cost);
+            prop_assert!(max_requests.is_none_or(|most| spent.requests <= most));
+        }
+        drop(in_flight);
+        prop_assert_eq!(budget.so_far().reserved, Cost::ZERO);
+    }
+}

@@ -1,40 +1,69 @@
 //! Asks a model about every row of a test set, many rows at once, and keeps what became of each.
 //!
-//! Rows stream from the file; what is kept of a row is its [`Prediction`]. An error never turns into a label.
+//! Rows stream from the file; what is kept of a row is its [`Prediction`]. An error never turns into a label. What was
+//! answered before is in the ledger and is not asked again; what is asked passes the governor (`governor`), the
+//! budget, the ledger's intents, and is tried again where that may help (`retry`).
 
-mod limiter;
+mod ask;
+mod book;
+pub mod breaker;
+pub mod governor;
+mod halt;
 mod outcome;
+pub mod retry;
+mod rows;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tunebench_data::{DataError, Prompt, TestSet};
-use tunebench_providers::{Parameters, Provider, ProviderError};
+use tunebench_data::{DataError, LabelId, Prompt, TestSet};
+use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
 use tunebench_reports::Prediction;
 
-pub(crate) use limiter::Limiter;
+pub use book::Book;
+pub use halt::Halt;
 
+use crate::budget::{Budget, Cost, Price};
 use crate::cancel::Cancel;
+use governor::Governor;
+use retry::Retries;
 use work::Work;
 
-/// A model to be asked, and how.
+/// A model to be asked, and with what.
 #[derive(Clone)]
 pub struct Candidate {
+    /// How the user names it.
+    pub name: ModelRef,
     /// Who answers.
     pub provider: Arc<dyn Provider>,
-    /// The model, by the provider's own id.
-    pub model: Arc<str>,
     /// What it is asked with.
     pub prompt: Arc<Prompt>,
     /// What shapes its answers.
     pub parameters: Arc<Parameters>,
+    /// Solved examples to show before each text.
+    pub shots: Arc<[(String, LabelId)]>,
     /// How often each label occurs in the training data; empty without training data.
     pub label_counts: Arc<[u64]>,
     /// Requests in flight at once.
     pub concurrency: usize,
-    /// Requests a minute, where there is a limit.
-    pub(crate) limiter: Option<Arc<Limiter>>,
+    /// What its tokens cost, where that is known.
+    pub price: Option<Price>,
+    /// Keeps to the rate limits; none for a model that is computed here without a limit.
+    pub governor: Option<Arc<Governor>>,
+}
+
+/// What an evaluation may use, and what it shares with others of the same command.
+#[derive(Clone)]
+pub struct Means {
+    /// Where answers are looked up and kept; none for a model that is computed here.
+    pub book: Option<Book>,
+    /// The repeats of failed requests.
+    pub retries: Arc<Retries>,
+    /// What may be spent.
+    pub budget: Arc<Budget>,
+    /// Whether it is to end early.
+    pub cancel: Cancel,
 }
 
 /// How far an evaluation is.
@@ -50,6 +79,10 @@ pub struct Tally {
     pub invalid: usize,
     /// Rows that were asked about in vain.
     pub unanswered: usize,
+    /// Rows whose answer was in the ledger; they are among the others.
+    pub known: usize,
+    /// What the command has spent so far, with all its models.
+    pub spent: Cost,
 }
 
 impl Tally {
@@ -64,16 +97,22 @@ impl Tally {
 pub struct Answers {
     /// One for each row, in the order of the file.
     pub predictions: Vec<Prediction>,
+    /// How many rows came out how.
+    pub tally: Tally,
+    /// What the provider knows of the model, where it was asked.
+    pub info: Option<ModelInfo>,
     /// The model versions that answered, with the number of their answers.
     pub answered_by: BTreeMap<String, u64>,
+    /// Tokens of all answers, those of earlier commands included.
+    pub usage: Usage,
     /// What the provider thinks the user should know, each thing once.
     pub notes: BTreeSet<String>,
     /// What some of the invalid answers said, shortened.
     pub invalid_samples: Vec<String>,
-    /// How many requests failed, and how the first one did.
+    /// How many rows failed for good, and how the first one did.
     pub failures: Option<(usize, ProviderError)>,
-    /// The failure that ended the evaluation before its time.
-    pub stopped_by: Option<ProviderError>,
+    /// What ended the evaluation before its time.
+    pub halted_by: Option<Halt>,
 }
 
 /// Why there are no answers at all.
@@ -85,6 +124,9 @@ pub enum EvaluateError {
     /// The test file has grown or shrunk since it was checked.
     #[error("`{0}` was changed while it was read")]
     Changed(String),
+    /// The ledger can't be read.
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::LedgerError),
 }
 
 /// Asks the candidate about every row.
@@ -95,10 +137,10 @@ pub enum EvaluateError {
 pub async fn evaluate(
     candidate: &Candidate,
     test: &TestSet,
-    cancel: &Cancel,
+    means: Means,
     observe: impl Fn(&Tally) + Send + Sync + 'static,
 ) -> Result<Answers, EvaluateError> {
-    let work = Arc::new(Work::new(candidate.clone(), test, cancel.clone(), Box::new(observe))?);
+    let work = Arc::new(Work::new(candidate.clone(), test, means, Box::new(observe))?);
     if candidate.provider.in_process() {
         // Answers that are computed here keep a processor busy: a lane for each processor, on threads of their own.
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(candidate.concurrency);

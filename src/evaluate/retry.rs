@@ -94,6 +94,17 @@ impl Retries {
         self.retries.load(Ordering::Relaxed)
     }
 
+    /// The attempts of a row of which none has been made. Each is to be announced by
+    /// [`begin_attempt`](Self::begin_attempt), and followed by [`next`](Self::next) if it fails.
+    pub fn attempts(&self, row: u64) -> Attempts {
+        Attempts { row, ..Attempts::default() }
+    }
+
+    /// An attempt is being made.
+    pub fn begin_attempt(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Makes attempts until one succeeds or there is no point in more.
     ///
     /// `attempt` does all that belongs to one: it passes the governor, reserves money, and sends, with the sending
@@ -102,9 +113,9 @@ impl Retries {
     where
         A: Future<Output = Result<T, ProviderError>>,
     {
-        let mut attempts = Attempts { row, ..Attempts::default() };
+        let mut attempts = self.attempts(row);
         loop {
-            self.requests.fetch_add(1, Ordering::Relaxed);
+            self.begin_attempt();
             let error = match attempt().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,

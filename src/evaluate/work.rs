@@ -1,17 +1,18 @@
-//! The evaluation under way: rows are drawn from the file by one or more lanes, answers come back in any order.
+//! The evaluation under way: rows are drawn by one or more lanes, answers come back in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt, StreamExt, stream};
-use tunebench_data::{Example, ExampleId, Examples, LabelId, TestSet};
-use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, Retry, Scope};
+use futures::{StreamExt, stream};
+use tokio::sync::OnceCell;
+use tunebench_data::{Example, ExampleId, LabelId, TestSet};
+use tunebench_providers::{Completion, CompletionRequest, ModelInfo, Retry, Usage};
 use tunebench_reports::{Answer, Latency, Outcome, Prediction, UnansweredKind};
 
-use super::{Answers, Candidate, EvaluateError, Tally, outcome};
-use crate::cancel::Cancel;
+use super::ask::{Failure, ask};
+use super::breaker::Breaker;
+use super::rows::{Row, Rows};
+use super::{Answers, Candidate, EvaluateError, Halt, Means, Tally, outcome};
 
 /// How often the observer is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -21,184 +22,195 @@ const SAMPLE_CHARS: usize = 120;
 
 pub(super) struct Work {
     candidate: Candidate,
-    cancel: Cancel,
-    source: Mutex<Source>,
-    found: Mutex<Found>,
+    means: Means,
+    rows: Mutex<Rows>,
+    found: Mutex<Answers>,
+    /// When the observer was last told.
+    told: Mutex<Instant>,
+    breaker: Breaker,
+    /// What the provider knows of the model; asked for before the first request, and not at all without one.
+    info: OnceCell<Option<ModelInfo>>,
     observe: Box<dyn Fn(&Tally) + Send + Sync>,
-}
-
-/// Where the rows come from.
-struct Source {
-    examples: Examples,
-    next: usize,
-    /// Set when no more rows are to be handed out.
-    ended: bool,
-    error: Option<EvaluateError>,
-}
-
-/// What is known so far.
-struct Found {
-    answers: Answers,
-    tally: Tally,
-    told: Instant,
 }
 
 impl Work {
     pub(super) fn new(
         candidate: Candidate,
         test: &TestSet,
-        cancel: Cancel,
+        means: Means,
         observe: Box<dyn Fn(&Tally) + Send + Sync>,
     ) -> Result<Self, EvaluateError> {
         let answers = Answers {
-            predictions: vec![not_asked(ExampleId(0), LabelId(0)); test.len()],
-            answered_by: BTreeMap::new(),
-            notes: BTreeSet::new(),
+            predictions: vec![unanswered(ExampleId(0), LabelId(0), UnansweredKind::NotAsked); test.len()],
+            tally: Tally { total: test.len(), ..Tally::default() },
+            info: None,
+            answered_by: Default::default(),
+            usage: Usage::default(),
+            notes: Default::default(),
             invalid_samples: Vec::new(),
             failures: None,
-            stopped_by: None,
+            halted_by: None,
         };
-        let tally = Tally { total: test.len(), ..Tally::default() };
-        let source = Source { examples: test.examples()?, next: 0, ended: false, error: None };
-        let (source, found) =
-            (Mutex::new(source), Mutex::new(Found { answers, tally, told: Instant::now() }));
-        Ok(Self { candidate, cancel, source, found, observe })
+        Ok(Self {
+            rows: Mutex::new(Rows::new(test.examples()?)),
+            found: Mutex::new(answers),
+            told: Mutex::new(Instant::now()),
+            breaker: Breaker::default(),
+            info: OnceCell::new(),
+            candidate,
+            means,
+            observe,
+        })
     }
 
     /// Answers rows until there are none, `in_flight` at once.
     pub(super) async fn lane(&self, in_flight: usize) {
-        stream::iter(std::iter::from_fn(|| self.next_row()))
-            .map(|(index, example)| self.answer(index, example))
+        stream::iter(std::iter::from_fn(|| self.next_unknown()))
+            .map(|row| self.answer(row))
             .buffer_unordered(in_flight)
             .for_each(|()| std::future::ready(()))
             .await;
     }
 
-    fn next_row(&self) -> Option<(usize, Example)> {
-        let mut source = lock(&self.source);
-        if source.ended || self.cancel.requested() {
-            return None;
+    /// The next row that has to be asked about; those that the ledger knows are dealt with on the way.
+    fn next_unknown(&self) -> Option<Row> {
+        loop {
+            if self.means.cancel.requested() || lock(&self.found).halted_by.is_some() {
+                return None;
+            }
+            let mut rows = lock(&self.rows);
+            let row = match &self.means.book {
+                Some(book) => rows.draw_known(book, |example| self.request(example)),
+                None => rows.draw(),
+            };
+            drop(rows);
+            let mut row = row?;
+            let Some(known) = row.known.take() else { return Some(row) };
+            self.record_completion(&row, known.completion, known.latency, true);
         }
-        source.draw()
     }
 
-    fn request(&self, text: String) -> CompletionRequest {
-        let Candidate { model, prompt, parameters, label_counts, .. } = &self.candidate;
-        CompletionRequest::new(model.clone(), prompt.clone(), text)
+    fn request(&self, example: &Example) -> CompletionRequest {
+        let Candidate { name, prompt, parameters, shots, label_counts, .. } = &self.candidate;
+        CompletionRequest::new(name.model().into(), prompt.clone(), example.text.as_str())
+            .shots(shots.clone())
             .parameters(parameters.clone())
             .label_counts(label_counts.clone())
     }
 
-    async fn answer(&self, index: usize, example: Example) {
-        let mut prediction = not_asked(example.id, example.label);
-        if let Some(limiter) = &self.candidate.limiter {
-            tokio::select! {
-                () = limiter.ready() => {}
-                () = self.cancel.wait() => return self.record(index, prediction, None),
-            }
+    async fn answer(&self, row: Row) {
+        if let Err(halt) = self.know_model().await {
+            lock(&self.found).halted_by.get_or_insert(halt);
         }
-        let request = self.request(example.text);
-        let asked = Instant::now();
-        // A provider that panics has failed this row, not the run.
-        let completion = AssertUnwindSafe(self.candidate.provider.complete(&request)).catch_unwind().await;
-        let completion = completion.unwrap_or_else(|_| {
-            Err(ProviderError::new(Cause::Server, "the provider panicked").retry(Retry::Never))
-        });
-        match &completion {
-            Ok(completion) => {
-                prediction.answer = outcome::of_completion(
-                    &self.candidate.prompt,
-                    self.candidate.parameters.answer,
-                    completion,
-                );
-                prediction.probability = outcome::probability(prediction.answer, completion);
-                prediction.latency = Some(Latency::from(asked.elapsed()));
-            }
-            Err(error) => prediction.answer = Answer::Unanswered(outcome::of_error(error)),
+        if lock(&self.found).halted_by.is_some() {
+            return self.record(&row, unanswered(row.example.id, row.example.label, UnansweredKind::NotAsked));
         }
-        self.record(index, prediction, Some(completion));
+        let request = self.request(&row.example);
+        let failed = |kind| unanswered(row.example.id, row.example.label, kind);
+        match ask(&self.candidate, &self.means, row.example.id.0, &request, row.key).await {
+            Ok((completion, latency)) => {
+                self.breaker.answered();
+                self.record_completion(&row, completion, latency, false);
+            }
+            Err(Failure::Provider(error)) => {
+                if self.breaker.failed(&error) {
+                    lock(&self.found).halted_by.get_or_insert_with(|| Halt::Provider(error.clone()));
+                }
+                self.record(&row, failed(outcome::of_error(&error)));
+                let failures = &mut lock(&self.found).failures;
+                failures.get_or_insert((0, error)).0 += 1;
+            }
+            Err(Failure::Halted(halt)) => {
+                let kind = match halt {
+                    Halt::Budget(_) => UnansweredKind::Budget,
+                    Halt::Provider(_) | Halt::Ledger(_) => UnansweredKind::NotAsked,
+                };
+                lock(&self.found).halted_by.get_or_insert(halt);
+                self.record(&row, failed(kind));
+            }
+            Err(Failure::Cancelled) => self.record(&row, failed(UnansweredKind::NotAsked)),
+        }
     }
 
-    fn record(
-        &self,
-        index: usize,
-        prediction: Prediction,
-        completion: Option<Result<Completion, ProviderError>>,
-    ) {
+    /// A model that does not exist, or a missing key, is told before the first row is paid for.
+    async fn know_model(&self) -> Result<(), Halt> {
+        let ask = || async {
+            match self.candidate.provider.model_info(self.candidate.name.model()).await {
+                Ok(info) => Ok(Some(info)),
+                Err(error) if error.retry == Retry::Never => Err(Halt::Provider(error)),
+                // A provider that is not reached for this may be for the rows, with repeats.
+                Err(_) => Ok(None),
+            }
+        };
+        self.info.get_or_try_init(ask).await.map(|_| ())
+    }
+
+    fn record_completion(&self, row: &Row, completion: Completion, latency: Latency, known: bool) {
+        let Candidate { prompt, parameters, .. } = &self.candidate;
+        let answer = outcome::of_completion(prompt, parameters.answer, &completion);
+        let probability = outcome::probability(answer, &completion);
+        let (id, gold) = (row.example.id, row.example.label);
+        lock(&self.found).note(answer, completion, known);
+        self.record(row, Prediction { id, gold, answer, probability, latency: Some(latency) });
+    }
+
+    fn record(&self, row: &Row, prediction: Prediction) {
         let mut found = lock(&self.found);
-        if let Some(slot) = found.answers.predictions.get_mut(index) {
+        if let Some(slot) = found.predictions.get_mut(row.index) {
             *slot = prediction;
         }
-        match completion {
-            None => return,
-            Some(Ok(completion)) => found.note_answer(prediction.answer, completion),
-            Some(Err(error)) => {
-                if error.scope > Scope::Request && error.retry == Retry::Never {
-                    lock(&self.source).ended = true;
-                    found.answers.stopped_by.get_or_insert_with(|| error.clone());
-                }
-                let failures = found.answers.failures.get_or_insert((0, error));
-                failures.0 += 1;
-            }
+        if prediction.answer == Answer::Unanswered(UnansweredKind::NotAsked) {
+            return;
         }
         found.tally.count(prediction.outcome());
-        if found.told.elapsed() >= TELL_EVERY {
-            found.told = Instant::now();
+        let mut told = lock(&self.told);
+        if told.elapsed() >= TELL_EVERY {
+            *told = Instant::now();
+            found.tally.spent = self.means.budget.so_far().cost;
             (self.observe)(&found.tally);
         }
     }
 
     /// What was found, once all lanes have ended. Rows that were not handed out are read for their ids.
     pub(super) fn finish(self, test: &TestSet) -> Result<Answers, EvaluateError> {
-        let mut source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let Found { mut answers, tally, .. } =
-            self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        while let Some((index, example)) = source.draw() {
+        let mut rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Row { index, example, .. }) = rows.draw() {
             if let Some(slot) = answers.predictions.get_mut(index) {
-                *slot = not_asked(example.id, example.label);
+                *slot = unanswered(example.id, example.label, UnansweredKind::NotAsked);
             }
         }
-        if let Some(error) = source.error {
+        if let Some(error) = rows.error {
             return Err(error);
         }
-        if source.next != test.len() {
+        if rows.read() != test.len() {
             return Err(EvaluateError::Changed(test.source().path.display().to_string()));
         }
-        (self.observe)(&tally);
+        answers.info = self.info.into_inner().flatten();
+        answers.tally.spent = self.means.budget.so_far().cost;
+        (self.observe)(&answers.tally);
         Ok(answers)
     }
 }
 
-impl Source {
-    fn draw(&mut self) -> Option<(usize, Example)> {
-        if self.error.is_some() {
-            return None;
-        }
-        match self.examples.next()? {
-            Ok(example) => {
-                self.next += 1;
-                Some((self.next - 1, example))
-            }
-            Err(error) => {
-                self.error = Some(error.into());
-                None
-            }
-        }
-    }
-}
-
-impl Found {
-    fn note_answer(&mut self, answer: Answer, completion: Completion) {
+impl Answers {
+    fn note(&mut self, answer: Answer, completion: Completion, known: bool) {
         if let Some(version) = completion.model_version {
-            *self.answers.answered_by.entry(version).or_default() += 1;
+            match self.answered_by.get_mut(&version) {
+                Some(count) => *count += 1,
+                None => _ = self.answered_by.insert(version, 1),
+            }
         }
-        self.answers.notes.extend(completion.note);
-        let samples = &mut self.answers.invalid_samples;
-        if matches!(answer, Answer::Invalid(_))
-            && samples.len() < SAMPLES
-            && !completion.text.trim().is_empty()
-        {
-            samples.push(completion.text.trim().chars().take(SAMPLE_CHARS).collect());
+        if let Some(usage) = completion.usage {
+            self.usage.input += usage.input;
+            self.usage.output += usage.output;
+        }
+        self.tally.known += usize::from(known);
+        self.notes.extend(completion.note);
+        let text = completion.text.trim();
+        let samples = &mut self.invalid_samples;
+        if matches!(answer, Answer::Invalid(_)) && samples.len() < SAMPLES && !text.is_empty() {
+            samples.push(text.chars().take(SAMPLE_CHARS).collect());
         }
     }
 }
@@ -214,9 +226,8 @@ impl Tally {
     }
 }
 
-fn not_asked(id: ExampleId, gold: LabelId) -> Prediction {
-    let answer = Answer::Unanswered(UnansweredKind::NotAsked);
-    Prediction { id, gold, answer, probability: None, latency: None }
+fn unanswered(id: ExampleId, gold: LabelId, kind: UnansweredKind) -> Prediction {
+    Prediction { id, gold, answer: Answer::Unanswered(kind), probability: None, latency: None }
 }
 
 /// A lane that panicked elsewhere leaves what it had written whole.

@@ -1,0 +1,155 @@
+//! One row on its way to a provider and back: admitted by the governor, paid for from the budget, announced to the
+//! ledger, sent, told to all three, and tried again where that may help.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures::FutureExt;
+use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, Retry, Usage};
+use tunebench_reports::Latency;
+
+use super::governor::Estimate;
+use super::retry::Next;
+use super::{Candidate, Halt, Means};
+use crate::ledger::ContentKey;
+
+/// Tokens that an answer is expected to take at most where the user sets no cap.
+const OUTPUT_CAP: u64 = 64;
+
+/// Why a row has no answer.
+pub(super) enum Failure {
+    /// The provider failed for this row.
+    Provider(ProviderError),
+    /// Neither this row nor another can be asked any more.
+    Halted(Halt),
+    /// The user asked for the end.
+    Cancelled,
+}
+
+/// Asks until there is an answer or no point in asking on.
+pub(super) async fn ask(
+    candidate: &Candidate,
+    means: &Means,
+    row: u64,
+    request: &CompletionRequest,
+    key: Option<ContentKey>,
+) -> Result<(Completion, Latency), Failure> {
+    let mut attempts = means.retries.attempts(row);
+    loop {
+        means.retries.begin_attempt();
+        let error = match attempt(candidate, means, request, key).await {
+            Err(Failure::Provider(error)) => error,
+            other => return other,
+        };
+        match means.retries.next(&mut attempts, error) {
+            Next::GiveUp(error) => return Err(Failure::Provider(error)),
+            Next::Again(delay) => tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = means.cancel.wait() => return Err(Failure::Cancelled),
+            },
+        }
+    }
+}
+
+async fn attempt(
+    candidate: &Candidate,
+    means: &Means,
+    request: &CompletionRequest,
+    key: Option<ContentKey>,
+) -> Result<(Completion, Latency), Failure> {
+    let (Some(governor), Some(book), Some(key)) = (&candidate.governor, &means.book, key) else {
+        return here(candidate, means, request).await;
+    };
+    let size = Size::of(request);
+    let permit = tokio::select! {
+        permit = governor.admit(size.estimate()) => permit.map_err(|error| {
+            Failure::Provider(ProviderError::new(Cause::Invalid, error.to_string()))
+        })?,
+        () = means.cancel.wait() => return Err(Failure::Cancelled),
+    };
+    let name = candidate.name.to_string();
+    let reservation = means.budget.reserve(&name, candidate.price.as_ref(), size.worst());
+    let reservation = reservation.map_err(|error| Failure::Halted(Halt::Budget(error)))?;
+    let kept = |error| Failure::Halted(Halt::Ledger(error));
+    let intent = book.lane.intend(key).await.map_err(kept)?;
+    let asked = Instant::now();
+    let result = means.retries.in_time(send(candidate, request)).await;
+    let latency = Latency::from(asked.elapsed());
+    match result {
+        Ok(completion) => {
+            permit.succeeded(completion.usage, completion.rate_limits);
+            // Without a bill to go by, the answer counts as what it may have cost at most.
+            reservation.settle(completion.usage.unwrap_or(size.worst()));
+            intent.answered(&completion, latency).await.map_err(kept)?;
+            Ok((completion, latency))
+        }
+        Err(error) => {
+            let limits = error.rate_limits.as_deref().copied();
+            match (error.cause, error.retry) {
+                (Cause::RateLimit, Retry::Later { after }) => permit.rate_limited(after, limits),
+                _ => permit.failed(limits),
+            }
+            match error.cause {
+                // Who hung up may have answered, and may send the bill.
+                Cause::Network => drop(reservation),
+                _ => reservation.unbilled(),
+            }
+            intent.failed(&error).await.map_err(kept)?;
+            Err(Failure::Provider(error))
+        }
+    }
+}
+
+/// Asks a model that is computed here: nothing is paid, and the answer is sooner made again than looked up.
+async fn here(
+    candidate: &Candidate,
+    means: &Means,
+    request: &CompletionRequest,
+) -> Result<(Completion, Latency), Failure> {
+    let permit = match &candidate.governor {
+        None => None,
+        Some(governor) => Some(tokio::select! {
+            permit = governor.admit(Estimate::default()) => permit.map_err(|error| {
+                Failure::Provider(ProviderError::new(Cause::Invalid, error.to_string()))
+            })?,
+            () = means.cancel.wait() => return Err(Failure::Cancelled),
+        }),
+    };
+    let asked = Instant::now();
+    let result = send(candidate, request).await;
+    if let Some(permit) = permit {
+        permit.succeeded(None, None);
+    }
+    result.map(|completion| (completion, Latency::from(asked.elapsed()))).map_err(Failure::Provider)
+}
+
+/// A provider that panics has failed this row, not the run.
+async fn send(candidate: &Candidate, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+    let answer = AssertUnwindSafe(candidate.provider.complete(request)).catch_unwind().await;
+    answer.unwrap_or_else(|_| {
+        Err(ProviderError::new(Cause::Server, "the provider panicked").retry(Retry::Never))
+    })
+}
+
+/// How large a request is, in bytes, and its answer, in tokens.
+struct Size {
+    bytes: usize,
+    output_cap: u64,
+}
+
+impl Size {
+    fn of(request: &CompletionRequest) -> Self {
+        let bytes = request.messages().iter().map(|message| message.content.len()).sum();
+        let output_cap = request.parameters.max_output_tokens.map_or(OUTPUT_CAP, u64::from);
+        Self { bytes, output_cap }
+    }
+
+    fn estimate(&self) -> Estimate {
+        Estimate::of_bytes(self.bytes, self.output_cap)
+    }
+
+    /// No vocabulary makes more tokens than there are bytes.
+    fn worst(&self) -> Usage {
+        Usage { input: self.bytes as u64, output: self.output_cap }
+    }
+}

@@ -1,0 +1,65 @@
+//! The ledger as one evaluation uses it.
+
+use std::sync::Arc;
+
+use tunebench_data::TestSet;
+use tunebench_providers::CompletionRequest;
+
+use super::Candidate;
+use crate::ledger::{
+    ContentKey, Floor, Identity, KeyPrefix, Lane, Ledger, LedgerError, Recorder, Scope, StoredAnswer, Target,
+};
+
+/// Knows the keys of an evaluation's rows, finds their answers, and keeps new ones.
+#[derive(Clone)]
+pub struct Book {
+    ledger: Arc<Ledger>,
+    pub(super) lane: Lane,
+    prefix: KeyPrefix,
+    scope: Scope,
+    /// Which of several answers to equal requests is meant.
+    repeat: u32,
+}
+
+impl Book {
+    /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
+    pub async fn open(
+        ledger: &Arc<Ledger>,
+        recorder: &Recorder,
+        candidate: &Candidate,
+        test: &TestSet,
+        repeat: u32,
+        fresh: bool,
+    ) -> Result<Self, LedgerError> {
+        let base_url = candidate.provider.base_url();
+        let identity = Identity {
+            provider: candidate.name.provider(),
+            base_url: &base_url,
+            model: candidate.name.model(),
+            parameters: &*candidate.parameters,
+            answer: "",
+        };
+        let task = CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "").messages();
+        let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(&task[..1]);
+        let scope = prefix.scope(&[test.sha256().as_bytes(), &repeat.to_le_bytes()]);
+        let floor: Floor = if fresh { ledger.freshen(&scope)? } else { ledger.floor(&scope)? };
+        let (provider, model) = (candidate.name.provider().to_owned(), candidate.name.model().to_owned());
+        let lane = recorder.lane(&Target { provider, base_url, model }, floor).await?;
+        Ok(Self { ledger: ledger.clone(), lane, prefix, scope, repeat })
+    }
+
+    /// The key of a request: of its model, parameters and messages.
+    pub(super) fn key(&self, request: &CompletionRequest) -> ContentKey {
+        // The first message is the task, which the prefix has taken in.
+        self.prefix.key(&request.messages()[1..], self.repeat)
+    }
+
+    pub(super) fn lookup(&self, keys: &[ContentKey]) -> Result<Vec<Option<StoredAnswer>>, LedgerError> {
+        self.ledger.lookup(keys, self.lane.floor())
+    }
+
+    /// All rows have their answers: what was to be fresh is.
+    pub fn settle(&self) -> Result<(), LedgerError> {
+        self.ledger.settle(&self.scope)
+    }
+}

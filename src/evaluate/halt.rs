@@ -1,0 +1,40 @@
+//! What ends an evaluation before its last row.
+
+use std::fmt;
+
+use tunebench_providers::ProviderError;
+
+use crate::budget::BudgetError;
+use crate::ledger::LedgerError;
+
+/// What ends an evaluation before its last row.
+#[derive(Debug, Clone)]
+pub enum Halt {
+    /// A failure that all further rows would share.
+    Provider(ProviderError),
+    /// The money or the requests that may be spent are used up.
+    Budget(BudgetError),
+    /// Nothing more can be kept, so nothing more may be asked.
+    Ledger(LedgerError),
+}
+
+impl Halt {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Provider(error) => error.hint.clone(),
+            Self::Budget(_) => Some("run the same command again with a higher cap; what was answered is kept".into()),
+            Self::Ledger(error) => error.hint().map(str::to_owned),
+        }
+    }
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider(error) => error.fmt(f),
+            Self::Budget(error) => error.fmt(f),
+            Self::Ledger(error) => error.fmt(f),
+        }
+    }
+}

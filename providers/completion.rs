@@ -153,6 +153,9 @@ pub struct Completion {
     /// A probability for each label of the request's label set, in its order, where the model gives them.
     /// They come from the model's scores, never from its own words.
     pub probabilities: Option<Vec<f32>>,
+    /// The probability of the label that the text names, where the model gives it for this one alone: from the
+    /// log-probabilities of the label's tokens, never from the model's own words.
+    pub label_probability: Option<f32>,
     /// What the answer's headers say of rate limits.
     pub rate_limits: Option<RateLimits>,
     /// Something the user should know once, such as a parameter that the model would not take.
@@ -164,8 +167,8 @@ impl Completion {
     pub fn new(text: impl Into<String>) -> Self {
         let finish = FinishReason::Stop;
         let text = text.into();
-        let (usage, model_version, probabilities, rate_limits, note) = Default::default();
-        Self { text, finish, usage, model_version, probabilities, rate_limits, note }
+        let (usage, model_version, probabilities, label_probability, rate_limits, note) = Default::default();
+        Self { text, finish, usage, model_version, probabilities, label_probability, rate_limits, note }
     }
 
     /// The same, with what the headers say of rate limits.
@@ -200,6 +203,13 @@ impl Completion {
     #[must_use]
     pub fn model_version(mut self, version: impl Into<String>) -> Self {
         self.model_version = Some(version.into());
+        self
+    }
+
+    /// The same, with the probability of the label that the text names.
+    #[must_use]
+    pub fn label_probability(mut self, probability: f32) -> Self {
+        self.label_probability = Some(probability);
         self
     }
 

@@ -56,6 +56,8 @@ pub struct JobRequest {
     pub spec: TuningSpec,
     /// The training data, uploaded.
     pub training_file: FileId,
+    /// Held-out data on which the provider measures the loss while it trains, uploaded.
+    pub validation_file: Option<FileId>,
     /// Our name for the job.
     pub mark: JobMark,
 }
@@ -63,7 +65,14 @@ pub struct JobRequest {
 impl JobRequest {
     /// Orders `spec` on an uploaded file.
     pub fn new(spec: TuningSpec, training_file: FileId, mark: JobMark) -> Self {
-        Self { spec, training_file, mark }
+        Self { spec, training_file, validation_file: None, mark }
+    }
+
+    /// The same, with held-out data to measure the loss on.
+    #[must_use]
+    pub fn validation_file(mut self, file: FileId) -> Self {
+        self.validation_file = Some(file);
+        self
     }
 }
 
@@ -127,21 +136,17 @@ pub struct Job {
     pub error: Option<String>,
     /// As the provider resolved them.
     pub hyperparameters: Hyperparameters,
+    /// Tokens that the provider bills for training, once it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_tokens: Option<u64>,
 }
 
 impl Job {
     /// A job that has just been ordered.
     pub fn new(id: JobId, status: JobStatus, base: impl Into<String>) -> Self {
         let base = base.into();
-        Self {
-            id,
-            mark: None,
-            status,
-            base,
-            tuned_model: None,
-            error: None,
-            hyperparameters: Hyperparameters::new(),
-        }
+        let (mark, tuned_model, error, hyperparameters, trained_tokens) = Default::default();
+        Self { id, mark, status, base, tuned_model, error, hyperparameters, trained_tokens }
     }
 }
 
@@ -166,6 +171,34 @@ pub struct TrainingProgress {
     pub train_loss: Option<f64>,
 }
 
+/// A model as it was at one point of its training; it can be asked like any other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// How to ask it.
+    pub model: String,
+    /// The training step after which it was kept.
+    pub step: u64,
+    /// Mean loss on the training data at this step.
+    pub train_loss: Option<f64>,
+    /// Mean loss on the validation data.
+    pub valid_loss: Option<f64>,
+}
+
+/// The losses at one training step. Accuracies are shares of tokens, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct LossPoint {
+    /// Steps (or epochs) done.
+    pub step: u64,
+    /// Mean loss on the training data.
+    pub train_loss: Option<f64>,
+    /// Share of training tokens that were predicted right.
+    pub train_accuracy: Option<f64>,
+    /// Mean loss on the validation data, at steps where it was measured.
+    pub valid_loss: Option<f64>,
+    /// Share of validation tokens that were predicted right.
+    pub valid_accuracy: Option<f64>,
+}
+
 /// What only a provider with fine-tuning can do; reached through [`Provider::fine_tuning`](crate::Provider::fine_tuning).
 ///
 /// A provider translates, makes one call and classifies the outcome. It never waits, retries or remembers: waiting for
@@ -174,6 +207,13 @@ pub struct TrainingProgress {
 pub trait FineTuning: Send + Sync {
     /// Checks what can be checked without a network: base, hyperparameters, the amount and form of the data.
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError>;
+
+    /// Asks the provider whether such a job can be started at all: is the base there, and is training still offered?
+    /// To be called before anything is uploaded. What it returns are warnings, such as the day on which the model to
+    /// be trained will be shut down.
+    async fn preflight(&self, _spec: &TuningSpec) -> Result<Vec<String>, ProviderError> {
+        Ok(Vec::new())
+    }
 
     /// Writes the training data in the provider's own format.
     fn write_training_file(
@@ -186,7 +226,14 @@ pub trait FineTuning: Send + Sync {
     /// Hands over a file written by [`write_training_file`](Self::write_training_file).
     async fn upload(&self, file: &Path) -> Result<FileId, ProviderError>;
 
-    /// Starts a job. Call [`find_job`](Self::find_job) first: a provider need not notice that it is asked twice.
+    /// Removes an uploaded file. Where the provider keeps none, there is nothing to do.
+    async fn delete_file(&self, _file: &FileId) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Starts a job. Call [`find_job`](Self::find_job) first, also after a failure that left open whether the order
+    /// arrived: a provider need not notice that it is asked twice. If the job can't be started and trying again is
+    /// of no use, the uploaded files are removed.
     async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError>;
 
     /// The newest job with our mark that has not failed and was not cancelled.
@@ -200,6 +247,16 @@ pub trait FineTuning: Send + Sync {
 
     /// What has happened in the job, the oldest first, without the first `skip` events.
     async fn events(&self, id: &JobId, skip: usize) -> Result<Vec<JobEvent>, ProviderError>;
+
+    /// Models kept on the way, by step; empty while there are none.
+    async fn checkpoints(&self, _id: &JobId) -> Result<Vec<Checkpoint>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    /// The losses of a job that has succeeded, by step; empty where the provider has none.
+    async fn loss_curve(&self, _id: &JobId) -> Result<Vec<LossPoint>, ProviderError> {
+        Ok(Vec::new())
+    }
 
     /// Asks for the end of a job; how it ended is told by [`job`](Self::job). A job that has ended stays as it is.
     async fn cancel_job(&self, id: &JobId) -> Result<(), ProviderError>;

@@ -6,9 +6,13 @@
 mod completion;
 mod error;
 mod fine_tuning;
+#[cfg(feature = "openai")]
+mod http;
 #[cfg(feature = "local")]
 pub mod local;
 mod model;
+#[cfg(feature = "openai")]
+pub mod openai;
 mod provider;
 mod registry;
 #[cfg(feature = "test-kit")]
@@ -20,8 +24,8 @@ pub use completion::{
 };
 pub use error::{Cause, ProviderError, Retry, Scope, SettingError};
 pub use fine_tuning::{
-    FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
-    TrainingProgress, TuningSpec,
+    Checkpoint, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
+    LossPoint, TrainingProgress, TuningSpec,
 };
 pub use model::{BadModelRef, ModelInfo, ModelRef};
 pub use provider::{Access, Provider};

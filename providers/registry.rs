@@ -57,6 +57,9 @@ impl Registry {
         let registry = Self::default();
         #[cfg(feature = "local")]
         let registry = registry.with("local", |setup| Ok(Arc::new(crate::local::LocalProvider::new(setup)?)));
+        #[cfg(feature = "openai")]
+        let registry =
+            registry.with("openai", |setup| Ok(Arc::new(crate::openai::OpenAiProvider::new(setup)?)));
         registry
     }
 

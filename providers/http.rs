@@ -1,0 +1,233 @@
+//! The one HTTP client of the providers that need a network.
+//!
+//! It sends a request once and hands back whatever came, or says what went wrong on the way. What an answer means is
+//! each provider's own knowledge.
+
+use std::error::Error as _;
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, Url};
+use serde::de::DeserializeOwned;
+
+use crate::{Cause, ProviderError, Scope};
+
+/// To reach a host; a host that is there accepts within a second.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two pieces of an answer that has begun. The client's own setting would count the time of an upload too.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is read of an answer: no API answers with more, and a server gone wrong must not fill the memory.
+const LARGEST_BODY: usize = 64 << 20;
+
+/// A client for one base URL, built at the first request: loading the system's certificates takes milliseconds that
+/// commands without a network should not pay.
+pub(crate) struct Http {
+    /// Set for `http://`, where certificates are not needed and may be missing.
+    plain: bool,
+    /// Set for this machine, which no proxy reaches.
+    loopback: bool,
+    client: OnceLock<Result<Client, ProviderError>>,
+}
+
+impl Http {
+    /// A client for requests to this URL and those below it.
+    pub(crate) fn new(base: &Url) -> Self {
+        Self { plain: base.scheme() == "http", loopback: is_loopback(base), client: OnceLock::new() }
+    }
+
+    /// Begins a request that must be over after `timeout`.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        url: Url,
+        timeout: Duration,
+    ) -> Result<RequestBuilder, ProviderError> {
+        let client = self.client.get_or_init(|| self.build()).as_ref().map_err(Clone::clone)?;
+        Ok(client.request(method, url).timeout(timeout))
+    }
+
+    fn build(&self) -> Result<Client, ProviderError> {
+        // Without a TLS provider `build` panics; one that is installed already serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!("tunebench/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            // An API that redirects is the wrong address, and the key must not follow to another one.
+            .redirect(reqwest::redirect::Policy::none());
+        if self.loopback {
+            builder = builder.no_proxy();
+        }
+        if self.plain {
+            builder = builder.tls_certs_only([]);
+        }
+        builder.build().map_err(|error| {
+            let message = format!("cannot set up HTTPS: {}", causes(&error));
+            ProviderError::new(Cause::Network, message)
+                .scope(Scope::Provider)
+                .retry(crate::Retry::Never)
+                .hint("install the system's CA certificates (package `ca-certificates`), or name a bundle in SSL_CERT_FILE")
+        })
+    }
+}
+
+/// What a server answered, whatever its status.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// All headers.
+    pub(crate) headers: HeaderMap,
+    /// The body, decompressed.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends a request once and reads the whole answer.
+///
+/// No answer at all, or not in time, is [`Cause::Network`]; an answer that breaks off is [`Cause::Server`], because
+/// the request has been worked on.
+pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, ProviderError> {
+    let mut response = request.send().await.map_err(not_sent)?;
+    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+    let mut answer = Answer { status, headers, body: Vec::new() };
+    loop {
+        let Ok(chunk) = tokio::time::timeout(READ_TIMEOUT, response.chunk()).await else {
+            return Err(answer.broken("the answer stopped coming".to_owned()));
+        };
+        match chunk {
+            Ok(Some(chunk)) if answer.body.len() + chunk.len() <= LARGEST_BODY => {
+                answer.body.extend_from_slice(&chunk)
+            }
+            Ok(Some(_)) => {
+                return Err(answer.broken(format!("the answer is longer than {} MiB", LARGEST_BODY >> 20)));
+            }
+            Ok(None) => return Ok(answer),
+            Err(error) if error.is_timeout() => return Err(not_sent(error)),
+            Err(error) => {
+                return Err(answer.broken(format!("the answer broke off: {}", causes(&error.without_url()))));
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// A header, where it is there and is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The server's name for the request. Most call the header `x-request-id`; Azure has one more.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.header("x-request-id").or_else(|| self.header("apim-request-id")).filter(|id| !id.is_empty())
+    }
+
+    /// The body as JSON; [`Cause::Server`] if it is none, as from a proxy's error page or a cut connection.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            self.broken(format!("the answer is no JSON that can be used ({error}): {}", self.excerpt()))
+        })
+    }
+
+    /// The beginning of the body on one line, for messages.
+    pub(crate) fn excerpt(&self) -> String {
+        one_line(&String::from_utf8_lossy(self.body.get(..2_000).unwrap_or(&self.body)))
+    }
+
+    /// A failure of the server that may pass.
+    pub(crate) fn broken(&self, message: String) -> ProviderError {
+        let error = ProviderError::new(Cause::Server, message);
+        match self.request_id() {
+            Some(id) => error.request_id(id),
+            None => error,
+        }
+    }
+}
+
+/// A text cut to what fits a message: one line, at most 300 characters.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.retain(|c| !c.is_control());
+    if let Some((end, _)) = line.char_indices().nth(300) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+/// Whether a URL leads to this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    address.map_or(host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
+}
+
+fn not_sent(error: reqwest::Error) -> ProviderError {
+    let host =
+        error.url().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "the server".into());
+    // The URL can carry what is nobody's business, and the host is named already.
+    let error = error.without_url();
+    if error.is_builder() {
+        return ProviderError::new(
+            Cause::Invalid,
+            format!("the request cannot be built: {}", causes(&error)),
+        )
+        .scope(Scope::Provider);
+    }
+    let message = match (error.is_timeout(), error.is_connect()) {
+        (true, true) => format!("{host} could not be reached in time"),
+        (true, false) => format!("{host} did not answer in time"),
+        (false, true) => format!("{host} cannot be reached: {}", causes(&error)),
+        (false, false) => format!("the connection to {host} broke: {}", causes(&error)),
+    };
+    ProviderError::new(Cause::Network, message)
+}
+
+/// An error and what led to it, on one line; parts that repeat each other stand once.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    one_line(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_this_machine() {
+        for (url, here) in [
+            ("http://127.0.0.1:8000/v1", true),
+            ("http://127.9.9.9/", true),
+            ("http://[::1]:80/", true),
+            ("http://localhost:11434/v1", true),
+            ("https://api.openai.com/v1", false),
+            ("http://localhost.example/v1", false),
+            ("http://10.0.0.1/", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), here, "{url}");
+        }
+    }
+
+    #[test]
+    fn messages_are_one_short_line() {
+        assert_eq!(one_line(" <html>\r\n <b>\u{1b}[31mno</b>"), "<html> <b>[31mno</b>");
+        let long = one_line(&"é".repeat(1_000));
+        assert_eq!(long.chars().count(), 301);
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_is_the_servers_fault() {
+        let answer = Answer { status: 200, headers: HeaderMap::new(), body: b"<html>bad gateway".to_vec() };
+        let error = answer.json::<serde_json::Value>().unwrap_err();
+        assert_eq!((error.cause, error.scope), (Cause::Server, Scope::Request));
+        assert!(matches!(error.retry, crate::Retry::Later { .. }) && error.message.contains("bad gateway"));
+    }
+}

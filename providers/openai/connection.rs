@@ -1,0 +1,174 @@
+//! One account at one server: address, key, and calls that either bring an answer or an error that says what to do.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::multipart::Form;
+use reqwest::{Method, RequestBuilder, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::errors::{self, About};
+use super::settings::{KeyHeader, Settings};
+use crate::http::{self, Answer, Http};
+use crate::{Access, Cause, ProviderError, Setup};
+
+/// For all calls but completions and uploads.
+const SHORT: Duration = Duration::from_secs(60);
+/// For a training file of up to 512 MB.
+const UPLOAD: Duration = Duration::from_secs(3_600);
+
+/// An account at a server.
+pub(super) struct Connection {
+    pub(super) settings: Settings,
+    key: Option<SecretString>,
+    http: Http,
+}
+
+impl Connection {
+    /// Takes the key from the environment; touches no network.
+    pub(super) fn new(settings: Settings, setup: &Setup) -> Self {
+        let key =
+            settings.key_variable.as_deref().and_then(|name| setup.variable(name)).map(SecretString::from);
+        let http = Http::new(&settings.base_url);
+        Self { settings, key, http }
+    }
+
+    /// Whether there is a key, where one is wanted.
+    pub(super) fn access(&self) -> Access {
+        match (&self.settings.key_variable, &self.key) {
+            (None, _) => Access::Open,
+            (Some(_), Some(_)) => Access::Ready,
+            (Some(variable), None) => Access::Missing(variable.clone()),
+        }
+    }
+
+    /// Asks a model: the answer in full, also one that is an error.
+    pub(super) async fn ask(&self, path: &[&str], body: &Value) -> Result<Answer, ProviderError> {
+        let timeout = Duration::from_secs(self.settings.timeout_seconds);
+        http::send(self.request(Method::POST, path, timeout)?.json(body)).await
+    }
+
+    /// `GET`, with query parameters.
+    pub(super) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        about: About<'_>,
+    ) -> Result<Answer, ProviderError> {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.done(self.request_to(Method::GET, url, SHORT)?, about).await
+    }
+
+    /// `POST` of JSON, or of nothing.
+    pub(super) async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Answer, ProviderError> {
+        let request = self.request(Method::POST, path, SHORT)?;
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        self.done(request, About::default()).await
+    }
+
+    /// `POST` of a form with a file in it.
+    pub(super) async fn upload(&self, path: &[&str], form: Form) -> Result<Answer, ProviderError> {
+        self.done(self.request(Method::POST, path, UPLOAD)?.multipart(form), About::default()).await
+    }
+
+    /// `DELETE`.
+    pub(super) async fn delete(&self, path: &[&str], about: About<'_>) -> Result<Answer, ProviderError> {
+        self.done(self.request(Method::DELETE, path, SHORT)?, about).await
+    }
+
+    /// The error that an answer stands for, free of the key.
+    pub(super) fn error(&self, answer: &Answer, about: About<'_>) -> ProviderError {
+        let about = About { key_variable: self.settings.key_variable.as_deref(), ..about };
+        self.redacted(errors::of_answer(answer, about))
+    }
+
+    /// An error without the key, should the server have quoted it.
+    pub(super) fn redacted(&self, mut error: ProviderError) -> ProviderError {
+        if let Some(key) = &self.key {
+            error.message = error.message.replace(key.expose_secret(), "[key]");
+        }
+        error
+    }
+
+    async fn done(&self, request: RequestBuilder, about: About<'_>) -> Result<Answer, ProviderError> {
+        let answer = http::send(request).await.map_err(|error| self.redacted(error))?;
+        if (200..300).contains(&answer.status) { Ok(answer) } else { Err(self.error(&answer, about)) }
+    }
+
+    /// An address below the base URL. The parts are escaped: a model's name can't lead elsewhere.
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.settings.base_url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        timeout: Duration,
+    ) -> Result<RequestBuilder, ProviderError> {
+        self.request_to(method, self.url(path), timeout)
+    }
+
+    fn request_to(
+        &self,
+        method: Method,
+        url: Url,
+        timeout: Duration,
+    ) -> Result<RequestBuilder, ProviderError> {
+        let mut request = self.http.request(method, url, timeout)?;
+        if let Some(variable) = &self.settings.key_variable {
+            request = request.header(self.key_header(), self.key_value(variable)?);
+        }
+        let names = [
+            ("openai-organization", &self.settings.organization),
+            ("openai-project", &self.settings.project),
+        ];
+        for (header, value) in names {
+            if let Some(value) = value {
+                request = request.header(header, value);
+            }
+        }
+        Ok(request)
+    }
+
+    fn key_header(&self) -> HeaderName {
+        match self.settings.header {
+            KeyHeader::Authorization => reqwest::header::AUTHORIZATION,
+            KeyHeader::ApiKey => HeaderName::from_static("api-key"),
+        }
+    }
+
+    fn key_value(&self, variable: &str) -> Result<HeaderValue, ProviderError> {
+        let Some(key) = &self.key else {
+            let hint = format!(
+                "set {variable} in the environment or in `.env`; where a server wants none, set `api_key_env = \"none\"`"
+            );
+            return Err(
+                ProviderError::new(Cause::Access, format!("there is no key in {variable}")).hint(hint)
+            );
+        };
+        let value = match self.settings.header {
+            KeyHeader::Authorization => HeaderValue::try_from(format!("Bearer {}", key.expose_secret())),
+            KeyHeader::ApiKey => HeaderValue::from_str(key.expose_secret()),
+        };
+        let mut value = value.map_err(|_| {
+            ProviderError::new(
+                Cause::Access,
+                format!("what {variable} holds is no key: it has characters that none has"),
+            )
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}

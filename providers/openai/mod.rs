@@ -1,0 +1,303 @@
+//! OpenAI, and every server that speaks its language.
+//!
+//! * API reference: <https://developers.openai.com/api/reference> (state of July 2026, newer fields from the official
+//!   Python package 3.54.0 of November 2026)
+//! * Errors: <https://developers.openai.com/api/docs/guides/error-codes>
+//! * Rate limits: <https://developers.openai.com/api/docs/guides/rate-limits>
+//! * Fine-tuning: <https://developers.openai.com/api/docs/guides/supervised-fine-tuning>
+//! * What ends when: <https://developers.openai.com/api/docs/deprecations> (entries up to 2026-11-05)
+//!
+//! A model id goes to Chat Completions; with the prefix `responses/` to Responses, with `decisions/` to Decisions.
+
+mod completions;
+mod connection;
+mod decisions;
+mod errors;
+mod fine_tuning;
+mod jobs;
+mod limits;
+mod logprobs;
+mod loss_curve;
+mod models;
+mod responses;
+mod settings;
+mod training_file;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use self::connection::Connection;
+use self::errors::{About, ErrorBody};
+use self::fine_tuning::Tuning;
+use self::models::{Dialect, Droppable};
+use self::settings::{Api, Settings};
+use crate::http::Answer;
+use crate::{
+    Access, AnswerMode, Cause, Completion, CompletionRequest, FineTuning, FinishReason, ModelInfo, Provider,
+    ProviderError, Retry, Scope, SettingError, Setup, async_trait,
+};
+
+/// OpenAI, or a server that speaks its language.
+pub struct OpenAiProvider {
+    connection: Arc<Connection>,
+    tuning: Option<Tuning>,
+    /// What models refused, so that it is not sent to them again.
+    refused: Mutex<HashMap<Arc<str>, BTreeSet<Droppable>>>,
+}
+
+/// Why an answer brought no completion.
+enum Failure {
+    Error(ProviderError),
+    /// The model does not take a parameter without which the request asks the same.
+    Refused(Droppable, String, ProviderError),
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl OpenAiProvider {
+    /// Reads the settings under `[providers.NAME]`, all of them optional:
+    ///
+    /// | Setting | Meaning |
+    /// |---|---|
+    /// | `base_url` | with `/v1`; else `OPENAI_BASE_URL`, else OpenAI itself |
+    /// | `api_key_env` | the variable that holds the key, `OPENAI_API_KEY`; `"none"` for servers without one |
+    /// | `header` | `"authorization"`, or `"api-key"` for Azure |
+    /// | `api` | `"chat"` or `"responses"`, for model ids without a prefix |
+    /// | `fine_tuning` | whether jobs can be started: by default at OpenAI only |
+    /// | `check_models` | whether the list of models tells what exists: not so at Azure |
+    /// | `schema`, `logprobs`, `temperature`, `stop`, `store` | whether the server takes them (`store`: may keep texts) |
+    /// | `max_tokens_field` | `"max_tokens"` or `"max_completion_tokens"` |
+    /// | `reasoning_effort` | instead of what suits the model |
+    /// | `system_role` | `"system"` or `"developer"` |
+    /// | `timeout_seconds` | for one answer, 120 |
+    pub fn new(setup: &Setup) -> Result<Self, SettingError> {
+        let settings = Settings::read(setup)?;
+        let tunes = settings.tunes();
+        let connection = Arc::new(Connection::new(settings, setup));
+        let tuning = tunes.then(|| Tuning::new(connection.clone()));
+        Ok(Self { connection, tuning, refused: Mutex::default() })
+    }
+
+    /// The API that answers a model, and the model's own id.
+    fn route<'a>(&self, model: &'a str) -> (Api, &'a str) {
+        match model.split_once('/') {
+            Some(("responses", model)) => (Api::Responses, model),
+            Some(("decisions", model)) => (Api::Decisions, model),
+            _ => (self.connection.settings.api, model),
+        }
+    }
+
+    fn body(&self, api: Api, request: &CompletionRequest) -> Result<Value, ProviderError> {
+        let (_, model) = self.route(&request.model);
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = refused.get(&request.model).cloned().unwrap_or_default();
+        let dialect = Dialect::new(model, &self.connection.settings).without(&refused);
+        if request.parameters.answer == AnswerMode::Schema && !dialect.schema {
+            return Err(ProviderError::new(Cause::Unsupported, "this server takes no schema for answers")
+                .hint("set `answer = \"tag\"`, or remove `schema = false` from the provider's settings"));
+        }
+        match api {
+            Api::Chat => Ok(completions::request(request, model, &dialect)),
+            Api::Responses => Ok(responses::request(request, model, &dialect)),
+            Api::Decisions => decisions::request(request, model),
+        }
+    }
+
+    async fn ask(&self, api: Api, body: &Value, request: &CompletionRequest) -> Result<Completion, Failure> {
+        let path: &[&str] = match api {
+            Api::Chat => &["chat", "completions"],
+            Api::Responses => &["responses"],
+            Api::Decisions => &["decisions"],
+        };
+        let answer =
+            self.connection.ask(path, body).await.map_err(|error| self.connection.redacted(error))?;
+        let (_, model) = self.route(&request.model);
+        let about = About { model: Some(model), key_variable: None };
+        if !(200..300).contains(&answer.status) {
+            return self.refusal(&answer, body, about);
+        }
+        let value: Value = answer.json().map_err(|error| self.connection.redacted(error))?;
+        // A gateway may answer 200 although the server behind it did not. In Responses the member belongs to the answer.
+        if api != Api::Responses && value.get("error").is_some_and(|error| !error.is_null()) {
+            return Err(self.connection.error(&answer, about).into());
+        }
+        let completion = match api {
+            Api::Chat => completions::completion(&value, request),
+            Api::Responses => responses::completion(&value, request),
+            Api::Decisions => decisions::completion(&value, request),
+        };
+        let limits = limits::rate_limits(&answer.headers);
+        match completion {
+            Ok(mut completion) => {
+                completion.rate_limits = limits;
+                Ok(completion)
+            }
+            Err(mut error) => {
+                error.request_id = answer.request_id().map(str::to_owned);
+                error.rate_limits = limits.map(Box::new);
+                Err(self.connection.redacted(error).into())
+            }
+        }
+    }
+
+    /// What a status other than 2xx means: an outcome of this text, a parameter to drop, or an error.
+    fn refusal(&self, answer: &Answer, body: &Value, about: About<'_>) -> Result<Completion, Failure> {
+        let said = ErrorBody::read(&answer.body).unwrap_or_default();
+        if answer.status == 400 && said.is_content_filter() {
+            return Ok(Completion::new("").finish(FinishReason::ContentFilter));
+        }
+        let error = self.connection.error(answer, about);
+        match refused_parameter(answer.status, &said, body) {
+            Some((parameter, name)) => Err(Failure::Refused(parameter, name, error)),
+            None if said.param.as_deref().is_some_and(|param| param.starts_with("response_format")) => {
+                Err(error.hint("the model takes no schema for answers: set `answer = \"tag\"`").into())
+            }
+            None => Err(error.into()),
+        }
+    }
+
+    fn remember(&self, model: &Arc<str>, refused: Droppable) {
+        let mut models = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        models.entry(model.clone()).or_default().insert(refused);
+    }
+
+    /// What the list of models says, at servers that have no page for each.
+    async fn in_list(&self, model: &str, not_found: ProviderError) -> Result<Option<String>, ProviderError> {
+        let Ok(answer) = self.connection.get(&["models"], &[], About::default()).await else {
+            // There is no list either: nothing speaks against the model.
+            return Ok(None);
+        };
+        let list: Value = answer.json()?;
+        let models = list.get("data").and_then(Value::as_array);
+        let found = models
+            .and_then(|models| models.iter().find(|entry| entry.get("id").is_some_and(|id| id == model)));
+        found.map(shutdown_date).ok_or_else(|| {
+            not_found.hint("check the name; if the server answers models that it does not list, set `check_models = false`")
+        })
+    }
+}
+
+#[async_trait]
+impl Provider for OpenAiProvider {
+    /// Makes one call, and a second one only to drop a parameter that the model has just refused.
+    async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+        let (api, _) = self.route(&request.model);
+        let body = self.body(api, request)?;
+        let (parameter, name, error) = match self.ask(api, &body, request).await {
+            Ok(completion) => return Ok(completion),
+            Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::Refused(parameter, name, error)) => (parameter, name, error),
+        };
+        self.remember(&request.model, parameter);
+        let healed = self.body(api, request)?;
+        if healed == body {
+            return Err(error);
+        }
+        match self.ask(api, &healed, request).await {
+            Ok(completion) => {
+                Ok(completion.note(format!("`{}` does not take `{name}`: left out", request.model)))
+            }
+            Err(Failure::Error(error)) => Err(error),
+            Err(Failure::Refused(parameter, _, error)) => {
+                // The next request leaves this one out as well, so there are only so many failures of this kind.
+                self.remember(&request.model, parameter);
+                let after = Some(std::time::Duration::ZERO);
+                Err(error.scope(Scope::Request).retry(Retry::Later { after }))
+            }
+        }
+    }
+
+    async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError> {
+        let (api, id) = self.route(model);
+        let settings = &self.connection.settings;
+        let mut info = ModelInfo::new(model);
+        if settings.check_models {
+            let about = About { model: Some(id), key_variable: None };
+            info.shutdown_date = match self.connection.get(&["models", id], &[], about).await {
+                Ok(answer) => shutdown_date(&answer.json()?),
+                Err(error) if error.cause == Cause::NotFound && !settings.official => {
+                    self.in_list(id, error).await?
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        if settings.official {
+            info.shutdown_date = info.shutdown_date.or_else(|| Some(models::shutdown_date(id)?.to_string()));
+        }
+        if id.starts_with("ft:") {
+            info.tuned_from = Some(models::base_of(id).to_owned());
+        }
+        info.tunable =
+            self.tuning.is_some() && api != Api::Decisions && (!settings.official || models::is_tunable(id));
+        info.probabilities = api == Api::Decisions;
+        Ok(info)
+    }
+
+    fn known_models(&self) -> Vec<ModelInfo> {
+        if !self.connection.settings.official {
+            return Vec::new();
+        }
+        let known = models::KNOWN.iter().map(|(model, description)| {
+            let mut info = ModelInfo::new(*model).description(*description);
+            info.tunable = models::is_tunable(model);
+            info.probabilities = model.starts_with("decisions/");
+            info.shutdown_date = models::shutdown_date(model).map(|date| date.to_string());
+            info
+        });
+        known.collect()
+    }
+
+    fn fine_tuning(&self) -> Option<&dyn FineTuning> {
+        self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning)
+    }
+
+    fn access(&self) -> Access {
+        self.connection.access()
+    }
+}
+
+/// The day that a model object names, if it does.
+fn shutdown_date(model: &Value) -> Option<String> {
+    model.get("shutdown_date")?.as_str().filter(|date| !date.is_empty()).map(str::to_owned)
+}
+
+/// The parameter that a refusal is about, if the request can do without it, and its name there.
+///
+/// OpenAI names it in `param`; other servers name it in words only, and then it must be one that was sent.
+fn refused_parameter(status: u16, said: &ErrorBody, body: &Value) -> Option<(Droppable, String)> {
+    if !matches!(status, 400 | 422) {
+        return None;
+    }
+    let by_code = matches!(
+        said.code.as_deref(),
+        Some("unsupported_parameter" | "unsupported_value" | "unknown_parameter")
+    );
+    if let Some(param) = said.param.as_deref().filter(|_| by_code) {
+        return Droppable::named(param).map(|parameter| (parameter, param.to_owned()));
+    }
+    let message = said.message.to_lowercase();
+    let refused = [
+        "unsupported",
+        "not supported",
+        "not support",
+        "unrecognized",
+        "unknown",
+        "unexpected",
+        "not permitted",
+    ];
+    if !by_code && !refused.iter().any(|word| message.contains(word)) {
+        return None;
+    }
+    let words: Vec<_> = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let sent = body
+        .as_object()?
+        .keys()
+        .find(|key| words.contains(&key.as_str()) && Droppable::named(key).is_some())?;
+    Some((Droppable::named(sent)?, sent.clone()))
+}

@@ -1,0 +1,286 @@
+//! What each model takes and gives: the one place for their quirks.
+//!
+//! From OpenAI's model and deprecation pages (<https://developers.openai.com/api/docs/models>,
+//! <https://developers.openai.com/api/docs/deprecations>) as of 2026-11-22, and from what others verified against the
+//! live service. What is wrong or missing here costs one refused request: the parameter is then dropped.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::{Date, date};
+
+use super::settings::{Settings, TokenField};
+
+/// The last day on which OpenAI lets anybody create a fine-tuning job is the one before this.
+pub(super) const TRAINING_CLOSES: Date = date(2027, 1, 6);
+
+/// What OpenAI names as the replacement of its tuned models.
+pub(super) const REPLACEMENT: &str = "gpt-6-luna";
+
+/// What is known of a family of models.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Quirks {
+    /// Ids that begin so are meant; the longest such beginning decides.
+    prefix: &'static str,
+    /// Sampling temperature is taken with the effort below.
+    temperature: bool,
+    /// The effort to ask for, so that no hidden reasoning is paid for; `None`: the field is not taken.
+    effort: Option<&'static str>,
+    /// Log-probabilities are given with the effort below.
+    logprobs: bool,
+    /// Stop sequences are taken.
+    stop: bool,
+    /// It thinks before it answers even so, and needs room for it in the output cap.
+    thinks: bool,
+    /// Fine-tuning jobs take it as base.
+    tunable: bool,
+    /// When it and everything tuned from it stops to answer.
+    shutdown: Option<Date>,
+}
+
+/// Takes all that a classic chat model takes.
+const CLASSIC: Quirks = Quirks {
+    prefix: "",
+    temperature: true,
+    effort: None,
+    logprobs: true,
+    stop: true,
+    thinks: false,
+    tunable: false,
+    shutdown: None,
+};
+
+/// Takes little and thinks long: what an unknown model is taken for.
+const REASONING: Quirks =
+    Quirks { temperature: false, effort: Some("low"), logprobs: false, stop: false, thinks: true, ..CLASSIC };
+
+/// Can be told not to think, and is a classic model then.
+const THINKS_IF_ASKED: Quirks = Quirks { effort: Some("none"), logprobs: false, ..CLASSIC };
+
+/// The day on which the last tunable models go, with everything tuned from them.
+const TUNED_END: Option<Date> = Some(date(2027, 1, 14));
+const END_OF_2026: Option<Date> = Some(date(2026, 12, 11));
+const OCTOBER_2026: Option<Date> = Some(date(2026, 10, 23));
+const SPRING_2027: Option<Date> = Some(date(2027, 4, 1));
+
+#[rustfmt::skip]
+const TABLE: &[Quirks] = &[
+    Quirks { prefix: "gpt-4.1", ..CLASSIC },
+    Quirks { prefix: "gpt-4.1-2025-04-14", tunable: true, shutdown: TUNED_END, ..CLASSIC },
+    Quirks { prefix: "gpt-4.1-mini-2025-04-14", tunable: true, shutdown: TUNED_END, ..CLASSIC },
+    Quirks { prefix: "gpt-4.1-nano", shutdown: OCTOBER_2026, ..CLASSIC },
+    Quirks { prefix: "gpt-4o", ..CLASSIC },
+    Quirks { prefix: "gpt-4o-2024-08-06", tunable: true, shutdown: TUNED_END, ..CLASSIC },
+    Quirks { prefix: "gpt-4o-2024-11-20", shutdown: TUNED_END, ..CLASSIC },
+    Quirks { prefix: "gpt-4o-mini-2024-07-18", tunable: true, shutdown: TUNED_END, ..CLASSIC },
+    Quirks { prefix: "gpt-4", shutdown: OCTOBER_2026, ..CLASSIC },
+    Quirks { prefix: "gpt-3.5-turbo", shutdown: OCTOBER_2026, ..CLASSIC },
+    Quirks { prefix: "o3", shutdown: END_OF_2026, ..REASONING },
+    Quirks { prefix: "o4-mini", shutdown: OCTOBER_2026, ..REASONING },
+    Quirks { prefix: "gpt-5", effort: Some("minimal"), shutdown: END_OF_2026, ..REASONING },
+    Quirks { prefix: "gpt-5.1", shutdown: SPRING_2027, ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-5.2", logprobs: true, ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-5.4", logprobs: true, ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-5.4-nano", logprobs: true, shutdown: SPRING_2027, ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-5.5", ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-5.6", ..THINKS_IF_ASKED },
+];
+
+/// Models that a user would choose from, with a few words on each.
+pub(super) const KNOWN: &[(&str, &str)] = &[
+    ("gpt-4.1-2025-04-14", "tunable; answers until 2027-01-14"),
+    ("gpt-4.1-mini-2025-04-14", "tunable; answers until 2027-01-14"),
+    ("gpt-4o-2024-08-06", "tunable; answers until 2027-01-14"),
+    ("gpt-4o-mini-2024-07-18", "tunable; answers until 2027-01-14"),
+    ("decisions/gpt-6-luna", "made for classification: a probability for each of up to 255 labels"),
+    ("gpt-6-luna", "small and cheap"),
+    ("responses/gpt-6-luna", "the same, through the Responses API"),
+];
+
+/// The base of a tuned model's id (`ft:BASE:ORG:SUFFIX:ID`, checkpoints included), or the id itself.
+pub(super) fn base_of(model: &str) -> &str {
+    match model.strip_prefix("ft:") {
+        Some(rest) => rest.split(':').next().unwrap_or(rest),
+        None => model,
+    }
+}
+
+fn quirks(model: &str) -> &'static Quirks {
+    let base = base_of(model);
+    let fits = TABLE.iter().filter(|quirks| {
+        // `gpt-5` is not the beginning of `gpt-5.6`, nor `gpt-4` of `gpt-41`.
+        let rest = base.strip_prefix(quirks.prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    });
+    fits.max_by_key(|quirks| quirks.prefix.len()).unwrap_or(&REASONING)
+}
+
+/// Whether a job can start from it: one of the bases, or a model tuned from one before.
+pub(super) fn is_tunable(model: &str) -> bool {
+    quirks(model).tunable
+}
+
+/// All bases that can be tuned.
+pub(super) fn tunable() -> Vec<&'static str> {
+    TABLE.iter().filter(|quirks| quirks.tunable).map(|quirks| quirks.prefix).collect()
+}
+
+/// The day on which a model stops to answer, where one is announced.
+pub(super) fn shutdown_date(model: &str) -> Option<Date> {
+    quirks(model).shutdown
+}
+
+/// How to speak to one model: the table, corrected by what the user switched and by what the model refused.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Dialect {
+    /// Which field caps a chat answer; none when both were refused.
+    pub(super) token_field: Option<TokenField>,
+    /// Whether the cap of a Responses answer is taken.
+    pub(super) output_cap: bool,
+    /// Whether a temperature may be sent where the user gives none.
+    pub(super) temperature: bool,
+    /// Set once the model refused any temperature.
+    pub(super) no_temperature: bool,
+    /// The effort to ask for.
+    pub(super) effort: Option<String>,
+    /// Whether to ask for log-probabilities.
+    pub(super) logprobs: bool,
+    /// Whether answers can be confined to a schema.
+    pub(super) schema: bool,
+    /// Whether to send a stop sequence.
+    pub(super) stop: bool,
+    /// Whether to ask that nothing be kept there.
+    pub(super) no_store: bool,
+    /// What the task's role is called.
+    pub(super) system_role: &'static str,
+    /// Whether hidden reasoning needs room in the cap.
+    pub(super) thinks: bool,
+}
+
+impl Dialect {
+    /// How to speak to `model`, as the settings have it.
+    pub(super) fn new(model: &str, settings: &Settings) -> Self {
+        // What another server runs is not in the table: it gets the fields that all of them know.
+        let quirks = if settings.official { *quirks(model) } else { Quirks { logprobs: false, ..CLASSIC } };
+        let token_field = settings.max_tokens_field.unwrap_or(match settings.official {
+            true => TokenField::MaxCompletionTokens,
+            false => TokenField::MaxTokens,
+        });
+        let effort = settings.reasoning_effort.clone().or_else(|| quirks.effort.map(str::to_owned));
+        Self {
+            token_field: Some(token_field),
+            output_cap: true,
+            temperature: settings.temperature.unwrap_or(quirks.temperature),
+            no_temperature: settings.temperature == Some(false),
+            thinks: quirks.thinks
+                || settings.reasoning_effort.as_deref().is_some_and(|effort| effort != "none"),
+            effort,
+            logprobs: settings.logprobs.unwrap_or(quirks.logprobs),
+            schema: settings.schema,
+            stop: settings.stop.unwrap_or(quirks.stop),
+            no_store: settings.store.map_or(settings.official, |store| !store),
+            system_role: settings.system_role,
+        }
+    }
+
+    /// The same without the parameters that the model refused.
+    pub(super) fn without(mut self, refused: &BTreeSet<Droppable>) -> Self {
+        for parameter in refused {
+            match parameter {
+                Droppable::Temperature => (self.temperature, self.no_temperature) = (false, true),
+                Droppable::Effort => self.effort = None,
+                Droppable::LogProbs => self.logprobs = false,
+                Droppable::Stop => self.stop = false,
+                Droppable::Store => self.no_store = false,
+                Droppable::OutputCap => self.output_cap = false,
+                Droppable::MaxTokens | Droppable::MaxCompletionTokens => {}
+            }
+        }
+        // Refused, the one field usually means that the other is wanted.
+        match (refused.contains(&Droppable::MaxTokens), refused.contains(&Droppable::MaxCompletionTokens)) {
+            (false, false) => {}
+            (true, false) => self.token_field = Some(TokenField::MaxCompletionTokens),
+            (false, true) => self.token_field = Some(TokenField::MaxTokens),
+            (true, true) => self.token_field = None,
+        }
+        self
+    }
+}
+
+/// A parameter without which a request still asks the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Droppable {
+    Temperature,
+    Effort,
+    LogProbs,
+    Stop,
+    Store,
+    OutputCap,
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+impl Droppable {
+    /// By the name that an error gives, in either API: `reasoning_effort`, `reasoning.effort`.
+    pub(super) fn named(parameter: &str) -> Option<Self> {
+        let root = parameter.split(['.', '[']).next().unwrap_or(parameter);
+        Some(match root {
+            "temperature" => Self::Temperature,
+            "reasoning_effort" | "reasoning" => Self::Effort,
+            "logprobs" | "top_logprobs" | "include" => Self::LogProbs,
+            "stop" => Self::Stop,
+            "store" => Self::Store,
+            "max_output_tokens" => Self::OutputCap,
+            "max_tokens" => Self::MaxTokens,
+            "max_completion_tokens" => Self::MaxCompletionTokens,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_beginning_decides() {
+        for (model, prefix) in [
+            ("gpt-4.1-mini-2025-04-14", "gpt-4.1-mini-2025-04-14"),
+            ("gpt-4.1-mini", "gpt-4.1"),
+            ("ft:gpt-4.1-mini-2025-04-14:acme::abc", "gpt-4.1-mini-2025-04-14"),
+            ("ft:gpt-4o-mini-2024-07-18:acme:x:abc:ckpt-step-90", "gpt-4o-mini-2024-07-18"),
+            ("gpt-5-mini", "gpt-5"),
+            ("gpt-5.4-mini", "gpt-5.4"),
+            ("gpt-5.4-nano-2026-03-01", "gpt-5.4-nano"),
+            ("gpt-6-luna", ""),
+            ("gpt-5.7", ""),
+            ("", ""),
+        ] {
+            assert_eq!(quirks(model).prefix, prefix, "{model}");
+        }
+    }
+
+    #[test]
+    fn each_prefix_stands_once() {
+        for (i, quirks) in TABLE.iter().enumerate() {
+            assert!(TABLE[..i].iter().all(|other| other.prefix != quirks.prefix), "{}", quirks.prefix);
+        }
+        assert_eq!(tunable().len(), 4);
+        assert!(tunable().iter().all(|base| shutdown_date(base) == TUNED_END));
+        assert!(is_tunable("ft:gpt-4.1-2025-04-14:org::1") && !is_tunable("gpt-6-luna"));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_asked_for_again() {
+        let settings = Settings::official();
+        let dialect = Dialect::new("gpt-4.1", &settings);
+        assert!(dialect.logprobs && dialect.stop && dialect.temperature);
+        let refused = |names: &[&str]| names.iter().map(|name| Droppable::named(name).unwrap()).collect();
+        let without = |names: &[&str]| dialect.clone().without(&refused(names));
+        assert_eq!(without(&["max_completion_tokens"]).token_field, Some(TokenField::MaxTokens));
+        assert_eq!(without(&["max_completion_tokens", "max_tokens"]).token_field, None);
+        let fewer = without(&["top_logprobs", "temperature"]);
+        assert!(!fewer.logprobs && fewer.no_temperature && fewer.stop);
+        assert_eq!(Droppable::named("reasoning.effort"), Some(Droppable::Effort));
+        assert_eq!(Droppable::named("messages[0].content"), None);
+    }
+}

@@ -1,0 +1,279 @@
+//! What stands under `[providers.NAME]`, and the environment variables that OpenAI's own clients read.
+
+use reqwest::Url;
+use serde_json::Value;
+
+use crate::{SettingError, Setup};
+
+/// Where OpenAI answers.
+const OFFICIAL: &str = "https://api.openai.com/v1";
+
+/// The header that carries the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyHeader {
+    /// `Authorization: Bearer KEY`.
+    Authorization,
+    /// `api-key: KEY`, as Azure has it.
+    ApiKey,
+}
+
+/// Which API answers a model id without a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    /// Chat Completions.
+    Chat,
+    /// Responses.
+    Responses,
+    /// Decisions.
+    Decisions,
+}
+
+/// The field that caps the tokens of a chat answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenField {
+    /// The older one, which most other servers know.
+    MaxTokens,
+    /// The newer one, which counts hidden reasoning too.
+    MaxCompletionTokens,
+}
+
+/// The settings of one provider, checked.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// Ends in a slash.
+    pub(super) base_url: Url,
+    /// Whether this is OpenAI itself, whose models and dates are known.
+    pub(super) official: bool,
+    /// The variable that holds the key; `None` where no key is wanted.
+    pub(super) key_variable: Option<String>,
+    pub(super) header: KeyHeader,
+    pub(super) organization: Option<String>,
+    pub(super) project: Option<String>,
+    pub(super) api: Api,
+    /// `None`: what the base URL suggests.
+    pub(super) fine_tuning: Option<bool>,
+    pub(super) check_models: bool,
+    pub(super) schema: bool,
+    pub(super) logprobs: Option<bool>,
+    pub(super) temperature: Option<bool>,
+    pub(super) stop: Option<bool>,
+    pub(super) store: Option<bool>,
+    pub(super) max_tokens_field: Option<TokenField>,
+    pub(super) reasoning_effort: Option<String>,
+    pub(super) system_role: &'static str,
+    pub(super) timeout_seconds: u64,
+}
+
+const NAMES: &[&str] = &[
+    "api",
+    "api_key_env",
+    "base_url",
+    "check_models",
+    "fine_tuning",
+    "header",
+    "logprobs",
+    "max_tokens_field",
+    "reasoning_effort",
+    "schema",
+    "stop",
+    "store",
+    "system_role",
+    "temperature",
+    "timeout_seconds",
+];
+
+impl Settings {
+    /// Reads the settings; `OPENAI_BASE_URL` stands in where there is no `base_url`.
+    pub(super) fn read(setup: &Setup) -> Result<Self, SettingError> {
+        let mut settings = Self::official();
+        if let Some(url) = setup.variable("OPENAI_BASE_URL") {
+            settings.set_base_url("OPENAI_BASE_URL", &url)?;
+        }
+        settings.organization = setup.variable("OPENAI_ORG_ID");
+        settings.project = setup.variable("OPENAI_PROJECT_ID");
+        for (name, value) in &setup.settings {
+            settings.set(name, value)?;
+        }
+        if settings.header == KeyHeader::ApiKey && !setup.settings.contains_key("check_models") {
+            // Azure's deployments have names of their own, which its list of models does not hold.
+            settings.check_models = false;
+        }
+        if settings.key_variable.as_deref() != Some("OPENAI_API_KEY") {
+            // The key is of another account, so these names mean nothing there.
+            (settings.organization, settings.project) = (None, None);
+        }
+        Ok(settings)
+    }
+
+    /// Those of OpenAI itself.
+    pub(super) fn official() -> Self {
+        Self {
+            base_url: Url::parse(OFFICIAL).map(with_slash).expect("the address is fixed"),
+            official: true,
+            key_variable: Some("OPENAI_API_KEY".into()),
+            header: KeyHeader::Authorization,
+            organization: None,
+            project: None,
+            api: Api::Chat,
+            fine_tuning: None,
+            check_models: true,
+            schema: true,
+            logprobs: None,
+            temperature: None,
+            stop: None,
+            store: None,
+            max_tokens_field: None,
+            reasoning_effort: None,
+            system_role: "system",
+            timeout_seconds: 120,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &Value) -> Result<(), SettingError> {
+        match name {
+            "base_url" => self.set_base_url(name, text(name, value)?)?,
+            "api_key_env" => {
+                let variable = text(name, value)?;
+                self.key_variable = (!matches!(variable, "" | "none")).then(|| variable.to_owned());
+            }
+            "header" => {
+                let headers = [("authorization", KeyHeader::Authorization), ("api-key", KeyHeader::ApiKey)];
+                self.header = choice(name, value, &headers)?;
+            }
+            "api" => self.api = choice(name, value, &[("chat", Api::Chat), ("responses", Api::Responses)])?,
+            "fine_tuning" => self.fine_tuning = Some(switch(name, value)?),
+            "check_models" => self.check_models = switch(name, value)?,
+            "schema" => self.schema = switch(name, value)?,
+            "logprobs" => self.logprobs = Some(switch(name, value)?),
+            "temperature" => self.temperature = Some(switch(name, value)?),
+            "stop" => self.stop = Some(switch(name, value)?),
+            "store" => self.store = Some(switch(name, value)?),
+            "max_tokens_field" => {
+                let fields = [
+                    ("max_tokens", TokenField::MaxTokens),
+                    ("max_completion_tokens", TokenField::MaxCompletionTokens),
+                ];
+                self.max_tokens_field = Some(choice(name, value, &fields)?);
+            }
+            "reasoning_effort" => self.reasoning_effort = Some(text(name, value)?.to_owned()),
+            "system_role" => {
+                self.system_role = choice(name, value, &[("system", "system"), ("developer", "developer")])?;
+            }
+            "timeout_seconds" => {
+                let seconds = value.as_u64().filter(|seconds| (1..=3_600).contains(seconds));
+                self.timeout_seconds =
+                    seconds.ok_or_else(|| wrong(name, "a whole number of seconds from 1 to 3600"))?;
+            }
+            _ => {
+                let message = format!("there is no setting `{name}` here; there are {}", NAMES.join(", "));
+                return Err(SettingError::at(name, message));
+            }
+        }
+        Ok(())
+    }
+
+    fn set_base_url(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
+        let url = Url::parse(text).map_err(|error| {
+            SettingError::at(name, format!("`{name}` is no URL ({error}); write one like {OFFICIAL}"))
+        })?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(wrong(name, "a URL that begins with http:// or https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            // It stands in messages and reports, where no secret may be.
+            return Err(wrong(
+                name,
+                "a URL without user name, password and query; name the key in `api_key_env`",
+            ));
+        }
+        let host = url.host_str().unwrap_or_default();
+        self.official = host == "api.openai.com" || host.ends_with(".api.openai.com");
+        self.base_url = with_slash(url);
+        Ok(())
+    }
+
+    /// Whether jobs can be started: at OpenAI itself, and elsewhere only where the user says so.
+    pub(super) fn tunes(&self) -> bool {
+        self.fine_tuning.unwrap_or(self.official)
+    }
+}
+
+/// With a slash at the end, below which paths can be put.
+fn with_slash(mut url: Url) -> Url {
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    url.set_fragment(None);
+    url
+}
+
+fn wrong(name: &str, wanted: &str) -> SettingError {
+    SettingError::at(name, format!("`{name}` must be {wanted}"))
+}
+
+fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, SettingError> {
+    value.as_str().map(str::trim).ok_or_else(|| wrong(name, "a text"))
+}
+
+fn switch(name: &str, value: &Value) -> Result<bool, SettingError> {
+    value.as_bool().ok_or_else(|| wrong(name, "true or false"))
+}
+
+fn choice<T: Copy>(name: &str, value: &Value, choices: &[(&str, T)]) -> Result<T, SettingError> {
+    let chosen = value.as_str().and_then(|text| choices.iter().find(|(choice, _)| *choice == text));
+    let quoted =
+        || choices.iter().map(|(choice, _)| format!("\"{choice}\"")).collect::<Vec<_>>().join(" or ");
+    chosen.map(|(_, value)| *value).ok_or_else(|| wrong(name, &quoted()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(settings: Value) -> Result<Settings, SettingError> {
+        let Value::Object(settings) = settings else { panic!("settings are a table") };
+        Settings::read(&Setup::new("openai", settings, "."))
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (settings, name) in [
+            (json!({"base_urll": "http://x"}), "base_urll"),
+            (json!({"base_url": "localhost:8000"}), "base_url"),
+            (json!({"base_url": "ftp://host/v1"}), "base_url"),
+            (json!({"base_url": "https://user:secret@host/v1"}), "base_url"),
+            (json!({"base_url": "https://host/v1?key=secret"}), "base_url"),
+            (json!({"header": "x-api-key"}), "header"),
+            (json!({"api": "assistants"}), "api"),
+            (json!({"schema": "yes"}), "schema"),
+            (json!({"max_tokens_field": 3}), "max_tokens_field"),
+            (json!({"timeout_seconds": 0}), "timeout_seconds"),
+            (json!({"api_key_env": 1}), "api_key_env"),
+        ] {
+            let error = read(settings.clone()).unwrap_err();
+            assert_eq!(error.setting.as_deref(), Some(name), "{settings}");
+            assert!(!error.message.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_servers_are_no_openai() {
+        let vllm = read(json!({"base_url": "http://localhost:8000/v1/", "api_key_env": "none"})).unwrap();
+        assert_eq!(
+            (vllm.base_url.as_str(), vllm.official, vllm.tunes()),
+            ("http://localhost:8000/v1/", false, false)
+        );
+        assert_eq!(vllm.key_variable, None);
+        let regional = read(json!({"base_url": "https://eu.api.openai.com/v1"})).unwrap();
+        assert!(regional.official && regional.tunes());
+        assert!(!read(json!({"base_url": "https://api.openai.com.evil.example/v1"})).unwrap().official);
+        let told = read(json!({"base_url": "https://tuner.example/v1", "fine_tuning": true})).unwrap();
+        assert!(told.tunes());
+        let azure =
+            read(json!({"base_url": "https://x.openai.azure.com/openai/v1", "header": "api-key"})).unwrap();
+        assert!(!azure.check_models && !azure.official);
+    }
+}

@@ -1,0 +1,169 @@
+//! The training file: JSON lines of conversations, and what would make a job fail hours later.
+//!
+//! Rules from <https://developers.openai.com/api/docs/guides/supervised-fine-tuning>, read in July 2026, and from public
+//! reports of jobs that failed.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use tunebench_data::{Example, Message, Prompt};
+
+use crate::SettingError;
+
+/// A job takes no fewer rows.
+const FEWEST_ROWS: usize = 10;
+/// What is longer is cut off at the end, silently, and the label stands at the end.
+const LONGEST_ROW_TOKENS: usize = 65_536;
+/// A token is about four bytes of English, and fewer of most other languages.
+const BYTES_PER_TOKEN: usize = 4;
+/// What each message costs beside its content, by OpenAI's cookbook.
+const TOKENS_PER_MESSAGE: usize = 3;
+
+/// A line of the file. Any further member makes the job fail with `invalid_file_format`.
+#[derive(Serialize)]
+struct Row<'a> {
+    messages: &'a [Message],
+}
+
+/// Writes one line for each example: the prompt as it will be asked, and the right answer.
+pub(super) fn write(examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()> {
+    for example in examples {
+        let messages = prompt.render_training(&example.text, example.label);
+        serde_json::to_writer(&mut *out, &Row { messages: &messages })?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Checks what would make the job fail, or lose labels without a word. Rows are counted from 1, as examples come.
+pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
+    if examples.len() < FEWEST_ROWS {
+        let message =
+            format!("there are {} training rows; a job takes at least {FEWEST_ROWS}", examples.len());
+        return Err(SettingError::new(message));
+    }
+    for (_, label) in prompt.labels().iter() {
+        if let Some(token) = special_token(label) {
+            let message =
+                format!("the label `{label}` holds `{token}`, which the provider takes for a command");
+            return Err(SettingError::new(message));
+        }
+    }
+    if let Some(token) = special_token(&prompt.template().instruction) {
+        return Err(SettingError::new(format!(
+            "the instruction holds `{token}`, which the provider takes for a command"
+        )));
+    }
+    for (index, example) in examples.iter().enumerate() {
+        check_row(index + 1, example, prompt)?;
+    }
+    Ok(())
+}
+
+fn check_row(row: usize, example: &Example, prompt: &Prompt) -> Result<(), SettingError> {
+    if let Some(token) = special_token(&example.text) {
+        let message = format!(
+            "training row {row} holds `{token}`, and one such text makes the whole job fail after it was queued; \
+             remove the row, or write the token otherwise"
+        );
+        return Err(SettingError::new(message));
+    }
+    let messages = prompt.render_training(&example.text, example.label);
+    let tokens: usize = messages
+        .iter()
+        .map(|message| message.content.len().div_ceil(BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE)
+        .sum();
+    if tokens > LONGEST_ROW_TOKENS {
+        let message = format!(
+            "training row {row} has about {tokens} tokens (an estimate, from its length) and would be cut at \
+             {LONGEST_ROW_TOKENS}, so that its label is lost; shorten the text or remove the row"
+        );
+        return Err(SettingError::new(message));
+    }
+    Ok(())
+}
+
+/// A text like `<|endoftext|>`. Which ones are forbidden is not published, so none is let through.
+fn special_token(text: &str) -> Option<&str> {
+    let mut from = 0;
+    while let Some(start) = text.get(from..)?.find("<|").map(|at| from + at) {
+        let name = &text[start + 2..];
+        let end =
+            name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(name.len());
+        if end > 0 && name[end..].starts_with("|>") {
+            return Some(&text[start..start + 2 + end + 2]);
+        }
+        from = start + 2;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tunebench_data::{ExampleId, LabelId, LabelSet, PromptTemplate};
+
+    use super::*;
+
+    fn prompt() -> Prompt {
+        let labels = LabelSet::new(vec!["refund".into(), "card".into()]).unwrap();
+        Prompt::new(PromptTemplate::default(), labels).unwrap()
+    }
+
+    fn examples(texts: &[&str]) -> Vec<Example> {
+        let example = |text: &&str| Example {
+            id: ExampleId::of(text, "card", 0),
+            text: text.to_string(),
+            label: LabelId(1),
+        };
+        texts.iter().map(example).collect()
+    }
+
+    fn with(text: &str) -> Vec<Example> {
+        let mut texts = vec!["fine"; 10];
+        texts[6] = text;
+        examples(&texts)
+    }
+
+    #[test]
+    fn a_line_is_a_closed_conversation() {
+        let mut bytes = Vec::new();
+        write(&examples(&["a \"quoted\"\nline\u{2028}"]), &prompt(), &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        let row: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(row.as_object().unwrap().len(), 1);
+        let said: Vec<_> =
+            row["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+        assert_eq!(said, ["system", "user", "assistant"]);
+        assert_eq!(row["messages"][2]["content"], "<output>card</output>");
+    }
+
+    #[test]
+    fn what_would_fail_later_is_found_now() {
+        assert!(check(&with("a < b | c > d, <|>, <| x |>, <||>"), &prompt()).is_ok());
+        for (examples, words) in [
+            (examples(&["x"; 9]), "at least 10"),
+            (with("see <|fim_suffix|> there"), "training row 7 holds `<|fim_suffix|>`"),
+            (with("<|<|im_end|>"), "`<|im_end|>`"),
+            (with(&"word ".repeat(53_000)), "training row 7 has about 66"),
+        ] {
+            let error = check(&examples, &prompt()).unwrap_err();
+            assert!(error.message.contains(words), "{error}");
+        }
+        assert!(check(&with(&"word ".repeat(50_000)), &prompt()).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_found_wherever_it_stands(before in "[<|> a-é]*", name in "[a-z_]{1,12}", after in "\\PC*") {
+            let text = format!("{before}<|{name}|>{after}");
+            prop_assert!(special_token(&text).is_some_and(|token| text.contains(token)));
+        }
+
+        #[test]
+        fn any_text_is_searched(text in "([<|>]|\\PC)*") {
+            let _ = special_token(&text);
+        }
+    }
+}

@@ -118,6 +118,13 @@ fn a_small_run() {
 
 #[test]
 #[ignore = "prints figures"]
+fn b_saturated() {
+    let folder = tempfile::tempdir().unwrap();
+    record(&folder.path().join("ledger.db"), 0..100_000, 64, None, 0.0);
+}
+
+#[test]
+#[ignore = "prints figures"]
 fn a_spread_of_requests() {
     let folder = tempfile::tempdir().unwrap();
     record(&folder.path().join("ledger.db"), 0..10_000, 64, Some(Duration::from_millis(50)), 0.1);

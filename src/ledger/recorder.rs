@@ -252,5 +252,12 @@ async fn tell<T>(
 ) -> Result<T, LedgerError> {
     let (ack, told) = oneshot::channel();
     ops.send(op(ack)).await.map_err(|_| shared.closed())?;
-    told.await.unwrap_or_else(|_| Err(shared.closed()))
+    match told.await {
+        Ok(told) => told,
+        Err(_) => {
+            // Only a writer that ends drops an acknowledgement, and it has said why before it closes the channel.
+            ops.closed().await;
+            Err(shared.closed())
+        }
+    }
 }

@@ -47,8 +47,9 @@ pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<Connection, Ledge
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).at(path)?;
     // In WAL mode this waits for the disk at checkpoints only: see the module's header.
     connection.pragma_update(None, "synchronous", "NORMAL").at(path)?;
-    // A checkpoint waits for the disk and writes each page once, however often the log holds it.
-    connection.pragma_update(None, "wal_autocheckpoint", 4096).at(path)?;
+    // A checkpoint waits for the disk, and writes each page once however often the log holds it: rare ones (64 MB of
+    // log) cost a fifth less than the usual 4 MB.
+    connection.pragma_update(None, "wal_autocheckpoint", 16384).at(path)?;
     connection.pragma_update(None, "cache_size", -8 * 1024).at(path)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)

@@ -87,7 +87,7 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    // Known before the channel closes and the waiting acknowledgements are dropped.
+                    // Known before the channel closes, which is what those wait for whose acknowledgement is dropped.
                     let _ = self.fate.error.set(error);
                     return;
                 }

@@ -42,6 +42,12 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
+    /// Where it is reached, without user name and password; empty where there is only one place. Answers of one place
+    /// are never taken for those of another.
+    fn base_url(&self) -> String {
+        String::new()
+    }
+
     /// Whether its key is set.
     fn access(&self) -> Access {
         Access::Open

@@ -25,7 +25,7 @@ pub use confusion::{Confusion, Counts};
 pub use doubts::Doubt;
 pub use figures::{Figures, ModelFigures, Report};
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
-pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord};
+pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
 pub use mcnemar::mcnemar_exact;
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
 pub use record::{

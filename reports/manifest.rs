@@ -71,12 +71,26 @@ pub struct ModelRecord {
     /// The model versions that answered, as the provider names them, each with the number of its answers.
     #[serde(default)]
     pub answered_by: BTreeMap<String, u64>,
+    /// Tokens of all its answers, where the provider counts them.
+    #[serde(default)]
+    pub usage: Option<TokenUsage>,
     /// The fine-tuning job that made it.
     #[serde(default)]
     pub job_id: Option<String>,
     /// The hyperparameters of that job.
     #[serde(default)]
     pub hyperparameters: Value,
+}
+
+/// What the answers of a model took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TokenUsage {
+    /// Tokens sent.
+    pub input_tokens: u64,
+    /// Tokens answered.
+    pub output_tokens: u64,
+    /// What they cost in dollars, at the prices of the day; none where the price is not known.
+    pub cost_usd: Option<f64>,
 }
 
 /// Why bytes are no manifest that can be read.

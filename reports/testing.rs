@@ -61,6 +61,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
                 file,
                 description: None,
                 answered_by: [((*model).to_owned(), 4)].into(),
+                usage: None,
                 job_id: tuned_from.map(|_| "job-1".to_owned()),
                 hyperparameters: json!({ "epochs": 3 }),
             })

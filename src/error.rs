@@ -5,9 +5,11 @@ use std::io;
 use tunebench_data::DataError;
 use tunebench_providers::{ModelRef, ProviderError};
 
+use crate::budget::BudgetError;
 use crate::config::{ConfigError, Document, Step};
 use crate::evaluate::EvaluateError;
 use crate::exit;
+use crate::ledger::LedgerError;
 use crate::providers::Providers;
 use crate::results::ResultsError;
 use crate::tune::TuneError;
@@ -50,9 +52,15 @@ pub enum Error {
         /// What happened.
         error: Box<TuneError>,
     },
-    /// The test file changed while it was read.
+    /// The test file changed while it was read, or the ledger can't be read.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// The ledger can't be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A cap is set that can't be kept.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// The results folder can't be used.
     #[error(transparent)]
     Results(#[from] ResultsError),
@@ -94,8 +102,9 @@ impl Error {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Evaluate(_) | Self::Results(_) | Self::Io(_) => exit::USAGE,
+            Self::Ledger(_) | Self::Budget(_) => exit::USAGE,
             Self::Tune { error, .. } => match **error {
-                TuneError::Setting(_) | TuneError::File(_) => exit::USAGE,
+                TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
                 TuneError::Provider(_) | TuneError::Ended(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
             },
             Self::Provider { .. } => exit::INCOMPLETE,
@@ -112,11 +121,15 @@ impl Error {
             Self::Provider { error, .. } => error.hint.clone(),
             Self::Tune { error, .. } => match &**error {
                 TuneError::Provider(error) => error.hint.clone(),
+                TuneError::Ledger(error) => error.hint().map(str::to_owned),
                 TuneError::Interrupted(_) => Some("run the same command again to go on".to_owned()),
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) => None,
             },
             Self::Results(error) => error.hint(),
-            Self::Evaluate(_) | Self::Io(_) | Self::OutputClosed => None,
+            Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
+                error.hint().map(str::to_owned)
+            }
+            Self::Evaluate(_) | Self::Budget(_) | Self::Io(_) | Self::OutputClosed => None,
         }
     }
 }

@@ -5,12 +5,14 @@
 //! Data goes one way: [`project::Project`] checks configuration and data, [`run::Session`] tunes and evaluates,
 //! [`results::Results`] keeps what came out.
 
+pub mod budget;
 pub mod cancel;
 pub mod cli;
 pub mod config;
 pub mod error;
 pub mod evaluate;
 pub mod exit;
+pub mod ledger;
 pub mod project;
 mod providers;
 pub mod results;

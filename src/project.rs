@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, TestSet};
 use tunebench_providers::{BadModelRef, ModelRef, Registry, TuningSpec};
 
+use crate::budget::{Price, PriceTable};
 use crate::config::{Config, ConfigError, Document, Step};
 use crate::error::Error;
-use crate::evaluate::{Candidate, Limiter};
+use crate::evaluate::Candidate;
+use crate::evaluate::governor::{Governor, Limits};
 use crate::providers::Providers;
 use crate::tune::Tuning;
 
@@ -38,6 +40,7 @@ pub struct Project {
     /// The models, in the order of the configuration.
     pub models: Vec<Entry>,
     providers: Providers,
+    prices: PriceTable,
     label_counts: Arc<[u64]>,
     state_dir: PathBuf,
 }
@@ -48,6 +51,8 @@ pub struct Entry {
     pub base: ModelRef,
     /// What to tune it with, if it is to be tuned.
     pub tune: Option<TuningSpec>,
+    /// A model that was tuned from it elsewhere, given by its id.
+    pub tuned: Option<ModelRef>,
 }
 
 impl Project {
@@ -64,6 +69,8 @@ impl Project {
         }
         let providers = Providers::open(&config.providers, &document, registry, state_dir)?;
         let models = entries(&config, &document, &providers)?;
+        let prices = PriceTable::built_in().with_own(&config.prices);
+        let prices = prices.map_err(|error| document.error(&[Step::Key("prices")], error.to_string()))?;
 
         let folder = document.folder();
         let train_path = match (overrides.train, &config.data.train) {
@@ -112,6 +119,7 @@ impl Project {
             prompt: Arc::new(prompt),
             models,
             providers,
+            prices,
             label_counts,
             state_dir: state_dir.to_owned(),
             config,
@@ -124,27 +132,48 @@ impl Project {
     pub fn candidate(&self, model: &ModelRef) -> Result<Candidate, Error> {
         let slot =
             self.providers.get(model).ok_or_else(|| Error::unknown_provider(model, &self.providers))?;
+        let concurrency = self.config.evaluation.concurrency.get();
+        let limits = Limits::per_minute(slot.requests_per_minute, slot.tokens_per_minute, concurrency);
+        let limited = !slot.provider.in_process() || limits.requests.is_some();
         Ok(Candidate {
+            name: model.clone(),
             provider: slot.provider.clone(),
-            model: model.model().into(),
             prompt: self.prompt.clone(),
             parameters: Arc::new(self.config.evaluation.parameters()),
+            shots: Arc::default(),
             label_counts: self.label_counts.clone(),
-            concurrency: self.config.evaluation.concurrency.get(),
-            limiter: slot.requests_per_minute.map(|limit| Arc::new(Limiter::new(limit))),
+            concurrency,
+            price: self.price(&slot.kind, model),
+            governor: limited.then(|| Arc::new(Governor::new(limits))),
         })
+    }
+
+    /// What a model costs today: by the name that the user gave its provider, or by the provider's kind.
+    fn price(&self, kind: &str, model: &ModelRef) -> Option<Price> {
+        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let by_kind = format!("{kind}/{}", model.model());
+        let price = self.prices.find(&model.to_string(), today).or_else(|| self.prices.find(&by_kind, today));
+        price.cloned()
     }
 
     /// How to tune a model of the configuration; `None` if it is not to be tuned.
     pub fn tuning<'a>(&'a self, entry: &'a Entry, folder: &'a Path) -> Option<Tuning<'a>> {
+        let provider = &self.providers.get(&entry.base)?.provider;
         Some(Tuning {
-            provider: self.providers.get(&entry.base)?.provider.fine_tuning()?,
+            provider: provider.fine_tuning()?,
+            base_url: provider.base_url(),
+            in_process: provider.in_process(),
             base: &entry.base,
             spec: entry.tune.as_ref()?,
             train: self.train.as_ref()?,
             prompt: &self.prompt,
             folder,
         })
+    }
+
+    /// The database of everything that was paid for.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.state_dir.join("ledger.sqlite")
     }
 
     /// Where training files are kept.
@@ -198,10 +227,12 @@ fn entries(config: &Config, document: &Document, providers: &Providers) -> Resul
             return Err(document.error(&at("tune"), message));
         }
         let tune = model.tune.clone().map(|own| TuningSpec::new(base.model(), own, config.seed));
-        if entries.iter().any(|entry| entry.base == base && entry.tune == tune) {
+        if entries.iter().any(|e| e.base == base && e.tune == tune && model.tuned.is_none()) {
             return Err(document.error(&at("base"), format!("the model `{base}` stands twice")));
         }
-        entries.push(Entry { base, tune });
+        let tuned = model.tuned.as_ref().map(|id| ModelRef::new(base.provider(), id));
+        let tuned = tuned.transpose().map_err(|error| document.error(&at("tuned"), error.to_string()))?;
+        entries.push(Entry { base, tune, tuned });
     }
     Ok(entries)
 }

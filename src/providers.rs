@@ -1,7 +1,6 @@
 //! The providers of a project: the kinds that the program has, set up as the configuration wants them.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,16 +13,19 @@ use crate::error::Error;
 /// The settings under `[providers.NAME]` that are not the provider's own.
 const KIND: &str = "kind";
 const REQUESTS_PER_MINUTE: &str = "requests_per_minute";
+const TOKENS_PER_MINUTE: &str = "tokens_per_minute";
 
 /// Providers by name.
 pub(crate) struct Providers {
     slots: BTreeMap<String, Slot>,
 }
 
-/// A provider and its limits.
+/// A provider and its limits, which hold for each of its models.
 pub(crate) struct Slot {
     pub(crate) provider: Arc<dyn Provider>,
-    pub(crate) requests_per_minute: Option<NonZeroU32>,
+    pub(crate) kind: String,
+    pub(crate) requests_per_minute: Option<u64>,
+    pub(crate) tokens_per_minute: Option<u64>,
 }
 
 impl Providers {
@@ -58,8 +60,10 @@ impl Providers {
                 Some(Value::String(kind)) => kind,
                 Some(_) => return Err(document.error(&at(KIND), "kind must be a text")),
             };
-            let requests_per_minute = requests_per_minute(&mut settings)
-                .map_err(|message| document.error(&at(REQUESTS_PER_MINUTE), message))?;
+            let mut limit =
+                |name| per_minute(&mut settings, name).map_err(|message| document.error(&at(name), message));
+            let (requests_per_minute, tokens_per_minute) =
+                (limit(REQUESTS_PER_MINUTE)?, limit(TOKENS_PER_MINUTE)?);
             let setup = Setup::new(name, settings, state_dir.join(name)).variables(variables.clone());
             let Some(provider) = registry.create(&kind, &setup) else {
                 let error = document.error(&at(KIND), format!("unknown provider `{kind}`"));
@@ -70,7 +74,7 @@ impl Providers {
                 place.extend(error.setting.as_deref().map(Step::Key));
                 document.setting(&place, &error)
             })?;
-            slots.insert(name.to_owned(), Slot { provider, requests_per_minute });
+            slots.insert(name.to_owned(), Slot { provider, kind, requests_per_minute, tokens_per_minute });
         }
         Ok(Self { slots })
     }
@@ -102,10 +106,10 @@ fn variables(document: &Document) -> Result<BTreeMap<String, String>, ConfigErro
     dotenvy::from_path_iter(&path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
 }
 
-fn requests_per_minute(settings: &mut Map<String, Value>) -> Result<Option<NonZeroU32>, String> {
-    let Some(value) = settings.remove(REQUESTS_PER_MINUTE) else { return Ok(None) };
-    let limit = value.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
-    limit.map(Some).ok_or_else(|| format!("{REQUESTS_PER_MINUTE} must be a whole number, at least 1"))
+fn per_minute(settings: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+    let Some(value) = settings.remove(name) else { return Ok(None) };
+    let limit = value.as_u64().filter(|&limit| limit > 0);
+    limit.map(Some).ok_or_else(|| format!("{name} must be a whole number, at least 1"))
 }
 
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {

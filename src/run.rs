@@ -1,17 +1,24 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
-use tunebench_providers::{Job, ModelInfo, ModelRef};
-use tunebench_reports::{DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Run, slugs};
+use tunebench_providers::{Job, ModelRef, Usage};
+use tunebench_reports::{
+    DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage, slugs,
+};
 
+use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::evaluate::{Answers, Tally, evaluate};
+use crate::evaluate::retry::{Retries, RetryPolicy};
+use crate::evaluate::{Answers, Book, Candidate, Means, Tally, evaluate};
+use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::project::Project;
-use crate::tune::{TuneEvent, TunedModel};
+use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
 pub trait Listener: Send + Sync {
@@ -25,13 +32,18 @@ pub trait Listener: Send + Sync {
         let _ = (base, tuned);
     }
 
+    /// Requests of an earlier command that was killed may have been paid for without an answer.
+    fn in_doubt(&self, doubt: &Doubt) {
+        let _ = doubt;
+    }
+
     /// A model is being asked; told some ten times a second.
-    fn evaluating(&self, model: &ModelRef, tally: &Tally) {
+    fn evaluating(&self, model: &str, tally: &Tally) {
         let _ = (model, tally);
     }
 
     /// A model has been asked about every row, or as many as could be.
-    fn evaluated(&self, model: &ModelRef, answers: &Answers) {
+    fn evaluated(&self, model: &str, answers: &Answers) {
         let _ = (model, answers);
     }
 }
@@ -52,19 +64,71 @@ impl Subject {
     pub fn plain(model: ModelRef) -> Self {
         Self { model, tuned_from: None, job: None }
     }
+
+    /// How a report names it: the second and further answers to the same rows have a number.
+    fn name(&self, repeat: u32) -> String {
+        match repeat {
+            0 => self.model.to_string(),
+            _ => format!("{}#{}", self.model, repeat + 1),
+        }
+    }
+}
+
+/// What a command may spend, and what it asks anew.
+#[derive(Debug, Clone, Default)]
+pub struct Spending {
+    /// The most that may be spent.
+    pub caps: Caps,
+    /// Whether answers that are there already do not count.
+    pub fresh: bool,
+    /// How often each row is asked about; 0 counts as 1.
+    pub repeats: u32,
 }
 
 /// The work on one project.
 pub struct Session<'a> {
-    /// What is to be done.
-    pub project: &'a Project,
-    /// Whether it is to end early.
-    pub cancel: Cancel,
-    /// Who is told about it.
-    pub listener: Arc<dyn Listener>,
+    project: &'a Project,
+    cancel: Cancel,
+    listener: Arc<dyn Listener>,
+    spending: Spending,
+    budget: Arc<Budget>,
+    retries: Arc<Retries>,
+    ledger: OnceCell<Arc<Ledger>>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// Work that can be ended by `cancel` and is told to `listener`.
+    pub fn new(
+        project: &'a Project,
+        cancel: Cancel,
+        listener: Arc<dyn Listener>,
+        spending: Spending,
+    ) -> Self {
+        let timeout = Duration::from_secs(project.config.evaluation.timeout_seconds.get().into());
+        let retries = Retries::new(RetryPolicy { timeout, ..RetryPolicy::default() }, project.config.seed);
+        let budget = Budget::new(spending.caps);
+        let (retries, budget, ledger) = (Arc::new(retries), Arc::new(budget), OnceCell::new());
+        Self { project, cancel, listener, spending, budget, retries, ledger }
+    }
+
+    /// The ledger, opened when it is first needed: what is computed here needs none.
+    fn ledger(&self) -> Result<&Arc<Ledger>, Error> {
+        if let Some(ledger) = self.ledger.get() {
+            return Ok(ledger);
+        }
+        let path = self.project.ledger_path();
+        if let Some(folder) = path.parent() {
+            fs_err::create_dir_all(folder)?;
+        }
+        let ledger = Arc::new(Ledger::open(path)?);
+        Ok(self.ledger.get_or_init(|| ledger))
+    }
+
+    fn tune_means(&self, tuning: &Tuning<'_>) -> Result<TuneMeans<'_>, Error> {
+        let ledger = if tuning.in_process { None } else { Some(self.ledger()?.as_ref()) };
+        Ok(TuneMeans { ledger, retries: &self.retries, cancel: &self.cancel })
+    }
+
     /// Tunes every model that the configuration wants tuned, one after the other.
     pub async fn tune(&self) -> Result<Vec<TunedModel>, Error> {
         let folder = self.project.training_folder();
@@ -72,7 +136,7 @@ impl Session<'_> {
         for entry in &self.project.models {
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
             let observe = |event| self.listener.tuning(&entry.base, event);
-            let tuned = tuning.run(&self.cancel, observe).await;
+            let tuned = tuning.run(&self.tune_means(&tuning)?, observe).await;
             let tuned = tuned.map_err(|error| Error::tune(&entry.base, error))?;
             self.listener.tuned(&entry.base, &tuned);
             models.push(tuned);
@@ -89,9 +153,13 @@ impl Session<'_> {
             if subjects.iter().all(|subject| subject.model != entry.base) {
                 subjects.push(Subject::plain(entry.base.clone()));
             }
+            if let Some(model) = &entry.tuned {
+                let tuned_from = Some(entry.base.clone());
+                subjects.push(Subject { model: model.clone(), tuned_from, job: None });
+            }
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
-            let found = tuning.find().await.map_err(|error| Error::tune(&entry.base, error))?;
-            match found {
+            let found = tuning.find(&self.tune_means(&tuning)?).await;
+            match found.map_err(|error| Error::tune(&entry.base, error))? {
                 Some(TunedModel { model, job }) => {
                     subjects.push(Subject { model, tuned_from: Some(entry.base.clone()), job: Some(job) });
                 }
@@ -121,32 +189,81 @@ impl Session<'_> {
         subjects: &[Subject],
         mut save: impl FnMut(&Run) -> Result<(), Error>,
     ) -> Result<Run, Error> {
+        let candidates = self.candidates(subjects)?;
+        let recorder = match candidates.iter().any(|(_, candidate)| !candidate.provider.in_process()) {
+            true => Some(self.ledger()?.begin("eval", env!("CARGO_PKG_VERSION"))?),
+            false => None,
+        };
+        recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
         let mut run = Run { manifest: self.manifest(), evaluations: Vec::new() };
-        let names: Vec<String> = subjects.iter().map(|subject| subject.model.to_string()).collect();
-        for (subject, file) in subjects.iter().zip(slugs(&names)) {
+        let repeats = self.spending.repeats.max(1);
+        let asked: Vec<_> =
+            candidates.iter().flat_map(|c| (0..repeats).map(move |repeat| (c, repeat))).collect();
+        let names: Vec<String> = asked.iter().map(|((subject, _), repeat)| subject.name(*repeat)).collect();
+        for ((((subject, candidate), repeat), name), file) in asked.into_iter().zip(&names).zip(slugs(&names))
+        {
             if self.cancel.requested() {
                 run.manifest.complete = false;
                 break;
             }
-            let candidate = self.project.candidate(&subject.model)?;
-            // A model that does not exist is a mistake to be told before the first row.
-            let info = candidate.provider.model_info(subject.model.model()).await;
-            let info = info.map_err(|error| Error::provider(&subject.model, error))?;
-            let (listener, model) = (self.listener.clone(), subject.model.clone());
-            let observe = move |tally: &Tally| listener.evaluating(&model, tally);
-            let answers = evaluate(&candidate, &self.project.test, &self.cancel, observe).await?;
-            self.listener.evaluated(&subject.model, &answers);
-            run.manifest.complete &= answers.stopped_by.is_none() && !self.cancel.requested();
-            run.manifest.models.push(record(subject, file, info, &answers));
+            let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat).await?;
+            run.manifest.complete &= answers.halted_by.is_none() && !self.cancel.requested();
+            run.manifest.models.push(record(subject, name, file, candidate, &answers));
             run.evaluations.push(Evaluation {
-                model: subject.model.to_string(),
-                tuned_from: subject.tuned_from.as_ref().map(ToString::to_string),
+                model: name.clone(),
+                // Only the first answers are compared: the others tell how steady they are.
+                tuned_from: subject.tuned_from.as_ref().filter(|_| repeat == 0).map(ToString::to_string),
                 predictions: answers.predictions,
             });
             run.manifest.finished = Some(now());
             save(&run)?;
         }
+        if let Some(recorder) = recorder {
+            recorder.finish().await?;
+        }
         Ok(run)
+    }
+
+    fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
+        let candidates = subjects.iter().map(|subject| {
+            let candidate = self.project.candidate(&subject.model)?;
+            if !candidate.provider.in_process() {
+                self.budget.check(&subject.model.to_string(), candidate.price.as_ref())?;
+            }
+            Ok((subject, candidate))
+        });
+        candidates.collect()
+    }
+
+    async fn put_to_test(
+        &self,
+        candidate: &Candidate,
+        name: &str,
+        recorder: Option<&Recorder>,
+        repeat: u32,
+    ) -> Result<Answers, Error> {
+        let test = &self.project.test;
+        let book = match recorder.filter(|_| !candidate.provider.in_process()) {
+            Some(recorder) => {
+                let fresh = self.spending.fresh;
+                Some(Book::open(self.ledger()?, recorder, candidate, test, repeat, fresh).await?)
+            }
+            None => None,
+        };
+        let (retries, budget, cancel) = (self.retries.clone(), self.budget.clone(), self.cancel.clone());
+        let means = Means { book: book.clone(), retries, budget, cancel };
+        let (listener, shown) = (self.listener.clone(), name.to_owned());
+        let observe = move |tally: &Tally| listener.evaluating(&shown, tally);
+        let answers = evaluate(candidate, test, means, observe).await?;
+        if let (Some(book), Some(recorder)) = (book, recorder) {
+            // No score is shown that is not kept.
+            recorder.flush().await?;
+            if answers.predictions.iter().all(|prediction| prediction.is_answered()) {
+                book.settle()?;
+            }
+        }
+        self.listener.evaluated(name, &answers);
+        Ok(answers)
     }
 
     fn manifest(&self) -> Manifest {
@@ -176,13 +293,30 @@ impl Session<'_> {
     }
 }
 
-fn record(subject: &Subject, file: String, info: ModelInfo, answers: &Answers) -> ModelRecord {
+fn record(
+    subject: &Subject,
+    name: &str,
+    file: String,
+    candidate: &Candidate,
+    answers: &Answers,
+) -> ModelRecord {
+    let Usage { input, output } = answers.usage;
+    let usage = (input + output > 0).then(|| TokenUsage {
+        input_tokens: input,
+        output_tokens: output,
+        cost_usd: candidate
+            .price
+            .as_ref()
+            .and_then(|price| price.of(answers.usage))
+            .map(|cost| cost.dollars()),
+    });
     ModelRecord {
-        model: subject.model.to_string(),
+        model: name.to_owned(),
         tuned_from: subject.tuned_from.as_ref().map(ToString::to_string),
         file,
-        description: info.description,
+        description: answers.info.as_ref().and_then(|info| info.description.clone()),
         answered_by: answers.answered_by.clone(),
+        usage,
         job_id: subject.job.as_ref().map(|job| job.id.0.clone()),
         hyperparameters: subject.job.as_ref().map_or(Value::Null, |job| job.hyperparameters.clone().into()),
     }

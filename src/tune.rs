@@ -7,16 +7,22 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tunebench_data::{Dataset, Prompt};
 use tunebench_providers::{
-    FineTuning, Job, JobEvent, JobMark, JobRequest, JobStatus, ModelRef, ProviderError, Retry, SettingError,
-    TuningSpec,
+    Cause, FineTuning, Job, JobEvent, JobMark, JobRequest, JobStatus, ModelRef, ProviderError, Retry,
+    SettingError, TuningSpec,
 };
 
 use crate::cancel::Cancel;
+use crate::evaluate::retry::Retries;
+use crate::ledger::{JobNumber, Ledger, LedgerError, NewJob};
 
 /// What is to be tuned.
 pub struct Tuning<'a> {
     /// Where.
     pub provider: &'a dyn FineTuning,
+    /// Where that is reached; empty for its usual place.
+    pub base_url: String,
+    /// Whether it trains here: then its own files say all that there is to say of a job.
+    pub in_process: bool,
     /// The base model.
     pub base: &'a ModelRef,
     /// Base, hyperparameters and seed, as the provider reads them.
@@ -38,8 +44,20 @@ pub enum TuneEvent {
     Created(Job),
     /// Something happened in the job.
     Job(JobEvent),
+    /// Something to know before money is spent, such as the day on which the model will be shut down.
+    Warning(String),
     /// The provider was not reached; it will be asked again.
     Unreachable(ProviderError),
+}
+
+/// What tuning shares with the rest of a command.
+pub struct TuneMeans<'a> {
+    /// Where jobs are recorded before they are made; none for jobs that run here.
+    pub ledger: Option<&'a Ledger>,
+    /// The repeats of failed requests.
+    pub retries: &'a Retries,
+    /// Whether it is to end early.
+    pub cancel: &'a Cancel,
 }
 
 /// Why there is no tuned model.
@@ -54,6 +72,9 @@ pub enum TuneError {
     /// The provider refused or failed.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The job can't be recorded, and so must not be made.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The job ended without a model.
     #[error("job {} {}", .0.id.0, ending(.0))]
     Ended(Box<Job>),
@@ -75,37 +96,124 @@ impl Tuning<'_> {
     /// Tunes, or takes over what an earlier command began or finished.
     pub async fn run(
         &self,
-        cancel: &Cancel,
+        means: &TuneMeans<'_>,
         mut observe: impl FnMut(TuneEvent),
     ) -> Result<TunedModel, TuneError> {
-        let (file, mark) = self.prepare()?;
-        let job = match self.provider.find_job(&mark).await? {
+        let order = self.prepare()?;
+        if let Some(known) = self.on_record(means, &order.mark)? {
+            return Ok(known);
+        }
+        let (job, number) = match self.find_job(means, &order.mark).await? {
             Some(job) => {
                 observe(TuneEvent::Found(job.clone()));
-                job
+                (job, self.record(means, &order)?)
             }
-            None => {
-                let uploaded = self.provider.upload(&file).await?;
-                let job =
-                    self.provider.create_job(&JobRequest::new(self.spec.clone(), uploaded, mark)).await?;
-                observe(TuneEvent::Created(job.clone()));
-                job
-            }
+            None => self.order(means, order, &mut observe).await?,
         };
-        let job =
-            if job.status.is_final() { job } else { watch(self.provider, job, cancel, &mut observe).await? };
+        let keep = |job: &Job| match (means.ledger, number) {
+            (Some(ledger), Some(number)) => ledger.update_job(number, job),
+            _ => Ok(()),
+        };
+        keep(&job)?;
+        let job = if job.status.is_final() {
+            job
+        } else {
+            let ended = watch(self.provider, job, means.cancel, &mut observe).await?;
+            keep(&ended)?;
+            ended
+        };
         self.model_of(job)
     }
 
     /// The model that an earlier command made from the same data and settings.
-    pub async fn find(&self) -> Result<Option<TunedModel>, TuneError> {
-        let (_, mark) = self.prepare()?;
-        let job = self.provider.find_job(&mark).await?.filter(|job| job.status == JobStatus::Succeeded);
-        job.map(|job| self.model_of(job)).transpose()
+    pub async fn find(&self, means: &TuneMeans<'_>) -> Result<Option<TunedModel>, TuneError> {
+        let order = self.prepare()?;
+        if let Some(known) = self.on_record(means, &order.mark)? {
+            return Ok(Some(known));
+        }
+        let job = self.find_job(means, &order.mark).await?;
+        job.filter(|job| job.status == JobStatus::Succeeded).map(|job| self.model_of(job)).transpose()
+    }
+
+    /// Writes the training file to `path`, without a key and without a network.
+    pub fn export(&self, path: &Path) -> Result<usize, TuneError> {
+        let order = self.prepare()?;
+        fs_err::copy(&order.file, path)?;
+        Ok(self.train.examples.len())
+    }
+
+    /// A job that the ledger knows to have succeeded needs no provider to be asked.
+    fn on_record(&self, means: &TuneMeans<'_>, mark: &JobMark) -> Result<Option<TunedModel>, TuneError> {
+        let Some(ledger) = means.ledger else { return Ok(None) };
+        let records = ledger.jobs_with_mark(mark)?.into_iter().filter(|record| {
+            record.status == Some(JobStatus::Succeeded)
+                && (record.order.provider == self.base.provider() && record.order.base_url == self.base_url)
+        });
+        for record in records {
+            let (Some(id), tuned_model) = (record.id, record.tuned_model) else { continue };
+            let mut job = Job::new(id, JobStatus::Succeeded, record.order.base);
+            (job.mark, job.tuned_model) = (Some(record.order.mark), tuned_model);
+            job.hyperparameters = record.order.hyperparameters;
+            return self.model_of(job).map(Some);
+        }
+        Ok(None)
+    }
+
+    async fn find_job(&self, means: &TuneMeans<'_>, mark: &JobMark) -> Result<Option<Job>, TuneError> {
+        Ok(means.retries.run(0, || async { patiently(self.provider.find_job(mark).await) }).await?)
+    }
+
+    fn record(&self, means: &TuneMeans<'_>, order: &Order) -> Result<Option<JobNumber>, TuneError> {
+        let Some(ledger) = means.ledger else { return Ok(None) };
+        Ok(Some(ledger.plan_job(&NewJob {
+            mark: order.mark.clone(),
+            provider: self.base.provider().to_owned(),
+            base_url: self.base_url.clone(),
+            base: self.spec.base.clone(),
+            hyperparameters: self.spec.hyperparameters.clone(),
+            seed: self.spec.seed,
+            training_sha256: order.sha256.clone(),
+        })?))
+    }
+
+    /// Uploads the training file and makes the job. Before each attempt to make it, also the second, it is looked
+    /// for: an order whose answer was lost may well have arrived.
+    async fn order(
+        &self,
+        means: &TuneMeans<'_>,
+        order: Order,
+        observe: &mut impl FnMut(TuneEvent),
+    ) -> Result<(Job, Option<JobNumber>), TuneError> {
+        let Self { provider, spec, .. } = self;
+        let retries = means.retries;
+        let warnings = retries.run(0, || async { patiently(provider.preflight(spec).await) }).await?;
+        warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
+        let number = self.record(means, &order)?;
+        let file = retries.run(0, || async { patiently(provider.upload(&order.file).await) }).await?;
+        let request = JobRequest::new((*spec).clone(), file, order.mark);
+        let make = || async {
+            match patiently(provider.find_job(&request.mark).await)? {
+                Some(job) => Ok(job),
+                None => patiently(provider.create_job(&request).await),
+            }
+        };
+        match retries.run(0, make).await {
+            Ok(job) => {
+                observe(TuneEvent::Created(job.clone()));
+                Ok((job, number))
+            }
+            Err(error) => {
+                // Refused for good, it was never made; after anything else it may have been.
+                if let (Some(ledger), Some(number), Retry::Never) = (means.ledger, number, error.retry) {
+                    ledger.forget_job(number)?;
+                }
+                Err(error.into())
+            }
+        }
     }
 
     /// Checks everything that can be checked here, writes the training file, and names the job.
-    fn prepare(&self) -> Result<(PathBuf, JobMark), TuneError> {
+    fn prepare(&self) -> Result<Order, TuneError> {
         self.provider.check(self.spec, &self.train.examples, self.prompt)?;
         fs_err::create_dir_all(self.folder)?;
         let mut file = tempfile::NamedTempFile::new_in(self.folder)?;
@@ -116,7 +224,7 @@ impl Tuning<'_> {
         let mark = self.mark(&content);
         let path = self.folder.join(format!("{}.jsonl", mark.0));
         file.persist(&path).map_err(|error| error.error)?;
-        Ok((path, mark))
+        Ok(Order { file: path, mark, sha256: hex(&content) })
     }
 
     /// Equal training files, bases, hyperparameters and seeds have equal marks.
@@ -132,7 +240,7 @@ impl Tuning<'_> {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        JobMark(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        JobMark(hex(&hash.finalize()[..16]))
     }
 
     fn model_of(&self, job: Job) -> Result<TunedModel, TuneError> {
@@ -174,6 +282,28 @@ pub async fn watch(
             () = cancel.wait() => return Err(TuneError::Interrupted(Box::new(job))),
         }
     }
+}
+
+/// A job as it is to be ordered.
+struct Order {
+    file: PathBuf,
+    mark: JobMark,
+    /// Of the training file.
+    sha256: String,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// There is no governor here to wait out a refusal for the rate: it is tried again like any failure that passes.
+fn patiently<T>(result: Result<T, ProviderError>) -> Result<T, ProviderError> {
+    result.map_err(|mut error| {
+        if error.cause == Cause::RateLimit {
+            error.cause = Cause::Server;
+        }
+        error
+    })
 }
 
 /// A failed look at a job is no failed job.

@@ -253,6 +253,13 @@ impl Provider for OpenAiProvider {
         known.collect()
     }
 
+    fn base_url(&self) -> String {
+        let mut url = self.connection.settings.base_url.clone();
+        // Neither can fail for an address that has a host, and such addresses alone are taken.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        url.into()
+    }
+
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
         self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning)
     }

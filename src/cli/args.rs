@@ -1,10 +1,13 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use tunebench_providers::ModelRef;
+
+use crate::budget::{Caps, Cost};
+use crate::run::Spending;
 
 /// Fine-tune a text classifier at any provider, and prove from paired data that it is better than the model it
 /// replaces.
@@ -65,6 +68,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
         #[command(flatten)]
+        spending: SpendingArgs,
+        #[command(flatten)]
         output: OutputArgs,
     },
     /// Fine-tune the models that the configuration wants tuned
@@ -73,6 +78,9 @@ pub(crate) enum Command {
     Tune {
         #[command(flatten)]
         data: DataArgs,
+        /// Only write the training files, in each provider's own format, into this folder; needs no key
+        #[arg(long, value_name = "DIR")]
+        export_only: Option<PathBuf>,
         /// Print the tuned models as JSON
         #[arg(long)]
         json: bool,
@@ -83,6 +91,8 @@ pub(crate) enum Command {
         models: Vec<ModelRef>,
         #[command(flatten)]
         data: DataArgs,
+        #[command(flatten)]
+        spending: SpendingArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -146,6 +156,38 @@ pub(crate) struct DataArgs {
     /// Requests in flight at once, for each model
     #[arg(long, value_name = "N", env = "TUNEBENCH_CONCURRENCY")]
     pub(crate) concurrency: Option<NonZeroUsize>,
+}
+
+/// What may be spent, and what is asked anew.
+#[derive(Debug, Args)]
+pub(crate) struct SpendingArgs {
+    /// The most to spend on answers, in dollars; at the cap the run ends as incomplete
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub(crate) max_cost: Option<Cost>,
+
+    /// The most requests to send
+    #[arg(long, value_name = "N")]
+    pub(crate) max_requests: Option<u64>,
+
+    /// Ask again for answers that are in the ledger already
+    #[arg(long)]
+    pub(crate) fresh: bool,
+
+    /// Ask about every row so many times; the answers are reported apart
+    #[arg(long, value_name = "K", default_value = "1")]
+    pub(crate) repeat: NonZeroU32,
+}
+
+impl SpendingArgs {
+    pub(crate) fn spending(&self) -> Spending {
+        let caps = Caps { max_cost: self.max_cost, max_requests: self.max_requests };
+        Spending { caps, fresh: self.fresh, repeats: self.repeat.get() }
+    }
+}
+
+fn dollars(text: &str) -> Result<Cost, String> {
+    let cost = text.parse().ok().and_then(Cost::from_dollars);
+    cost.ok_or_else(|| "an amount in dollars, such as 2.50".to_owned())
 }
 
 /// Where results go.

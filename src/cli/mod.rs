@@ -19,7 +19,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::project::{Overrides, Project};
 use crate::providers::Providers;
-use crate::run::Session;
+use crate::run::{Session, Spending};
 use args::{Cli, Command, DataArgs, Global};
 use output::Printer;
 use progress::Progress;
@@ -51,17 +51,23 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let open = |data: DataArgs| open(global, data, registry);
     let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
-        Command::Run { data, output } => {
+        Command::Run { data, spending, output } => {
             let project = open(data)?;
-            runtime.block_on(eval::run(&session(&project, printer), &output, printer))
+            let session = session(&project, spending.spending(), printer);
+            runtime.block_on(eval::run(&session, &output, printer))
         }
-        Command::Tune { data, json } => {
-            let project = open(data)?;
-            runtime.block_on(tune::tune(&session(&project, printer), json, printer))
+        Command::Tune { data, export_only: Some(folder), json: _ } => {
+            tune::export(&open(data)?, &folder, printer)
         }
-        Command::Eval { models, data, output } => {
+        Command::Tune { data, export_only: None, json } => {
             let project = open(data)?;
-            runtime.block_on(eval::eval(&session(&project, printer), models, &output, printer))
+            let session = session(&project, Spending::default(), printer);
+            runtime.block_on(tune::tune(&session, json, printer))
+        }
+        Command::Eval { models, data, spending, output } => {
+            let project = open(data)?;
+            let session = session(&project, spending.spending(), printer);
+            runtime.block_on(eval::eval(&session, models, &output, printer))
         }
         Command::Report { output } => report::report(&output, printer),
         Command::Jobs { command } => {
@@ -83,9 +89,9 @@ fn open(global: &Global, data: DataArgs, registry: &Registry) -> Result<Project,
     Project::open(&global.config, overrides, registry, &global.state)
 }
 
-fn session(project: &Project, printer: Printer) -> Session<'_> {
+fn session(project: &Project, spending: Spending, printer: Printer) -> Session<'_> {
     let progress = Arc::new(Progress::new(printer));
-    Session { project, cancel: cancel(&progress), listener: progress }
+    Session::new(project, cancel(&progress), progress, spending)
 }
 
 fn cancel(progress: &Arc<Progress>) -> Cancel {

@@ -7,7 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tunebench_providers::{JobEvent, ModelRef, TrainingProgress};
 
 use super::output::Printer;
-use crate::evaluate::{Answers, Tally};
+use crate::budget::Cost;
+use crate::evaluate::{Answers, Halt, Tally};
+use crate::ledger::Doubt;
 use crate::run::Listener;
 use crate::tune::{TuneEvent, TunedModel};
 
@@ -109,6 +111,7 @@ impl Listener for Progress {
             TuneEvent::Found(job) => self.say(&format!("{title}: going on with job {}", job.id.0)),
             TuneEvent::Created(job) => self.say(&format!("{title}: job {}", job.id.0)),
             TuneEvent::Job(event) => self.job_event(base, event),
+            TuneEvent::Warning(text) => self.printer.warn(&format!("{base}: {text}")),
             TuneEvent::Unreachable(error) => self.say(&format!("{title}: {error}; asking again")),
         }
     }
@@ -118,14 +121,25 @@ impl Listener for Progress {
         self.printer.note(&format!("tuned {base}: {} ({})", tuned.model, seconds(took)));
     }
 
-    fn evaluating(&self, model: &ModelRef, tally: &Tally) {
+    fn in_doubt(&self, doubt: &Doubt) {
+        let Doubt { run, target, requests } = doubt;
+        self.printer.warn(&format!(
+            "run {} ended while {requests} requests to {}/{} were under way: they may be paid for twice",
+            run.as_str(),
+            target.provider,
+            target.model
+        ));
+    }
+
+    fn evaluating(&self, model: &str, tally: &Tally) {
         let title = format!("asking {model}");
         let (done, total) = (tally.done(), tally.total);
         let line = self.with(&title, |current| {
             let rate = done as f64 / current.started.elapsed().as_secs_f64().max(1e-3);
             current.bar.set_length(total as u64);
             current.bar.set_position(done as u64);
-            let message = format!("{rate:.0} rows/s, {}", left(current, done as u64, total as u64));
+            let message =
+                format!("{rate:.0} rows/s, {}{}", left(current, done as u64, total as u64), spent(tally));
             current.bar.set_message(message.clone());
             is_due(current, false).then(|| format!("{title}: {done} of {total} rows, {message}"))
         });
@@ -134,23 +148,31 @@ impl Listener for Progress {
         }
     }
 
-    fn evaluated(&self, model: &ModelRef, answers: &Answers) {
+    fn evaluated(&self, model: &str, answers: &Answers) {
         let took = self.end(&format!("asking {model}"));
         let rows = answers.predictions.len();
         let answered = answers.predictions.iter().filter(|prediction| prediction.is_answered()).count();
         let of = if answered == rows { String::new() } else { format!(" of {rows}") };
-        self.printer.note(&format!("asked {model}: {answered}{of} rows in {}", seconds(took)));
+        let known = match answers.tally.known {
+            0 => String::new(),
+            known => format!(", {known} of them from the ledger"),
+        };
+        self.printer.note(&format!(
+            "asked {model}: {answered}{of} rows in {}{known}{}",
+            seconds(took),
+            spent(&answers.tally)
+        ));
         if let Some((count, first)) = &answers.failures {
-            let rows = if *count == 1 {
-                "1 request failed"
-            } else {
-                &format!("{count} requests failed, the first one")
-            };
+            let rows =
+                if *count == 1 { "1 row failed" } else { &format!("{count} rows failed, the first one") };
             self.printer.warn(&format!("{model}: {rows}: {first}"));
-            if let Some(hint) = &first.hint {
-                self.printer.hint(hint);
-            }
         }
+        if let Some(halt) = &answers.halted_by {
+            self.printer.warn(&format!("{model}: ended early: {halt}"));
+        }
+        let hint = answers.halted_by.as_ref().and_then(Halt::hint);
+        let hint = hint.or_else(|| answers.failures.as_ref().and_then(|(_, first)| first.hint.clone()));
+        hint.iter().for_each(|hint| self.printer.hint(hint));
         for note in &answers.notes {
             self.printer.note(&format!("  {model}: {}", note.escape_debug()));
         }
@@ -158,6 +180,11 @@ impl Listener for Progress {
             self.printer.note(&format!("  an answer that names no label: {}", sample.escape_debug()));
         }
     }
+}
+
+/// What the command has cost so far, if anything.
+fn spent(tally: &Tally) -> String {
+    if tally.spent == Cost::ZERO { String::new() } else { format!(", {}", tally.spent) }
 }
 
 fn console_is_terminal() -> bool {

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use tunebench_data::{Format, PromptTemplate, Source};
 use tunebench_providers::{AnswerMode, Parameters};
 
+use crate::budget::PriceEntry;
+
 pub use locate::{ConfigError, Document, Step, nearest};
 
 /// A project: which data, which prompt, which models.
@@ -24,9 +26,13 @@ pub struct Config {
     /// How answers are obtained.
     #[serde(default)]
     pub evaluation: Evaluation,
-    /// Settings of providers, by name. `kind` and `requests_per_minute` are read here, all else by the provider.
+    /// Settings of providers, by name. `kind`, `requests_per_minute` and `tokens_per_minute` are read here, all else
+    /// by the provider.
     #[serde(default)]
     pub providers: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    /// Prices in dollars for a million tokens, by `provider/model`, instead of those that the program knows.
+    #[serde(default)]
+    pub prices: BTreeMap<String, PriceEntry>,
     /// The models to compare; at least one.
     #[serde(default, rename = "model")]
     pub models: Vec<Model>,
@@ -125,6 +131,8 @@ pub struct Evaluation {
     pub max_output_tokens: Option<NonZeroU32>,
     /// Whether to ask for probabilities, where a model gives them.
     pub probabilities: bool,
+    /// After how many seconds a request without an answer is given up and tried again.
+    pub timeout_seconds: NonZeroU32,
 }
 
 impl Evaluation {
@@ -150,6 +158,7 @@ impl Default for Evaluation {
             temperature,
             max_output_tokens: None,
             probabilities,
+            timeout_seconds: NonZeroU32::new(60).expect("60 is not zero"),
         }
     }
 }
@@ -162,6 +171,8 @@ pub struct Model {
     pub base: String,
     /// Asks for a fine-tuned model; holds the provider's hyperparameters.
     pub tune: Option<serde_json::Map<String, serde_json::Value>>,
+    /// A model that was tuned from the base before, by its id at the same provider.
+    pub tuned: Option<String>,
 }
 
 fn default_seed() -> u64 {

@@ -39,7 +39,8 @@ impl Book {
             parameters: &*candidate.parameters,
             answer: "",
         };
-        let task = CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "").messages();
+        let task =
+            CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "").messages();
         let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(&task[..1]);
         let scope = prefix.scope(&[test.sha256().as_bytes(), &repeat.to_le_bytes()]);
         let floor: Floor = if fresh { ledger.freshen(&scope)? } else { ledger.floor(&scope)? };

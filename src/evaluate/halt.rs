@@ -23,7 +23,9 @@ impl Halt {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Provider(error) => error.hint.clone(),
-            Self::Budget(_) => Some("run the same command again with a higher cap; what was answered is kept".into()),
+            Self::Budget(_) => {
+                Some("run the same command again with a higher cap; what was answered is kept".into())
+            }
             Self::Ledger(error) => error.hint().map(str::to_owned),
         }
     }

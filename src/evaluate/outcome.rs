@@ -32,7 +32,8 @@ pub(super) fn of_completion(prompt: &Prompt, mode: AnswerMode, completion: &Comp
 /// The probability that the model gives to its own answer.
 pub(super) fn probability(answer: Answer, completion: &Completion) -> Option<Probability> {
     let Answer::Label(label) = answer else { return None };
-    completion.probabilities.as_ref()?.get(label.index()).copied().and_then(Probability::new)
+    let of_all = completion.probabilities.as_ref().and_then(|all| all.get(label.index()).copied());
+    of_all.or(completion.label_probability).and_then(Probability::new)
 }
 
 /// Why a row has no answer.

@@ -103,7 +103,8 @@ impl Work {
             lock(&self.found).halted_by.get_or_insert(halt);
         }
         if lock(&self.found).halted_by.is_some() {
-            return self.record(&row, unanswered(row.example.id, row.example.label, UnansweredKind::NotAsked));
+            return self
+                .record(&row, unanswered(row.example.id, row.example.label, UnansweredKind::NotAsked));
         }
         let request = self.request(&row.example);
         let failed = |kind| unanswered(row.example.id, row.example.label, kind);

@@ -9,7 +9,7 @@ use super::ContentKey;
 
 /// The columns of an answer that [`Packed::read`] reads, in its order.
 pub(super) const COLUMNS: &str =
-    "asked, latency, input, output, finish, text, version, probabilities, note, seal";
+    "asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal";
 
 /// An answer that the ledger holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,7 @@ pub(super) struct Packed {
     pub(super) text: String,
     pub(super) version: Option<String>,
     pub(super) probabilities: Option<Vec<u8>>,
+    pub(super) label_probability: Option<f64>,
     pub(super) note: Option<String>,
 }
 
@@ -51,6 +52,8 @@ impl Packed {
                 .probabilities
                 .as_ref()
                 .map(|values| values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            // SQLite has no number that is none: such a probability counts as not given.
+            label_probability: completion.label_probability.map(f64::from).filter(|p| !p.is_nan()),
             note: completion.note.clone(),
         }
     }
@@ -66,9 +69,10 @@ impl Packed {
             text: row.get(5)?,
             version: row.get(6)?,
             probabilities: row.get(7)?,
-            note: row.get(8)?,
+            label_probability: row.get(8)?,
+            note: row.get(9)?,
         };
-        let seal: i64 = row.get(9)?;
+        let seal: i64 = row.get(10)?;
         Ok((seal == packed.seal(key)).then_some(packed))
     }
 
@@ -77,7 +81,8 @@ impl Packed {
     pub(super) fn seal(&self, key: &ContentKey) -> i64 {
         let mut hash = Sha256::new();
         hash.update(key.0);
-        for number in [Some(self.asked), Some(self.latency.into()), self.input, self.output] {
+        let probability = self.label_probability.map(|p| p.to_bits().cast_signed());
+        for number in [Some(self.asked), Some(self.latency.into()), self.input, self.output, probability] {
             hash.update([u8::from(number.is_some())]);
             hash.update(number.unwrap_or(0).to_le_bytes());
         }
@@ -106,6 +111,7 @@ impl Packed {
         };
         completion.model_version = self.version;
         completion.note = self.note;
+        completion.label_probability = self.label_probability.map(|p| p as f32);
         completion.probabilities = match self.probabilities {
             Some(bytes) => {
                 let (values, []) = bytes.as_chunks() else { return None };

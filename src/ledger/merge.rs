@@ -148,12 +148,12 @@ fn counts(
 
 /// The answer that is here stays, unless somewhere a floor lies between the two.
 const ANSWER: &str = "INSERT INTO answers
-    (key, target, run, asked, latency, input, output, finish, text, version, probabilities, note, seal)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (key, target, run, asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET target = excluded.target, run = excluded.run, asked = excluded.asked,
         latency = excluded.latency, input = excluded.input, output = excluded.output, finish = excluded.finish,
         text = excluded.text, version = excluded.version, probabilities = excluded.probabilities,
-        note = excluded.note, seal = excluded.seal
+        label_probability = excluded.label_probability, note = excluded.note, seal = excluded.seal
     WHERE EXISTS (SELECT 1 FROM floors WHERE answers.asked < floor AND excluded.asked >= floor)";
 
 fn answer(
@@ -163,13 +163,24 @@ fn answer(
     other: &Path,
     numbers: &Numbers,
 ) -> Result<u64, LedgerError> {
-    let key = ContentKey(row.get(10).at(other)?);
-    let (run, target) = numbers.of(row, 12, 11, other)?;
+    let key = ContentKey(row.get(11).at(other)?);
+    let (run, target) = numbers.of(row, 13, 12, other)?;
     let Some(packed) = Packed::read(row, &key).at(other)? else {
         let detail = format!("the answer {key} is not what was written");
         return Err(LedgerError::Damaged { path: other.to_owned(), detail });
     };
-    let Packed { asked, latency, input, output, finish, text, version, probabilities, note } = &packed;
+    let Packed {
+        asked,
+        latency,
+        input,
+        output,
+        finish,
+        text,
+        version,
+        probabilities,
+        label_probability,
+        note,
+    } = &packed;
     let added = here.prepare_cached(ANSWER).and_then(|mut insert| {
         insert.execute(params![
             key.0,
@@ -183,6 +194,7 @@ fn answer(
             text,
             version,
             probabilities,
+            label_probability,
             note,
             packed.seal(&key)
         ])

@@ -36,6 +36,7 @@ CREATE TABLE answers (
     text TEXT NOT NULL,
     version TEXT,
     probabilities BLOB,
+    label_probability REAL,
     note TEXT,
     seal INTEGER NOT NULL
 ) STRICT;

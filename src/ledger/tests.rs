@@ -82,12 +82,14 @@ fn completion() -> impl Strategy<Value = Completion> {
     let usage = prop::option::of(any::<(u64, u64)>().prop_map(|(input, output)| Usage { input, output }));
     let probabilities = prop::option::of(prop::collection::vec(any::<f32>(), 0..20));
     let words = || prop::option::of(any::<String>());
-    (any::<String>(), finish, usage, words(), probabilities, words()).prop_map(
-        |(text, finish, usage, version, probabilities, note)| {
+    let alone = prop::option::of(0.0f32..=1.0);
+    (any::<String>(), finish, usage, words(), probabilities, alone, words()).prop_map(
+        |(text, finish, usage, version, probabilities, alone, note)| {
             let mut completion = Completion::new(text).finish(finish);
             completion.usage = usage;
             completion.model_version = version;
             completion.probabilities = probabilities;
+            completion.label_probability = alone;
             completion.note = note;
             completion
         },

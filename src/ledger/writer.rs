@@ -143,13 +143,13 @@ fn changes(totals: &Totals) -> u64 {
 const INTEND: &str = "INSERT OR REPLACE INTO intents (run, slot, target, floor, key) VALUES (?, ?, ?, ?, ?)";
 /// The first answer to a key is the final one, whoever gives it. Only a floor lets another take its place, once.
 const ANSWER: &str = "INSERT INTO answers
-    (key, target, run, asked, latency, input, output, finish, text, version, probabilities, note, seal)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (key, target, run, asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET target = excluded.target, run = excluded.run, asked = excluded.asked,
         latency = excluded.latency, input = excluded.input, output = excluded.output, finish = excluded.finish,
         text = excluded.text, version = excluded.version, probabilities = excluded.probabilities,
-        note = excluded.note, seal = excluded.seal
-    WHERE answers.asked < ?14";
+        label_probability = excluded.label_probability, note = excluded.note, seal = excluded.seal
+    WHERE answers.asked < ?15";
 const FAIL: &str = "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
     ON CONFLICT DO UPDATE SET count = count + 1, last = excluded.last";
 const WITHDRAW: &str = "DELETE FROM intents WHERE run = ? AND slot = ?";
@@ -171,8 +171,18 @@ fn write(
                 done.push(Done::Plain(ack));
             }
             Op::Answer { target, floor, key, answer } => {
-                let Packed { asked, latency, input, output, finish, text, version, probabilities, note } =
-                    &*answer;
+                let Packed {
+                    asked,
+                    latency,
+                    input,
+                    output,
+                    finish,
+                    text,
+                    version,
+                    probabilities,
+                    label_probability,
+                    note,
+                } = &*answer;
                 answered.execute(params![
                     key.0,
                     target,
@@ -185,6 +195,7 @@ fn write(
                     text,
                     version,
                     probabilities,
+                    label_probability,
                     note,
                     answer.seal(&key),
                     floor

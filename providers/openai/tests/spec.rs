@@ -40,6 +40,8 @@ async fn all_that_goes_over_the_wire_fits_the_description() {
     };
     let mut schemas =
         Schemas { description: serde_json::from_str(&text).unwrap(), compiled: BTreeMap::new() };
+    let nonsense = json!({"model": "gpt-4.1", "messages": "none"});
+    assert!(!schemas.faults("CreateChatCompletionRequest", &nonsense).is_empty(), "the check checks nothing");
     let fake = FakeOpenAi::start().unwrap();
     everything(&fake).await;
     let exchanges = fake.recorded();

@@ -154,12 +154,12 @@ async fn answer(
     if let Some(control) = path.strip_prefix("/_fake/") {
         return controlled(&shared, control, request).await;
     }
-    shared.recorder.began(format!("{} {}", request.method(), template(&path)));
+    let id = shared.recorder.began(format!("{} {}", request.method(), template(&path)));
     let call = match read(&shared, request).await {
         Ok(call) => call,
         Err(reply) => {
             shared.recorder.ended(reply.status, || exchange(None, &reply));
-            return respond(reply, 0, begun);
+            return respond(reply, id, begun);
         }
     };
     let met = lock(&shared.faults).meet(&format!("{} {}", call.method, call.path));
@@ -176,7 +176,6 @@ async fn answer(
     }
     let reset = cutter.0.load(Ordering::Acquire) == RESET;
     shared.recorder.ended(if reset { 0 } else { reply.status }, || exchange(Some(&call), &reply));
-    let id = shared.recorder.stats().total();
     respond(reply, id, begun)
 }
 

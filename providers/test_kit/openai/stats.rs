@@ -69,6 +69,7 @@ pub struct Exchange {
 #[derive(Default)]
 struct Kept {
     stats: Stats,
+    begun: u64,
     at_once: u64,
     bodies: HashSet<u64>,
     exchanges: Vec<Exchange>,
@@ -89,11 +90,14 @@ impl Recorder {
         lock(&self.kept).stats.connections += 1;
     }
 
-    pub(super) fn began(&self, request: String) {
+    /// Counts a request and gives its number, from 1.
+    pub(super) fn began(&self, request: String) -> u64 {
         let mut kept = lock(&self.kept);
+        kept.begun += 1;
         *kept.stats.requests.entry(request).or_default() += 1;
         kept.at_once += 1;
         kept.stats.most_at_once = kept.stats.most_at_once.max(kept.at_once);
+        kept.begun
     }
 
     pub(super) fn prompted(&self, body: &[u8]) {

@@ -217,6 +217,15 @@ mod tests {
     }
 
     #[test]
+    fn https_works_or_says_what_is_missing() {
+        let url = Url::parse("https://api.example/v1").unwrap();
+        match Http::new(&url).request(Method::GET, url, CONNECT_TIMEOUT) {
+            Ok(request) => assert_eq!(request.build().unwrap().url().scheme(), "https"),
+            Err(error) => assert!(error.hint.unwrap().contains("SSL_CERT_FILE"), "{}", error.message),
+        }
+    }
+
+    #[test]
     fn messages_are_one_short_line() {
         assert_eq!(one_line(" <html>\r\n <b>\u{1b}[31mno</b>"), "<html> <b>[31mno</b>");
         let long = one_line(&"é".repeat(1_000));

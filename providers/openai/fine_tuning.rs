@@ -98,7 +98,11 @@ impl Tuning {
     }
 
     /// What the calendar says of tuning `base`, where its dates are OpenAI's.
-    fn check_dates(&self, base: &str, shutdown: Option<Date>) -> Result<Vec<String>, ProviderError> {
+    pub(super) fn check_dates(
+        &self,
+        base: &str,
+        shutdown: Option<Date>,
+    ) -> Result<Vec<String>, ProviderError> {
         let today = (self.today)();
         let settings = &self.connection.settings;
         let instead = format!(

@@ -21,6 +21,8 @@ mod loss_curve;
 mod models;
 mod responses;
 mod settings;
+#[cfg(all(test, feature = "test-kit"))]
+mod tests;
 mod training_file;
 
 use std::collections::{BTreeSet, HashMap};
@@ -51,7 +53,7 @@ pub struct OpenAiProvider {
 enum Failure {
     Error(ProviderError),
     /// The model does not take a parameter without which the request asks the same.
-    Refused(Droppable, String, ProviderError),
+    Refused(Box<(Droppable, String, ProviderError)>),
 }
 
 impl From<ProviderError> for Failure {
@@ -154,7 +156,7 @@ impl OpenAiProvider {
         }
         let error = self.connection.error(answer, about);
         match refused_parameter(answer.status, &said, body) {
-            Some((parameter, name)) => Err(Failure::Refused(parameter, name, error)),
+            Some((parameter, name)) => Err(Failure::Refused(Box::new((parameter, name, error)))),
             None if said.param.as_deref().is_some_and(|param| param.starts_with("response_format")) => {
                 Err(error.hint("the model takes no schema for answers: set `answer = \"tag\"`").into())
             }
@@ -192,7 +194,7 @@ impl Provider for OpenAiProvider {
         let (parameter, name, error) = match self.ask(api, &body, request).await {
             Ok(completion) => return Ok(completion),
             Err(Failure::Error(error)) => return Err(error),
-            Err(Failure::Refused(parameter, name, error)) => (parameter, name, error),
+            Err(Failure::Refused(refused)) => *refused,
         };
         self.remember(&request.model, parameter);
         let healed = self.body(api, request)?;
@@ -204,7 +206,8 @@ impl Provider for OpenAiProvider {
                 Ok(completion.note(format!("`{}` does not take `{name}`: left out", request.model)))
             }
             Err(Failure::Error(error)) => Err(error),
-            Err(Failure::Refused(parameter, _, error)) => {
+            Err(Failure::Refused(refused)) => {
+                let (parameter, _, error) = *refused;
                 // The next request leaves this one out as well, so there are only so many failures of this kind.
                 self.remember(&request.model, parameter);
                 let after = Some(std::time::Duration::ZERO);

@@ -1,0 +1,282 @@
+//! What goes wrong, where and how often.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::Reply;
+
+/// How long a limited request is told to wait.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Hint {
+    /// Not at all.
+    None,
+    /// `retry-after` in seconds; a fraction is written as one.
+    Seconds(f64),
+    /// `retry-after-ms`.
+    Millis(u64),
+    /// `retry-after` as a date, so far from now, rounded up to a second.
+    Date(Duration),
+}
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An error with this status, worded as the service does.
+    Status(u16),
+    /// 429 `rate_limit_exceeded`.
+    RateLimited(Hint),
+    /// 429 `insufficient_quota`: the bill is not paid.
+    Billing,
+    /// 401 `invalid_api_key`.
+    BadKey,
+    /// 403 `training_not_available`.
+    TrainingNotAvailable,
+    /// 429 `daily_rate_limit_exceeded`.
+    DailyLimit,
+    /// Any status and JSON.
+    Answer(u16, Value),
+    /// The connection is reset before a byte is answered.
+    Reset,
+    /// The connection is cut in the middle of the body.
+    Cut,
+    /// A whole answer with half of its JSON.
+    Half,
+    /// Nothing for so long, and then the answer.
+    Stall(Duration),
+    /// A web page with this status, as proxies send.
+    Html(u16),
+}
+
+/// A fault, where it shows and how often.
+///
+/// As JSON, for `POST /_fake/faults`:
+/// `{"fault": "status", "status": 500, "on": "/chat/", "times": 2, "every": 3, "after_work": true}`. The names of
+/// faults are those of [`Fault`] in `snake_case`; `status` goes with `status` and `html`, `ms` with `stall`, and one of
+/// `seconds`, `ms`, `date_seconds` with `rate_limited`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failing {
+    pub(super) fault: Fault,
+    path: String,
+    times: Option<u64>,
+    every: u64,
+    pub(super) after_work: bool,
+    seen: u64,
+}
+
+impl Failing {
+    /// Shows at every request from now on.
+    pub fn new(fault: Fault) -> Self {
+        Self { fault, path: String::new(), times: None, every: 1, after_work: false, seen: 0 }
+    }
+
+    /// Shows only where method and path, as in `POST /v1/chat/completions`, hold this text.
+    #[must_use]
+    pub fn on(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Shows so many times, and then no more.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Shows only at each `every`-th request that fits.
+    #[must_use]
+    pub fn every(mut self, every: u64) -> Self {
+        self.every = every.max(1);
+        self
+    }
+
+    /// Does what was asked before it goes wrong, as when an answer gets lost.
+    #[must_use]
+    pub fn after_work(mut self) -> Self {
+        self.after_work = true;
+        self
+    }
+
+    /// Reads the JSON form.
+    pub(super) fn read(value: &Value) -> Option<Self> {
+        let number = |name: &str| value.get(name)?.as_f64();
+        let whole = |name: &str| value.get(name)?.as_u64();
+        let status = || u16::try_from(whole("status")?).ok();
+        let fault = match value.get("fault")?.as_str()? {
+            "status" => Fault::Status(status()?),
+            "rate_limited" => {
+                Fault::RateLimited(match (number("seconds"), whole("ms"), whole("date_seconds")) {
+                    (Some(seconds), ..) => Hint::Seconds(seconds),
+                    (_, Some(ms), _) => Hint::Millis(ms),
+                    (_, _, Some(seconds)) => Hint::Date(Duration::from_secs(seconds)),
+                    _ => Hint::None,
+                })
+            }
+            "billing" => Fault::Billing,
+            "bad_key" => Fault::BadKey,
+            "training_not_available" => Fault::TrainingNotAvailable,
+            "daily_limit" => Fault::DailyLimit,
+            "answer" => Fault::Answer(status()?, value.get("body")?.clone()),
+            "reset" => Fault::Reset,
+            "cut" => Fault::Cut,
+            "half" => Fault::Half,
+            "stall" => Fault::Stall(Duration::from_millis(whole("ms")?)),
+            "html" => Fault::Html(status()?),
+            _ => return None,
+        };
+        let mut failing = Self::new(fault).on(value.get("on").and_then(Value::as_str).unwrap_or_default());
+        failing.times = whole("times");
+        failing.every = whole("every").unwrap_or(1).max(1);
+        failing.after_work = value.get("after_work").and_then(Value::as_bool).unwrap_or(false);
+        Some(failing)
+    }
+}
+
+/// All that is wrong now.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<Failing>);
+
+impl Faults {
+    pub(super) fn add(&mut self, failing: Failing) {
+        self.0.push(failing);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What goes wrong with this request.
+    pub(super) fn meet(&mut self, request: &str) -> Option<Failing> {
+        let met = self.0.iter_mut().find_map(|failing| {
+            if !request.contains(&failing.path) || failing.times == Some(0) {
+                return None;
+            }
+            failing.seen += 1;
+            if failing.seen % failing.every != 0 {
+                return None;
+            }
+            failing.times = failing.times.map(|times| times - 1);
+            Some(failing.clone())
+        });
+        self.0.retain(|failing| failing.times != Some(0));
+        met
+    }
+}
+
+impl Fault {
+    /// The answer that stands in for the real one; `None` for faults of the connection, which need the real one.
+    pub(super) fn reply(&self) -> Option<Reply> {
+        let invalid = "invalid_request_error";
+        Some(match self {
+            Self::Status(status @ 503) => Reply::error(
+                *status,
+                "service_unavailable_error",
+                "server_is_overloaded",
+                "",
+                "The server is overloaded.",
+            ),
+            Self::Status(status @ 500..) => Reply::error(
+                *status,
+                "server_error",
+                "",
+                "",
+                "The server had an error while processing your request.",
+            ),
+            Self::Status(status) => Reply::error(*status, invalid, "", "", "The request is refused."),
+            Self::RateLimited(hint) => {
+                let message = "Rate limit reached for requests. Please try again later.";
+                let reply = Reply::error(429, "requests", "rate_limit_exceeded", "", message);
+                match hint {
+                    Hint::None => reply,
+                    Hint::Seconds(seconds) => reply.with("retry-after", seconds.to_string()),
+                    Hint::Millis(ms) => reply.with("retry-after-ms", ms.to_string()),
+                    Hint::Date(wait) => reply.with("retry-after", http_date(SystemTime::now() + *wait)),
+                }
+            }
+            Self::Billing => {
+                let message = "You exceeded your current quota, please check your plan and billing details.";
+                Reply::error(429, "insufficient_quota", "insufficient_quota", "", message)
+            }
+            Self::BadKey => Reply::error(401, invalid, "invalid_api_key", "", "Incorrect API key provided."),
+            Self::TrainingNotAvailable => {
+                let message = "Fine-tuning is being wound down, and creating jobs is not available to this organization.";
+                Reply::error(403, invalid, "training_not_available", "", message)
+            }
+            Self::DailyLimit => {
+                let message =
+                    "This organization has reached its daily limit of fine-tuning jobs for this model.";
+                Reply::error(429, invalid, "daily_rate_limit_exceeded", "", message)
+            }
+            Self::Answer(status, body) => Reply { status: *status, ..Reply::json(body.clone()) },
+            Self::Html(status) => {
+                let page =
+                    b"<html>\r\n<head><title>Bad gateway</title></head>\r\n<body>nginx</body></html>\r\n";
+                Reply {
+                    status: *status,
+                    body: super::Body::Bytes("text/html", page.to_vec()),
+                    headers: Vec::new(),
+                }
+            }
+            Self::Reset | Self::Cut | Self::Half | Self::Stall(_) => return None,
+        })
+    }
+}
+
+/// A time as HTTP writes it: `Sun, 22 Nov 2026 10:01:30 GMT`, rounded up to a second.
+fn http_date(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
+    let (mut year, mut day) = (1970, days);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    while day >= 365 + u64::from(leap(year)) {
+        day -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let mut name = "Dec";
+    let february = 28 + u64::from(leap(year));
+    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    for (length, month) in lengths.into_iter().zip(names) {
+        if day < length {
+            name = month;
+            break;
+        }
+        day -= length;
+    }
+    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+    format!("{weekday}, {:02} {name} {year} {hour:02}:{minute:02}:{second:02} GMT", day + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_as_http_writes_them() {
+        for (seconds, date) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_795_341_690, "Sun, 22 Nov 2026 10:01:30 GMT"),
+            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
+        ] {
+            assert_eq!(http_date(UNIX_EPOCH + Duration::from_secs(seconds)), date);
+        }
+    }
+
+    #[test]
+    fn faults_show_where_and_as_often_as_told() {
+        let mut faults = Faults::default();
+        faults.add(Failing::new(Fault::Reset).on("/files").times(2).every(2));
+        let met: Vec<_> = (0..6).map(|_| faults.meet("POST /v1/files").is_some()).collect();
+        assert_eq!(met, [false, true, false, true, false, false]);
+        assert!(faults.meet("GET /v1/models").is_none());
+        let read =
+            Failing::read(&serde_json::json!({"fault": "rate_limited", "ms": 20, "on": "x", "times": 1}));
+        assert_eq!(read, Some(Failing::new(Fault::RateLimited(Hint::Millis(20))).on("x").times(1)));
+        assert_eq!(Failing::read(&serde_json::json!({"fault": "flood"})), None);
+    }
+}

@@ -3,7 +3,7 @@
 use std::io;
 
 use tunebench_data::DataError;
-use tunebench_providers::{ModelRef, ProviderError};
+use tunebench_providers::{Cause, ModelRef, ProviderError};
 
 use crate::budget::BudgetError;
 use crate::config::{ConfigError, Document, Step};
@@ -105,8 +105,10 @@ impl Error {
             Self::Ledger(_) | Self::Budget(_) => exit::USAGE,
             Self::Tune { error, .. } => match **error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
-                TuneError::Provider(_) | TuneError::Ended(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
+                TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
+                TuneError::TimedOut(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
             },
+            Self::Provider { error, .. } if error.cause == Cause::NotFound => exit::USAGE,
             Self::Provider { .. } => exit::INCOMPLETE,
             Self::OutputClosed => exit::DONE,
         }
@@ -122,7 +124,9 @@ impl Error {
             Self::Tune { error, .. } => match &**error {
                 TuneError::Provider(error) => error.hint.clone(),
                 TuneError::Ledger(error) => error.hint().map(str::to_owned),
-                TuneError::Interrupted(_) => Some("run the same command again to go on".to_owned()),
+                TuneError::TimedOut(_) | TuneError::Interrupted(_) => {
+                    Some("the job goes on; run the same command again to come back to it".to_owned())
+                }
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) => None,
             },
             Self::Results(error) => error.hint(),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, TestSet};
 use tunebench_providers::{BadModelRef, ModelRef, Registry, TuningSpec};
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::evaluate::governor::{Governor, Limits};
 use crate::providers::Providers;
-use crate::tune::Tuning;
+use crate::tune::{Pace, Tuning};
 
 /// What a command line sets instead of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -168,6 +169,10 @@ impl Project {
             train: self.train.as_ref()?,
             prompt: &self.prompt,
             folder,
+            pace: Pace {
+                interval: self.config.tuning.poll_seconds.map(Duration::from_secs_f64),
+                timeout: self.config.tuning.timeout_minutes.map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
+            },
         })
     }
 

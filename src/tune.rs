@@ -3,6 +3,7 @@
 //! A job is looked for by its mark before one is made, so the same command twice trains once.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tunebench_data::{Dataset, Prompt};
@@ -33,6 +34,17 @@ pub struct Tuning<'a> {
     pub prompt: &'a Prompt,
     /// The folder for training files.
     pub folder: &'a Path,
+    /// How its job is followed.
+    pub pace: Pace,
+}
+
+/// How a job is followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pace {
+    /// The time between two looks; where not set, what suits the provider.
+    pub interval: Option<Duration>,
+    /// When to stop looking, though the job goes on; where not set, never.
+    pub timeout: Option<Duration>,
 }
 
 /// What happens while a model is tuned.
@@ -78,6 +90,9 @@ pub enum TuneError {
     /// The job ended without a model.
     #[error("job {} {}", .0.id.0, ending(.0))]
     Ended(Box<Job>),
+    /// The job took longer than the user wants to wait.
+    #[error("job {} is still {} after the time that it was given", .0.id.0, .0.status)]
+    TimedOut(Box<Job>),
     /// The user asked for the end while the job went on.
     #[error("interrupted while job {} was under way", .0.id.0)]
     Interrupted(Box<Job>),
@@ -118,7 +133,7 @@ impl Tuning<'_> {
         let job = if job.status.is_final() {
             job
         } else {
-            let ended = watch(self.provider, job, means.cancel, &mut observe).await?;
+            let ended = watch(self.provider, job, self.pace, means.cancel, &mut observe).await?;
             keep(&ended)?;
             ended
         };
@@ -257,9 +272,12 @@ impl Tuning<'_> {
 pub async fn watch(
     provider: &dyn FineTuning,
     mut job: Job,
+    pace: Pace,
     cancel: &Cancel,
     observe: &mut impl FnMut(TuneEvent),
 ) -> Result<Job, TuneError> {
+    let interval = pace.interval.unwrap_or(provider.poll_interval());
+    let started = tokio::time::Instant::now();
     let mut seen = 0;
     loop {
         // Status first: events that come before the end are then all there.
@@ -277,8 +295,11 @@ pub async fn watch(
         if job.status.is_final() {
             return Ok(job);
         }
+        if pace.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
+            return Err(TuneError::TimedOut(Box::new(job)));
+        }
         tokio::select! {
-            () = tokio::time::sleep(provider.poll_interval()) => {}
+            () = tokio::time::sleep(interval) => {}
             () = cancel.wait() => return Err(TuneError::Interrupted(Box::new(job))),
         }
     }

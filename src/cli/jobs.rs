@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::exit;
 use crate::providers::Providers;
 use crate::run::Listener;
-use crate::tune::{TuneError, watch};
+use crate::tune::{Pace, TuneError, watch};
 
 /// Carries out one of the commands; a job is named as `provider/job`.
 pub(super) async fn jobs(
@@ -32,7 +32,7 @@ pub(super) async fn jobs(
                 .map_err(|error| Error::provider(&name, error))?;
             let base = ModelRef::new(name.provider(), &job.base).unwrap_or_else(|_| name.clone());
             let mut observe = |event| listener.tuning(&base, event);
-            let job = watch(tuning, job, cancel, &mut observe).await;
+            let job = watch(tuning, job, Pace::default(), cancel, &mut observe).await;
             let job = job.map_err(|error| Error::tune(&base, error))?;
             match (&job.status, &job.tuned_model) {
                 (JobStatus::Succeeded, Some(model)) => {

@@ -26,6 +26,9 @@ pub struct Config {
     /// How answers are obtained.
     #[serde(default)]
     pub evaluation: Evaluation,
+    /// How fine-tuning jobs are followed.
+    #[serde(default)]
+    pub tuning: Tuning,
     /// Settings of providers, by name. `kind`, `requests_per_minute` and `tokens_per_minute` are read here, all else
     /// by the provider.
     #[serde(default)]
@@ -163,6 +166,16 @@ impl Default for Evaluation {
     }
 }
 
+/// How fine-tuning jobs are followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tuning {
+    /// Seconds between two looks at a job; where not set, what suits the provider.
+    pub poll_seconds: Option<f64>,
+    /// After how many minutes a job is left to itself; where not set, never.
+    pub timeout_minutes: Option<f64>,
+}
+
 /// A model to measure, and perhaps to tune.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +212,15 @@ impl Config {
         if !(0.0..=1.0).contains(&config.evaluation.min_coverage) {
             let place = [Step::Key("evaluation"), Step::Key("min_coverage")];
             return Err(document.error(&place, "min_coverage is a share between 0 and 1"));
+        }
+        let seconds = |value: Option<f64>| value.is_none_or(|v| (0.0..=1e7).contains(&v));
+        for (name, value) in
+            [("poll_seconds", config.tuning.poll_seconds), ("timeout_minutes", config.tuning.timeout_minutes)]
+        {
+            if !seconds(value) {
+                let place = [Step::Key("tuning"), Step::Key(name)];
+                return Err(document.error(&place, format!("{name} must be a number, at least 0")));
+            }
         }
         if config.models.is_empty() {
             return Err(document

@@ -115,7 +115,7 @@ fn tuning_needs_training_data() {
 fn an_unknown_model_is_an_error_before_the_first_row() {
     let place = Place::with_models("[[model]]\nbase = \"local/lexicon\"\n");
     let done = place.tunebench(&["eval"]);
-    assert_eq!(done.code, Some(3));
+    assert_eq!(done.code, Some(2));
     assert!(done.stderr.contains("local/lexicon: there is no local model `lexicon`"), "{}", done.stderr);
     assert!(done.stderr.contains("hint: "), "{}", done.stderr);
 }

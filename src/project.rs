@@ -171,7 +171,11 @@ impl Project {
             folder,
             pace: Pace {
                 interval: self.config.tuning.poll_seconds.map(Duration::from_secs_f64),
-                timeout: self.config.tuning.timeout_minutes.map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
+                timeout: self
+                    .config
+                    .tuning
+                    .timeout_minutes
+                    .map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
             },
         })
     }

@@ -190,7 +190,8 @@ impl<'a> Session<'a> {
         mut save: impl FnMut(&Run) -> Result<(), Error>,
     ) -> Result<Run, Error> {
         let candidates = self.candidates(subjects)?;
-        for (subject, candidate) in candidates.iter().filter(|(_, candidate)| candidate.provider.in_process()) {
+        for (subject, candidate) in candidates.iter().filter(|(_, candidate)| candidate.provider.in_process())
+        {
             // What can be known for nothing is known before the first model is asked.
             let info = candidate.provider.model_info(subject.model.model()).await;
             info.map_err(|error| Error::provider(&subject.model, error))?;

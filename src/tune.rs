@@ -121,7 +121,8 @@ impl Tuning<'_> {
         let (job, number) = match self.find_job(means, &order.mark).await? {
             Some(job) => {
                 observe(TuneEvent::Found(job.clone()));
-                (job, self.record(means, &order)?)
+                let number = self.recorded(means, &order, &job)?;
+                (job, number)
             }
             None => self.order(means, order, &mut observe).await?,
         };
@@ -160,10 +161,10 @@ impl Tuning<'_> {
     /// A job that the ledger knows to have succeeded needs no provider to be asked.
     fn on_record(&self, means: &TuneMeans<'_>, mark: &JobMark) -> Result<Option<TunedModel>, TuneError> {
         let Some(ledger) = means.ledger else { return Ok(None) };
-        let records = ledger.jobs_with_mark(mark)?.into_iter().filter(|record| {
-            record.status == Some(JobStatus::Succeeded)
-                && (record.order.provider == self.base.provider() && record.order.base_url == self.base_url)
-        });
+        let records = ledger
+            .jobs_with_mark(mark)?
+            .into_iter()
+            .filter(|record| record.status == Some(JobStatus::Succeeded) && self.is_ours(&record.order));
         for record in records {
             let (Some(id), tuned_model) = (record.id, record.tuned_model) else { continue };
             let mut job = Job::new(id, JobStatus::Succeeded, record.order.base);
@@ -176,6 +177,26 @@ impl Tuning<'_> {
 
     async fn find_job(&self, means: &TuneMeans<'_>, mark: &JobMark) -> Result<Option<Job>, TuneError> {
         Ok(means.retries.run(0, || async { patiently(self.provider.find_job(mark).await) }).await?)
+    }
+
+    /// The record of a job that was found: that of an earlier command, or a new one.
+    fn recorded(
+        &self,
+        means: &TuneMeans<'_>,
+        order: &Order,
+        job: &Job,
+    ) -> Result<Option<JobNumber>, TuneError> {
+        let Some(ledger) = means.ledger else { return Ok(None) };
+        let records =
+            ledger.jobs_with_mark(&order.mark)?.into_iter().filter(|record| self.is_ours(&record.order));
+        let known =
+            records.filter(|record| record.id.as_ref() == Some(&job.id)).map(|record| record.number).next();
+        known.map_or_else(|| self.record(means, order), |number| Ok(Some(number)))
+    }
+
+    /// Whether an order went to this provider, at this place.
+    fn is_ours(&self, order: &NewJob) -> bool {
+        order.provider == self.base.provider() && order.base_url == self.base_url
     }
 
     fn record(&self, means: &TuneMeans<'_>, order: &Order) -> Result<Option<JobNumber>, TuneError> {

@@ -2,9 +2,11 @@
 
 mod config;
 mod contract;
+mod crash;
 mod data;
 mod interrupt;
 mod jobs;
+mod openai;
 mod providers;
 mod run;
 mod support;

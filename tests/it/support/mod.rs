@@ -89,7 +89,12 @@ impl Place {
 
     /// Runs the program to its end.
     pub(crate) fn tunebench(&self, args: &[&str]) -> Outcome {
-        let output = self.command(args).output().unwrap();
+        self.outcome(&mut self.command(args))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn outcome(&self, command: &mut Command) -> Outcome {
+        let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes).unwrap().replace(self.folder.path().to_str().unwrap(), "[FOLDER]")
         };

@@ -1,0 +1,51 @@
+//! `kill -9` in the middle: nothing that was paid for is lost, and little is paid for twice.
+#![cfg(unix)]
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tunebench_providers::test_kit::openai::FakeOpenAi;
+
+use crate::openai::Project;
+
+const ROWS: u64 = 2000;
+const CONCURRENCY: u64 = 64;
+
+/// How many times to kill; `TUNEBENCH_TEST_KILLS=50` is the bar that the project set itself.
+fn kills() -> u64 {
+    std::env::var("TUNEBENCH_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(4)
+}
+
+#[test]
+fn a_killed_run_goes_on_where_it_was() {
+    let rows: String = (0..ROWS).map(|i| format!("my card number {i} is lost,card\n")).collect();
+    for kill in 0..kills() {
+        let fake = FakeOpenAi::builder().latency(Duration::from_millis(10)).start().unwrap();
+        let project = Project::at(fake, "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n");
+        project.place.write("test.csv", format!("text,label\n{rows}"));
+        let args = ["eval", "--concurrency", &CONCURRENCY.to_string()];
+        let mut command = project.place.command(&args);
+        command.env("OPENAI_API_KEY", "sk-any").stdout(Stdio::null()).stderr(Stdio::null());
+
+        // A moment that differs from kill to kill: as soon as so many requests have come.
+        let moment = 1 + (kill * 7919 + 3) % (ROWS - 100);
+        let mut child = command.spawn().unwrap();
+        while project.asked() < moment {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let done = project.place.outcome(project.place.command(&args).env("OPENAI_API_KEY", "sk-any"));
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let predictions = project.place.csv("results/predictions/openai-gpt-4.1-mini-2025-04-14.csv");
+        assert_eq!(predictions.iter().filter(|row| row["outcome"] == "correct").count() as u64, ROWS);
+        let twice = project.fake.stats().duplicates;
+        assert!(twice <= CONCURRENCY, "{twice} requests were sent twice");
+        assert_eq!(project.asked(), ROWS + twice);
+        let told =
+            done.stderr.lines().find_map(|line| line.split("while ").nth(1)?.split(' ').next()?.parse().ok());
+        assert!(told.unwrap_or(0) >= twice, "{twice} were sent twice: {}", done.stderr);
+    }
+}

@@ -1,0 +1,262 @@
+//! The whole path at OpenAI, against a fake that speaks its language: tune, evaluate, pay once, stop in time.
+
+use tunebench_providers::test_kit::openai::{Failing, FakeOpenAi, Fault};
+
+use crate::support::{Outcome, Place};
+
+const KEY: &str = "sk-test-5e3c9a7b1d";
+
+/// A project whose models are at the fake.
+pub(crate) struct Project {
+    pub(crate) place: Place,
+    pub(crate) fake: FakeOpenAi,
+}
+
+impl Project {
+    pub(crate) fn new(models: &str) -> Self {
+        Self::at(FakeOpenAi::builder().key(KEY).start().unwrap(), models)
+    }
+
+    pub(crate) fn at(fake: FakeOpenAi, models: &str) -> Self {
+        let base_url = fake.base_url();
+        let place = Place::with_models(&format!(
+            "[tuning]\npoll_seconds = 0.01\n[providers.openai]\nbase_url = \"{base_url}\"\nfine_tuning = true\n{models}"
+        ));
+        Self { place, fake }
+    }
+
+    pub(crate) fn tunebench(&self, args: &[&str]) -> Outcome {
+        self.place.outcome(self.place.command(args).env("OPENAI_API_KEY", KEY))
+    }
+
+    /// How often the fake was asked for answers.
+    pub(crate) fn asked(&self) -> u64 {
+        self.fake.stats().count("POST /v1/chat/completions")
+    }
+}
+
+const TUNED: &str =
+    "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntune = { n_epochs = 3, suffix = \"it\" }\n";
+const BASE: &str = "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n";
+
+#[test]
+fn run_tunes_evaluates_and_pays_once() {
+    let project = Project::new(TUNED);
+    let done = project.tunebench(&["run"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let summary = project.place.csv("results/summary.csv");
+    assert_eq!(summary.len(), 2);
+    assert!(summary[1]["model"].starts_with("openai/ft:gpt-4.1-mini-2025-04-14:"), "{summary:?}");
+    let accuracy = |i: usize| summary[i]["accuracy"].parse::<f64>().unwrap();
+    assert!(accuracy(1) >= accuracy(0), "{summary:?}");
+    assert_eq!((project.fake.jobs().len(), project.asked()), (1, 12));
+    assert!(done.stderr.contains("loss"), "the job's events are shown: {}", done.stderr);
+
+    // Once more, with the service gone and the key as well: everything is in the ledger.
+    let results = project.place.files("results");
+    let Project { place, fake } = project;
+    drop(fake);
+    let again = place.tunebench(&["run"]);
+    assert_eq!((again.code, &again.stdout), (Some(0), &done.stdout), "{}", again.stderr);
+    assert!(again.stderr.contains("6 rows in") && again.stderr.contains("6 of them from the ledger"));
+    let timeless = |files: std::collections::BTreeMap<String, Vec<u8>>| {
+        files.into_iter().filter(|(name, _)| !name.contains("manifest")).collect::<Vec<_>>()
+    };
+    assert_eq!(timeless(place.files("results")), timeless(results));
+}
+
+#[test]
+fn the_key_is_nowhere() {
+    let project = Project::new(TUNED);
+    project.fake.fail(Failing::new(Fault::Status(500)).on("/chat/completions").times(2));
+    let done = project.tunebench(&["run"]);
+    let bad = project
+        .place
+        .outcome(project.place.command(&["eval", "--fresh"]).env("OPENAI_API_KEY", "sk-wrong-77"));
+    assert_eq!(bad.code, Some(3), "{}", bad.stderr);
+    for text in [&done.stdout, &done.stderr, &bad.stdout, &bad.stderr] {
+        assert!(!text.contains(KEY) && !text.contains("sk-wrong-77"), "{text}");
+    }
+    for (name, content) in project.place.files("") {
+        let holds = |secret: &str| content.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!holds(KEY) && !holds("sk-wrong-77"), "{name}");
+    }
+}
+
+#[test]
+fn a_bad_key_and_an_empty_account_end_the_run_at_once() {
+    let project = Project::new(BASE);
+    let none = project.place.tunebench(&["eval"]);
+    assert_eq!(none.code, Some(3), "{}", none.stderr);
+    assert!(none.stderr.contains("OPENAI_API_KEY"), "{}", none.stderr);
+    assert_eq!(project.fake.stats().total(), 0);
+
+    project.fake.fail(Failing::new(Fault::Billing).on("/chat/completions"));
+    let billing = project.tunebench(&["eval"]);
+    assert_eq!(billing.code, Some(3), "{}", billing.stderr);
+    assert!(billing.stderr.contains("ended early"), "{}", billing.stderr);
+    let summary = project.place.csv("results/summary.csv");
+    assert_eq!((summary[0]["unanswered"].as_str(), summary[0]["accuracy"].as_str()), ("6", ""));
+}
+
+#[test]
+fn a_lost_answer_to_the_order_makes_no_second_job() {
+    let project = Project::new(TUNED);
+    project.fake.fail(Failing::new(Fault::Reset).on("POST /v1/fine_tuning/jobs").times(1).after_work());
+    let done = project.tunebench(&["tune"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(project.fake.jobs().len(), 1);
+    let again = project.tunebench(&["tune"]);
+    assert_eq!((again.stdout, project.fake.jobs().len()), (done.stdout, 1));
+    // On another machine, with a ledger of its own, the job is found at the provider.
+    std::fs::remove_dir_all(project.place.path(".tunebench")).unwrap();
+    let elsewhere = project.tunebench(&["tune"]);
+    assert_eq!(elsewhere.code, Some(0), "{}", elsewhere.stderr);
+    assert_eq!(project.fake.jobs().len(), 1);
+}
+
+#[test]
+fn an_organisation_that_may_not_train_is_told_so_and_leaves_no_file_behind() {
+    let project = Project::new(TUNED);
+    project.fake.fail(Failing::new(Fault::TrainingNotAvailable).on("POST /v1/fine_tuning/jobs"));
+    let done = project.tunebench(&["run"]);
+    assert_eq!(done.code, Some(3), "{}", done.stderr);
+    assert!(done.stderr.contains("hint:"), "{}", done.stderr);
+    assert_eq!(project.fake.files().len(), 0);
+}
+
+#[test]
+fn the_training_file_is_written_without_a_key() {
+    let project = Project::new(TUNED);
+    let done = project.place.tunebench(&["tune", "--export-only", "out"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let file = project.place.read(done.stdout.trim());
+    let rows: Vec<serde_json::Value> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 12);
+    assert_eq!(rows[0]["messages"][2]["role"], "assistant");
+    assert_eq!(rows[0]["messages"][2]["content"], "<output>card</output>");
+    assert_eq!(project.fake.stats().total(), 0);
+}
+
+#[test]
+fn both_forms_of_answers_and_all_three_endpoints_work() {
+    let models = "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n\
+                  [[model]]\nbase = \"openai/responses/gpt-4.1-mini-2025-04-14\"\n\
+                  [[model]]\nbase = \"openai/decisions/gpt-6-luna\"\n";
+    let project = Project::new(models);
+    let tags = project.tunebench(&["eval"]);
+    assert_eq!(tags.code, Some(0), "{}", tags.stderr);
+    let config = project.place.read("tunebench.toml");
+    project.place.write("tunebench.toml", format!("{config}\n[evaluation]\nanswer = \"schema\"\n"));
+    let schema = project.tunebench(&["eval"]);
+    assert_eq!(schema.code, Some(0), "{}", schema.stderr);
+    assert_eq!(project.asked(), 12, "another form of answer is another request");
+    let rows = project.place.csv("results/predictions/openai-decisions-gpt-6-luna.csv");
+    assert!(rows.iter().all(|row| !row["probability"].is_empty()), "{rows:?}");
+}
+
+#[test]
+fn caps_end_the_run_as_incomplete_and_a_second_command_goes_on() {
+    let project = Project::new(BASE);
+    let capped = project.tunebench(&["eval", "--max-requests", "4"]);
+    assert_eq!(capped.code, Some(3), "{}", capped.stderr);
+    assert!(capped.stderr.contains("the budget of 4 requests is reached"), "{}", capped.stderr);
+    assert!(capped.stdout.contains("incomplete"), "{}", capped.stdout);
+    assert_eq!(project.asked(), 4);
+    let cheap = project.tunebench(&["eval", "--max-cost", "0.000001"]);
+    assert_eq!(cheap.code, Some(3), "{}", cheap.stderr);
+    assert_eq!(project.asked(), 4);
+    let rest = project.tunebench(&["eval", "--max-cost", "1"]);
+    assert_eq!(rest.code, Some(0), "{}", rest.stderr);
+    assert_eq!(project.asked(), 6);
+
+    project.place.write(
+        "tunebench.toml",
+        project.place.read("tunebench.toml").replace("gpt-4.1-mini-2025-04-14", "gpt-nobody-knows"),
+    );
+    let unknown = project.tunebench(&["eval", "--max-cost", "1"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("[prices.\"openai/gpt-nobody-knows\"]"), "{}", unknown.stderr);
+}
+
+#[test]
+fn fresh_answers_and_repeats_are_asked_for_and_nothing_else_is() {
+    let project = Project::new(BASE);
+    let asked = |args: &[&str]| {
+        let before = project.asked();
+        let done = project.tunebench(args);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        project.asked() - before
+    };
+    assert_eq!(asked(&["eval"]), 6);
+    assert_eq!(asked(&["eval", "--concurrency", "3"]), 0);
+    assert_eq!(asked(&["eval", "--fresh"]), 6);
+    assert_eq!(asked(&["eval"]), 0);
+    assert_eq!(asked(&["eval", "--repeat", "3"]), 12);
+    assert_eq!(project.place.csv("results/summary.csv").len(), 3);
+    // Rows in another order are the same rows; another prompt is another request.
+    let test = project.place.read("test.csv");
+    let (header, rows) = test.split_once('\n').unwrap();
+    let reversed: Vec<_> = rows.lines().rev().collect();
+    project.place.write("test.csv", format!("{header}\n{}\n", reversed.join("\n")));
+    assert_eq!(asked(&["eval"]), 0);
+    let config = project.place.read("tunebench.toml");
+    project.place.write("tunebench.toml", format!("{config}\n[prompt]\ninstruction = \"Sort these.\"\n"));
+    assert_eq!(asked(&["eval"]), 6);
+}
+
+#[test]
+fn what_fails_in_passing_is_tried_again_and_changes_nothing() {
+    let rows: String =
+        (0..300).map(|i| format!("where is card number {i},card\ni want refund {i},refund\n")).collect();
+    let evaluate = |faults: bool| {
+        let project = Project::new(BASE);
+        project.place.write("test.csv", format!("text,label\n{rows}"));
+        if faults {
+            for (fault, every) in
+                [(Fault::Status(500), 23), (Fault::Reset, 47), (Fault::Half, 53), (Fault::Html(502), 101)]
+            {
+                project.fake.fail(Failing::new(fault).on("/chat/completions").every(every));
+            }
+        }
+        let done = project.tunebench(&["eval", "--concurrency", "32"]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let predictions = project.place.csv("results/predictions/openai-gpt-4.1-mini-2025-04-14.csv");
+        let answers = predictions.iter().map(|row| (row["id"].clone(), row["prediction"].clone()));
+        (answers.collect::<Vec<_>>(), project.asked())
+    };
+    let (calm, stormy) = (evaluate(false), evaluate(true));
+    assert_eq!(stormy.0, calm.0);
+    assert!(stormy.1 > calm.1, "there were faults");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_watch_leaves_the_job_and_says_how_to_come_back() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+
+    let project = Project::new(TUNED);
+    let config = project.place.read("tunebench.toml").replace("poll_seconds = 0.01", "poll_seconds = 600");
+    project.place.write("tunebench.toml", &config);
+    let mut command = project.place.command(&["tune"]);
+    command.env("OPENAI_API_KEY", KEY).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("job ftjob-") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0);
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{rest}");
+    assert!(rest.contains("the job goes on; run the same command again"), "{rest}");
+
+    project.place.write("tunebench.toml", config.replace("poll_seconds = 600", "poll_seconds = 0.01"));
+    let done = project.tunebench(&["tune"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(project.fake.jobs().len(), 1);
+    assert!(done.stdout.starts_with("openai/ft:"), "{}", done.stdout);
+}

@@ -25,6 +25,7 @@ pub use fault::{DataError, Fault, HeaderFault, QuoteFault, Reason};
 pub use labels::{LabelId, LabelSet, LabelSetError};
 pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
 pub use rows::{Row, Rows};
+pub use sample::stratified;
 pub use source::{Format, Source};
 
 #[cfg(test)]

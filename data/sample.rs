@@ -10,7 +10,7 @@ use crate::{ExampleId, LabelId};
 ///
 /// A row is chosen by a hash of seed and id: the choice does not depend on the order of the rows, and rows that are
 /// added elsewhere move few of the others in or out. Shares are rounded by largest remainder, ties by label order.
-pub(crate) fn stratified(rows: &[(ExampleId, LabelId)], size: usize, seed: u64) -> HashSet<ExampleId> {
+pub fn stratified(rows: &[(ExampleId, LabelId)], size: usize, seed: u64) -> HashSet<ExampleId> {
     let labels = rows.iter().map(|(_, label)| label.index() + 1).max().unwrap_or(0);
     let mut strata = vec![Vec::new(); labels];
     for &(id, label) in rows {

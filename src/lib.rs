@@ -17,4 +17,5 @@ pub mod project;
 mod providers;
 pub mod results;
 pub mod run;
+pub mod shots;
 pub mod tune;

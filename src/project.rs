@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::evaluate::governor::{Governor, Limits};
 use crate::providers::Providers;
+use crate::shots::{Shots, ShotsSpec};
 use crate::tune::{Pace, Tuning};
 
 /// What a command line sets instead of the configuration.
@@ -54,6 +55,8 @@ pub struct Entry {
     pub tune: Option<TuningSpec>,
     /// A model that was tuned from it elsewhere, given by its id.
     pub tuned: Option<ModelRef>,
+    /// Solved examples to show it, and how the examples are chosen.
+    pub shots: Option<(ShotsSpec, Shots)>,
 }
 
 impl Project {
@@ -69,7 +72,7 @@ impl Project {
             config.evaluation.concurrency = concurrency;
         }
         let providers = Providers::open(&config.providers, &document, registry, state_dir)?;
-        let models = entries(&config, &document, &providers)?;
+        let mut models = entries(&config, &document, &providers)?;
         let prices = PriceTable::built_in().with_own(&config.prices);
         let prices = prices.map_err(|error| document.error(&[Step::Key("prices")], error.to_string()))?;
 
@@ -113,6 +116,15 @@ impl Project {
             let place = [Step::Key("model"), Step::Item(i), Step::Key("tune")];
             return Err(document.error(&place, "there is no training data to tune with").into());
         }
+        for (i, (entry, model)) in models.iter_mut().zip(&config.models).enumerate() {
+            let Some(spec) = model.shots else { continue };
+            let shots = match &train {
+                Some(train) => Shots::new(&spec, train, config.seed),
+                None => Err("there is no training data to take examples from"),
+            };
+            let place = [Step::Key("model"), Step::Item(i), Step::Key("shots")];
+            entry.shots = Some((spec, shots.map_err(|message| document.error(&place, message))?));
+        }
         let project = Self {
             train,
             train_path,
@@ -141,7 +153,7 @@ impl Project {
             provider: slot.provider.clone(),
             prompt: self.prompt.clone(),
             parameters: Arc::new(self.config.evaluation.parameters()),
-            shots: Arc::default(),
+            shots: Shots::None,
             label_counts: self.label_counts.clone(),
             concurrency,
             price: self.price(&slot.kind, model),
@@ -236,12 +248,12 @@ fn entries(config: &Config, document: &Document, providers: &Providers) -> Resul
             return Err(document.error(&at("tune"), message));
         }
         let tune = model.tune.clone().map(|own| TuningSpec::new(base.model(), own, config.seed));
-        if entries.iter().any(|e| e.base == base && e.tune == tune && model.tuned.is_none()) {
+        if config.models[..i].contains(model) {
             return Err(document.error(&at("base"), format!("the model `{base}` stands twice")));
         }
         let tuned = model.tuned.as_ref().map(|id| ModelRef::new(base.provider(), id));
         let tuned = tuned.transpose().map_err(|error| document.error(&at("tuned"), error.to_string()))?;
-        entries.push(Entry { base, tune, tuned });
+        entries.push(Entry { base, tune, tuned, shots: None });
     }
     Ok(entries)
 }

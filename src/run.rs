@@ -18,6 +18,7 @@ use crate::evaluate::retry::{Retries, RetryPolicy};
 use crate::evaluate::{Answers, Book, Candidate, Means, Tally, evaluate};
 use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::project::Project;
+use crate::shots::{Shots, ShotsSpec};
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
@@ -49,7 +50,7 @@ pub trait Listener: Send + Sync {
 }
 
 /// A model to measure, and where it comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Subject {
     /// How to ask it.
     pub model: ModelRef,
@@ -57,20 +58,21 @@ pub struct Subject {
     pub tuned_from: Option<ModelRef>,
     /// The job that made it.
     pub job: Option<Job>,
+    /// Solved examples to show it.
+    pub shots: Option<(ShotsSpec, Shots)>,
 }
 
 impl Subject {
     /// A model as it is.
     pub fn plain(model: ModelRef) -> Self {
-        Self { model, tuned_from: None, job: None }
+        Self { model, tuned_from: None, job: None, shots: None }
     }
 
-    /// How a report names it: the second and further answers to the same rows have a number.
+    /// How a report names it: with its solved examples, and the second and further answers with a number.
     fn name(&self, repeat: u32) -> String {
-        match repeat {
-            0 => self.model.to_string(),
-            _ => format!("{}#{}", self.model, repeat + 1),
-        }
+        let shots = self.shots.as_ref().map_or_else(String::new, |(spec, _)| format!("+{spec}"));
+        let repeat = if repeat == 0 { String::new() } else { format!("#{}", repeat + 1) };
+        format!("{}{shots}{repeat}", self.model)
     }
 }
 
@@ -155,13 +157,18 @@ impl<'a> Session<'a> {
             }
             if let Some(model) = &entry.tuned {
                 let tuned_from = Some(entry.base.clone());
-                subjects.push(Subject { model: model.clone(), tuned_from, job: None });
+                subjects.push(Subject { tuned_from, ..Subject::plain(model.clone()) });
+            }
+            if let Some(shots) = &entry.shots {
+                let (tuned_from, shots) = (Some(entry.base.clone()), Some(shots.clone()));
+                subjects.push(Subject { tuned_from, shots, ..Subject::plain(entry.base.clone()) });
             }
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
             let found = tuning.find(&self.tune_means(&tuning)?).await;
             match found.map_err(|error| Error::tune(&entry.base, error))? {
                 Some(TunedModel { model, job }) => {
-                    subjects.push(Subject { model, tuned_from: Some(entry.base.clone()), job: Some(job) });
+                    let (tuned_from, job) = (Some(entry.base.clone()), Some(job));
+                    subjects.push(Subject { tuned_from, job, ..Subject::plain(model) });
                 }
                 None => untuned.push(entry.base.clone()),
             }
@@ -177,7 +184,7 @@ impl<'a> Session<'a> {
             let info = info.map_err(|error| Error::provider(&model, error))?;
             let tuned_from = info.tuned_from.and_then(|base| ModelRef::new(model.provider(), &base).ok());
             if subjects.iter().all(|subject| subject.model != model) {
-                subjects.push(Subject { model, tuned_from, job: None });
+                subjects.push(Subject { tuned_from, ..Subject::plain(model) });
             }
         }
         Ok(subjects)
@@ -232,7 +239,10 @@ impl<'a> Session<'a> {
 
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
         let candidates = subjects.iter().map(|subject| {
-            let candidate = self.project.candidate(&subject.model)?;
+            let mut candidate = self.project.candidate(&subject.model)?;
+            if let Some((_, shots)) = &subject.shots {
+                candidate.shots = shots.clone();
+            }
             if !candidate.provider.in_process() {
                 self.budget.check(&subject.model.to_string(), candidate.price.as_ref())?;
             }
@@ -252,7 +262,7 @@ impl<'a> Session<'a> {
         let book = match recorder.filter(|_| !candidate.provider.in_process()) {
             Some(recorder) => {
                 let fresh = self.spending.fresh;
-                Some(Book::open(self.ledger()?, recorder, candidate, test, repeat, fresh).await?)
+                Some(Book::open(name, self.ledger()?, recorder, candidate, test, repeat, fresh).await?)
             }
             None => None,
         };
@@ -320,7 +330,10 @@ fn record(
         model: name.to_owned(),
         tuned_from: subject.tuned_from.as_ref().map(ToString::to_string),
         file,
-        description: answers.info.as_ref().and_then(|info| info.description.clone()),
+        description: match &subject.shots {
+            Some((spec, _)) => Some(format!("the base, with {} in its prompt", spec.in_words())),
+            None => answers.info.as_ref().and_then(|info| info.description.clone()),
+        },
         answered_by: answers.answered_by.clone(),
         usage,
         job_id: subject.job.as_ref().map(|job| job.id.0.clone()),

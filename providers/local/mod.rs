@@ -11,6 +11,7 @@ mod fine_tuning;
 mod lexical;
 mod model_file;
 mod models;
+mod nearest;
 mod ngrams;
 mod softmax;
 mod store;
@@ -23,6 +24,7 @@ use crate::{
 pub use classifier::{Classifier, MAX_LABELS, Scratch, TrainError};
 pub use features::MAX_NGRAMS;
 pub use model_file::ModelFileError;
+pub use nearest::{Nearest, NearestScratch};
 pub use ngrams::MAX_CHARACTERS;
 pub use softmax::{EpochReport, Hyperparameters};
 

@@ -11,6 +11,7 @@ use tunebench_data::{Format, PromptTemplate, Source};
 use tunebench_providers::{AnswerMode, Parameters};
 
 use crate::budget::PriceEntry;
+use crate::shots::ShotsSpec;
 
 pub use locate::{ConfigError, Document, Step, nearest};
 
@@ -186,6 +187,8 @@ pub struct Model {
     pub tune: Option<serde_json::Map<String, serde_json::Value>>,
     /// A model that was tuned from the base before, by its id at the same provider.
     pub tuned: Option<String>,
+    /// Asks for the base with solved examples in its prompt.
+    pub shots: Option<ShotsSpec>,
 }
 
 fn default_seed() -> u64 {

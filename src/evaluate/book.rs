@@ -23,7 +23,10 @@ pub struct Book {
 
 impl Book {
     /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
+    ///
+    /// `name` tells apart what asks the same model differently: with solved examples, or once more.
     pub async fn open(
+        name: &str,
         ledger: &Arc<Ledger>,
         recorder: &Recorder,
         candidate: &Candidate,
@@ -42,7 +45,7 @@ impl Book {
         let task =
             CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "").messages();
         let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(&task[..1]);
-        let scope = prefix.scope(&[test.sha256().as_bytes(), &repeat.to_le_bytes()]);
+        let scope = prefix.scope(&[name.as_bytes(), test.sha256().as_bytes()]);
         let floor: Floor = if fresh { ledger.freshen(&scope)? } else { ledger.floor(&scope)? };
         let (provider, model) = (candidate.name.provider().to_owned(), candidate.name.model().to_owned());
         let lane = recorder.lane(&Target { provider, base_url, model }, floor).await?;

@@ -17,7 +17,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tunebench_data::{DataError, LabelId, Prompt, TestSet};
+use tunebench_data::{DataError, Prompt, TestSet};
 use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
 use tunebench_reports::Prediction;
 
@@ -26,6 +26,7 @@ pub use halt::Halt;
 
 use crate::budget::{Budget, Cost, Price};
 use crate::cancel::Cancel;
+use crate::shots::Shots;
 use governor::Governor;
 use retry::Retries;
 use work::Work;
@@ -42,7 +43,7 @@ pub struct Candidate {
     /// What shapes its answers.
     pub parameters: Arc<Parameters>,
     /// Solved examples to show before each text.
-    pub shots: Arc<[(String, LabelId)]>,
+    pub shots: Shots,
     /// How often each label occurs in the training data; empty without training data.
     pub label_counts: Arc<[u64]>,
     /// Requests in flight at once.

@@ -93,7 +93,7 @@ impl Work {
     fn request(&self, example: &Example) -> CompletionRequest {
         let Candidate { name, prompt, parameters, shots, label_counts, .. } = &self.candidate;
         CompletionRequest::new(name.model().into(), prompt.clone(), example.text.as_str())
-            .shots(shots.clone())
+            .shots(shots.before(&example.text))
             .parameters(parameters.clone())
             .label_counts(label_counts.clone())
     }

@@ -260,3 +260,40 @@ fn an_interrupted_watch_leaves_the_job_and_says_how_to_come_back() {
     assert_eq!(project.fake.jobs().len(), 1);
     assert!(done.stdout.starts_with("openai/ft:"), "{}", done.stdout);
 }
+
+#[test]
+fn shots_come_from_the_training_data_and_stand_beside_the_base() {
+    let models = format!(
+        "{BASE}[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\nshots = {{ k = 3 }}\n\
+                  [[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\nshots = {{ k = 2, select = \"nearest\" }}\n"
+    );
+    let project = Project::new(&models);
+    let done = project.tunebench(&["eval"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let summary = project.place.csv("results/summary.csv");
+    let names: Vec<_> =
+        summary.iter().map(|row| row["model"].trim_start_matches("openai/gpt-4.1-mini-2025-04-14")).collect();
+    assert_eq!(names, ["", "+3-shot", "+2-nearest"]);
+    assert_eq!(project.place.csv("results/comparisons.csv").len(), 2);
+
+    let train = project.place.read("train.csv");
+    let mut sizes = std::collections::BTreeMap::new();
+    for exchange in
+        project.fake.recorded().iter().filter(|exchange| exchange.path.ends_with("/chat/completions"))
+    {
+        let messages = exchange.request["messages"].as_array().unwrap();
+        *sizes.entry(messages.len()).or_insert(0) += 1;
+        for shot in messages[1..messages.len() - 1].iter().filter(|message| message["role"] == "user") {
+            let text = shot["content"]
+                .as_str()
+                .unwrap()
+                .trim_start_matches("<item>\n")
+                .trim_end_matches("\n</item>");
+            assert!(train.contains(&format!("\n{text},")), "{text}");
+        }
+    }
+    assert_eq!(sizes, [(2, 6), (6, 6), (8, 6)].into());
+    // Each is a request of its own, and each is paid for once.
+    let again = project.tunebench(&["eval"]);
+    assert_eq!((again.code, project.asked()), (Some(0), 18), "{}", again.stderr);
+}

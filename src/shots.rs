@@ -1,0 +1,165 @@
+//! Few-shot prompts: solved examples from the training data, the same for all texts or the nearest to each.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tunebench_data::{Dataset, LabelId, stratified};
+
+/// Which examples a prompt is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShotsSpec {
+    /// How many.
+    pub k: NonZeroUsize,
+    /// By which rule.
+    #[serde(default)]
+    pub select: Select,
+}
+
+/// How examples are chosen. They are always taken from the training data, never from the test data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Select {
+    /// The same for every text: drawn by seed, each label with its share.
+    #[default]
+    Stratified,
+    /// For each text those that are most like it, by the n-grams of the `local` provider; the nearest one last, next
+    /// to the text.
+    Nearest,
+}
+
+impl fmt::Display for ShotsSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.select {
+            Select::Stratified => write!(f, "{}-shot", self.k),
+            Select::Nearest => write!(f, "{}-nearest", self.k),
+        }
+    }
+}
+
+impl ShotsSpec {
+    /// For a report.
+    pub fn in_words(&self) -> String {
+        match self.select {
+            Select::Stratified => format!("{} solved examples", self.k),
+            Select::Nearest => format!("the {} nearest solved examples", self.k),
+        }
+    }
+}
+
+/// Solved examples: texts with their labels.
+pub type Examples = Arc<[(String, LabelId)]>;
+
+/// Chooses the examples for each text.
+#[derive(Debug, Clone, Default)]
+pub enum Shots {
+    /// No examples.
+    #[default]
+    None,
+    /// The same for every text.
+    Same(Examples),
+    /// The nearest ones.
+    #[cfg(feature = "local")]
+    Nearest(Arc<Neighbours>),
+}
+
+/// Training examples that can be searched.
+#[cfg(feature = "local")]
+#[derive(Debug)]
+pub struct Neighbours {
+    index: tunebench_providers::local::Nearest,
+    examples: Vec<(String, LabelId)>,
+    k: usize,
+}
+
+impl Shots {
+    /// Chooses, or gets ready to choose, from the training data.
+    ///
+    /// An error says what this build lacks.
+    pub fn new(spec: &ShotsSpec, train: &Dataset, seed: u64) -> Result<Self, &'static str> {
+        match spec.select {
+            Select::Stratified => {
+                let rows: Vec<_> = train.examples.iter().map(|example| (example.id, example.label)).collect();
+                let chosen = stratified(&rows, spec.k.get(), seed);
+                let mut shots: Vec<_> = train.examples.iter().filter(|e| chosen.contains(&e.id)).collect();
+                // By content, so that the order of the file does not matter.
+                shots.sort_by_key(|example| example.id);
+                Ok(Self::Same(shots.into_iter().map(|e| (e.text.clone(), e.label)).collect()))
+            }
+            #[cfg(feature = "local")]
+            Select::Nearest => {
+                let texts: Vec<&str> = train.examples.iter().map(|example| example.text.as_str()).collect();
+                Ok(Self::Nearest(Arc::new(Neighbours {
+                    index: tunebench_providers::local::Nearest::new(&texts),
+                    examples: train.examples.iter().map(|e| (e.text.clone(), e.label)).collect(),
+                    k: spec.k.get(),
+                })))
+            }
+            #[cfg(not(feature = "local"))]
+            Select::Nearest => {
+                Err("this program was built without the local provider, which finds the nearest examples")
+            }
+        }
+    }
+
+    /// The examples to show before a text.
+    pub fn before(&self, text: &str) -> Examples {
+        match self {
+            Self::None => Examples::default(),
+            Self::Same(examples) => examples.clone(),
+            #[cfg(feature = "local")]
+            Self::Nearest(neighbours) => {
+                let mut found = neighbours.index.find(text, neighbours.k, &mut Default::default());
+                found.reverse();
+                found.into_iter().map(|row| neighbours.examples[row].clone()).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tunebench_data::{Example, ExampleId, LabelSet};
+
+    use super::*;
+
+    fn train() -> Dataset {
+        let rows = [("my card is late", 0), ("card not here", 0), ("exchange rate", 1), ("rate of euros", 1)];
+        let names = ["card", "rate"];
+        let examples = rows.map(|(text, label)| Example {
+            id: ExampleId::of(text, names[label as usize], 0),
+            text: text.into(),
+            label: LabelId(label),
+        });
+        let labels = LabelSet::new(names.map(str::to_owned).to_vec()).unwrap();
+        Dataset { examples: examples.to_vec(), labels, sha256: String::new() }
+    }
+
+    fn spec(k: usize, select: Select) -> ShotsSpec {
+        ShotsSpec { k: NonZeroUsize::new(k).unwrap(), select }
+    }
+
+    #[test]
+    fn stratified_shots_have_all_labels_and_do_not_follow_the_file() {
+        let shots =
+            |train: &Dataset| Shots::new(&spec(2, Select::Stratified), train, 1).unwrap().before("any");
+        let chosen = shots(&train());
+        let mut labels: Vec<_> = chosen.iter().map(|(_, label)| label.0).collect();
+        labels.sort();
+        assert_eq!(labels, [0, 1]);
+        let mut moved = train();
+        moved.examples.reverse();
+        assert_eq!(shots(&moved), chosen);
+    }
+
+    #[cfg(feature = "local")]
+    #[test]
+    fn the_nearest_shot_stands_next_to_the_text() {
+        let shots = Shots::new(&spec(2, Select::Nearest), &train(), 1).unwrap();
+        let texts: Vec<String> =
+            shots.before("the rate of euros?").iter().map(|(text, _)| text.clone()).collect();
+        assert_eq!(texts, ["exchange rate", "rate of euros"]);
+    }
+}

@@ -17,6 +17,8 @@ pub struct Example {
     pub text: String,
     /// The gold label.
     pub label: LabelId,
+    /// Where it begins in its file, from 1, to be named in messages; 0 for one that is from no file.
+    pub line: u64,
 }
 
 /// The identity of an example: 64 bits of a SHA-256 over text, label name and repetition.

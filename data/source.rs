@@ -82,7 +82,7 @@ impl Source {
             let repetition = seen.entry(ExampleId::of(&row.text, &row.label, 0)).or_insert(0);
             let id = ExampleId::of(&row.text, &row.label, *repetition);
             *repetition += 1;
-            Example { id, text: row.text, label }
+            Example { id, text: row.text, label, line: row.line }
         });
         Ok(Dataset { examples: examples.collect(), labels, sha256 })
     }

@@ -136,6 +136,9 @@ pub struct Job {
     pub error: Option<String>,
     /// As the provider resolved them.
     pub hyperparameters: Hyperparameters,
+    /// Files at the provider that belong to it: what it was trained on, and what it left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileId>,
     /// Tokens that the provider bills for training, once it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_tokens: Option<u64>,
@@ -145,8 +148,8 @@ impl Job {
     /// A job that has just been ordered.
     pub fn new(id: JobId, status: JobStatus, base: impl Into<String>) -> Self {
         let base = base.into();
-        let (mark, tuned_model, error, hyperparameters, trained_tokens) = Default::default();
-        Self { id, mark, status, base, tuned_model, error, hyperparameters, trained_tokens }
+        let (mark, tuned_model, error, hyperparameters, files, trained_tokens) = Default::default();
+        Self { id, mark, status, base, tuned_model, error, hyperparameters, files, trained_tokens }
     }
 }
 
@@ -261,7 +264,7 @@ pub trait FineTuning: Send + Sync {
     /// Asks for the end of a job; how it ended is told by [`job`](Self::job). A job that has ended stays as it is.
     async fn cancel_job(&self, id: &JobId) -> Result<(), ProviderError>;
 
-    /// Deletes a tuned model.
+    /// Deletes a tuned model. Files of its job stay: see [`delete_file`](Self::delete_file).
     async fn delete_model(&self, model: &str) -> Result<(), ProviderError>;
 
     /// How long to wait between two looks at a job.

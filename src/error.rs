@@ -1,6 +1,7 @@
 //! Everything that can end a command, its exit code and its cure.
 
 use std::io;
+use std::path::PathBuf;
 
 use tunebench_data::DataError;
 use tunebench_providers::{Cause, ModelRef, ProviderError};
@@ -27,6 +28,26 @@ pub enum Error {
         error: DataError,
         /// Where the configuration names it.
         named: Option<String>,
+    },
+    /// The training data can't be used to tune a model.
+    #[error("`{}` can't be used to tune {base}: {message}", .path.display())]
+    Training {
+        /// The training file.
+        path: PathBuf,
+        /// The base model.
+        base: ModelRef,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// A text stands in the training and in the validation data.
+    #[error("`{}`, line {here}: the same text is in line {there} of the training data", .path.display())]
+    Overlap {
+        /// The validation file.
+        path: PathBuf,
+        /// Its line there.
+        here: u64,
+        /// Its line in the training file.
+        there: u64,
     },
     /// A model on the command line is none.
     #[error("{message}")]
@@ -101,6 +122,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
+            Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
             Self::Evaluate(_) | Self::Results(_) | Self::Io(_) => exit::USAGE,
             Self::Ledger(_) | Self::Budget(_) => exit::USAGE,
             Self::Tune { error, .. } => match **error {
@@ -119,6 +141,7 @@ impl Error {
         match self {
             Self::Config(error) => error.cure().map(str::to_owned),
             Self::Data { named, .. } => named.as_ref().map(|place| format!("the file is named in {place}")),
+            Self::Overlap { .. } => Some("take the row out of one of the two files".to_owned()),
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
             Self::Tune { error, .. } => match &**error {
@@ -133,7 +156,11 @@ impl Error {
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)
             }
-            Self::Evaluate(_) | Self::Budget(_) | Self::Io(_) | Self::OutputClosed => None,
+            Self::Training { .. }
+            | Self::Evaluate(_)
+            | Self::Budget(_)
+            | Self::Io(_)
+            | Self::OutputClosed => None,
         }
     }
 }

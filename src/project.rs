@@ -1,5 +1,6 @@
 //! A checked project: configuration, data and providers fit together, and nothing has been sent yet.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Project {
     pub train: Option<Dataset>,
     /// The path of that data.
     pub train_path: Option<PathBuf>,
+    /// What a provider may measure the loss on while it trains.
+    pub validation: Option<Dataset>,
     /// What is measured on.
     pub test: TestSet,
     /// The prompt for all models.
@@ -106,6 +109,15 @@ impl Project {
             }
             None => test,
         };
+        let validation = match &config.data.validation {
+            Some(path) => {
+                let set = config.data.source(folder, path).load(Some(&labels));
+                let set = set.map_err(|error| Error::data(error, &document, "validation"))?;
+                disjoint(train.as_ref(), &set, path)?;
+                Some(set)
+            }
+            None => None,
+        };
         let template = config.prompt.template();
         let prompt = Prompt::new(template, labels)
             .map_err(|error| document.error(&[Step::Key("prompt")], error.to_string()))?;
@@ -128,6 +140,7 @@ impl Project {
         let project = Self {
             train,
             train_path,
+            validation,
             test,
             prompt: Arc::new(prompt),
             models,
@@ -179,6 +192,7 @@ impl Project {
             base: &entry.base,
             spec: entry.tune.as_ref()?,
             train: self.train.as_ref()?,
+            validation: self.validation.as_ref(),
             prompt: &self.prompt,
             folder,
             pace: Pace {
@@ -214,12 +228,29 @@ impl Project {
         for (i, entry) in self.models.iter().enumerate() {
             let Some(tuning) = self.tuning(entry, &folder) else { continue };
             if let Err(error) = tuning.provider.check(tuning.spec, &train.examples, &self.prompt) {
-                let mut place = vec![Step::Key("model"), Step::Item(i), Step::Key("tune")];
-                place.extend(error.setting.as_deref().map(Step::Key));
-                return Err(document.setting(&place, &error).into());
+                let Some(setting) = error.setting.as_deref() else {
+                    let path = self.train_path.clone().unwrap_or_default();
+                    return Err(Error::Training { path, base: entry.base.clone(), message: error.message });
+                };
+                // The base is not one of the hyperparameters, but is set beside them.
+                let place: &[Step] = match setting {
+                    "base" => &[Step::Key("model"), Step::Item(i), Step::Key("base")],
+                    setting => &[Step::Key("model"), Step::Item(i), Step::Key("tune"), Step::Key(setting)],
+                };
+                return Err(document.setting(place, &error).into());
             }
         }
         Ok(())
+    }
+}
+
+/// A loss on rows that were learned says nothing.
+fn disjoint(train: Option<&Dataset>, validation: &Dataset, path: &Path) -> Result<(), Error> {
+    let known: HashMap<&str, u64> =
+        train.into_iter().flat_map(|train| &train.examples).map(|e| (e.text.as_str(), e.line)).collect();
+    match validation.examples.iter().find_map(|e| Some((e.line, known.get(e.text.as_str())?))) {
+        None => Ok(()),
+        Some((here, there)) => Err(Error::Overlap { path: path.to_owned(), here, there: *there }),
     }
 }
 

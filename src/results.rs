@@ -7,6 +7,7 @@
 //! comparisons.csv          a row for each fine-tuned model against its base
 //! confusion/MODEL.csv      gold labels down, answers across
 //! predictions/MODEL.csv    a row for each example; all other figures are made from these
+//! losses/MODEL.csv         a row for each training step of a fine-tuned model, where its provider tells
 //! ```
 
 use std::io::{self, Write};
@@ -17,7 +18,7 @@ use tunebench_reports::{Evaluation, Manifest, ManifestError, ModelRecord, Report
 
 const MANIFEST: &str = "manifest.json";
 /// The folders with a file for each model.
-const PER_MODEL: [&str; 2] = ["confusion", "predictions"];
+const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
 
 /// A results folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +69,7 @@ impl ResultsError {
 impl Results {
     /// Makes the folder and tries to write there, so that a bad path fails before the long work.
     pub fn create(folder: &Path) -> Result<Self, ResultsError> {
-        for part in PER_MODEL {
-            fs_err::create_dir_all(folder.join(part))?;
-        }
+        fs_err::create_dir_all(folder)?;
         tempfile::tempfile_in(folder)?;
         Ok(Self { folder: folder.to_owned() })
     }
@@ -108,6 +107,12 @@ impl Results {
         self.put("per_class.csv", &csv::per_class(report))?;
         self.put("comparisons.csv", &csv::comparisons(report))?;
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
+    }
+
+    /// Puts the losses of a model's training beside its figures.
+    pub fn add_losses(&self, file: &str, losses: &Path) -> Result<(), ResultsError> {
+        let losses = fs_err::read(losses)?;
+        self.put(&format!("losses/{file}.csv"), &losses)
     }
 
     /// Reads the run back.
@@ -155,7 +160,9 @@ impl Results {
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), ResultsError> {
         let path = self.folder.join(name);
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&self.folder))?;
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs_err::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
         let mut out = io::BufWriter::new(&mut file);
         write(&mut out)?;
         out.flush()?;

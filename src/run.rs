@@ -1,7 +1,7 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
 use std::cell::OnceCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -235,6 +235,13 @@ impl<'a> Session<'a> {
             recorder.finish().await?;
         }
         Ok(run)
+    }
+
+    /// The losses of a model's training, where they are known.
+    pub fn losses(&self, model: &str, subjects: &[Subject]) -> Option<PathBuf> {
+        let subject = subjects.iter().find(|subject| subject.name(0) == model)?;
+        let path = Tuning::losses(&self.project.training_folder(), subject.job.as_ref()?.mark.as_ref()?);
+        path.exists().then_some(path)
     }
 
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {

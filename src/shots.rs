@@ -132,6 +132,7 @@ mod tests {
             id: ExampleId::of(text, names[label as usize], 0),
             text: text.into(),
             label: LabelId(label),
+            line: 0,
         });
         let labels = LabelSet::new(names.map(str::to_owned).to_vec()).unwrap();
         Dataset { examples: examples.to_vec(), labels, sha256: String::new() }

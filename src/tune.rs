@@ -8,8 +8,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tunebench_data::{Dataset, Prompt};
 use tunebench_providers::{
-    Cause, FineTuning, Job, JobEvent, JobMark, JobRequest, JobStatus, ModelRef, ProviderError, Retry,
-    SettingError, TuningSpec,
+    Cause, FineTuning, Job, JobEvent, JobMark, JobRequest, JobStatus, LossPoint, ModelRef, ProviderError,
+    Retry, SettingError, TuningSpec,
 };
 
 use crate::cancel::Cancel;
@@ -30,6 +30,8 @@ pub struct Tuning<'a> {
     pub spec: &'a TuningSpec,
     /// What is learned from.
     pub train: &'a Dataset,
+    /// What the provider may measure the loss on meanwhile.
+    pub validation: Option<&'a Dataset>,
     /// How it is put to the model.
     pub prompt: &'a Prompt,
     /// The folder for training files.
@@ -115,6 +117,7 @@ impl Tuning<'_> {
         mut observe: impl FnMut(TuneEvent),
     ) -> Result<TunedModel, TuneError> {
         let order = self.prepare()?;
+        let order_mark = order.mark.clone();
         if let Some(known) = self.on_record(means, &order.mark)? {
             return Ok(known);
         }
@@ -138,7 +141,33 @@ impl Tuning<'_> {
             keep(&ended)?;
             ended
         };
-        self.model_of(job)
+        let tuned = self.model_of(job)?;
+        self.keep_losses(&tuned.job, &order_mark).await;
+        Ok(tuned)
+    }
+
+    /// Where the losses of a job are kept, once they are known.
+    pub fn losses(folder: &Path, mark: &JobMark) -> PathBuf {
+        folder.join(format!("{}-losses.csv", mark.0))
+    }
+
+    /// Asks for the losses once, when the job is new; without them a report lacks a file and nothing else.
+    async fn keep_losses(&self, job: &Job, mark: &JobMark) {
+        let path = Self::losses(self.folder, mark);
+        if path.exists() {
+            return;
+        }
+        if let Ok(points) = self.provider.loss_curve(&job.id).await
+            && !points.is_empty()
+        {
+            let mut csv = String::from("step,train_loss,train_accuracy,valid_loss,valid_accuracy\n");
+            for LossPoint { step, train_loss, train_accuracy, valid_loss, valid_accuracy } in points {
+                let cell = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+                let cells = [train_loss, train_accuracy, valid_loss, valid_accuracy].map(cell).join(",");
+                csv.push_str(&format!("{step},{cells}\n"));
+            }
+            let _ = fs_err::write(path, csv);
+        }
     }
 
     /// The model that an earlier command made from the same data and settings.
@@ -226,7 +255,11 @@ impl Tuning<'_> {
         warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
         let number = self.record(means, &order)?;
         let file = retries.run(0, || async { patiently(provider.upload(&order.file).await) }).await?;
-        let request = JobRequest::new((*spec).clone(), file, order.mark);
+        let mut request = JobRequest::new((*spec).clone(), file, order.mark);
+        if let Some(validation) = &order.validation {
+            let file = retries.run(0, || async { patiently(provider.upload(validation).await) }).await?;
+            request = request.validation_file(file);
+        }
         let make = || async {
             match patiently(provider.find_job(&request.mark).await)? {
                 Some(job) => Ok(job),
@@ -248,31 +281,41 @@ impl Tuning<'_> {
         }
     }
 
-    /// Checks everything that can be checked here, writes the training file, and names the job.
+    /// Checks everything that can be checked here, writes the files, and names the job.
     fn prepare(&self) -> Result<Order, TuneError> {
         self.provider.check(self.spec, &self.train.examples, self.prompt)?;
         fs_err::create_dir_all(self.folder)?;
+        let (train, training_hash) = self.write(self.train)?;
+        let validation = self.validation.map(|validation| self.write(validation)).transpose()?;
+        let validation_hash = validation.as_ref().map(|(_, hash)| hash.as_slice());
+        let mark = self.mark(&training_hash, validation_hash);
+        let keep = |file: tempfile::NamedTempFile, suffix: &str| {
+            let path = self.folder.join(format!("{}{suffix}.jsonl", mark.0));
+            file.persist(&path).map(|_| path).map_err(|error| error.error)
+        };
+        let file = keep(train, "")?;
+        let validation = validation.map(|(file, _)| keep(file, "-validation")).transpose()?;
+        Ok(Order { file, validation, mark, sha256: hex(&training_hash) })
+    }
+
+    /// Writes a file in the provider's format; also gives its SHA-256.
+    fn write(&self, data: &Dataset) -> Result<(tempfile::NamedTempFile, Vec<u8>), TuneError> {
         let mut file = tempfile::NamedTempFile::new_in(self.folder)?;
-        let mut hashed =
-            HashingWriter { out: std::io::BufWriter::new(file.as_file_mut()), hash: Sha256::new() };
-        self.provider.write_training_file(&self.train.examples, self.prompt, &mut hashed)?;
-        let content = hashed.finish()?;
-        let mark = self.mark(&content);
-        let path = self.folder.join(format!("{}.jsonl", mark.0));
-        file.persist(&path).map_err(|error| error.error)?;
-        Ok(Order { file: path, mark, sha256: hex(&content) })
+        let out = std::io::BufWriter::new(file.as_file_mut());
+        let mut hashed = HashingWriter { out, hash: Sha256::new() };
+        self.provider.write_training_file(&data.examples, self.prompt, &mut hashed)?;
+        let hash = hashed.finish()?;
+        Ok((file, hash))
     }
 
     /// Equal training files, bases, hyperparameters and seeds have equal marks.
-    fn mark(&self, content: &[u8]) -> JobMark {
+    fn mark(&self, training: &[u8], validation: Option<&[u8]>) -> JobMark {
         let hyperparameters = serde_json::to_string(&self.spec.hyperparameters).expect("JSON stays JSON");
         let mut hash = Sha256::new();
-        for part in [
-            self.base.to_string().as_bytes(),
-            hyperparameters.as_bytes(),
-            &self.spec.seed.to_le_bytes(),
-            content,
-        ] {
+        let base = self.base.to_string();
+        let seed = self.spec.seed.to_le_bytes();
+        let parts = [base.as_bytes(), hyperparameters.as_bytes(), &seed, training];
+        for part in parts.into_iter().chain(validation) {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -329,6 +372,7 @@ pub async fn watch(
 /// A job as it is to be ordered.
 struct Order {
     file: PathBuf,
+    validation: Option<PathBuf>,
     mark: JobMark,
     /// Of the training file.
     sha256: String,

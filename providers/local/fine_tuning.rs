@@ -19,7 +19,7 @@ use super::softmax::{EpochReport, Hyperparameters as Options};
 use super::store::{Store, TrainingLock};
 use crate::{
     Cause, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
-    ProviderError, SettingError, TrainingProgress, TuningSpec, async_trait,
+    LossPoint, ProviderError, SettingError, TrainingProgress, TuningSpec, async_trait,
 };
 
 /// A line of a training file.
@@ -164,10 +164,10 @@ fn model_id(mark: &JobMark) -> String {
 /// The hyperparameters as the user wrote them, checked.
 fn options(spec: &TuningSpec) -> Result<Options, SettingError> {
     if spec.base != LEXICAL {
-        return Err(SettingError::new(format!(
-            "`{}` cannot be tuned; the local provider tunes `{LEXICAL}`",
-            spec.base
-        )));
+        return Err(SettingError::at(
+            "base",
+            format!("`{}` cannot be tuned; the local provider tunes `{LEXICAL}`", spec.base),
+        ));
     }
     let mut options = Options { seed: spec.seed, ..Options::default() };
     for (name, value) in &spec.hyperparameters {
@@ -266,6 +266,16 @@ impl FineTuning for Jobs {
 
     async fn events(&self, id: &JobId, skip: usize) -> Result<Vec<JobEvent>, ProviderError> {
         self.store.events(id, skip)
+    }
+
+    async fn loss_curve(&self, id: &JobId) -> Result<Vec<LossPoint>, ProviderError> {
+        let steps = self.store.events(id, 0)?.into_iter().filter_map(|event| event.progress);
+        let point = |p: TrainingProgress| LossPoint {
+            step: p.step,
+            train_loss: p.train_loss,
+            ..LossPoint::default()
+        };
+        Ok(steps.map(point).collect())
     }
 
     async fn cancel_job(&self, id: &JobId) -> Result<(), ProviderError> {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Checkpoint, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, SettingError,
+    Checkpoint, FileId, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, SettingError,
     TrainingProgress, TuningSpec,
 };
 
@@ -94,6 +94,10 @@ pub(super) fn job(value: &Value) -> Option<Job> {
     if let Some(seed) = value.get("seed").filter(|seed| seed.is_number()) {
         job.hyperparameters.insert("seed".into(), seed.clone());
     }
+    let one = ["training_file", "validation_file"].into_iter().filter_map(|name| value.get(name)?.as_str());
+    let results = value.get("result_files").and_then(Value::as_array).into_iter().flatten();
+    let files = one.chain(results.filter_map(Value::as_str));
+    job.files = files.map(|id| FileId(id.to_owned())).collect();
     job.trained_tokens = value.get("trained_tokens").and_then(Value::as_u64);
     Some(job)
 }
@@ -130,7 +134,6 @@ fn whole(value: &Value) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FileId;
 
     fn spec(hyperparameters: Value) -> TuningSpec {
         let Value::Object(hyperparameters) = hyperparameters else { panic!("a table") };

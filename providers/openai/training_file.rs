@@ -35,7 +35,7 @@ pub(super) fn write(examples: &[Example], prompt: &Prompt, out: &mut dyn Write) 
     Ok(())
 }
 
-/// Checks what would make the job fail, or lose labels without a word. Rows are counted from 1, as examples come.
+/// Checks what would make the job fail, or lose labels without a word.
 pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
     if examples.len() < FEWEST_ROWS {
         let message =
@@ -55,15 +55,20 @@ pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), Setting
         )));
     }
     for (index, example) in examples.iter().enumerate() {
-        check_row(index + 1, example, prompt)?;
+        // Where the file's line is not known, the row's number helps.
+        let place = match example.line {
+            0 => format!("training row {}", index + 1),
+            line => format!("line {line}"),
+        };
+        check_row(&place, example, prompt)?;
     }
     Ok(())
 }
 
-fn check_row(row: usize, example: &Example, prompt: &Prompt) -> Result<(), SettingError> {
+fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<(), SettingError> {
     if let Some(token) = special_token(&example.text) {
         let message = format!(
-            "training row {row} holds `{token}`, and one such text makes the whole job fail after it was queued; \
+            "{place} holds `{token}`, and one such text makes the whole job fail after it was queued; \
              remove the row, or write the token otherwise"
         );
         return Err(SettingError::new(message));
@@ -75,7 +80,7 @@ fn check_row(row: usize, example: &Example, prompt: &Prompt) -> Result<(), Setti
         .sum();
     if tokens > LONGEST_ROW_TOKENS {
         let message = format!(
-            "training row {row} has about {tokens} tokens (an estimate, from its length) and would be cut at \
+            "{place} has about {tokens} tokens (an estimate, from its length) and would be cut at \
              {LONGEST_ROW_TOKENS}, so that its label is lost; shorten the text or remove the row"
         );
         return Err(SettingError::new(message));
@@ -115,6 +120,7 @@ mod tests {
             id: ExampleId::of(text, "card", 0),
             text: text.to_string(),
             label: LabelId(1),
+            line: 0,
         };
         texts.iter().map(example).collect()
     }

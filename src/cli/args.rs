@@ -130,12 +130,17 @@ pub(crate) enum JobsCommand {
         /// The job, as PROVIDER/JOB
         job: ModelRef,
     },
+    /// Show what a job was asked for, how it went, and the checkpoints that can be evaluated
+    Show {
+        /// The job, as PROVIDER/JOB
+        job: ModelRef,
+    },
     /// Ask for the end of a job
     Cancel {
         /// The job, as PROVIDER/JOB
         job: ModelRef,
     },
-    /// Delete a tuned model and what belongs to it
+    /// Delete a tuned model and the files of its job
     Delete {
         /// The model, as PROVIDER/MODEL
         model: ModelRef,

@@ -51,6 +51,11 @@ async fn evaluate(
 ) -> Result<u8, Error> {
     let save = |run: &Run| Ok(results.write(&Report::new(run))?);
     let run = session.evaluate(subjects, save).await?;
+    for record in &run.manifest.models {
+        if let Some(losses) = session.losses(&record.model, subjects) {
+            results.add_losses(&record.file, &losses)?;
+        }
+    }
     let report = Report::new(&run);
     print(&report, results, json, printer)?;
     let measured = report.figures.models.iter().all(|model| model.scores.is_some());

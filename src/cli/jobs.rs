@@ -51,13 +51,40 @@ pub(super) async fn jobs(
             printer.note(&format!("asked for the end of {name}"));
             Ok(exit::DONE)
         }
+        JobsCommand::Show { job: name } => show(providers, &name, printer).await,
         JobsCommand::Delete { model } => {
             let tuning = fine_tuning(providers, &model)?;
+            let jobs = tuning.jobs().await.map_err(|error| Error::provider(&model, error))?;
             tuning.delete_model(model.model()).await.map_err(|error| Error::provider(&model, error))?;
+            let job = jobs.iter().find(|job| job.tuned_model.as_deref() == Some(model.model()));
+            for file in job.iter().flat_map(|job| &job.files) {
+                if let Err(error) = tuning.delete_file(file).await {
+                    printer.warn(&format!("file {} was not deleted: {error}", file.0));
+                }
+            }
             printer.note(&format!("deleted {model}"));
             Ok(exit::DONE)
         }
     }
+}
+
+/// Everything that the provider says of a job, as JSON: it is for people and for programs alike.
+async fn show(providers: &Providers, name: &ModelRef, printer: Printer) -> Result<u8, Error> {
+    let tuning = fine_tuning(providers, name)?;
+    let failed = |error| Error::provider(name, error);
+    let id = JobId(name.model().into());
+    let job = tuning.job(&id).await.map_err(failed)?;
+    let mut shown = json!({
+        "provider": name.provider(),
+        "events": tuning.events(&id, 0).await.map_err(failed)?,
+        "checkpoints": tuning.checkpoints(&id).await.map_err(failed)?,
+        "job": job,
+    });
+    if job.status == JobStatus::Succeeded {
+        shown["loss_curve"] = json!(tuning.loss_curve(&id).await.map_err(failed)?);
+    }
+    printer.data(&format!("{shown:#}"))?;
+    Ok(exit::DONE)
 }
 
 async fn list(providers: &Providers, as_json: bool, printer: Printer) -> Result<u8, Error> {

@@ -51,6 +51,8 @@ pub struct Config {
 pub struct Data {
     /// What models are tuned on; labels are discovered here.
     pub train: Option<PathBuf>,
+    /// Held-out rows on which a provider may measure the loss while it trains.
+    pub validation: Option<PathBuf>,
     /// What models are measured on.
     pub test: PathBuf,
     /// The labels and their order, where they shall not be discovered.

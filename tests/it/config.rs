@@ -17,7 +17,7 @@ const DATA: &str = "[data]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n";
 fn an_unknown_key_points_at_its_line() {
     let stderr = mistake("[data]\ntrain = \"train.csv\"\ntset = \"test.csv\"\n");
     let expected = "\
-error: tunebench.toml, line 3: unknown field `tset`, expected one of `train`, `test`, `labels`, `format`, `text`, \
+error: tunebench.toml, line 3: unknown field `tset`, expected one of `train`, `validation`, `test`, `labels`, `format`, `text`, \
 `label`, `encoding`, `quotes`
     |
   3 | tset = \"test.csv\"
@@ -49,7 +49,7 @@ fn every_mistake_names_its_line_and_its_cure() {
         ),
         (
             format!("{DATA}[[model]]\nbase = \"local/majority\"\ntune = {{}}\n"),
-            6,
+            5,
             vec!["`majority` cannot be tuned"],
         ),
         (format!("{DATA}[evaluation]\nmin_coverage = 98\n"), 5, vec!["between 0 and 1"]),

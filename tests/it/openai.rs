@@ -51,6 +51,8 @@ fn run_tunes_evaluates_and_pays_once() {
     assert!(accuracy(1) >= accuracy(0), "{summary:?}");
     assert_eq!((project.fake.jobs().len(), project.asked()), (1, 12));
     assert!(done.stderr.contains("loss"), "the job's events are shown: {}", done.stderr);
+    let losses = project.place.csv(&format!("results/losses/{}.csv", summary[1]["file"]));
+    assert!(losses.iter().all(|row| row["train_loss"].parse::<f64>().is_ok()) && !losses.is_empty());
 
     // Once more, with the service gone and the key as well: everything is in the ledger.
     let results = project.place.files("results");
@@ -123,6 +125,47 @@ fn an_organisation_that_may_not_train_is_told_so_and_leaves_no_file_behind() {
     assert_eq!(done.code, Some(3), "{}", done.stderr);
     assert!(done.stderr.contains("hint:"), "{}", done.stderr);
     assert_eq!(project.fake.files().len(), 0);
+}
+
+#[test]
+fn validation_rows_go_along_and_may_not_be_learned() {
+    let project = Project::new(TUNED);
+    let config = project.place.read("tunebench.toml");
+    project.place.write("tunebench.toml", config.replace("[data]\n", "[data]\nvalidation = \"valid.csv\"\n"));
+    project.place.write("valid.csv", "text,label\nnew text,card\nwhat is the exchange rate,rate\n");
+    let overlap = project.tunebench(&["tune"]);
+    assert_eq!(overlap.code, Some(2));
+    assert!(overlap.stderr.contains("valid.csv`, line 3: the same text is in line 6 of the training data"));
+    let rows: String = (0..12).map(|i| format!("text number {i},card\n")).collect();
+    project.place.write("valid.csv", format!("text,label\n{rows}"));
+    let done = project.tunebench(&["tune"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(project.fake.files().len(), 3, "training, validation and results");
+
+    // What a job left is shown, and deleted with its model.
+    let model = done.stdout.trim();
+    let list = project.tunebench(&["jobs", "list", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    let id = format!("openai/{}", list[0]["job"]["id"].as_str().unwrap());
+    let shown = project.tunebench(&["jobs", "show", &id]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    let checkpoint = format!("openai/{}", shown["checkpoints"][0]["model"].as_str().unwrap());
+    let evaluated = project.tunebench(&["eval", &checkpoint, model]);
+    assert_eq!(evaluated.code, Some(0), "{}", evaluated.stderr);
+    assert_eq!(project.tunebench(&["jobs", "delete", model]).code, Some(0));
+    assert_eq!(project.fake.files().len(), 0);
+}
+
+#[test]
+fn a_row_that_would_fail_the_job_is_named_before_anything_is_sent() {
+    let project = Project::new(TUNED);
+    let train = project.place.read("train.csv") + "see <|fim_suffix|> there,card\n";
+    project.place.write("train.csv", train);
+    let done = project.tunebench(&["run"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains("train.csv` can't be used to tune openai/"), "{}", done.stderr);
+    assert!(done.stderr.contains("line 14 holds `<|fim_suffix|>`"), "{}", done.stderr);
+    assert_eq!(project.fake.stats().total(), 0);
 }
 
 #[test]

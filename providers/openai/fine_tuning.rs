@@ -143,13 +143,13 @@ impl FineTuning for Tuning {
         let settings = &self.connection.settings;
         if spec.base.starts_with("responses/") || spec.base.starts_with("decisions/") {
             let message = format!("`{}` is no base for fine-tuning: write it without its prefix", spec.base);
-            return Err(SettingError::new(message));
+            return Err(SettingError::at("base", message));
         }
         // Whoever says that this server tunes knows better than the table which models it tunes.
         if settings.official && settings.fine_tuning.is_none() && !models::is_tunable(&spec.base) {
             let message =
                 format!("`{}` cannot be tuned; OpenAI tunes {}", spec.base, models::tunable().join(", "));
-            return Err(SettingError::new(message));
+            return Err(SettingError::at("base", message));
         }
         jobs::hyperparameters(spec)?;
         training_file::check(examples, prompt)

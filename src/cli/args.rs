@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The project's configuration
     #[arg(
@@ -35,7 +36,7 @@ pub(crate) struct Global {
     )]
     pub(crate) config: PathBuf,
 
-    /// Where jobs, training files and local models are kept
+    /// Where the ledger, training files and local models are kept
     #[arg(long, global = true, value_name = "DIR", env = "TUNEBENCH_STATE", default_value = ".tunebench")]
     pub(crate) state: PathBuf,
 

@@ -46,7 +46,7 @@ impl Connection {
     /// Asks a model: the answer in full, also one that is an error.
     pub(super) async fn ask(&self, path: &[&str], body: &Value) -> Result<Answer, ProviderError> {
         let timeout = Duration::from_secs(self.settings.timeout_seconds);
-        http::send(self.request(Method::POST, path, timeout)?.json(body)).await
+        self.send(self.request(Method::POST, path, timeout)?.json(body)).await
     }
 
     /// `GET`, with query parameters.
@@ -89,6 +89,16 @@ impl Connection {
         self.redacted(errors::of_answer(answer, about))
     }
 
+    /// Where a server of the user's own is not reached, the address is what to look at: the message has no port.
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, ProviderError> {
+        http::send(request).await.map_err(|mut error| {
+            if error.cause == Cause::Network && error.hint.is_none() && !self.settings.official {
+                error.hint = Some(format!("is the server running, and is {} right?", self.settings.base_url));
+            }
+            self.redacted(error)
+        })
+    }
+
     /// An error without the key, should the server have quoted it.
     pub(super) fn redacted(&self, mut error: ProviderError) -> ProviderError {
         if let Some(key) = &self.key {
@@ -98,7 +108,7 @@ impl Connection {
     }
 
     async fn done(&self, request: RequestBuilder, about: About<'_>) -> Result<Answer, ProviderError> {
-        let answer = http::send(request).await.map_err(|error| self.redacted(error))?;
+        let answer = self.send(request).await?;
         if (200..300).contains(&answer.status) { Ok(answer) } else { Err(self.error(&answer, about)) }
     }
 

@@ -52,7 +52,7 @@ pub(super) fn hyperparameters(spec: &TuningSpec) -> Result<(Hyperparameters, Opt
                 ((1..=64).contains(&length), "a text of 1 to 64 characters")
             }
             _ => {
-                let known = "n_epochs, batch_size, learning_rate_multiplier, suffix";
+                let known = "`n_epochs`, `batch_size`, `learning_rate_multiplier`, `suffix`";
                 return Err(SettingError::at(name, format!("there is no `{name}` here; there are {known}")));
             }
         };

@@ -170,17 +170,21 @@ impl OpenAiProvider {
     }
 
     /// What the list of models says, at servers that have no page for each.
-    async fn in_list(&self, model: &str, not_found: ProviderError) -> Result<Option<String>, ProviderError> {
-        let Ok(answer) = self.connection.get(&["models"], &[], About::default()).await else {
+    async fn in_list(&self, model: &str) -> Result<Option<String>, ProviderError> {
+        let answer = self.connection.get(&["models"], &[], About::default()).await;
+        let list: Option<Value> = answer.ok().and_then(|answer| answer.json().ok());
+        // OpenAI's list stands in `data`; Together's is the answer itself.
+        let models = list.as_ref().and_then(|list| list.get("data").unwrap_or(list).as_array());
+        let Some(models) = models else {
             // There is no list either: nothing speaks against the model.
             return Ok(None);
         };
-        let list: Value = answer.json()?;
-        let models = list.get("data").and_then(Value::as_array);
-        let found = models
-            .and_then(|models| models.iter().find(|entry| entry.get("id").is_some_and(|id| id == model)));
+        let found = models.iter().find(|entry| entry.get("id").is_some_and(|id| id == model));
         found.map(shutdown_date).ok_or_else(|| {
-            not_found.hint("check the name; if the server answers models that it does not list, set `check_models = false`")
+            let message = format!("the server's list of models does not hold `{model}`");
+            ProviderError::new(Cause::NotFound, message).hint(
+                "check the name; if the server answers models that it does not list, set `check_models = false`",
+            )
         })
     }
 }
@@ -224,8 +228,11 @@ impl Provider for OpenAiProvider {
             let about = About { model: Some(id), key_variable: None };
             info.shutdown_date = match self.connection.get(&["models", id], &[], about).await {
                 Ok(answer) => shutdown_date(&answer.json()?),
-                Err(error) if error.cause == Cause::NotFound && !settings.official => {
-                    self.in_list(id, error).await?
+                // Not every server has such a page: some say so with 404, others with 400 or 405.
+                Err(error)
+                    if matches!(error.cause, Cause::NotFound | Cause::Invalid) && !settings.official =>
+                {
+                    self.in_list(id).await?
                 }
                 Err(error) => return Err(error),
             };

@@ -98,6 +98,15 @@ impl Settings {
             // Azure's deployments have names of their own, which its list of models does not hold.
             settings.check_models = false;
         }
+        if let Some(variable) = &settings.key_variable
+            && setup.variable(variable).is_none()
+            && !is_variable_name(variable)
+        {
+            // Without the place and the text: this may be a key, which must not be shown.
+            let message = "`api_key_env` must be the name of an environment variable, such as MY_API_KEY, and not the \
+                           key itself";
+            return Err(SettingError::new(message));
+        }
         if settings.key_variable.as_deref() != Some("OPENAI_API_KEY") {
             // The key is of another account, so these names mean nothing there.
             (settings.organization, settings.project) = (None, None);
@@ -165,7 +174,8 @@ impl Settings {
                     seconds.ok_or_else(|| wrong(name, "a whole number of seconds from 1 to 3600"))?;
             }
             _ => {
-                let message = format!("there is no setting `{name}` here; there are {}", NAMES.join(", "));
+                let message =
+                    format!("there is no setting `{name}` here; there are `{}`", NAMES.join("`, `"));
                 return Err(SettingError::at(name, message));
             }
         }
@@ -206,6 +216,15 @@ fn with_slash(mut url: Url) -> Url {
     }
     url.set_fragment(None);
     url
+}
+
+/// Whether a text is spelt like the name of a variable, and not like a key. Some keys are spelt like names, but long and
+/// with digits among small letters.
+fn is_variable_name(text: &str) -> bool {
+    let spelt = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let mixed =
+        text.contains(|c: char| c.is_ascii_lowercase()) && text.contains(|c: char| c.is_ascii_digit());
+    spelt && !text.starts_with(|c: char| c.is_ascii_digit()) && !(mixed && text.len() >= 20)
 }
 
 fn wrong(name: &str, wanted: &str) -> SettingError {
@@ -257,6 +276,25 @@ mod tests {
             assert_eq!(error.setting.as_deref(), Some(name), "{settings}");
             assert!(!error.message.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_in_place_of_its_variable_is_refused_and_not_shown() {
+        for key in
+            ["sk-proj-abc", "gsk_9xKq2mTbLw4RzVn8", "1f3a5c7e9b", "Bearer abc", "fw_3ZabcdefGHIJKLmnop"]
+        {
+            let error = read(json!({"base_url": "http://host/v1", "api_key_env": key})).unwrap_err();
+            // A place would be shown with its line, and the key in it.
+            assert_eq!(error.setting, None, "{key}");
+            assert!(error.message.contains("api_key_env") && !error.message.contains(key), "{error}");
+        }
+        for name in ["MY_KEY_2", "my_key", "OPENAI_API_KEY_OF_THE_SECOND_TEAM_2026", "_K"] {
+            assert!(read(json!({"base_url": "http://host/v1", "api_key_env": name})).is_ok(), "{name}");
+        }
+        // What is set is a variable, however it is spelt.
+        let settings = json!({"api_key_env": "key-of.team-2"}).as_object().cloned().unwrap();
+        let set = [("key-of.team-2".to_owned(), "k".to_owned())].into();
+        assert!(Settings::read(&Setup::new("openai", settings, ".").variables(set)).is_ok());
     }
 
     #[test]

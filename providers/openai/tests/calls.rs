@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{KEY, ask, provider, with};
+use super::{KEY, OpenAiProvider, ask, provider, with};
 use crate::test_kit::openai::{Failing, FakeOpenAi, Fault, Hint, Said};
 use crate::{
     Access, AnswerMode, Cause, FinishReason, Parameters, Provider, ProviderError, Retry, Scope, Setup,
@@ -264,4 +264,75 @@ async fn an_address_where_nobody_answers_is_a_network_error() {
     let error = provider.complete(&ask("gpt-4.1", "x")).await.unwrap_err();
     assert_eq!((error.cause, error.scope), (Cause::Network, Scope::Request));
     assert!(error.message.contains("127.0.0.1 cannot be reached"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_with_its_port() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = json!({"base_url": format!("http://{free}/v1"), "api_key_env": "none"});
+    let provider =
+        OpenAiProvider::new(&Setup::new("mine", settings.as_object().cloned().unwrap(), ".")).unwrap();
+    let error = provider.complete(&ask("m", "x")).await.unwrap_err();
+    assert_eq!(error.cause, Cause::Network);
+    assert!(error.hint.unwrap().contains(&free.to_string()));
+}
+
+/// A server that answers each request with what is given for the end of its path, and with 404 else.
+fn server(answers: &'static [(&'static str, u16, &'static str)]) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let (mut request, mut byte) = (Vec::new(), [0]);
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8_lossy(&request).into_owned();
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let found = answers.iter().find(|(end, ..)| path.ends_with(end));
+            let (_, status, body) = found.unwrap_or(&("", 404, "not here"));
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            // Who has asked may have gone already.
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    base_url
+}
+
+#[tokio::test]
+async fn servers_tell_of_their_models_in_many_ways() {
+    const OPENAIS: &str = r#"{"object": "list", "data": [{"id": "a/llama"}]}"#;
+    const BARE: &str = r#"[{"id": "a/llama"}, {"id": "other"}]"#;
+    for (answers, listed) in [
+        // A list, and no page for each model: said in one of three ways.
+        (&[("/models", 200, OPENAIS)][..], true),
+        (&[("/models", 200, OPENAIS), ("%2Fllama", 405, "method not allowed")], true),
+        (&[("/models", 200, OPENAIS), ("%2Fllama", 400, r#"{"error": "no such page"}"#)], true),
+        // A list without a cover.
+        (&[("/models", 200, BARE)], true),
+        // Neither a page nor a list that could be read.
+        (&[], false),
+        (&[("/models", 200, "<html>welcome</html>")], false),
+        (&[("/models", 200, r#"{"models": []}"#)], false),
+    ] {
+        let provider = OpenAiProvider::new(&Setup::new(
+            "other",
+            json!({"base_url": server(answers), "api_key_env": "none"}).as_object().cloned().unwrap(),
+            ".",
+        ));
+        let provider = provider.unwrap();
+        let info = provider.model_info("a/llama").await;
+        assert!(info.is_ok(), "{answers:?}: {info:?}");
+        // A name that stands in no list is wrong only where there is a list.
+        let unknown = provider.model_info("b/llama").await;
+        assert_eq!(unknown.is_err(), listed, "{answers:?}: {unknown:?}");
+        if let Err(error) = unknown {
+            assert_eq!(error.cause, Cause::NotFound);
+            assert!(error.message.contains("`b/llama`"), "{error}");
+            assert!(error.hint.unwrap().contains("check_models = false"));
+        }
+    }
 }

@@ -1,0 +1,134 @@
+//! The settings that the docs and the examples show are settings that the program takes.
+
+use std::fmt::Write;
+
+use toml::{Table, Value};
+
+use crate::support::{Outcome, Place, repository};
+
+/// A TOML block of a page.
+struct Block {
+    /// Where it stands, for the message of a failure.
+    place: String,
+    text: String,
+}
+
+/// The blocks of a Markdown page that are marked as TOML.
+fn blocks(page: &str) -> Vec<Block> {
+    let text = std::fs::read_to_string(repository().join(page)).unwrap();
+    let (mut blocks, mut open) = (Vec::new(), None::<Block>);
+    for (line, number) in text.lines().zip(1..) {
+        match (line.trim_end(), &mut open) {
+            ("```toml", None) => {
+                open = Some(Block { place: format!("{page}, line {number}"), text: String::new() });
+            }
+            ("```", Some(_)) => blocks.extend(open.take()),
+            (line, Some(block)) => writeln!(block.text, "{line}").unwrap(),
+            (_, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block of {page} is not closed");
+    blocks
+}
+
+/// The names under `[providers]`.
+fn providers(config: &Table) -> Vec<String> {
+    let providers = config.get("providers").and_then(Value::as_table);
+    providers.map(|providers| providers.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// A project with everything that the block leaves out, and the data files that it names.
+fn project(block: &Block) -> (Place, Table) {
+    let parsed: Table = block.text.parse().unwrap_or_else(|error| panic!("{}: {error}", block.place));
+    let mut config = block.text.clone();
+    if !parsed.contains_key("model") {
+        let mut bases: Vec<_> = providers(&parsed).iter().map(|name| format!("{name}/some-model")).collect();
+        if bases.is_empty() {
+            bases.push("local/majority".to_owned());
+        }
+        for base in bases {
+            write!(config, "\n[[model]]\nbase = \"{base}\"\n").unwrap();
+        }
+    }
+    let place = Place::with_models("");
+    match parsed.get("data") {
+        None => config.push_str("\n[data]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n"),
+        Some(data) => {
+            for role in ["train", "test"] {
+                let Some(name) = data.get(role).and_then(Value::as_str) else { continue };
+                let rows = place.read(&format!("{role}.csv"));
+                // No text of the small task has a comma in it.
+                let tab = name.ends_with(".tsv");
+                place.write(name, if tab { rows.replace(',', "\t") } else { rows });
+            }
+        }
+    }
+    place.write("tunebench.toml", config);
+    (place, parsed)
+}
+
+/// Opening a project checks all of it: settings, providers, hyperparameters, prices, data. No key, no network.
+fn opens(place: &Place, config: &str) -> Outcome {
+    place.tunebench(&["tune", "--export-only", "out", "--config", config])
+}
+
+#[test]
+fn every_settings_block_of_the_docs_is_taken() {
+    for (page, at_least) in [("README.md", 1), ("docs/providers.md", 10)] {
+        let blocks = blocks(page);
+        assert!(blocks.len() >= at_least, "{page} has {} blocks", blocks.len());
+        for block in blocks {
+            let (place, parsed) = project(&block);
+            let done = opens(&place, "tunebench.toml");
+            assert_eq!(done.code, Some(0), "{}: {}", block.place, done.stderr);
+            let listed = place.tunebench(&["providers", "--json"]);
+            let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+            for name in providers(&parsed) {
+                let known = listed.as_array().unwrap().iter();
+                let known = known.filter_map(|provider| provider.get("provider")?.as_str());
+                assert!(known.into_iter().any(|known| known == name), "{}: {name}", block.place);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_a_block_would_be_found() {
+    for text in [
+        "[providers.vllm]\nkind = \"openai\"\nbase_urll = \"http://localhost:8000/v1\"\n",
+        "[providers.vllm]\nkind = \"opnai\"\n",
+        "[evaluation]\nanswer = \"scheme\"\n",
+        "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntune = { epochs = 3 }\n",
+        "[prices.\"groq/*\"]\ninput = -1\n",
+    ] {
+        let (place, _) = project(&Block { place: "here".into(), text: text.into() });
+        assert_eq!(opens(&place, "tunebench.toml").code, Some(2), "{text}");
+    }
+}
+
+#[test]
+fn every_setting_of_the_provider_is_described() {
+    let page = std::fs::read_to_string(repository().join("docs/providers.md")).unwrap();
+    let (_, table) = page.split_once("### All settings").unwrap();
+    let (place, _) =
+        project(&Block { place: "here".into(), text: "[providers.openai]\nno_such = 1\n".into() });
+    let said = opens(&place, "tunebench.toml").stderr;
+    let (_, names) = said.split_once("there are ").unwrap();
+    for name in names.lines().next().unwrap().split(", ") {
+        assert!(table.contains(name), "{name} is not in the table of settings");
+    }
+}
+
+#[test]
+fn the_examples_open() {
+    let mut found = 0;
+    for entry in std::fs::read_dir(repository().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let done = opens(&Place::new(), path.to_str().unwrap());
+            assert_eq!(done.code, Some(0), "{}: {}", path.display(), done.stderr);
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}

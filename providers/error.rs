@@ -92,6 +92,8 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// What the answer's headers say of rate limits.
     pub rate_limits: Option<Box<RateLimits>>,
+    /// Whether it is certain that the request never arrived, and so can't be billed.
+    pub not_sent: bool,
 }
 
 impl ProviderError {
@@ -104,7 +106,16 @@ impl ProviderError {
             Cause::NotFound | Cause::Unsupported => (Scope::Model, Retry::Never),
             Cause::Quota | Cause::Access => (Scope::Provider, Retry::Never),
         };
-        Self { cause, scope, retry, message: message.into(), hint: None, request_id: None, rate_limits: None }
+        Self {
+            cause,
+            scope,
+            retry,
+            message: message.into(),
+            hint: None,
+            request_id: None,
+            rate_limits: None,
+            not_sent: false,
+        }
     }
 
     /// The same, reaching as far as `scope`.

@@ -180,7 +180,10 @@ fn not_sent(error: reqwest::Error) -> ProviderError {
         (false, true) => format!("{host} cannot be reached: {}", causes(&error)),
         (false, false) => format!("the connection to {host} broke: {}", causes(&error)),
     };
-    ProviderError::new(Cause::Network, message)
+    let never_sent = error.is_connect();
+    let mut error = ProviderError::new(Cause::Network, message);
+    error.not_sent = never_sent;
+    error
 }
 
 /// An error and what led to it, on one line; parts that repeat each other stand once.

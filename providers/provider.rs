@@ -48,6 +48,23 @@ pub trait Provider: Send + Sync + 'static {
         String::new()
     }
 
+    /// Settings of its own that shape answers, in a form that is equal for equal settings. Answers that were given under
+    /// other settings are never taken for those that are asked for.
+    fn answer_settings(&self) -> String {
+        String::new()
+    }
+
+    /// The most tokens that the answer to a request can take, as the request will be sent: what a budget must hold
+    /// back. `None` where that is not known.
+    fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
+        request.parameters.max_output_tokens
+    }
+
+    /// The name under which price lists know a model.
+    fn price_name<'a>(&self, model: &'a str) -> &'a str {
+        model
+    }
+
     /// Whether its key is set.
     fn access(&self) -> Access {
         Access::Open

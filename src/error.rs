@@ -96,9 +96,10 @@ pub enum Error {
 impl Error {
     /// A data file that the configuration names under `key`.
     pub(crate) fn data(error: DataError, document: &Document, key: &str) -> Self {
-        let named = matches!(error, DataError::Io { .. } | DataError::UnknownFormat(_))
-            .then(|| document.error(&[Step::Key("data"), Step::Key(key)], "").line())
-            .flatten();
+        // A file that the command line names is an absolute path, and no business of the configuration.
+        let from_here = matches!(&error, DataError::Io { path, .. } | DataError::UnknownFormat(path) if path.is_relative());
+        let named =
+            from_here.then(|| document.error(&[Step::Key("data"), Step::Key(key)], "").line()).flatten();
         Self::Data { error, named: named.map(|line| format!("{}, line {line}", document.path().display())) }
     }
 

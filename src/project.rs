@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, TestSet};
-use tunebench_providers::{BadModelRef, ModelRef, Registry, TuningSpec};
+use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, TuningSpec};
 
 use crate::budget::{Price, PriceTable};
 use crate::config::{Config, ConfigError, Document, Step};
@@ -169,16 +169,16 @@ impl Project {
             shots: Shots::None,
             label_counts: self.label_counts.clone(),
             concurrency,
-            price: self.price(&slot.kind, model),
+            price: self.price(slot.provider.as_ref(), model),
             governor: limited.then(|| Arc::new(Governor::new(limits))),
         })
     }
 
-    /// What a model costs today: by the name that the user gave its provider, or by the provider's kind.
-    fn price(&self, kind: &str, model: &ModelRef) -> Option<Price> {
+    /// What a model costs today. A provider of the user's own has the prices that the user gives, and no others.
+    fn price(&self, provider: &dyn Provider, model: &ModelRef) -> Option<Price> {
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        let by_kind = format!("{kind}/{}", model.model());
-        let price = self.prices.find(&model.to_string(), today).or_else(|| self.prices.find(&by_kind, today));
+        let billed = format!("{}/{}", model.provider(), provider.price_name(model.model()));
+        let price = self.prices.find(&model.to_string(), today).or_else(|| self.prices.find(&billed, today));
         price.cloned()
     }
 

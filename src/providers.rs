@@ -23,7 +23,6 @@ pub(crate) struct Providers {
 /// A provider and its limits, which hold for each of its models.
 pub(crate) struct Slot {
     pub(crate) provider: Arc<dyn Provider>,
-    pub(crate) kind: String,
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
 }
@@ -74,7 +73,7 @@ impl Providers {
                 place.extend(error.setting.as_deref().map(Step::Key));
                 document.setting(&place, &error)
             })?;
-            slots.insert(name.to_owned(), Slot { provider, kind, requests_per_minute, tokens_per_minute });
+            slots.insert(name.to_owned(), Slot { provider, requests_per_minute, tokens_per_minute });
         }
         Ok(Self { slots })
     }

@@ -76,6 +76,9 @@ impl Subject {
     }
 }
 
+/// When even a provider without a time-out of its own is given up.
+const LONGEST_ANSWER: Duration = Duration::from_secs(600);
+
 /// What a command may spend, and what it asks anew.
 #[derive(Debug, Clone, Default)]
 pub struct Spending {
@@ -106,7 +109,8 @@ impl<'a> Session<'a> {
         listener: Arc<dyn Listener>,
         spending: Spending,
     ) -> Self {
-        let timeout = Duration::from_secs(project.config.evaluation.timeout_seconds.get().into());
+        let timeout = project.config.evaluation.timeout_seconds.map(|s| Duration::from_secs(s.get().into()));
+        let timeout = timeout.unwrap_or(LONGEST_ANSWER);
         let retries = Retries::new(RetryPolicy { timeout, ..RetryPolicy::default() }, project.config.seed);
         let budget = Budget::new(spending.caps);
         let (retries, budget, ledger) = (Arc::new(retries), Arc::new(budget), OnceCell::new());

@@ -41,9 +41,14 @@ use crate::{
     ProviderError, Retry, Scope, SettingError, Setup, async_trait,
 };
 
+/// Settings that no answer can tell.
+const UNSEEN: [&str; 7] =
+    ["base_url", "api_key_env", "header", "fine_tuning", "check_models", "store", "timeout_seconds"];
+
 /// OpenAI, or a server that speaks its language.
 pub struct OpenAiProvider {
     connection: Arc<Connection>,
+    answer_settings: String,
     tuning: Option<Tuning>,
     /// What models refused, so that it is not sent to them again.
     refused: Mutex<HashMap<Arc<str>, BTreeSet<Droppable>>>,
@@ -80,10 +85,14 @@ impl OpenAiProvider {
     /// | `timeout_seconds` | for one answer, 120 |
     pub fn new(setup: &Setup) -> Result<Self, SettingError> {
         let settings = Settings::read(setup)?;
+        let mut shaping = setup.settings.clone();
+        shaping.retain(|name, _| !UNSEEN.contains(&name.as_str()));
+        let answer_settings =
+            if shaping.is_empty() { String::new() } else { Value::Object(shaping).to_string() };
         let tunes = settings.tunes();
         let connection = Arc::new(Connection::new(settings, setup));
         let tuning = tunes.then(|| Tuning::new(connection.clone()));
-        Ok(Self { connection, tuning, refused: Mutex::default() })
+        Ok(Self { connection, answer_settings, tuning, refused: Mutex::default() })
     }
 
     /// The API that answers a model, and the model's own id.
@@ -261,6 +270,21 @@ impl Provider for OpenAiProvider {
             info
         });
         known.collect()
+    }
+
+    fn answer_settings(&self) -> String {
+        self.answer_settings.clone()
+    }
+
+    fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
+        let (api, model) = self.route(&request.model);
+        // Decisions are answered by a choice, not by tokens.
+        let dialect = Dialect::new(model, &self.connection.settings);
+        (api != Api::Decisions).then(|| completions::output_cap(request, &dialect).max(16))
+    }
+
+    fn price_name<'a>(&self, model: &'a str) -> &'a str {
+        model.strip_prefix("responses/").unwrap_or(model)
     }
 
     fn base_url(&self) -> String {

@@ -158,15 +158,15 @@ pub(crate) struct DataArgs {
     /// Test data, instead of the configuration's
     #[arg(long, value_name = "FILE")]
     pub(crate) test: Option<PathBuf>,
-
-    /// Requests in flight at once, for each model
-    #[arg(long, value_name = "N", env = "TUNEBENCH_CONCURRENCY")]
-    pub(crate) concurrency: Option<NonZeroUsize>,
 }
 
 /// What may be spent, and what is asked anew.
 #[derive(Debug, Args)]
 pub(crate) struct SpendingArgs {
+    /// Requests in flight at once, for each model
+    #[arg(long, value_name = "N", env = "TUNEBENCH_CONCURRENCY")]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+
     /// The most to spend on answers, in dollars; at the cap the run ends as incomplete
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub(crate) max_cost: Option<Cost>,

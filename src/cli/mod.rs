@@ -9,6 +9,7 @@ mod providers;
 mod report;
 mod tune;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -48,24 +49,24 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
     let global = &cli.global;
-    let open = |data: DataArgs| open(global, data, registry);
+    let open = |data: DataArgs, concurrency| open(global, data, concurrency, registry);
     let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
         Command::Run { data, spending, output } => {
-            let project = open(data)?;
+            let project = open(data, spending.concurrency)?;
             let session = session(&project, spending.spending(), printer);
             runtime.block_on(eval::run(&session, &output, printer))
         }
         Command::Tune { data, export_only: Some(folder), json: _ } => {
-            tune::export(&open(data)?, &folder, printer)
+            tune::export(&open(data, None)?, &folder, printer)
         }
         Command::Tune { data, export_only: None, json } => {
-            let project = open(data)?;
+            let project = open(data, None)?;
             let session = session(&project, Spending::default(), printer);
             runtime.block_on(tune::tune(&session, json, printer))
         }
         Command::Eval { models, data, spending, output } => {
-            let project = open(data)?;
+            let project = open(data, spending.concurrency)?;
             let session = session(&project, spending.spending(), printer);
             runtime.block_on(eval::eval(&session, models, &output, printer))
         }
@@ -84,8 +85,13 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     }
 }
 
-fn open(global: &Global, data: DataArgs, registry: &Registry) -> Result<Project, Error> {
-    let overrides = Overrides { train: data.train, test: data.test, concurrency: data.concurrency };
+fn open(
+    global: &Global,
+    data: DataArgs,
+    concurrency: Option<NonZeroUsize>,
+    registry: &Registry,
+) -> Result<Project, Error> {
+    let overrides = Overrides { train: data.train, test: data.test, concurrency };
     Project::open(&global.config, overrides, registry, &global.state)
 }
 

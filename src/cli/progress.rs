@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tunebench_providers::{JobEvent, ModelRef, TrainingProgress};
+use tunebench_providers::{JobEvent, ModelRef, ProviderError, TrainingProgress};
 
 use super::output::Printer;
 use crate::budget::Cost;
@@ -162,7 +162,10 @@ impl Listener for Progress {
             seconds(took),
             spent(&answers.tally)
         ));
-        if let Some((count, first)) = &answers.failures {
+        let halted = answers.halted_by.as_ref().map(ToString::to_string);
+        // What ended the run is told once, below.
+        let told = |error: &ProviderError| halted.as_ref() == Some(&error.to_string());
+        if let Some((count, first)) = answers.failures.as_ref().filter(|(_, first)| !told(first)) {
             let rows =
                 if *count == 1 { "1 row failed" } else { &format!("{count} rows failed, the first one") };
             self.printer.warn(&format!("{model}: {rows}: {first}"));

@@ -137,8 +137,9 @@ pub struct Evaluation {
     pub max_output_tokens: Option<NonZeroU32>,
     /// Whether to ask for probabilities, where a model gives them.
     pub probabilities: bool,
-    /// After how many seconds a request without an answer is given up and tried again.
-    pub timeout_seconds: NonZeroU32,
+    /// After how many seconds a request without an answer is given up and tried again; where not set, what suits the
+    /// provider.
+    pub timeout_seconds: Option<NonZeroU32>,
 }
 
 impl Evaluation {
@@ -164,7 +165,7 @@ impl Default for Evaluation {
             temperature,
             max_output_tokens: None,
             probabilities,
-            timeout_seconds: NonZeroU32::new(60).expect("60 is not zero"),
+            timeout_seconds: None,
         }
     }
 }

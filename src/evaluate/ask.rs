@@ -13,7 +13,7 @@ use super::retry::Next;
 use super::{Candidate, Halt, Means};
 use crate::ledger::ContentKey;
 
-/// Tokens that an answer is expected to take at most where the user sets no cap.
+/// Tokens that an answer is expected to take at most where the provider knows no cap.
 const OUTPUT_CAP: u64 = 64;
 
 /// Why a row has no answer.
@@ -60,7 +60,7 @@ async fn attempt(
     let (Some(governor), Some(book), Some(key)) = (&candidate.governor, &means.book, key) else {
         return here(candidate, means, request).await;
     };
-    let size = Size::of(request);
+    let size = Size::of(candidate, request);
     let permit = tokio::select! {
         permit = governor.admit(size.estimate()) => permit.map_err(|error| {
             Failure::Provider(ProviderError::new(Cause::Invalid, error.to_string()))
@@ -91,7 +91,7 @@ async fn attempt(
             }
             match error.cause {
                 // Who hung up may have answered, and may send the bill.
-                Cause::Network => drop(reservation),
+                Cause::Network if !error.not_sent => drop(reservation),
                 _ => reservation.unbilled(),
             }
             intent.failed(&error).await.map_err(kept)?;
@@ -138,9 +138,9 @@ struct Size {
 }
 
 impl Size {
-    fn of(request: &CompletionRequest) -> Self {
+    fn of(candidate: &Candidate, request: &CompletionRequest) -> Self {
         let bytes = request.messages().iter().map(|message| message.content.len()).sum();
-        let output_cap = request.parameters.max_output_tokens.map_or(OUTPUT_CAP, u64::from);
+        let output_cap = candidate.provider.output_cap(request).map_or(OUTPUT_CAP, u64::from);
         Self { bytes, output_cap }
     }
 

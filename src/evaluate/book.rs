@@ -35,12 +35,13 @@ impl Book {
         fresh: bool,
     ) -> Result<Self, LedgerError> {
         let base_url = candidate.provider.base_url();
+        let answer_settings = candidate.provider.answer_settings();
         let identity = Identity {
             provider: candidate.name.provider(),
             base_url: &base_url,
             model: candidate.name.model(),
             parameters: &*candidate.parameters,
-            answer: "",
+            answer: &answer_settings,
         };
         let task =
             CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "").messages();

@@ -24,7 +24,7 @@ impl Halt {
         match self {
             Self::Provider(error) => error.hint.clone(),
             Self::Budget(_) => {
-                Some("run the same command again with a higher cap; what was answered is kept".into())
+                Some("run the same command again to go on: the cap is for each command, and what was answered is kept".into())
             }
             Self::Ledger(error) => error.hint().map(str::to_owned),
         }

@@ -141,6 +141,8 @@ pub async fn evaluate(
     means: Means,
     observe: impl Fn(&Tally) + Send + Sync + 'static,
 ) -> Result<Answers, EvaluateError> {
+    // The clock of whoever watches starts now, not at the first answer.
+    observe(&Tally { total: test.len(), ..Tally::default() });
     let work = Arc::new(Work::new(candidate.clone(), test, means, Box::new(observe))?);
     if candidate.provider.in_process() {
         // Answers that are computed here keep a processor busy: a lane for each processor, on threads of their own.

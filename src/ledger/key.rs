@@ -53,7 +53,7 @@ pub struct Identity<'a, P> {
     /// Everything that shapes the answer. What is null counts as absent, so that a parameter that is added later and
     /// not set leaves the keys as they are.
     pub parameters: P,
-    /// The form of the answer: the name of the mode, or the schema itself.
+    /// What else shapes the answer, in the provider's own words.
     pub answer: &'a str,
 }
 

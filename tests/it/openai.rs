@@ -340,3 +340,39 @@ fn shots_come_from_the_training_data_and_stand_beside_the_base() {
     let again = project.tunebench(&["eval"]);
     assert_eq!((again.code, project.asked()), (Some(0), 18), "{}", again.stderr);
 }
+
+#[test]
+fn a_setting_that_shapes_answers_is_part_of_the_question() {
+    let project = Project::new(BASE);
+    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
+    let config = project.place.read("tunebench.toml");
+    let quicker = config.replace("fine_tuning = true", "fine_tuning = true\ntimeout_seconds = 9");
+    project.place.write("tunebench.toml", quicker);
+    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
+    assert_eq!(project.asked(), 6, "a time-out shapes no answer");
+    project
+        .place
+        .write("tunebench.toml", config.replace("fine_tuning = true", "system_role = \"developer\""));
+    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
+    assert_eq!(project.asked(), 12);
+}
+
+#[test]
+fn a_cost_cap_holds_back_what_an_answer_may_cost() {
+    let project = Project::new("[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n");
+    // Some 450 bytes at 0.4 dollars for a million, and an answer of some 100 tokens at 1.6: about 0.00025 dollars.
+    let capped = project.tunebench(&["eval", "--max-cost", "0.0002"]);
+    assert_eq!((capped.code, project.asked()), (Some(3), 0), "{}", capped.stderr);
+    let enough = project.tunebench(&["eval", "--max-cost", "0.01"]);
+    assert_eq!((enough.code, project.asked()), (Some(0), 6), "{}", enough.stderr);
+}
+
+#[test]
+fn what_never_arrived_costs_nothing() {
+    let project = Project::new(BASE);
+    let Project { place, fake } = project;
+    drop(fake);
+    let done = place.outcome(place.command(&["eval", "--max-cost", "1"]).env("OPENAI_API_KEY", KEY));
+    assert_eq!(done.code, Some(3), "{}", done.stderr);
+    assert!(!done.stderr.contains('$'), "{}", done.stderr);
+}

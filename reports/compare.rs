@@ -155,6 +155,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether the one was tuned from the other, rather than being its possible replacement.
+    pub(crate) fn is_own_base(&self, figures: &crate::Figures) -> bool {
+        figures.model(&self.tuned).is_some_and(|tuned| tuned.tuned_from.as_ref() == Some(&self.base))
+    }
+
     /// Compares two models; incomplete when the rows that both answered are a smaller share than
     /// `min_coverage` of all rows that either has, even if each model alone reaches it.
     pub fn of(base: &Evaluation, tuned: &Evaluation, min_coverage: f64) -> Self {

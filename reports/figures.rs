@@ -38,7 +38,8 @@ impl ModelFigures {
 pub struct Figures {
     /// One for each evaluation, each base directly before the models tuned from it.
     pub models: Vec<ModelFigures>,
-    /// One for each fine-tuned model whose base was evaluated as well.
+    /// One for each fine-tuned model whose base was evaluated as well; then, where the manifest names a model to compare
+    /// all others with, one for each of them.
     pub comparisons: Vec<Comparison>,
     /// What a reader should know before believing the figures.
     pub doubts: Vec<Doubt>,
@@ -89,6 +90,13 @@ impl Figures {
                 Some(Comparison::of(base, find(&tuned.model)?, min_coverage))
             })
             .collect::<Vec<_>>();
+        let against = run.manifest.against.as_deref().and_then(find).map(|reference| {
+            let others = run.evaluations.iter().filter(|other| other.model != reference.model);
+            // What was tuned from the reference is compared with it already.
+            let others = others.filter(|other| other.tuned_from.as_ref() != Some(&reference.model));
+            others.map(|other| Comparison::of(reference, other, min_coverage))
+        });
+        let comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         let doubts = doubts::of(run, &models, &comparisons);
         Self { models, comparisons, doubts }
     }

@@ -29,6 +29,9 @@ pub struct Manifest {
     pub complete: bool,
     /// The share of the rows, 0 to 1, that must have been answered for a model to get scores.
     pub min_coverage: f64,
+    /// The model that all others are compared with, besides each with its own base.
+    #[serde(default)]
+    pub against: Option<String>,
     /// The seed of everything random.
     pub seed: u64,
     /// The data files.

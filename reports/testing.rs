@@ -43,6 +43,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         finished: Some("2026-01-02T03:04:09Z".to_owned()),
         complete: true,
         min_coverage: 0.95,
+        against: None,
         seed: 1,
         data: vec![DataFile {
             role: "test".to_owned(),

@@ -137,6 +137,15 @@ impl Project {
             let place = [Step::Key("model"), Step::Item(i), Step::Key("shots")];
             entry.shots = Some((spec, shots.map_err(|message| document.error(&place, message))?));
         }
+        if let Some(name) = &config.evaluation.against {
+            let known = models.iter().flat_map(|entry| [Some(&entry.base), entry.tuned.as_ref()]).flatten();
+            if known.map(ToString::to_string).all(|model| model != *name) {
+                let place = [Step::Key("evaluation"), Step::Key("against")];
+                let error =
+                    document.error(&place, format!("`{name}` is no base or tuned model of this project"));
+                return Err(error.hint("name it as it stands under `[[model]]`, with its provider").into());
+            }
+        }
         let project = Self {
             train,
             train_path,

@@ -311,6 +311,7 @@ impl<'a> Session<'a> {
             finished: None,
             complete: true,
             min_coverage: config.evaluation.min_coverage,
+            against: config.evaluation.against.clone(),
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),

@@ -127,6 +127,8 @@ pub struct Evaluation {
     pub concurrency: NonZeroUsize,
     /// The share of rows that must be answered for a score; below it a model is incomplete.
     pub min_coverage: f64,
+    /// A model of this project that all others are compared with, besides each with its own base.
+    pub against: Option<String>,
     /// How many of the test rows to take: a sample by `seed` in which each label keeps its share.
     pub sample: Option<NonZeroUsize>,
     /// In which form models are to name the label.
@@ -160,6 +162,7 @@ impl Default for Evaluation {
         Self {
             concurrency: NonZeroUsize::new(16).expect("16 is not zero"),
             min_coverage: 0.98,
+            against: None,
             sample: None,
             answer,
             temperature,

@@ -376,3 +376,28 @@ fn what_never_arrived_costs_nothing() {
     assert_eq!(done.code, Some(3), "{}", done.stderr);
     assert!(!done.stderr.contains('$'), "{}", done.stderr);
 }
+
+#[test]
+fn every_candidate_has_a_verdict_against_the_model_that_is_to_go() {
+    let project = Project::new(
+        "[evaluation]\nagainst = \"openai/gpt-4.1-mini-2025-04-14\"\n\
+        [[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\nshots = { k = 3 }\n\
+        [[model]]\nbase = \"openai/decisions/gpt-6-luna\"\n[[model]]\nbase = \"local/lexical\"\ntune = {}\n",
+    );
+    let done = project.tunebench(&["run"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let against = "openai/gpt-4.1-mini-2025-04-14";
+    let pairs = project.place.csv("results/comparisons.csv");
+    assert_eq!(pairs.iter().filter(|row| row["base"] == against).count(), 4, "{pairs:?}");
+    assert_eq!(pairs.len(), 5, "and the tuned local model with its own base: {pairs:?}");
+    for model in ["+3-shot", "decisions/gpt-6-luna", "local/lexical", "local/lexical-ft-"] {
+        let verdict = |line: &str| line.contains(model) && line.contains(" against ");
+        assert!(done.stdout.lines().any(verdict), "{model}: {}", done.stdout);
+    }
+    let wrong =
+        project.place.read("tunebench.toml").replace("against = \"openai/gpt", "against = \"openai/gtp");
+    project.place.write("tunebench.toml", wrong);
+    let typo = project.tunebench(&["run"]);
+    assert_eq!(typo.code, Some(2));
+    assert!(typo.stderr.contains("is no base or tuned model of this project"), "{}", typo.stderr);
+}

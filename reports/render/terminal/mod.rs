@@ -67,7 +67,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     if !figures.comparisons.is_empty() {
         parts.push(verdicts(figures, style));
     }
-    for comparison in &figures.comparisons {
+    for comparison in figures.comparisons.iter().filter(|comparison| comparison.is_own_base(figures)) {
         let (base, tuned) = (figures.model(&comparison.base), figures.model(&comparison.tuned));
         if let (Some(base), Some(tuned)) = (base, tuned) {
             parts.push(per_class::render(report, &[base, tuned], style));
@@ -112,7 +112,7 @@ fn verdicts(figures: &Figures, style: Style) -> String {
         let evidence =
             wrap(&evidence, style.columns() - 3, "   ").replacen(&words, &style.paint(paint, &words), 1);
         let rows = format!(
-            "Of {} rows: both right {}, only base {}, only tuned {}, both wrong {}.",
+            "Of {} rows: both right {}, lost {}, won {}, both wrong {}.",
             paired.compared(),
             paired.both_correct,
             paired.only_base,

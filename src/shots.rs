@@ -105,6 +105,10 @@ impl Shots {
     }
 
     /// The examples to show before a text.
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(unused_variables, reason = "only the nearest examples depend on the text")
+    )]
     pub fn before(&self, text: &str) -> Examples {
         match self {
             Self::None => Examples::default(),

@@ -209,8 +209,7 @@ impl FineTuning for Jobs {
         if examples.iter().all(|example| example.label == first.label) {
             let label = prompt.labels().name(first.label);
             return Err(SettingError::new(format!(
-                "all {} training examples have the label `{label}`; there is nothing to tell apart",
-                examples.len()
+                "every training example has the label `{label}`; there is nothing to tell apart"
             )));
         }
         Ok(())

@@ -87,13 +87,7 @@ impl Work {
             if self.means.cancel.requested() || lock(&self.found).halted_by.is_some() {
                 return None;
             }
-            let mut rows = lock(&self.rows);
-            let row = match &self.means.book {
-                Some(book) => rows.draw_known(book, |example| self.request(example)),
-                None => rows.draw(),
-            };
-            drop(rows);
-            let mut row = row?;
+            let mut row = self.draw()?;
             let Some(known) = row.known.take() else { return Some(row) };
             self.record_completion(&row, known.completion, known.latency, true);
             if done % YIELD_EVERY == 0 {
@@ -102,6 +96,14 @@ impl Work {
             }
         }
         None
+    }
+
+    fn draw(&self) -> Option<Row> {
+        let mut rows = lock(&self.rows);
+        match &self.means.book {
+            Some(book) => rows.draw_known(book, |example| self.request(example)),
+            None => rows.draw(),
+        }
     }
 
     fn request(&self, example: &Example) -> CompletionRequest {

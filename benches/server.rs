@@ -105,12 +105,12 @@ async fn serve(mut stream: TcpStream, counts: Rc<Counts>) {
 fn parse(buffer: &[u8]) -> Option<(usize, usize)> {
     let head = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let lines = buffer[..head].split(|&byte| byte == b'\n');
-    let length = lines.filter_map(|line| {
+    let mut length = lines.filter_map(|line| {
         let name = line.get(..15)?;
         name.eq_ignore_ascii_case(b"content-length:")
             .then(|| std::str::from_utf8(&line[15..]).ok()?.trim().parse().ok())?
     });
-    Some((head, length.last().unwrap_or(0)))
+    Some((head, length.next_back().unwrap_or(0)))
 }
 
 /// An answer of the size and shape that OpenAI gives, log-probabilities included.

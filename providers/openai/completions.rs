@@ -3,6 +3,9 @@
 //! Pure translation, both ways. <https://developers.openai.com/api/reference/resources/chat>, read in July 2026, and
 //! the types of the official Python package of November 2026.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use tunebench_data::{LabelSet, Message, Role};
 
@@ -89,6 +92,116 @@ pub(super) fn output_cap(request: &CompletionRequest, dialect: &Dialect) -> u32 
         let answer = u32::try_from(longest).unwrap_or(u32::MAX).saturating_add(96);
         if dialect.thinks { answer.saturating_add(2_000) } else { answer }
     })
+}
+
+/// An answer without the members that nobody asks for: most of what comes is thrown away, and need not be kept first.
+pub(super) struct Answer(pub(super) Value);
+
+/// The members of an answer that are read, at any depth.
+const READ: [&str; 16] = [
+    "bytes",
+    "choices",
+    "completion_tokens",
+    "content",
+    "error",
+    "finish_reason",
+    "logprob",
+    "logprobs",
+    "message",
+    "model",
+    "prompt_tokens",
+    "refusal",
+    "text",
+    "token",
+    "type",
+    "usage",
+];
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnswerVisitor).map(Self)
+    }
+}
+
+struct AnswerVisitor;
+
+impl<'de> Visitor<'de> for AnswerVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Answer(value)) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(Name(name)) = members.next_key()? {
+            match name {
+                Some(name) => {
+                    let Answer(value) = members.next_value()?;
+                    object.insert(name.to_owned(), value);
+                }
+                None => _ = members.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// The name of a member, if it is one of [`READ`].
+struct Name(Option<&'static str>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl Visitor<'_> for NameVisitor {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a member")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(Name(READ.binary_search(&name).ok().map(|at| READ[at])))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
 }
 
 /// What a chat answer says. Whatever is missing is left out; an answer without any choice is the server's fault.
@@ -288,6 +401,24 @@ pub(super) mod tests {
         assert_eq!(completion.label_probability, Some((-1.0f64).exp() as f32));
     }
 
+    #[test]
+    fn what_is_not_read_is_not_kept() {
+        let answer = r#"{"id": "x", "object": {"model": 1}, "model": "m", "choices": [{"index": 0, "message":
+            {"content": "caf\u00e9", "annotations": []}, "logprobs": {"content": [{"token": "c", "logprob": -1e-3,
+            "bytes": [99], "top_logprobs": [{"token": "d"}]}]}}], "usage": {"prompt_tokens": 7, "details": {}},
+            "error": null}"#;
+        let Answer(read) = serde_json::from_str(answer).unwrap();
+        let logprobs = json!({"content": [{"token": "c", "logprob": -1e-3, "bytes": [99]}]});
+        assert_eq!(
+            read,
+            json!({
+                "model": "m", "error": null, "usage": {"prompt_tokens": 7},
+                "choices": [{"message": {"content": "café"}, "logprobs": logprobs}],
+            })
+        );
+        assert!(READ.is_sorted());
+    }
+
     /// JSON of any shape, with the names and values that answers have.
     pub(in super::super) fn any_json() -> impl Strategy<Value = Value> {
         let names = "choices|message|content|refusal|finish_reason|logprobs|token|logprob|bytes|usage|model|prompt_tokens\
@@ -314,9 +445,15 @@ pub(super) mod tests {
         fn no_answer_is_a_panic_nor_a_wrong_probability(answer in any_json(), first in any_json(), schema: bool) {
             let question = question(if schema { AnswerMode::Schema } else { AnswerMode::Tag });
             for answer in [&answer, &json!({"choices": [&first]}), &json!({"choices": [{"message": &first}]})] {
-                if let Ok(completion) = completion(answer, &question) {
+                let whole = completion(answer, &question);
+                if let Ok(completion) = &whole {
                     prop_assert!(completion.label_probability.is_none_or(|p| (0.0..=1.0).contains(&p)));
                 }
+                // As it comes over the wire: what is thrown away makes no difference.
+                let whole_text = serde_json::to_string(answer).unwrap();
+                let again: Value = serde_json::from_str(&whole_text).unwrap();
+                let Answer(read) = serde_json::from_str(&whole_text).unwrap();
+                prop_assert_eq!(completion(&read, &question).ok(), completion(&again, &question).ok());
             }
         }
 

@@ -133,7 +133,11 @@ impl OpenAiProvider {
         if !(200..300).contains(&answer.status) {
             return self.refusal(&answer, body, about);
         }
-        let value: Value = answer.json().map_err(|error| self.connection.redacted(error))?;
+        let value = match api {
+            Api::Chat => answer.json().map(|completions::Answer(value)| value),
+            Api::Responses | Api::Decisions => answer.json(),
+        };
+        let value: Value = value.map_err(|error| self.connection.redacted(error))?;
         // A gateway may answer 200 although the server behind it did not. In Responses the member belongs to the answer.
         if api != Api::Responses && value.get("error").is_some_and(|error| !error.is_null()) {
             return Err(self.connection.error(&answer, about).into());
@@ -143,7 +147,9 @@ impl OpenAiProvider {
             Api::Responses => responses::completion(&value, request),
             Api::Decisions => decisions::completion(&value, request),
         };
-        let limits = limits::rate_limits(&answer.headers);
+        // Most servers send none, and to look for each of the nine costs more than to see that.
+        let limited = answer.headers.keys().any(|name| name.as_str().starts_with("x-ratelimit-"));
+        let limits = if limited { limits::rate_limits(&answer.headers) } else { None };
         match completion {
             Ok(mut completion) => {
                 completion.rate_limits = limits;

@@ -8,10 +8,10 @@ use futures::FutureExt;
 use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, Retry, Usage};
 use tunebench_reports::Latency;
 
+use super::book::Asked;
 use super::governor::Estimate;
 use super::retry::Next;
 use super::{Candidate, Halt, Means};
-use crate::ledger::ContentKey;
 
 /// Tokens that an answer is expected to take at most where the provider knows no cap.
 const OUTPUT_CAP: u64 = 64;
@@ -32,12 +32,12 @@ pub(super) async fn ask(
     means: &Means,
     row: u64,
     request: &CompletionRequest,
-    key: Option<ContentKey>,
+    asked: Option<Asked>,
 ) -> Result<(Completion, Latency), Failure> {
     let mut attempts = means.retries.attempts(row);
     loop {
         means.retries.begin_attempt();
-        let error = match attempt(candidate, means, request, key).await {
+        let error = match attempt(candidate, means, request, asked).await {
             Err(Failure::Provider(error)) => error,
             other => return other,
         };
@@ -55,20 +55,20 @@ async fn attempt(
     candidate: &Candidate,
     means: &Means,
     request: &CompletionRequest,
-    key: Option<ContentKey>,
+    asked: Option<Asked>,
 ) -> Result<(Completion, Latency), Failure> {
-    let (Some(governor), Some(book), Some(key)) = (&candidate.governor, &means.book, key) else {
+    let (Some(governor), Some(book), Some(Asked { key, bytes })) = (&candidate.governor, &means.book, asked)
+    else {
         return here(candidate, means, request).await;
     };
-    let size = Size::of(candidate, request);
+    let size = Size::of(candidate, request, bytes);
     let permit = tokio::select! {
         permit = governor.admit(size.estimate()) => permit.map_err(|error| {
             Failure::Provider(ProviderError::new(Cause::Invalid, error.to_string()))
         })?,
         () = means.cancel.wait() => return Err(Failure::Cancelled),
     };
-    let name = candidate.name.to_string();
-    let reservation = means.budget.reserve(&name, candidate.price.as_ref(), size.worst());
+    let reservation = means.budget.reserve(&book.model, candidate.price.as_ref(), size.worst());
     let reservation = reservation.map_err(|error| Failure::Halted(Halt::Budget(error)))?;
     let kept = |error| Failure::Halted(Halt::Ledger(error));
     let intent = book.lane.intend(key).await.map_err(kept)?;
@@ -138,8 +138,7 @@ struct Size {
 }
 
 impl Size {
-    fn of(candidate: &Candidate, request: &CompletionRequest) -> Self {
-        let bytes = request.messages().iter().map(|message| message.content.len()).sum();
+    fn of(candidate: &Candidate, request: &CompletionRequest, bytes: usize) -> Self {
         let output_cap = candidate.provider.output_cap(request).map_or(OUTPUT_CAP, u64::from);
         Self { bytes, output_cap }
     }

@@ -10,11 +10,22 @@ use crate::ledger::{
     ContentKey, Floor, Identity, KeyPrefix, Lane, Ledger, LedgerError, Recorder, Scope, StoredAnswer, Target,
 };
 
+/// A request as the ledger and the limits see it; what is needed for that is rendered once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// Its name in the ledger.
+    pub(super) key: ContentKey,
+    /// How long its messages are.
+    pub(super) bytes: usize,
+}
+
 /// Knows the keys of an evaluation's rows, finds their answers, and keeps new ones.
 #[derive(Clone)]
 pub struct Book {
     ledger: Arc<Ledger>,
     pub(super) lane: Lane,
+    /// How the user names the model.
+    pub(super) model: Arc<str>,
     prefix: KeyPrefix,
     scope: Scope,
     /// Which of several answers to equal requests is meant.
@@ -50,13 +61,16 @@ impl Book {
         let floor: Floor = if fresh { ledger.freshen(&scope)? } else { ledger.floor(&scope)? };
         let (provider, model) = (candidate.name.provider().to_owned(), candidate.name.model().to_owned());
         let lane = recorder.lane(&Target { provider, base_url, model }, floor).await?;
-        Ok(Self { ledger: ledger.clone(), lane, prefix, scope, repeat })
+        let (ledger, model) = (ledger.clone(), candidate.name.to_string().into());
+        Ok(Self { ledger, lane, model, prefix, scope, repeat })
     }
 
-    /// The key of a request: of its model, parameters and messages.
-    pub(super) fn key(&self, request: &CompletionRequest) -> ContentKey {
+    /// The key of a request (of its model, parameters and messages), and its size.
+    pub(super) fn asked(&self, request: &CompletionRequest) -> Asked {
+        let messages = request.messages();
         // The first message is the task, which the prefix has taken in.
-        self.prefix.key(&request.messages()[1..], self.repeat)
+        let key = self.prefix.key(&messages[1..], self.repeat);
+        Asked { key, bytes: messages.iter().map(|message| message.content.len()).sum() }
     }
 
     pub(super) fn lookup(&self, keys: &[ContentKey]) -> Result<Vec<Option<StoredAnswer>>, LedgerError> {

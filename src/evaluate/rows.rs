@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use tunebench_data::{Example, Examples};
 use tunebench_providers::CompletionRequest;
 
-use super::{Book, EvaluateError};
+use super::EvaluateError;
+use super::book::{Asked, Book};
 use crate::ledger::{ContentKey, StoredAnswer};
 
 /// Rows looked up in the ledger at once.
@@ -15,8 +16,8 @@ const CHUNK: usize = 256;
 pub(super) struct Row {
     pub(super) index: usize,
     pub(super) example: Example,
-    /// Its name in the ledger.
-    pub(super) key: Option<ContentKey>,
+    /// Its name in the ledger, and its size.
+    pub(super) asked: Option<Asked>,
     /// What the ledger has for it.
     pub(super) known: Option<StoredAnswer>,
 }
@@ -50,7 +51,7 @@ impl Rows {
         match self.examples.next()? {
             Ok(example) => {
                 self.next += 1;
-                Some(Row { index: self.next - 1, example, key: None, known: None })
+                Some(Row { index: self.next - 1, example, asked: None, known: None })
             }
             Err(error) => {
                 self.error = Some(error.into());
@@ -67,11 +68,16 @@ impl Rows {
     ) -> Option<Row> {
         if self.ready.is_empty() {
             let mut rows: Vec<Row> = std::iter::from_fn(|| self.draw()).take(CHUNK).collect();
-            let keys: Vec<ContentKey> = rows.iter().map(|row| book.key(&request(&row.example))).collect();
+            let mut keys: Vec<ContentKey> = Vec::with_capacity(rows.len());
+            for row in &mut rows {
+                let asked = book.asked(&request(&row.example));
+                keys.push(asked.key);
+                row.asked = Some(asked);
+            }
             match book.lookup(&keys) {
                 Ok(known) => {
-                    for ((row, key), known) in rows.iter_mut().zip(keys).zip(known) {
-                        (row.key, row.known) = (Some(key), known);
+                    for (row, known) in rows.iter_mut().zip(known) {
+                        row.known = known;
                     }
                     self.ready = rows.into();
                 }

@@ -1,9 +1,10 @@
 //! The evaluation under way: rows are drawn by one or more lanes, answers come back in any order.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt, stream};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 use tunebench_data::{Example, ExampleId, LabelId, TestSet};
 use tunebench_providers::{Completion, CompletionRequest, ModelInfo, Retry, Usage};
@@ -16,12 +17,16 @@ use super::{Answers, Candidate, EvaluateError, Halt, Means, Tally, outcome};
 
 /// How often the observer is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
+/// After how many rows that the ledger knows the requests under way get their turn.
+const YIELD_EVERY: u64 = 256;
 /// How many invalid answers are kept to be shown, and how much of each.
 const SAMPLES: usize = 3;
 const SAMPLE_CHARS: usize = 120;
 
 pub(super) struct Work {
     candidate: Candidate,
+    /// The model's own name, shared by all requests.
+    model: Arc<str>,
     means: Means,
     rows: Mutex<Rows>,
     found: Mutex<Answers>,
@@ -57,6 +62,7 @@ impl Work {
             told: Mutex::new(Instant::now()),
             breaker: Breaker::default(),
             info: OnceCell::new(),
+            model: candidate.name.model().into(),
             candidate,
             means,
             observe,
@@ -65,34 +71,44 @@ impl Work {
 
     /// Answers rows until there are none, `in_flight` at once.
     pub(super) async fn lane(&self, in_flight: usize) {
-        stream::iter(std::iter::from_fn(|| self.next_unknown()))
-            .map(|row| self.answer(row))
-            .buffer_unordered(in_flight)
-            .for_each(|()| std::future::ready(()))
-            .await;
+        // So many that each take one row after the other: a future for each row would be made and moved for each.
+        let total = lock(&self.found).tally.total;
+        let askers = (0..in_flight.min(total)).map(|_| async {
+            while let Some(row) = self.next_unknown().await {
+                self.answer(row).await;
+            }
+        });
+        askers.collect::<FuturesUnordered<_>>().for_each(|()| std::future::ready(())).await;
     }
 
     /// The next row that has to be asked about; those that the ledger knows are dealt with on the way.
-    fn next_unknown(&self) -> Option<Row> {
-        loop {
+    async fn next_unknown(&self) -> Option<Row> {
+        for done in 1u64.. {
             if self.means.cancel.requested() || lock(&self.found).halted_by.is_some() {
                 return None;
             }
-            let mut rows = lock(&self.rows);
-            let row = match &self.means.book {
-                Some(book) => rows.draw_known(book, |example| self.request(example)),
-                None => rows.draw(),
-            };
-            drop(rows);
-            let mut row = row?;
+            let mut row = self.draw()?;
             let Some(known) = row.known.take() else { return Some(row) };
             self.record_completion(&row, known.completion, known.latency, true);
+            if done % YIELD_EVERY == 0 {
+                // Others may have an answer to take, or the user may want the end.
+                tokio::task::yield_now().await;
+            }
+        }
+        None
+    }
+
+    fn draw(&self) -> Option<Row> {
+        let mut rows = lock(&self.rows);
+        match &self.means.book {
+            Some(book) => rows.draw_known(book, |example| self.request(example)),
+            None => rows.draw(),
         }
     }
 
     fn request(&self, example: &Example) -> CompletionRequest {
-        let Candidate { name, prompt, parameters, shots, label_counts, .. } = &self.candidate;
-        CompletionRequest::new(name.model().into(), prompt.clone(), example.text.as_str())
+        let Candidate { prompt, parameters, shots, label_counts, .. } = &self.candidate;
+        CompletionRequest::new(self.model.clone(), prompt.clone(), example.text.as_str())
             .shots(shots.before(&example.text))
             .parameters(parameters.clone())
             .label_counts(label_counts.clone())
@@ -108,7 +124,7 @@ impl Work {
         }
         let request = self.request(&row.example);
         let failed = |kind| unanswered(row.example.id, row.example.label, kind);
-        match ask(&self.candidate, &self.means, row.example.id.0, &request, row.key).await {
+        match ask(&self.candidate, &self.means, row.example.id.0, &request, row.asked).await {
             Ok((completion, latency)) => {
                 self.breaker.answered();
                 self.record_completion(&row, completion, latency, false);

@@ -79,8 +79,9 @@ pub(crate) enum Command {
     Tune {
         #[command(flatten)]
         data: DataArgs,
-        /// Only write the training files, in each provider's own format, into this folder; needs no key
-        #[arg(long, value_name = "DIR")]
+        /// Only write the training data in the provider's own format, needing no key: into this folder, or of a
+        /// single model into this file, if the name ends in .jsonl
+        #[arg(long, value_name = "PATH")]
         export_only: Option<PathBuf>,
         /// Print the tuned models as JSON
         #[arg(long)]

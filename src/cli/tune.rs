@@ -11,15 +11,22 @@ use crate::exit;
 use crate::project::Project;
 use crate::run::Session;
 
-/// Writes the training file of each model that is to be tuned, named after its base.
-pub(super) fn export(project: &Project, folder: &Path, printer: Printer) -> Result<u8, Error> {
-    fs_err::create_dir_all(folder)?;
+/// Writes the training file of each model that is to be tuned: into a folder under its base's name, or, of a single
+/// model, under the name that is given.
+pub(super) fn export(project: &Project, target: &Path, printer: Printer) -> Result<u8, Error> {
     let training_folder = project.training_folder();
     let tuned: Vec<_> = project.models.iter().filter(|entry| entry.tune.is_some()).collect();
     let names: Vec<String> = tuned.iter().map(|entry| entry.base.to_string()).collect();
+    let named = tuned.len() == 1 && target.extension().is_some_and(|extension| extension == "jsonl");
     for (entry, name) in tuned.into_iter().zip(slugs(&names)) {
         let Some(tuning) = project.tuning(entry, &training_folder) else { continue };
-        let path = folder.join(format!("{name}.jsonl"));
+        let path = match named {
+            true => target.to_owned(),
+            false => target.join(format!("{name}.jsonl")),
+        };
+        if let Some(folder) = path.parent() {
+            fs_err::create_dir_all(folder)?;
+        }
         let rows = tuning.export(&path).map_err(|error| Error::tune(&entry.base, error))?;
         printer.note(&format!("{rows} rows for {}", entry.base));
         printer.data(&path.display().to_string())?;

@@ -178,6 +178,9 @@ fn the_training_file_is_written_without_a_key() {
     assert_eq!(rows.len(), 12);
     assert_eq!(rows[0]["messages"][2]["role"], "assistant");
     assert_eq!(rows[0]["messages"][2]["content"], "<output>card</output>");
+    let named = project.place.tunebench(&["tune", "--export-only", "made/here.jsonl"]);
+    assert_eq!((named.code, named.stdout.as_str()), (Some(0), "made/here.jsonl\n"), "{}", named.stderr);
+    assert_eq!(project.place.read("made/here.jsonl"), file);
     assert_eq!(project.fake.stats().total(), 0);
 }
 

@@ -280,7 +280,8 @@ fn beside(name: &str) -> Any<PathBuf> {
 
 /// Runs a command under a process of its own, whose only child it is: the system's sums are then about it alone.
 fn measured(command: &Command) -> Any<Took> {
-    let mut outer = Command::new(std::env::current_exe()?);
+    // By its name: the build may have put a new file in the place of the one that is running.
+    let mut outer = Command::new(beside("run")?);
     outer.arg("--measure").arg(command.get_program()).args(command.get_args());
     let output = outer.stderr(Stdio::inherit()).output()?;
     let took: Value =

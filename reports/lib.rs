@@ -15,16 +15,19 @@ mod mcnemar;
 mod metrics;
 mod pairs;
 mod power;
+mod random;
 mod record;
 pub mod render;
+mod resample;
 mod slug;
+mod tally;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod vectors;
 mod words;
 
-pub use bootstrap::{Bootstrap, Cell, DRAWS, Tally};
+pub use bootstrap::{Bootstrap, Cell, DRAWS};
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
 pub use doubts::Doubt;
@@ -40,3 +43,4 @@ pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use slug::slugs;
+pub use tally::Tally;

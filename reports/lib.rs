@@ -6,6 +6,8 @@
 mod bootstrap;
 mod compare;
 mod confusion;
+#[cfg(test)]
+mod coverage;
 mod doubts;
 mod figures;
 mod holm;

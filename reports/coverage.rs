@@ -116,7 +116,7 @@ fn the_bootstrap_covers_macro_f1_and_its_difference() {
     let truth = crate::bootstrap::observed(&with(&population), 3, figures);
     for stratified in [false, true] {
         let mut covered = [0.0; 5];
-        let (mut world, times) = (World::new(&shares, 300), 1000);
+        let (mut world, times) = (World::new(&shares, 300), 600);
         for seed in 0..times {
             let bootstrap = Bootstrap { draws: 500, seed, stratified };
             let intervals = bootstrap.intervals(&with(&world.counts(200)), 3, figures);

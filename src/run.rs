@@ -325,6 +325,7 @@ impl<'a> Session<'a> {
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
             overlap: None,
+            margin: None,
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),

@@ -24,6 +24,7 @@ mod record;
 pub mod render;
 mod repeats;
 mod slug;
+mod student;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

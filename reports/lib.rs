@@ -18,6 +18,8 @@ mod manifest;
 mod mcnemar;
 mod metrics;
 mod model;
+#[cfg(test)]
+mod model_vectors;
 mod pairs;
 mod power;
 mod record;
@@ -32,7 +34,7 @@ mod vectors;
 mod words;
 
 pub use bootstrap::{Bootstrap, Cell, DRAWS, Tally};
-pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tunebench_data::LabelId;
 
 use crate::confusion::ratio;
-use crate::{Answer, Confusion, Evaluation, Outcome, Prediction, Run};
+use crate::{Answer, Evaluation, ModelFigures, Outcome, Prediction, Run};
 
 /// How the repeats of one model agree, over the rows that all of them answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,21 +30,19 @@ pub struct Repeats {
 /// One for each model that was asked more than once, in the order of the run.
 ///
 /// A repeat with too few answers for a score is left out, and where too few rows were answered in all repeats, nothing is said.
-pub(crate) fn of(run: &Run) -> Vec<Repeats> {
-    let covers = |evaluation: &&Evaluation| {
-        let counts = Confusion::of(&evaluation.predictions, run.labels().len()).counts();
-        counts.covers(run.manifest.min_coverage)
+pub(crate) fn of(run: &Run, models: &[ModelFigures]) -> Vec<Repeats> {
+    let scored = |name: &str, first: &str| {
+        let figures = models.iter().find(|figures| figures.model == name);
+        figures.is_some_and(|figures| {
+            figures.scores.is_some() && (name == first || figures.repeat_of.as_deref() == Some(first))
+        })
     };
-    let repeats_of = |first: &Evaluation| {
-        let repeats = run.evaluations.iter().filter(|other| {
-            let record = run.manifest.model(&other.model);
-            other.model == first.model
-                || record.is_some_and(|record| record.repeat_of.as_ref() == Some(&first.model))
-        });
-        let repeats: Vec<_> = repeats.filter(covers).map(|other| other.predictions.as_slice()).collect();
+    let of_one = |first: &Evaluation| {
+        let repeats = run.evaluations.iter().filter(|other| scored(&other.model, &first.model));
+        let repeats: Vec<_> = repeats.map(|other| other.predictions.as_slice()).collect();
         Repeats::of(&first.model, &repeats, run.manifest.min_coverage)
     };
-    run.evaluations.iter().filter_map(repeats_of).collect()
+    run.evaluations.iter().filter_map(of_one).collect()
 }
 
 impl Repeats {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod dataset;
+pub mod doctor;
 mod encoding;
 mod example;
 mod fault;
@@ -15,6 +16,7 @@ mod prompt;
 mod rows;
 mod sample;
 mod scan;
+mod similar;
 mod source;
 mod tag;
 

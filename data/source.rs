@@ -99,6 +99,17 @@ impl Source {
         Ok(TestSet { source: self.clone(), labels: labels.clone(), len, repeated, sample: None, sha256 })
     }
 
+    /// Gives every row to `look`, the bad ones as faults; broken quotes come last, since only the end tells.
+    pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, Fault>)) -> Result<(), DataError> {
+        let mut rows = self.rows()?;
+        while let Some(row) = rows.next_row()? {
+            look(row);
+        }
+        let (_, broken_quotes) = rows.finish();
+        broken_quotes.into_iter().for_each(|fault| look(Err(fault)));
+        Ok(())
+    }
+
     /// Gives every row to `keep`, or reports all the bad ones. Returns the SHA-256 of the file.
     fn read_all(&self, labels: Option<&LabelSet>, mut keep: impl FnMut(Row)) -> Result<String, DataError> {
         let mut rows = self.rows()?;

@@ -13,6 +13,7 @@ mod fault;
 mod hashed;
 mod labels;
 mod prompt;
+mod records;
 mod rows;
 mod sample;
 mod scan;

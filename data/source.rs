@@ -20,6 +20,17 @@ pub enum Format {
     Jsonl,
 }
 
+impl Format {
+    /// What stands between two fields; nothing where a row is JSON.
+    pub(crate) fn delimiter(self) -> Option<u8> {
+        match self {
+            Self::Csv => Some(b','),
+            Self::Tsv => Some(b'\t'),
+            Self::Jsonl => None,
+        }
+    }
+}
+
 /// A data file and how to read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {

@@ -144,11 +144,6 @@ impl Rows {
         }
     }
 
-    /// How many rows of one file.
-    pub(crate) fn of(&self, file: Role) -> u64 {
-        self.files.get(&file).copied().unwrap_or_default()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.listed.is_empty()
     }

@@ -7,12 +7,13 @@
 //! the rest are left to people.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::characters::is_hidden;
-use super::{Files, Role};
+use super::{Check, Files, Role};
 use crate::answer::fold;
 use crate::records::Records;
 use crate::similar::normal_form;
@@ -27,18 +28,29 @@ pub struct Change {
     pub line: u64,
     /// Whether it is gone or only changed.
     pub action: Action,
+    /// The finding that this cures.
+    pub check: Check,
     /// Why, and what it was.
     pub reason: String,
 }
 
 /// What can be done to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It is not in the copy.
     Removed,
     /// It has another text or label there.
     Changed,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        })
+    }
 }
 
 /// A row as it is to be.
@@ -98,14 +110,21 @@ impl Treatment {
             Ok(mut row) => {
                 self.strip(role, &mut row);
                 if let Some(usual) = spelling.get(&row.label) {
-                    self.change(role, row.line, format!("the label `{}` became `{usual}`", row.label));
+                    self.change(
+                        role,
+                        row.line,
+                        Check::LabelVariants,
+                        format!("the label `{}` became `{usual}`", row.label),
+                    );
                     self.fate(role, row.line).label = Some(usual.clone());
                     row.label.clone_from(usual);
                 }
                 rows.push(row);
             }
             Err(fault @ Fault { reason: Reason::Quote(_), .. }) => broken.push(fault),
-            Err(fault) if role == Role::Train => self.remove(fault.line, fault.reason.to_string()),
+            Err(fault) if role == Role::Train => {
+                self.remove(fault.line, Check::BadRows, fault.reason.to_string());
+            }
             Err(_) => {}
         })?;
         if broken.is_empty() {
@@ -128,6 +147,7 @@ impl Treatment {
         self.change(
             role,
             row.line,
+            Check::HiddenCharacters,
             format!("{} taken out", super::finding::count(hidden as u64, "hidden character")),
         );
         self.fate(role, row.line).text = Some(seen.clone());
@@ -143,27 +163,32 @@ impl Treatment {
         let mut first = HashMap::<&str, u64>::new();
         for row in rows {
             if let Some((role, line)) = elsewhere.get(&normal_form(&row.text)) {
-                self.remove(row.line, format!("the same text is in line {line} of {role}"));
+                self.remove(row.line, Check::Leaks, format!("the same text is in line {line} of {role}"));
             } else if labels[row.text.as_str()].len() > 1 {
                 self.remove(
                     row.line,
+                    Check::ConflictingLabels,
                     format!("the same text has {} labels", labels[row.text.as_str()].len()),
                 );
             } else if let Some(line) = first.get(row.text.as_str()) {
-                self.remove(row.line, format!("the same text with the same label is in line {line}"));
+                self.remove(
+                    row.line,
+                    Check::Duplicates,
+                    format!("the same text with the same label is in line {line}"),
+                );
             } else {
                 first.insert(&row.text, row.line);
             }
         }
     }
 
-    fn change(&mut self, file: Role, line: u64, reason: String) {
-        self.changes.push(Change { file, line, action: Action::Changed, reason });
+    fn change(&mut self, file: Role, line: u64, check: Check, reason: String) {
+        self.changes.push(Change { file, line, action: Action::Changed, check, reason });
     }
 
-    fn remove(&mut self, line: u64, reason: String) {
+    fn remove(&mut self, line: u64, check: Check, reason: String) {
         self.fate(Role::Train, line).removed = true;
-        self.changes.push(Change { file: Role::Train, line, action: Action::Removed, reason });
+        self.changes.push(Change { file: Role::Train, line, action: Action::Removed, check, reason });
     }
 
     fn fate(&mut self, role: Role, line: u64) -> &mut Fate {

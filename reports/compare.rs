@@ -313,6 +313,7 @@ mod tests {
                 model: String::new(),
                 tuned_from: None,
                 predictions,
+                groups: None,
             });
             let rules = Rules { margin: Some(0.1), draws: 50, ..Rules::default() };
             let (there, back) = (Comparison::of(&base, &tuned, &rules), Comparison::of(&tuned, &base, &rules));

@@ -6,16 +6,21 @@
 
 mod answer;
 mod dataset;
+pub mod doctor;
 mod encoding;
 mod example;
 mod fault;
 mod hashed;
 mod labels;
+mod overlap;
 mod prompt;
+mod records;
 mod rows;
 mod sample;
 mod scan;
+mod similar;
 mod source;
+pub mod split;
 mod tag;
 
 pub use answer::AnswerError;
@@ -23,6 +28,7 @@ pub use dataset::{Dataset, Examples, TestSet};
 pub use example::{BadExampleId, Example, ExampleId};
 pub use fault::{DataError, Fault, HeaderFault, QuoteFault, Reason};
 pub use labels::{LabelId, LabelSet, LabelSetError};
+pub use overlap::overlap;
 pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
 pub use rows::{Row, Rows};
 pub use sample::stratified;

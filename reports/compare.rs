@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use crate::bootstrap::observed;
+use crate::clusters::clustered_difference;
 use crate::words::words;
 use crate::{
     Bootstrap, CONFIDENCE, Cell, DRAWS, Evaluation, Interval, Paired, Power, Tally, holm, mcnemar_exact,
@@ -92,6 +93,9 @@ pub struct Comparison {
     pub difference: Option<f64>,
     /// Its interval at the level of [`CONFIDENCE`](crate::CONFIDENCE); see [`tango`].
     pub difference_interval: Option<Interval>,
+    /// The same where rows belong together: the cluster-robust interval, as of [`Clustered::accuracy`](crate::Clustered). The
+    /// p-values know nothing of groups.
+    pub clustered_difference: Option<Interval>,
     /// See [`mcnemar_exact`].
     pub mcnemar_p: Option<f64>,
     /// See [`mcnemar_mid_p`].
@@ -128,6 +132,7 @@ impl Comparison {
             paired,
             difference: None,
             difference_interval: None,
+            clustered_difference: None,
             mcnemar_p: None,
             mcnemar_mid_p: None,
             holm_p: None,
@@ -140,6 +145,7 @@ impl Comparison {
             let (lost, won) = (paired.only_base, paired.only_tuned);
             comparison.difference = paired.difference();
             comparison.difference_interval = tango(&paired, CONFIDENCE);
+            comparison.clustered_difference = clustered_difference(base, tuned);
             comparison.mcnemar_p = Some(mcnemar_exact(lost, won));
             comparison.mcnemar_mid_p = Some(mcnemar_mid_p(lost, won));
             comparison.macro_f1 = macro_f1(base, tuned, rules);
@@ -218,6 +224,7 @@ mod tests {
             model: model.to_owned(),
             tuned_from: None,
             predictions: predictions(gold, answers),
+            groups: None,
         };
         Comparison::of(&evaluation("base", base), &evaluation("tuned", tuned), &rules)
     }
@@ -306,6 +313,7 @@ mod tests {
                 model: String::new(),
                 tuned_from: None,
                 predictions,
+                groups: None,
             });
             let rules = Rules { margin: Some(0.1), draws: 50, ..Rules::default() };
             let (there, back) = (Comparison::of(&base, &tuned, &rules), Comparison::of(&tuned, &base, &rules));

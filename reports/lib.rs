@@ -4,24 +4,33 @@
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
 mod bootstrap;
+mod calibration;
+mod clusters;
 mod compare;
 mod confusion;
 #[cfg(test)]
 mod coverage;
 mod doubts;
 mod figures;
+mod groups;
 mod holm;
 mod intervals;
+mod latency;
 mod manifest;
 mod mcnemar;
 mod metrics;
+mod model;
+#[cfg(test)]
+mod model_vectors;
 mod pairs;
 mod power;
 mod random;
 mod record;
 pub mod render;
+mod repeats;
 mod resample;
 mod slug;
+mod student;
 mod tally;
 mod tango;
 #[cfg(test)]
@@ -31,20 +40,26 @@ mod vectors;
 mod words;
 
 pub use bootstrap::{Bootstrap, Cell, DRAWS};
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
 pub use doubts::Doubt;
-pub use figures::{Figures, ModelFigures, Report};
+pub use figures::{Figures, Report};
+pub use groups::Groups;
 pub use holm::holm;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
+pub use latency::LatencyFigures;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
 pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
+pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
 pub use power::{POWER, Power, rows_needed, smallest_difference};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
+pub use repeats::Repeats;
 pub use slug::slugs;
 pub use tally::Tally;
 pub use tango::{non_inferiority_p, tango, tango_score};

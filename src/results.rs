@@ -12,9 +12,12 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tunebench_reports::render::csv::{self, ReadError};
-use tunebench_reports::{Evaluation, Manifest, ManifestError, ModelRecord, Report, Run};
+use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
+
+use crate::new_file::NewFile;
 
 const MANIFEST: &str = "manifest.json";
 /// The folders with a file for each model.
@@ -97,7 +100,7 @@ impl Results {
             let file = format!("{}.csv", record.file);
             // Row by row: as bytes, a million predictions would take more memory than the rest of the program.
             self.stream(&format!("predictions/{file}"), |out| {
-                csv::predictions_to(out, &evaluation.predictions, run.labels())
+                csv::predictions_to(out, evaluation, run.labels())
             })?;
             if let Some(model) = report.figures.model(&evaluation.model) {
                 self.stream(&format!("confusion/{file}"), |out| csv::confusion_to(out, report, model))?;
@@ -118,13 +121,20 @@ impl Results {
     /// Reads the run back.
     pub fn read(&self) -> Result<Run, ResultsError> {
         let manifest = self.manifest()?;
+        let mut shared: Option<Arc<Groups>> = None;
         let read = |record: &ModelRecord| {
             let path = self.folder.join("predictions").join(format!("{}.csv", record.file));
             let bytes = fs_err::read(&path)?;
-            let predictions = csv::read_predictions(&bytes[..], &manifest.labels)
-                .map_err(|error| ResultsError::Predictions { path, error })?;
+            let csv::PredictionRows { predictions, groups } =
+                csv::read_predictions(&bytes[..], &manifest.labels)
+                    .map_err(|error| ResultsError::Predictions { path, error })?;
             let (model, tuned_from) = (record.model.clone(), record.tuned_from.clone());
-            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions })
+            // Models that were asked about the same rows have the same groups.
+            let groups = groups.map(|groups| match &shared {
+                Some(shared) if **shared == groups => shared.clone(),
+                _ => shared.insert(Arc::new(groups)).clone(),
+            });
+            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, groups })
         };
         let evaluations = manifest.models.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Run { manifest, evaluations })
@@ -159,21 +169,9 @@ impl Results {
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), ResultsError> {
-        let path = self.folder.join(name);
-        let folder = path.parent().unwrap_or(&self.folder);
-        fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        let mut out = io::BufWriter::new(&mut file);
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        #[cfg(unix)]
-        {
-            // Temporary files are private; results are not.
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(&path).map_err(|error| error.error)?;
+        let mut file = NewFile::create(&self.folder.join(name))?;
+        write(&mut file)?;
+        file.finish()?;
         Ok(())
     }
 }

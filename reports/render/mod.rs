@@ -213,6 +213,7 @@ mod tests {
             model: model.to_owned(),
             tuned_from: None,
             predictions: predictions(&gold, &answers),
+            groups: None,
         };
         let base = evaluation("base", format!("{both}{}{}", "a".repeat(lost), "b".repeat(won)));
         let tuned = evaluation("tuned", format!("{both}{}{}", "b".repeat(lost), "a".repeat(won)));

@@ -1,0 +1,169 @@
+//! All figures of one model, computed once.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    Answer, Bootstrap, Calibration, Cell, Clustered, Confusion, Counts, DRAWS, Evaluation, Interval,
+    InvalidKind, LatencyFigures, Run, Scores, Tally, TokenUsage, UnansweredKind,
+};
+
+/// The figures of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFigures {
+    /// The model reference.
+    pub model: String,
+    /// The reference of its base model.
+    pub tuned_from: Option<String>,
+    /// The name under which the same model was asked before, when this is a repeat.
+    pub repeat_of: Option<String>,
+    /// What it is, in the words of the manifest.
+    pub description: Option<String>,
+    /// The name of its files, without folder and extension.
+    pub file: String,
+    /// The counts behind the scores.
+    pub confusion: Confusion,
+    /// The scores; none when too few of the rows were answered, so that no format can show any by mistake.
+    pub scores: Option<Scores>,
+    /// The bootstrap intervals of the scores; none without scores.
+    pub intervals: Option<ModelIntervals>,
+    /// What the groups of the rows do to its accuracy; none without groups or scores.
+    pub clustered: Option<Clustered>,
+    /// What its probabilities are worth; none where too few answers carry one, or without scores.
+    pub calibration: Option<Calibration>,
+    /// How long its answers took, where that was measured.
+    pub latency: Option<LatencyFigures>,
+    /// Tokens of all its answers, where the provider counts them.
+    pub usage: Option<TokenUsage>,
+    /// The model versions that answered, as the provider names them, each with the number of its answers.
+    pub answered_by: BTreeMap<String, u64>,
+    /// Why answers were invalid, and how often.
+    pub invalid: BTreeMap<InvalidKind, u64>,
+    /// Why answers are missing, and how often.
+    pub unanswered: BTreeMap<UnansweredKind, u64>,
+}
+
+/// Bootstrap intervals of scores that have no formula for one, at the level of [`CONFIDENCE`](crate::CONFIDENCE).
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct ModelIntervals {
+    /// Of the macro average of F1.
+    pub macro_f1: Option<Interval>,
+    /// Of the balanced accuracy.
+    pub balanced_accuracy: Option<Interval>,
+    /// Of Cohen's kappa.
+    pub cohen_kappa: Option<Interval>,
+    /// Of Matthews' correlation coefficient.
+    pub matthews_correlation: Option<Interval>,
+}
+
+impl ModelIntervals {
+    /// Draws the answered rows anew; any gold label may then have more or fewer rows than it has.
+    fn of(confusion: &Confusion, seed: u64) -> Self {
+        let bootstrap = Bootstrap { draws: DRAWS, seed, stratified: false };
+        let [macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation] =
+            bootstrap.intervals(&Cell::of(confusion), confusion.labels(), |[tally]: &[Tally; 1]| {
+                [
+                    tally.macro_f1(),
+                    tally.balanced_accuracy(),
+                    tally.cohen_kappa(),
+                    tally.matthews_correlation(),
+                ]
+            });
+        Self { macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation }
+    }
+}
+
+impl ModelFigures {
+    /// Computes the figures of one model of a run. `file` is its file name where the manifest knows none.
+    ///
+    /// # Panics
+    /// If a row speaks of a label that is not in the label set.
+    pub(crate) fn of(run: &Run, evaluation: &Evaluation, file: &str) -> Self {
+        let record = run.manifest.model(&evaluation.model);
+        let confusion = Confusion::of(&evaluation.predictions, run.labels().len());
+        let (mut invalid, mut unanswered) = (BTreeMap::new(), BTreeMap::new());
+        for prediction in &evaluation.predictions {
+            match prediction.answer {
+                Answer::Label(_) => {}
+                Answer::Invalid(kind) => *invalid.entry(kind).or_default() += 1,
+                Answer::Unanswered(kind) => *unanswered.entry(kind).or_default() += 1,
+            }
+        }
+        let covered = confusion.counts().covers(run.manifest.min_coverage);
+        Self {
+            model: evaluation.model.clone(),
+            tuned_from: evaluation.tuned_from.clone(),
+            repeat_of: record.and_then(|record| record.repeat_of.clone()),
+            description: record.and_then(|record| record.description.clone()),
+            file: record.map_or_else(|| file.to_owned(), |record| record.file.clone()),
+            scores: covered.then(|| Scores::of(&confusion)),
+            intervals: covered.then(|| ModelIntervals::of(&confusion, run.manifest.seed)),
+            clustered: covered.then(|| Clustered::of(evaluation)).flatten(),
+            calibration: covered.then(|| Calibration::of(&evaluation.predictions)).flatten(),
+            latency: LatencyFigures::of(&evaluation.predictions),
+            usage: record.and_then(|record| record.usage),
+            answered_by: record.map(|record| record.answered_by.clone()).unwrap_or_default(),
+            confusion,
+            invalid,
+            unanswered,
+        }
+    }
+
+    /// How many rows came out how.
+    pub fn counts(&self) -> Counts {
+        self.confusion.counts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Probability;
+    use crate::testing::{predictions, run};
+
+    /// A run with all that there can be to know; 120 answers, of which so many are missing.
+    fn full(missing: usize) -> Run {
+        let gold = "abc".repeat(40);
+        let answers = format!("{}bcabca!{}", "?".repeat(missing), &gold[missing + 7..]);
+        let mut run = run(&["a", "b", "c"], vec![("p/m", None, predictions(&gold, &answers))]);
+        run.manifest.models[0].usage = Some(TokenUsage { input_tokens: 9, output_tokens: 3, cost_usd: None });
+        for row in &mut run.evaluations[0].predictions {
+            row.probability = Probability::new(0.75).filter(|_| matches!(row.answer, Answer::Label(_)));
+        }
+        run.evaluations[0].groups = Some(Arc::new((0..120).map(|row| Some((row / 2).to_string())).collect()));
+        run
+    }
+
+    #[test]
+    fn every_interval_holds_its_score() {
+        let run = full(0);
+        let figures = ModelFigures::of(&run, &run.evaluations[0], "m");
+        let (scores, intervals) = (figures.scores.unwrap(), figures.intervals.unwrap());
+        for (score, interval) in [
+            (scores.macro_average.f1, intervals.macro_f1),
+            (scores.balanced_accuracy, intervals.balanced_accuracy),
+            (scores.cohen_kappa, intervals.cohen_kappa),
+            (scores.matthews_correlation, intervals.matthews_correlation),
+            (scores.accuracy, figures.clustered.map(|clustered| clustered.accuracy)),
+            (scores.classes[1].scores.precision, scores.classes[1].precision_interval),
+            (scores.classes[1].scores.recall, scores.classes[1].recall_interval),
+        ] {
+            let (score, interval) = (score.unwrap(), interval.unwrap());
+            assert!(interval.low < score && score < interval.high, "{score} {interval:?}");
+        }
+        assert_eq!(figures.calibration.unwrap().rows, 119);
+        assert_eq!((figures.usage, figures.answered_by["p/m"]), (run.manifest.models[0].usage, 4));
+    }
+
+    #[test]
+    fn below_the_coverage_limit_nothing_is_said_of_the_answers_but_what_they_took() {
+        let run = full(7);
+        let figures = ModelFigures::of(&run, &run.evaluations[0], "m");
+        assert_eq!((figures.scores, figures.intervals, figures.clustered), (None, None, None));
+        assert_eq!(figures.calibration, None);
+        assert!(figures.usage.is_some());
+    }
+}

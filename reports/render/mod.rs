@@ -4,6 +4,8 @@
 
 pub mod csv;
 pub mod json;
+pub mod junit;
+mod overview;
 mod predictions;
 pub mod terminal;
 mod text;

@@ -79,7 +79,8 @@ fn matrix(confusion: &Confusion, names: &[String], number: usize, cell: usize, s
             paint(ids.len() + 1, confusion.invalid(gold), false);
         }
     }
-    format!("{} Rows are gold labels, columns the answers; [right], inv. is invalid.\n", lines(&table))
+    let note = " Rows are gold labels, columns the answers; [right], inv. is invalid.";
+    format!("{}{}\n", lines(&table), wrap(note, style.columns(), " "))
 }
 
 /// A count with its marks; none is a point, which leaves the eye to what is there.
@@ -130,19 +131,23 @@ fn worst(report: &Report, confusion: &Confusion, style: Style) -> String {
     shown.sort_unstable();
     shown.dedup();
     // Two names share what the two columns of figures and the arrow leave.
-    let room = style.width.map(|width| (width.saturating_sub(2 + 2 + 8 + 14) / 2).max(NARROWEST));
+    let room = |figures: usize| style.columns().saturating_sub(2 + 2 + 2 + figures) / 2;
+    let narrow = style.width.is_some() && room(6 + 12) < NARROWEST + 4;
+    let room = style.width.map(|_| room(if narrow { 6 } else { 6 + 12 }).max(NARROWEST));
     let names = shorten(&shown.iter().map(|&label| labels.name(label)).collect::<Vec<_>>(), room);
     let name = |label: LabelId| shown.binary_search(&label).map_or("", |at| names[at].as_str());
 
     let mut builder = Builder::new();
-    builder.push_record(["gold label", "→ answer", "rows", "% of label"]);
+    let columns = if narrow { 3 } else { 4 };
+    builder.push_record(["gold label", "→ answer", "rows", "% of label"].into_iter().take(columns));
     for (gold, answer, rows) in &cells {
-        builder.push_record([
-            name(*gold),
-            &format!("→ {}", answer.map_or("(invalid)", name)),
-            &rows.to_string(),
-            &percent_number(*rows as f64 / confusion.support(*gold) as f64),
-        ]);
+        let row = [
+            name(*gold).to_owned(),
+            format!("→ {}", answer.map_or("(invalid)", name)),
+            rows.to_string(),
+            percent_number(*rows as f64 / confusion.support(*gold) as f64),
+        ];
+        builder.push_record(row.into_iter().take(columns));
     }
     let mut table = table(builder, 1);
     table.modify(Columns::one(1), Alignment::left());

@@ -19,6 +19,12 @@ const LOWEST: usize = 20;
 /// The columns that a label name needs at least.
 const NARROWEST: usize = 10;
 
+/// A figure of a label: what its column is called, and where it stands.
+type Figure = (&'static str, fn(Triple) -> Option<f64>);
+
+const FIGURES: [Figure; 3] =
+    [("precision %", |t| t.precision), ("recall %", |t| t.recall), ("F1 %", |t| t.f1)];
+
 /// One model, or a base and the model tuned from it.
 pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) -> String {
     let labels = report.run.labels();
@@ -30,12 +36,24 @@ pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) ->
     };
     let mut text = style.title(&wrap(&title, style.columns(), "  "));
 
-    let groups = ["precision %", "recall %", "F1 %"];
+    let rows = |label: LabelId| {
+        models.iter().map(|m| m.confusion.support(label) + m.confusion.unanswered(label)).max().unwrap_or(0)
+    };
+    let rows_width = shown.iter().map(|&label| rows(label).to_string().len()).max().unwrap_or(0).max(4);
+    let room = |figures: &[Figure]| {
+        let figures =
+            figures.iter().map(|(name, _)| if models.len() > 1 { 7 * models.len() } else { name.len() + 2 });
+        style.columns().saturating_sub(2 + rows_width + 2 + figures.sum::<usize>())
+    };
+    // F1 says most alone, where there is no room for all.
+    let narrow = style.width.is_some() && room(&FIGURES) < NARROWEST;
+    let groups = if narrow { &FIGURES[2..] } else { &FIGURES };
+
     let mut builder = Builder::new();
     let mut top = vec![String::new(), String::new()];
     let mut header = vec!["label".to_owned(), "rows".to_owned()];
-    for group in groups {
-        top.push(group.to_owned());
+    for (group, _) in groups {
+        top.push((*group).to_owned());
         top.extend((1..models.len()).map(|_| String::new()));
         header.extend(["base", "tuned"].iter().take(models.len()).map(ToString::to_string));
     }
@@ -44,21 +62,15 @@ pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) ->
         builder.push_record(header);
         2
     } else {
-        builder.push_record(["label", "rows"].iter().chain(&groups).copied());
+        builder.push_record(["label", "rows"].into_iter().chain(groups.iter().map(|(name, _)| *name)));
         1
     };
 
-    let rows = |label: LabelId| {
-        models.iter().map(|m| m.confusion.support(label) + m.confusion.unanswered(label)).max().unwrap_or(0)
-    };
-    let rows_width = shown.iter().map(|&label| rows(label).to_string().len()).max().unwrap_or(0).max(4);
-    let figure_width = if models.len() > 1 { 7 * 3 * models.len() } else { 13 + 10 + 7 };
-    let room =
-        style.width.map(|width| width.saturating_sub(2 + rows_width + 2 + figure_width).max(NARROWEST));
+    let room = style.width.map(|_| room(groups).max(NARROWEST));
     let names = shorten(&shown.iter().map(|&label| labels.name(label)).collect::<Vec<_>>(), room);
     for (&label, name) in shown.iter().zip(names) {
         let mut row = vec![name, rows(label).to_string()];
-        for figure in [|t: Triple| t.precision, |t: Triple| t.recall, |t: Triple| t.f1] {
+        for (_, figure) in groups {
             row.extend(models.iter().map(|model| {
                 let scores = model.scores.as_ref().map(|scores| scores.classes[label.index()].scores);
                 or_undefined(scores.and_then(figure), percent_number)
@@ -74,6 +86,7 @@ pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) ->
         }
     }
     text.push_str(&lines(&table));
+    let order = if narrow { format!("{order} Precision and recall are in the CSV.") } else { order };
     text.push_str(&format!("{}\n", wrap(&format!(" {order}"), style.columns(), " ")));
     text
 }

@@ -1,0 +1,5 @@
+//! JUnit XML.
+
+mod document;
+
+pub use document::{Case, Document, Reason, Status, Suite};

@@ -195,6 +195,7 @@ mod tests {
             model: model.to_owned(),
             tuned_from: None,
             predictions: predictions(gold, answers),
+            groups: None,
         };
         Comparison::of(&evaluation("base", base), &evaluation("tuned", tuned), min_coverage)
     }

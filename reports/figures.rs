@@ -1,37 +1,8 @@
 //! All figures of a run, computed once: every format shows these, so that all agree to the last digit.
 
-use std::collections::BTreeMap;
-
 use crate::doubts::{self, Doubt};
-use crate::{Answer, Comparison, Confusion, Counts, InvalidKind, Run, Scores, UnansweredKind, slugs};
-
-/// The figures of one model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelFigures {
-    /// The model reference.
-    pub model: String,
-    /// The reference of its base model.
-    pub tuned_from: Option<String>,
-    /// What it is, in the words of the manifest.
-    pub description: Option<String>,
-    /// The name of its files, without folder and extension.
-    pub file: String,
-    /// The counts behind the scores.
-    pub confusion: Confusion,
-    /// The scores; none when too few of the rows were answered, so that no format can show any by mistake.
-    pub scores: Option<Scores>,
-    /// Why answers were invalid, and how often.
-    pub invalid: BTreeMap<InvalidKind, u64>,
-    /// Why answers are missing, and how often.
-    pub unanswered: BTreeMap<UnansweredKind, u64>,
-}
-
-impl ModelFigures {
-    /// How many rows came out how.
-    pub fn counts(&self) -> Counts {
-        self.confusion.counts()
-    }
-}
+use crate::repeats::{self, Repeats};
+use crate::{Comparison, ModelFigures, Run, slugs};
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +12,8 @@ pub struct Figures {
     /// One for each fine-tuned model whose base was evaluated as well; then, where the manifest names a model to compare
     /// all others with, one for each of them.
     pub comparisons: Vec<Comparison>,
+    /// One for each model that was asked more than once.
+    pub repeats: Vec<Repeats>,
     /// What a reader should know before believing the figures.
     pub doubts: Vec<Doubt>,
 }
@@ -58,29 +31,7 @@ impl Figures {
 
         let models = in_order(run)
             .into_iter()
-            .map(|i| {
-                let evaluation = &run.evaluations[i];
-                let record = run.manifest.model(&evaluation.model);
-                let confusion = Confusion::of(&evaluation.predictions, run.labels().len());
-                let (mut invalid, mut unanswered) = (BTreeMap::new(), BTreeMap::new());
-                for prediction in &evaluation.predictions {
-                    match prediction.answer {
-                        Answer::Label(_) => {}
-                        Answer::Invalid(kind) => *invalid.entry(kind).or_default() += 1,
-                        Answer::Unanswered(kind) => *unanswered.entry(kind).or_default() += 1,
-                    }
-                }
-                ModelFigures {
-                    model: evaluation.model.clone(),
-                    tuned_from: evaluation.tuned_from.clone(),
-                    description: record.and_then(|record| record.description.clone()),
-                    file: record.map_or_else(|| spare_files[i].clone(), |record| record.file.clone()),
-                    scores: confusion.counts().covers(min_coverage).then(|| Scores::of(&confusion)),
-                    confusion,
-                    invalid,
-                    unanswered,
-                }
-            })
+            .map(|i| ModelFigures::of(run, &run.evaluations[i], &spare_files[i]))
             .collect::<Vec<_>>();
 
         let comparisons = models
@@ -98,7 +49,7 @@ impl Figures {
         });
         let comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         let doubts = doubts::of(run, &models, &comparisons);
-        Self { models, comparisons, doubts }
+        Self { models, comparisons, repeats: repeats::of(run), doubts }
     }
 
     /// The figures of the model with this reference.

@@ -3,16 +3,22 @@
 //! Records in, bytes and text out: no async, no network, no file access. What a model answered is a
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
+mod calibration;
+mod clusters;
 mod compare;
 mod confusion;
 mod doubts;
 mod figures;
+mod groups;
 mod intervals;
+mod latency;
 mod manifest;
 mod mcnemar;
 mod metrics;
+mod model;
 mod record;
 pub mod render;
+mod repeats;
 mod slug;
 #[cfg(test)]
 mod testing;
@@ -20,15 +26,21 @@ mod testing;
 mod vectors;
 mod words;
 
+pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, Paired, Verdict};
 pub use confusion::{Confusion, Counts};
 pub use doubts::Doubt;
-pub use figures::{Figures, ModelFigures, Report};
+pub use figures::{Figures, Report};
+pub use groups::Groups;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
+pub use latency::LatencyFigures;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
 pub use mcnemar::mcnemar_exact;
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
+pub use model::{ModelFigures, ModelIntervals};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
+pub use repeats::Repeats;
 pub use slug::slugs;

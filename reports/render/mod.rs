@@ -7,6 +7,7 @@ pub mod json;
 pub mod junit;
 mod overview;
 mod predictions;
+mod selection;
 pub mod terminal;
 mod text;
 

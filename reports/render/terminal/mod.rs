@@ -9,9 +9,10 @@ use tabled::builder::Builder;
 use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows};
 
+use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
 use super::{UNDEFINED, evidence, verdict_words};
-use crate::{Figures, MACRO_DEFINITION, ModelFigures, Report, Verdict};
+use crate::{Figures, MACRO_DEFINITION, Report, Verdict};
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,25 +68,10 @@ pub fn render(report: &Report, style: &Style) -> String {
     if !figures.comparisons.is_empty() {
         parts.push(verdicts(figures, style));
     }
-    for comparison in figures.comparisons.iter().filter(|comparison| comparison.is_own_base(figures)) {
-        let (base, tuned) = (figures.model(&comparison.base), figures.model(&comparison.tuned));
-        if let (Some(base), Some(tuned)) = (base, tuned) {
-            parts.push(per_class::render(report, &[base, tuned], style));
-        }
+    for models in label_groups(figures) {
+        parts.push(per_class::render(report, &models, style));
     }
-    let compared = |model: &ModelFigures| {
-        figures.comparisons.iter().any(|c| c.base == model.model || c.tuned == model.model)
-    };
-    // A model with one answer to everything, such as a floor, has nothing more to show than its accuracy.
-    let varied = |model: &&ModelFigures| {
-        let mut answers = model.confusion.cells().map(|(_, answer, _)| answer);
-        let first = answers.next();
-        compared(model) || answers.any(|answer| Some(answer) != first)
-    };
-    for model in figures.models.iter().filter(|model| !compared(model)).filter(varied) {
-        parts.push(per_class::render(report, &[model], style));
-    }
-    for model in figures.models.iter().filter(varied) {
+    for model in varied(figures) {
         parts.push(confusion::render(report, model, style));
     }
     if !figures.doubts.is_empty() {

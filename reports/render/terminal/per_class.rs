@@ -6,15 +6,9 @@ use tabled::settings::{Alignment, Modify, Span};
 use tunebench_data::LabelId;
 
 use super::super::text::{clean, shorten, wrap};
-use super::super::{or_undefined, percent_number};
+use super::super::{or_undefined, percent_number, selection};
 use super::{Style, lines, table};
 use crate::{ModelFigures, Report, Triple};
-
-/// More labels than this fill more than a screen.
-const SCREENFUL: usize = 40;
-
-/// How many are shown of those.
-const LOWEST: usize = 20;
 
 /// The columns that a label name needs at least.
 const NARROWEST: usize = 10;
@@ -29,16 +23,17 @@ const FIGURES: [Figure; 3] =
 pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) -> String {
     let labels = report.run.labels();
     let last = models[models.len() - 1];
-    let (shown, order) = chosen(labels.len(), last, style);
+    let (shown, order) = match style.width {
+        Some(_) => selection::labels(labels.len(), models),
+        None => (selection::all_labels(labels.len()), "In the order of the label set.".to_owned()),
+    };
     let title = match models {
         [base, tuned] => format!("Labels: {} (base), {} (tuned)", clean(&base.model), clean(&tuned.model)),
         _ => format!("Labels: {}", clean(&last.model)),
     };
     let mut text = style.title(&wrap(&title, style.columns(), "  "));
 
-    let rows = |label: LabelId| {
-        models.iter().map(|m| m.confusion.support(label) + m.confusion.unanswered(label)).max().unwrap_or(0)
-    };
+    let rows = |label: LabelId| selection::rows(models, label);
     let rows_width = shown.iter().map(|&label| rows(label).to_string().len()).max().unwrap_or(0).max(4);
     let room = |figures: &[Figure]| {
         let figures =
@@ -89,24 +84,4 @@ pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) ->
     let order = if narrow { format!("{order} Precision and recall are in the CSV.") } else { order };
     text.push_str(&format!("{}\n", wrap(&format!(" {order}"), style.columns(), " ")));
     text
-}
-
-/// The labels to show, and in which order they stand, in words.
-fn chosen(labels: usize, model: &ModelFigures, style: Style) -> (Vec<LabelId>, String) {
-    let mut all: Vec<_> = (0..labels).map(|i| LabelId(i as u32)).collect();
-    if style.width.is_none() || labels <= SCREENFUL {
-        return (all, "In the order of the label set.".to_owned());
-    }
-    // What is undefined has no place among the lowest.
-    let f1 = |label: LabelId| {
-        let class = model.scores.as_ref().map(|scores| scores.classes[label.index()]);
-        class.and_then(|class| class.scores.f1).unwrap_or(f64::INFINITY)
-    };
-    all.sort_by(|&a, &b| f1(a).total_cmp(&f1(b)).then(a.cmp(&b)));
-    all.truncate(LOWEST);
-    let whose = if model.tuned_from.is_some() { " of the tuned model" } else { "" };
-    let order = format!(
-        "The {LOWEST} of {labels} labels with the lowest F1{whose}, lowest first; all are in the CSV of the labels."
-    );
-    (all, order)
 }

@@ -20,7 +20,7 @@ pub(super) fn to_bytes(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Ve
 }
 
 /// The shortest text that reads back as the same number; empty when undefined.
-fn number(figure: Option<f64>) -> String {
+pub(super) fn number(figure: Option<f64>) -> String {
     match figure {
         None => String::new(),
         // Rust writes 1e-300 with all its zeros unless told otherwise.

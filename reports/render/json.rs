@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Renderer;
 use crate::{
     CONFIDENCE, ClassScores, Comparison, Counts, InvalidKind, ModelFigures, Paired, Report, Scores,
     UnansweredKind, Verdict,
@@ -11,6 +12,28 @@ use crate::{
 
 /// The version of the form of a [`Summary`]. Fields may be added within a version; none changes its meaning.
 pub const SUMMARY_VERSION: u32 = 1;
+
+/// The summary as a format.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Json;
+
+impl Renderer for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn extension(&self) -> &'static str {
+        "json"
+    }
+
+    fn about(&self) -> &'static str {
+        "all figures for programs; reports/schemas/summary.schema.json describes it"
+    }
+
+    fn render(&self, report: &Report) -> Vec<u8> {
+        Summary::new(report).to_json().into_bytes()
+    }
+}
 
 /// All figures of a run. What is undefined, or withheld for lack of coverage, is `null`.
 #[derive(Debug, Serialize)]

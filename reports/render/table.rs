@@ -51,8 +51,10 @@ impl Renderer for Spreadsheet {
         to_bytes(|bytes| {
             // Without a byte-order mark, spreadsheets take UTF-8 for something else.
             bytes.extend_from_slice("\u{feff}".as_bytes());
-            let mut csv =
-                WriterBuilder::new().quote_style(QuoteStyle::Always).terminator(Terminator::CRLF).from_writer(bytes);
+            let mut csv = WriterBuilder::new()
+                .quote_style(QuoteStyle::Always)
+                .terminator(Terminator::CRLF)
+                .from_writer(bytes);
             csv.write_record(COLUMNS)?;
             for model in &report.figures.models {
                 for row in rows(report, model) {

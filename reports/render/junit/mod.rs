@@ -38,7 +38,8 @@ impl Renderer for JUnit {
             output: None,
         };
         let models = report.figures.models.iter().map(model).collect();
-        let mut comparisons = suite("comparisons", report.figures.comparisons.iter().map(comparison).collect());
+        let mut comparisons =
+            suite("comparisons", report.figures.comparisons.iter().map(comparison).collect());
         let doubts: Vec<_> = report.figures.doubts.iter().map(|d| format!("{d} {}", d.advice())).collect();
         comparisons.output = (!doubts.is_empty()).then(|| doubts.join("\n"));
         let suites = vec![suite("models", models), comparisons];

@@ -77,10 +77,7 @@ mod tests {
 
     #[test]
     fn hostile_names_do_nothing() {
-        assert_eq!(
-            code("a|b`<script>\n"),
-            "<code>a&#124;b&#96;&#60;script&#62;\u{fffd}</code>"
-        );
+        assert_eq!(code("a|b`<script>\n"), "<code>a&#124;b&#96;&#60;script&#62;\u{fffd}</code>");
         assert_eq!(code(" x"), "<code>&#32;x</code>");
         assert_eq!(code(""), "<code></code>");
         assert_eq!(text("ask @octocat about #1"), "ask &#64;\u{200b}octocat about &#35;\u{200b}1");

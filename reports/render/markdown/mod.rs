@@ -91,7 +91,8 @@ impl Page {
 
     fn end(&mut self, foot: &str) {
         if self.left_out > 0 {
-            let note = format!("{} more sections have no room here; the CSV files hold all of it.\n", self.left_out);
+            let note =
+                format!("{} more sections have no room here; the CSV files hold all of it.\n", self.left_out);
             self.part(&note);
         }
         self.part(foot);
@@ -208,7 +209,8 @@ impl Table {
     fn new<'a>(header: impl IntoIterator<Item = &'a str>, names: usize) -> Self {
         let mut table = Self { text: String::new() };
         let header: Vec<_> = header.into_iter().map(str::to_owned).collect();
-        let line = (0..header.len()).map(|i| if i < names { ":--" } else { "--:" }.to_owned()).collect::<Vec<_>>();
+        let line =
+            (0..header.len()).map(|i| if i < names { ":--" } else { "--:" }.to_owned()).collect::<Vec<_>>();
         table.row(header);
         table.row(line);
         table

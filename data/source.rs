@@ -31,6 +31,8 @@ pub struct Source {
     pub text: String,
     /// The name of the label column.
     pub label: String,
+    /// The name of the column that says which rows belong together, where there is one. An empty cell is no group.
+    pub group: Option<String>,
     /// The encoding of a file without a byte-order mark; UTF-8 when not given.
     pub encoding: Option<String>,
     /// Whether a double quote at the start of a field quotes it (CSV and TSV).
@@ -41,7 +43,7 @@ impl Source {
     /// A file with the usual columns, `text` and `label`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let (text, label) = ("text".to_owned(), "label".to_owned());
-        Self { path: path.into(), format: None, text, label, encoding: None, quotes: true }
+        Self { path: path.into(), format: None, text, label, group: None, encoding: None, quotes: true }
     }
 
     /// The given format, else the one the extension tells.
@@ -82,7 +84,7 @@ impl Source {
             let repetition = seen.entry(ExampleId::of(&row.text, &row.label, 0)).or_insert(0);
             let id = ExampleId::of(&row.text, &row.label, *repetition);
             *repetition += 1;
-            Example { id, text: row.text, label, line: row.line }
+            Example { id, text: row.text, label, group: row.group, line: row.line }
         });
         Ok(Dataset { examples: examples.collect(), labels, sha256 })
     }

@@ -2,7 +2,7 @@
 
 use crate::doubts::{self, Doubt};
 use crate::repeats::{self, Repeats};
-use crate::{Comparison, ModelFigures, Run, slugs};
+use crate::{Comparison, DRAWS, ModelFigures, Rules, Run, slugs};
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,8 @@ impl Figures {
         let min_coverage = run.manifest.min_coverage;
         let names: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
         let spare_files = slugs(&names);
+        let rules =
+            Rules { min_coverage, margin: run.manifest.margin, draws: DRAWS, seed: run.manifest.seed };
         let find = |model: &str| run.evaluations.iter().find(|evaluation| evaluation.model == model);
 
         let models = in_order(run)
@@ -38,16 +40,21 @@ impl Figures {
             .iter()
             .filter_map(|tuned| {
                 let base = find(tuned.tuned_from.as_deref()?)?;
-                Some(Comparison::of(base, find(&tuned.model)?, min_coverage))
+                Some(Comparison::of(base, find(&tuned.model)?, &rules))
             })
             .collect::<Vec<_>>();
         let against = run.manifest.against.as_deref().and_then(find).map(|reference| {
             let others = run.evaluations.iter().filter(|other| other.model != reference.model);
             // What was tuned from the reference is compared with it already.
             let others = others.filter(|other| other.tuned_from.as_ref() != Some(&reference.model));
-            others.map(|other| Comparison::of(reference, other, min_coverage))
+            // Of a model that was asked several times, the first answers stand for it.
+            let others = others.filter(|other| {
+                run.manifest.model(&other.model).is_none_or(|record| record.repeat_of.is_none())
+            });
+            others.map(|other| Comparison::of(reference, other, &rules))
         });
-        let comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
+        let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
+        Comparison::adjust(&mut comparisons);
         let doubts = doubts::of(run, &models, &comparisons);
         Self { models, comparisons, repeats: repeats::of(run), doubts }
     }

@@ -3,6 +3,7 @@
 //! Records in, bytes and text out: no async, no network, no file access. What a model answered is a
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
+mod bootstrap;
 mod calibration;
 mod clusters;
 mod compare;
@@ -10,12 +11,15 @@ mod confusion;
 mod doubts;
 mod figures;
 mod groups;
+mod holm;
 mod intervals;
 mod latency;
 mod manifest;
 mod mcnemar;
 mod metrics;
 mod model;
+mod pairs;
+mod power;
 mod record;
 pub mod render;
 mod repeats;
@@ -26,19 +30,23 @@ mod testing;
 mod vectors;
 mod words;
 
+pub use bootstrap::{Bootstrap, Cell, DRAWS, Tally};
 pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use clusters::Clustered;
-pub use compare::{ALPHA, Comparison, Paired, Verdict};
+pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
 pub use doubts::Doubt;
 pub use figures::{Figures, Report};
 pub use groups::Groups;
+pub use holm::holm;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
 pub use latency::LatencyFigures;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
-pub use mcnemar::mcnemar_exact;
+pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
 pub use model::{ModelFigures, ModelIntervals};
+pub use pairs::{Paired, RowPair, pairs};
+pub use power::{POWER, Power};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };

@@ -45,6 +45,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         min_coverage: 0.95,
         against: None,
         overlap: None,
+        margin: None,
         seed: 1,
         data: vec![DataFile {
             role: "test".to_owned(),

@@ -9,6 +9,7 @@ use crate::{Interval, Prediction};
 /// Providers give the probability of the answered label alone, so all figures are those of one event: "the answer is
 /// right" (top-label calibration).
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Calibration {
     /// The rows that were answered with a label and a probability.
     pub rows: u64,
@@ -30,6 +31,7 @@ pub struct Calibration {
 
 /// The rows whose probability lies above `low` and up to `high`; the first bin holds 0 as well.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CalibrationBin {
     /// The lower end, not included.
     pub low: f64,
@@ -45,6 +47,7 @@ pub struct CalibrationBin {
 
 /// What comes of accepting the answers from a probability on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RiskPoint {
     /// The accepted share of the rows.
     pub coverage: f64,
@@ -56,6 +59,7 @@ pub struct RiskPoint {
 
 /// The lowest probability from which on the answers have a wanted precision.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThresholdPoint {
     /// The wanted share of right answers among the accepted ones.
     pub precision: f64,

@@ -23,6 +23,8 @@ mod power;
 mod record;
 pub mod render;
 mod repeats;
+#[cfg(test)]
+mod schemas;
 mod slug;
 #[cfg(test)]
 mod testing;

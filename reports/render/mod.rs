@@ -147,15 +147,17 @@ fn outcome_words(paired: &Paired) -> String {
 
 /// What the figures mean, for the foot of a report.
 fn definitions(report: &Report) -> String {
-    let several = report.figures.comparisons.len() > 1;
-    let holm = if several {
-        " Verdicts go by p-values that Holm's method adjusts for the number of comparisons."
-    } else {
-        ""
+    let (differences, holm) = match report.figures.comparisons.len() {
+        0 => ("", ""),
+        1 => (", those of differences Tango's", ""),
+        _ => (
+            ", those of differences Tango's",
+            " Verdicts go by p-values that are adjusted for the number of comparisons by Holm's method.",
+        ),
     };
     format!(
-        "Intervals of accuracies are Wilson's, at {:.0} %.{holm} An invalid answer counts as wrong; a row without an \
-         answer does not count. {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by.",
+        "Intervals of shares are Wilson's{differences}, at {:.0} %.{holm} An invalid answer counts as wrong; a row \
+         without an answer does not count. {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by.",
         CONFIDENCE * 100.0
     )
 }

@@ -2,7 +2,7 @@
 
 use ::csv::{QuoteStyle, Terminator, WriterBuilder};
 
-use super::csv::{number, to_bytes};
+use super::csv::{ends, number, to_bytes};
 use super::text::clean;
 use super::{Renderer, verdict_words};
 use crate::{ModelFigures, Report};
@@ -31,7 +31,7 @@ const COLUMNS: [&str; 17] = [
     "difference",
     "difference low",
     "difference high",
-    "p",
+    "p (Holm)",
 ];
 
 impl Renderer for Spreadsheet {
@@ -72,32 +72,18 @@ fn rows(report: &Report, model: &ModelFigures) -> Vec<Vec<String>> {
     let scores = model.scores.as_ref();
     let mut start = vec![guarded(&model.model), guarded(model.tuned_from.as_deref().unwrap_or_default())];
     start.extend([counts.rows(), counts.answered(), counts.invalid].map(|n| n.to_string()));
-    let interval = scores.and_then(|scores| scores.accuracy_interval);
-    start.extend(
-        [
-            scores.and_then(|scores| scores.accuracy),
-            interval.map(|interval| interval.low),
-            interval.map(|interval| interval.high),
-            scores.and_then(|scores| scores.macro_average.f1),
-            scores.and_then(|scores| scores.cohen_kappa),
-            scores.and_then(|scores| scores.matthews_correlation),
-        ]
-        .map(number),
-    );
+    start.push(number(scores.and_then(|scores| scores.accuracy)));
+    start.extend(ends(scores.and_then(|scores| scores.accuracy_interval)));
+    start.push(number(scores.and_then(|scores| scores.macro_average.f1)));
+    start.push(number(scores.and_then(|scores| scores.cohen_kappa)));
+    start.push(number(scores.and_then(|scores| scores.matthews_correlation)));
     let mut rows: Vec<Vec<String>> = Vec::new();
     for comparison in report.figures.comparisons.iter().filter(|comparison| comparison.tuned == model.model) {
         let mut row = start.clone();
         row.extend([guarded(&comparison.base), verdict_words(comparison.verdict).to_owned()]);
-        let interval = comparison.difference_interval;
-        row.extend(
-            [
-                comparison.difference,
-                interval.map(|interval| interval.low),
-                interval.map(|interval| interval.high),
-                comparison.holm_p,
-            ]
-            .map(number),
-        );
+        row.push(number(comparison.difference));
+        row.extend(ends(comparison.difference_interval));
+        row.push(number(comparison.holm_p));
         rows.push(row);
     }
     if rows.is_empty() {

@@ -24,8 +24,10 @@ pub(super) fn html_code(name: &str) -> String {
 }
 
 /// A sentence with names in it, on one line.
+///
+/// Mentions and references are searched for after entities are read: something without width keeps them apart.
 pub(super) fn text(sentence: &str) -> String {
-    entities(&clean(sentence))
+    entities(&clean(sentence)).replace("&#64;", "&#64;\u{200b}").replace("&#35;", "&#35;\u{200b}")
 }
 
 fn cut(name: &str) -> String {
@@ -41,21 +43,20 @@ fn entities(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         let literal = match c {
+            _ if c.is_alphanumeric() || !c.is_ascii() => true,
+            // At its beginning, a line could become a list or a heading.
+            _ if at == 0 => false,
+            '.' | ')' if text[..at].bytes().all(|b| b.is_ascii_digit()) => false,
             // An address begins with one of these; a number and a share are full of them.
             '.' => !text[..at].to_ascii_lowercase().ends_with("www"),
             ':' => !text[at..].starts_with("://"),
-            ' ' => !text[..at].ends_with(' ') && at > 0 && at + 1 < text.len(),
-            '-' | '/' | ',' | ';' | '%' | '(' | ')' | '?' | '\'' => true,
-            _ => c.is_alphanumeric() || !c.is_ascii(),
+            ' ' => !text[..at].ends_with(' ') && at + 1 < text.len(),
+            _ => "-/,;%()?'+=".contains(c),
         };
         if literal {
             escaped.push(c);
         } else {
             escaped.push_str(&format!("&#{};", u32::from(c)));
-        }
-        // Mentions and references are searched for after entities are read: something without width keeps them apart.
-        if matches!(c, '@' | '#') {
-            escaped.push('\u{200b}');
         }
     }
     escaped
@@ -81,6 +82,7 @@ mod tests {
         assert_eq!(code(" x"), "<code>&#32;x</code>");
         assert_eq!(code(""), "<code></code>");
         assert_eq!(text("ask @octocat about #1"), "ask &#64;\u{200b}octocat about &#35;\u{200b}1");
+        assert_eq!(text("1. a"), "1&#46; a");
         assert_eq!(text("http://x.y www.x.y"), "http&#58;//x.y www&#46;x.y");
     }
 }

@@ -2,7 +2,7 @@ use tunebench_data::{ExampleId, LabelId};
 
 use super::*;
 use crate::render::text::width;
-use crate::testing::run;
+use crate::testing::{assert_recorded, run};
 use crate::{Answer, InvalidKind, Prediction, Run, UnansweredKind};
 
 /// Rows with answers that are right with a probability of about `skill` per cent; the same at every call.
@@ -165,9 +165,9 @@ fn a_width_of_nothing_is_no_crash() {
     }
 }
 
-/// What a report looks like may change, but not unseen: `look` prints the new one.
+/// What a report looks like may change, but not unseen.
 #[test]
 fn looks_like_the_recorded_report() {
     let text = show(&sample(&names(3, "usual"), 40), Some(80), false);
-    assert_eq!(text, include_str!("../../testdata/terminal.txt"));
+    assert_recorded("testdata/terminal.txt", &text);
 }

@@ -14,6 +14,9 @@ use super::text::{clean, wrap};
 use super::{Renderer, evidence, outcome_words, verdict_words};
 use crate::{Figures, Report, Verdict};
 
+/// What users call this format.
+pub const NAME: &str = "terminal";
+
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
@@ -69,7 +72,7 @@ pub struct Terminal {
 
 impl Renderer for Terminal {
     fn name(&self) -> &'static str {
-        "terminal"
+        NAME
     }
 
     fn extension(&self) -> &'static str {

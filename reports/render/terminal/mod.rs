@@ -11,7 +11,7 @@ use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows}
 
 use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
-use super::{Renderer, evidence, outcome_words, verdict_words};
+use super::{Renderer, evidence, outcome_words, verdict_phrase};
 use crate::{Figures, Report, Verdict};
 
 /// What users call this format.
@@ -117,7 +117,7 @@ fn verdicts(figures: &Figures, style: Style) -> String {
             Verdict::Worse => Paint::Bad,
             Verdict::NotProven | Verdict::Incomplete => Paint::Careful,
         };
-        let mut words = verdict_words(comparison.verdict).to_owned();
+        let mut words = verdict_phrase(comparison);
         words[..1].make_ascii_uppercase();
         let pair = format!(" {} against {}", clean(&comparison.tuned), clean(&comparison.base));
         text.push_str(&wrap(&pair, style.columns(), "   "));

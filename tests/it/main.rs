@@ -9,5 +9,6 @@ mod interrupt;
 mod jobs;
 mod openai;
 mod providers;
+mod reports;
 mod run;
 mod support;

@@ -135,7 +135,9 @@ fn models(report: &Report) -> String {
         let cells = cells.iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" "));
         table.row(std::iter::once(name).chain(cells));
     }
-    format!("{}\n\n{}", overview::title(report), table.text)
+    let notes: String = overview::notes(report).iter().map(|note| format!("* {}\n", text(note))).collect();
+    let gap = if notes.is_empty() { "" } else { "\n" };
+    format!("{}\n\n{}{gap}{notes}", overview::title(report), table.text)
 }
 
 fn doubts(report: &Report) -> String {

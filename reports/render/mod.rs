@@ -4,6 +4,8 @@
 //! [`csv`]. What formats for people have in common, how a figure is written, is here.
 
 pub mod csv;
+#[cfg(test)]
+mod every;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -8,6 +8,8 @@ mod calibration;
 mod clusters;
 mod compare;
 mod confusion;
+#[cfg(test)]
+mod coverage;
 mod doubts;
 mod figures;
 mod groups;

@@ -22,7 +22,7 @@ use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
 use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
 
-use crate::whole_file::WholeFile;
+use crate::new_file::NewFile;
 
 const MANIFEST: &str = "manifest.json";
 /// The reports that are written beside the data.
@@ -180,9 +180,9 @@ impl Results {
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), ResultsError> {
-        let path = self.folder.join(name);
-        fs_err::create_dir_all(path.parent().unwrap_or(&self.folder))?;
-        WholeFile::create(&path)?.write(write)?;
+        let mut file = NewFile::create(&self.folder.join(name))?;
+        write(&mut file)?;
+        file.finish()?;
         Ok(())
     }
 }

@@ -29,6 +29,8 @@ mod record;
 pub mod render;
 mod repeats;
 mod resample;
+#[cfg(test)]
+mod schemas;
 mod slug;
 mod student;
 mod tally;

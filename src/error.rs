@@ -91,6 +91,14 @@ pub enum Error {
     /// The results folder can't be used.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// A report can't go where it shall go.
+    #[error("{message}")]
+    Output {
+        /// What is wrong with the place.
+        message: String,
+        /// What would be right.
+        hint: String,
+    },
     /// The system failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -132,7 +140,7 @@ impl Error {
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
             Self::Overwrite(_) | Self::Unfit(_) => exit::USAGE,
             Self::Evaluate(_) | Self::Results(_) | Self::Io(_) => exit::USAGE,
-            Self::Ledger(_) | Self::Budget(_) => exit::USAGE,
+            Self::Ledger(_) | Self::Budget(_) | Self::Output { .. } => exit::USAGE,
             Self::Tune { error, .. } => match **error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
@@ -165,6 +173,7 @@ impl Error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) => None,
             },
             Self::Results(error) => error.hint(),
+            Self::Output { hint, .. } => Some(hint.clone()),
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)
             }

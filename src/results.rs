@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! manifest.json            how the run was made; written last, so that a folder with a manifest is whole
+//! report.md                the report for a pull request
+//! summary.json             all figures, for programs
 //! summary.csv              a row for each model
 //! per_class.csv            a row for each model and label
 //! comparisons.csv          a row for each fine-tuned model against its base
@@ -14,12 +16,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tunebench_reports::render::Renderer;
 use tunebench_reports::render::csv::{self, ReadError};
+use tunebench_reports::render::json::Json;
+use tunebench_reports::render::markdown::Markdown;
 use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
 
 use crate::new_file::NewFile;
 
 const MANIFEST: &str = "manifest.json";
+/// The reports that are written beside the data.
+const REPORTS: [(&str, &dyn Renderer); 2] =
+    [("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
 
@@ -109,6 +117,9 @@ impl Results {
         self.put("summary.csv", &csv::summary(report))?;
         self.put("per_class.csv", &csv::per_class(report))?;
         self.put("comparisons.csv", &csv::comparisons(report))?;
+        for (name, renderer) in REPORTS {
+            self.put(name, &renderer.render(report))?;
+        }
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
     }
 

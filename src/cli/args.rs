@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use tunebench_providers::ModelRef;
 
 use super::doctor::DoctorArgs;
+use super::report::FormatArgs;
 use super::split::SplitArgs;
 use crate::budget::{Caps, Cost};
 use crate::run::Spending;
@@ -116,8 +117,8 @@ pub(crate) enum Command {
     },
     /// Report again on what has been evaluated
     ///
-    /// Reads the predictions in the results folder, computes all figures from them, writes the CSV files anew and
-    /// prints the tables. Needs no configuration and no provider.
+    /// Reads the predictions in the results folder, computes all figures from them, writes the other files anew and
+    /// prints the tables, or what `--format` asks for. Needs no configuration and no provider.
     Report {
         #[command(flatten)]
         output: OutputArgs,
@@ -220,9 +221,8 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "DIR", env = "TUNEBENCH_RESULTS", default_value = "results")]
     pub(crate) results: PathBuf,
 
-    /// Print all figures as JSON instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 #[cfg(test)]

@@ -1,39 +1,146 @@
 //! `tunebench report`, and how every command shows figures.
 
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use tunebench_reports::Report;
-use tunebench_reports::render::json::Summary;
-use tunebench_reports::render::terminal;
+use tunebench_reports::render::{Renderer, renderers, terminal};
 
 use super::args::OutputArgs;
 use super::output::Printer;
 use crate::error::Error;
 use crate::exit;
+use crate::new_file::NewFile;
 use crate::results::Results;
+
+/// In which form figures are shown.
+#[derive(Debug, Args)]
+pub(crate) struct FormatArgs {
+    /// Print all figures as JSON instead of tables: short for `--format json`
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+
+    /// The format to print; of a file, its extension tells it as well
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    format: Option<String>,
+
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn formats() -> PossibleValuesParser {
+    let formats = renderers(terminal::Style::default()).into_iter();
+    PossibleValuesParser::new(formats.map(|format| PossibleValue::new(format.name()).help(format.about())))
+}
+
+/// What a report is written to.
+enum Place {
+    /// A file, which is there whole or not at all.
+    File(NewFile),
+    /// What is no file, such as a pipe or `/dev/null`.
+    Device(File),
+}
+
+impl Place {
+    fn open(path: &Path) -> io::Result<Self> {
+        match path.metadata() {
+            Ok(found) if found.is_dir() => Err(io::Error::other("it is a folder")),
+            Ok(found) if !found.is_file() => Ok(Self::Device(OpenOptions::new().write(true).open(path)?)),
+            _ => Ok(Self::File(NewFile::create(path)?)),
+        }
+    }
+
+    fn write(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Device(mut device) => device.write_all(bytes),
+            Self::File(mut file) => {
+                file.write_all(bytes)?;
+                file.finish()
+            }
+        }
+    }
+}
+
+/// A format, and the place where the report will go.
+pub(super) struct Target {
+    renderer: Box<dyn Renderer>,
+    file: Option<(Place, PathBuf)>,
+}
+
+impl FormatArgs {
+    /// Opens the place, so that a bad one fails before the long work.
+    pub(super) fn open(&self, printer: Printer) -> Result<Target, Error> {
+        let path = self.output.as_deref().filter(|path| *path != Path::new("-"));
+        // What a file holds does not depend on the terminal.
+        let style = path.map_or_else(|| printer.table_style(), |_| terminal::Style::default());
+        let named = if self.json { Some("json") } else { self.format.as_deref() };
+        let is_wanted = |renderer: &dyn Renderer| match (named, path) {
+            (Some(name), _) => renderer.name() == name,
+            (None, Some(path)) => path.extension().is_some_and(|extension| extension == renderer.extension()),
+            (None, None) => renderer.name() == terminal::NAME,
+        };
+        let renderer = renderers(style).into_iter().find(|renderer| is_wanted(renderer.as_ref()));
+        let renderer = renderer.ok_or_else(|| unknown_format(path))?;
+        let open = |path: &Path| match Place::open(path) {
+            Ok(file) => Ok((file, path.to_owned())),
+            Err(error) => Err(unwritable(path, &error)),
+        };
+        Ok(Target { renderer, file: path.map(open).transpose()? })
+    }
+}
+
+fn unknown_format(path: Option<&Path>) -> Error {
+    let path = path.unwrap_or(Path::new("-")).display();
+    let formats: Vec<_> = renderers(terminal::Style::default()).iter().map(|format| format.name()).collect();
+    Error::Output {
+        message: format!("the name `{path}` does not tell the format of the report"),
+        hint: format!("add `--format` with one of {}", formats.join(", ")),
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    Error::Output {
+        message: format!("`{}` can't be written: {error}", path.display()),
+        hint: "name another file with `--output FILE`".to_owned(),
+    }
+}
 
 /// Computes all figures again from the predictions.
 pub(super) fn report(output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
     let results = Results::open(&output.results)?;
+    let target = output.format.open(printer)?;
     let run = results.read()?;
     let report = Report::new(&run);
     results.write(&report)?;
-    print(&report, &results, output.json, printer)?;
+    print(&report, &results, target, printer)?;
     Ok(exit::DONE)
 }
 
-/// Prints the figures; the last line says where they lie.
+/// Shows the figures; the last line says where they lie.
 pub(super) fn print(
     report: &Report,
     results: &Results,
-    as_json: bool,
+    target: Target,
     printer: Printer,
 ) -> Result<(), Error> {
     let place = format!("results: {}", results.folder().display());
-    if as_json {
-        printer.data(Summary::new(report).to_json().trim_end())?;
-        printer.note(&place);
-        return Ok(());
+    let bytes = target.renderer.render(report);
+    match target.file {
+        Some((file, path)) => {
+            file.write(&bytes).map_err(|error| unwritable(&path, &error))?;
+            printer.note(&format!("report: {}", path.display()));
+            printer.note(&place);
+        }
+        None if target.renderer.name() == terminal::NAME => {
+            printer.data(String::from_utf8_lossy(&bytes).trim_end())?;
+            printer.data(&format!("\n{place}"))?;
+        }
+        None => {
+            printer.document(&bytes)?;
+            printer.note(&place);
+        }
     }
-    let tables = terminal::render(report, &printer.table_style());
-    printer.data(tables.trim_end())?;
-    printer.data(&format!("\n{place}"))
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod interrupt;
 mod jobs;
 mod openai;
 mod providers;
+mod reports;
 mod run;
 mod split;
 mod support;

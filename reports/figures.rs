@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tunebench_data::ExampleId;
+
+use crate::disagreements::Disagreements;
 use crate::doubts::{self, Doubt};
+use crate::losses::LossPoint;
 use crate::{Answer, Comparison, Confusion, Counts, InvalidKind, Run, Scores, UnansweredKind, slugs};
 
 /// The figures of one model.
@@ -130,12 +134,31 @@ pub struct Report<'a> {
     pub run: &'a Run,
     /// Its figures.
     pub figures: Figures,
+    /// The texts of rows, where the data is at hand; see [`wanted_texts`](Self::wanted_texts).
+    pub texts: BTreeMap<ExampleId, String>,
+    /// The loss curves of trainings, by the reference of the tuned model.
+    pub losses: BTreeMap<String, Vec<LossPoint>>,
 }
 
 impl<'a> Report<'a> {
     /// Computes the figures of a run; see [`Figures::of`].
     pub fn new(run: &'a Run) -> Self {
-        Self { run, figures: Figures::of(run) }
+        Self { run, figures: Figures::of(run), texts: BTreeMap::new(), losses: BTreeMap::new() }
+    }
+
+    /// The rows whose texts a report of at most `limit` rows shows: see [`Disagreements::of`].
+    pub fn wanted_texts(&self, limit: usize) -> Vec<ExampleId> {
+        Disagreements::of(self.run, &self.figures, limit).rows.into_iter().map(|row| row.id).collect()
+    }
+
+    /// The report with the texts of rows.
+    pub fn with_texts(self, texts: BTreeMap<ExampleId, String>) -> Self {
+        Self { texts, ..self }
+    }
+
+    /// The report with the loss curves of trainings.
+    pub fn with_losses(self, losses: BTreeMap<String, Vec<LossPoint>>) -> Self {
+        Self { losses, ..self }
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod compare;
 mod confusion;
+mod disagreements;
 mod doubts;
 mod figures;
 mod intervals;
+mod losses;
 mod manifest;
 mod mcnemar;
 mod metrics;
@@ -22,9 +24,11 @@ mod words;
 
 pub use compare::{ALPHA, Comparison, Paired, Verdict};
 pub use confusion::{Confusion, Counts};
+pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
 pub use doubts::Doubt;
 pub use figures::{Figures, ModelFigures, Report};
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
+pub use losses::LossPoint;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
 pub use mcnemar::mcnemar_exact;
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};

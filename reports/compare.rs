@@ -1,16 +1,14 @@
-//! Two models on the same rows: which got right what the other got wrong, and whether that proves anything.
-//!
-//! Rows are matched by their id, never by their position, and only rows that both answered are compared.
+//! Two models on the same rows: what the rows prove about the difference between them.
 
 use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use crate::confusion::ratio;
 use crate::words::words;
-use crate::{Evaluation, Outcome, Prediction, mcnemar_exact};
+use crate::{DRAWS, Evaluation, Interval, Paired, Power, holm, mcnemar_exact, mcnemar_mid_p, pairs};
 
-/// A difference counts as proven when the p-value is at most this.
+/// A difference counts as proven when the two-sided p-value is at most this; non-inferiority, which is one-sided, when its
+/// p-value is at most half of it.
 pub const ALPHA: f64 = 0.05;
 
 words! {
@@ -20,6 +18,8 @@ words! {
         Better = "better",
         /// Less accurate, at the level of [`ALPHA`].
         Worse = "worse",
+        /// No difference is proven, but that the tuned model is less accurate by the margin or more is ruled out.
+        NoWorse = "no_worse",
         /// The rows do not prove a difference; this is no proof that there is none.
         NotProven = "not_proven",
         /// Too few of the rows were answered by both to say anything.
@@ -27,117 +27,55 @@ words! {
     }
 }
 
-/// The rows of two models, side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Paired {
-    /// Both were right.
-    pub both_correct: u64,
-    /// Only the base was right.
-    pub only_base: u64,
-    /// Only the tuned model was right.
-    pub only_tuned: u64,
-    /// Both were wrong, or gave invalid answers.
-    pub both_wrong: u64,
-    /// Rows that are not compared: not answered by both, present in one only, or present twice in one.
-    pub left_out: u64,
+/// By what a comparison is judged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rules {
+    /// The least share, 0 to 1, that the rows answered by both must be of all rows that either has.
+    pub min_coverage: f64,
+    /// The loss of accuracy, above 0 and below 1, that would still be "no worse"; none to ask for differences only.
+    pub margin: Option<f64>,
+    /// How often the rows are drawn anew for an interval; see [`Bootstrap`](crate::Bootstrap).
+    pub draws: u32,
+    /// The seed of those draws.
+    pub seed: u64,
 }
 
-impl Paired {
-    /// Matches the rows of both by their ids.
-    pub fn of(base: &[Prediction], tuned: &[Prediction]) -> Self {
-        let (base_order, tuned_order) = (by_id(base), by_id(tuned));
-        let (mut left, mut right) = (Groups::new(base, &base_order), Groups::new(tuned, &tuned_order));
-        let (mut base_next, mut tuned_next) = (left.next(), right.next());
-        let mut paired = Self::default();
-        loop {
-            let order = match (&base_next, &tuned_next) {
-                (None, None) => return paired,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(b), Some(t)) => b.first.id.cmp(&t.first.id),
-            };
-            let b = if order.is_le() { std::mem::replace(&mut base_next, left.next()) } else { None };
-            let t = if order.is_ge() { std::mem::replace(&mut tuned_next, right.next()) } else { None };
-            match (b.and_then(Group::answered), t.and_then(Group::answered)) {
-                (Some(true), Some(true)) => paired.both_correct += 1,
-                (Some(true), Some(false)) => paired.only_base += 1,
-                (Some(false), Some(true)) => paired.only_tuned += 1,
-                (Some(false), Some(false)) => paired.both_wrong += 1,
-                _ => paired.left_out += 1,
-            }
-        }
-    }
-
-    /// The rows that are compared.
-    pub fn compared(&self) -> u64 {
-        self.both_correct + self.only_base + self.only_tuned + self.both_wrong
-    }
-
-    /// The compared share of all rows that either model has, 0 to 1.
-    pub fn coverage(&self) -> Option<f64> {
-        ratio(self.compared(), self.compared() + self.left_out)
-    }
-
-    /// The accuracy of the base over the compared rows.
-    pub fn base_accuracy(&self) -> Option<f64> {
-        ratio(self.both_correct + self.only_base, self.compared())
-    }
-
-    /// The accuracy of the tuned model over the compared rows.
-    pub fn tuned_accuracy(&self) -> Option<f64> {
-        ratio(self.both_correct + self.only_tuned, self.compared())
-    }
-
-    /// The accuracy of the tuned model minus that of the base, over the compared rows: -1 to 1.
-    pub fn difference(&self) -> Option<f64> {
-        let compared = self.compared();
-        (compared > 0).then(|| (self.only_tuned as f64 - self.only_base as f64) / compared as f64)
+impl Default for Rules {
+    fn default() -> Self {
+        Self { min_coverage: 0.0, margin: None, draws: DRAWS, seed: 0 }
     }
 }
 
-/// Positions in the order of their ids: four bytes a row rather than a copy of it.
-fn by_id(rows: &[Prediction]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..rows.len()).map(|i| i as u32).collect();
-    order.sort_unstable_by_key(|&i| rows[i as usize].id);
-    order
+/// A figure of both models over the rows that both answered.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PairedMetric {
+    /// That of the base.
+    pub base: f64,
+    /// That of the tuned model.
+    pub tuned: f64,
+    /// That of the tuned model minus that of the base.
+    pub difference: f64,
+    /// The paired bootstrap interval of the difference; see [`Bootstrap`](crate::Bootstrap).
+    pub interval: Interval,
 }
 
-/// All rows of one id: one, unless something is wrong.
-struct Group<'a> {
-    first: &'a Prediction,
-    unique: bool,
-}
-
-impl Group<'_> {
-    /// Whether the answer is correct; none without an answer, or when nobody knows which of several it is.
-    fn answered(self) -> Option<bool> {
-        (self.unique && self.first.is_answered()).then(|| self.first.outcome() == Outcome::Correct)
-    }
-}
-
-struct Groups<'a> {
-    rows: &'a [Prediction],
-    order: &'a [u32],
-}
-
-impl<'a> Groups<'a> {
-    fn new(rows: &'a [Prediction], order: &'a [u32]) -> Self {
-        Self { rows, order }
-    }
-}
-
-impl<'a> Iterator for Groups<'a> {
-    type Item = Group<'a>;
-
-    fn next(&mut self) -> Option<Group<'a>> {
-        let first = &self.rows[*self.order.first()? as usize];
-        let size = self.order.iter().take_while(|&&i| self.rows[i as usize].id == first.id).count();
-        self.order = &self.order[size..];
-        Some(Group { first, unique: size == 1 })
-    }
+/// Whether the tuned model is no worse than its base by a margin.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct NonInferiority {
+    /// The loss of accuracy that is allowed, above 0.
+    pub margin: f64,
+    /// The one-sided p-value of the score test.
+    pub p: f64,
+    /// The same, adjusted by [`holm`] over all comparisons of the report.
+    pub holm_p: f64,
+    /// Whether `holm_p` is at most half of [`ALPHA`]. With one comparison that is to say that the low end of
+    /// [`Comparison::difference_interval`] lies above minus the margin.
+    pub proven: bool,
 }
 
 /// A base model and a model that was tuned from it, or any two models on the same rows.
+///
+/// All but the names and the rows is none when the verdict is [`Verdict::Incomplete`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// The reference of the base.
@@ -146,10 +84,22 @@ pub struct Comparison {
     pub tuned: String,
     /// The rows of both.
     pub paired: Paired,
-    /// See [`Paired::difference`]; none when the verdict is [`Verdict::Incomplete`].
+    /// See [`Paired::difference`].
     pub difference: Option<f64>,
-    /// See [`mcnemar_exact`]; none when the verdict is [`Verdict::Incomplete`].
+    /// Its interval at the level of [`CONFIDENCE`](crate::CONFIDENCE); see Tango (1998).
+    pub difference_interval: Option<Interval>,
+    /// See [`mcnemar_exact`].
     pub mcnemar_p: Option<f64>,
+    /// See [`mcnemar_mid_p`].
+    pub mcnemar_mid_p: Option<f64>,
+    /// The exact p-value, adjusted by [`holm`] over all comparisons of the report: what the verdict goes by.
+    pub holm_p: Option<f64>,
+    /// Macro-F1, defined as in [`Scores`](crate::Scores), over the compared rows.
+    pub macro_f1: Option<PairedMetric>,
+    /// Whether the tuned model is no worse by a margin, where one is set.
+    pub non_inferiority: Option<NonInferiority>,
+    /// What so many rows can prove, and how many would decide.
+    pub power: Option<Power>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -160,35 +110,70 @@ impl Comparison {
         figures.model(&self.tuned).is_some_and(|tuned| tuned.tuned_from.as_ref() == Some(&self.base))
     }
 
-    /// Compares two models; incomplete when the rows that both answered are a smaller share than
-    /// `min_coverage` of all rows that either has, even if each model alone reaches it.
-    pub fn of(base: &Evaluation, tuned: &Evaluation, min_coverage: f64) -> Self {
-        let paired = Paired::of(&base.predictions, &tuned.predictions);
-        let complete = paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= min_coverage);
-        let mcnemar_p = complete.then(|| mcnemar_exact(paired.only_base, paired.only_tuned));
-        let verdict = match (mcnemar_p, paired.only_tuned.cmp(&paired.only_base)) {
-            (None, _) => Verdict::Incomplete,
-            (Some(p), Ordering::Greater) if p <= ALPHA => Verdict::Better,
-            (Some(p), Ordering::Less) if p <= ALPHA => Verdict::Worse,
-            _ => Verdict::NotProven,
-        };
-        Self {
+    /// Compares two models, as if this were the only comparison; with several, [`Comparison::adjust`] them.
+    ///
+    /// Incomplete when the rows that both answered are too small a share of all rows that either has, even if each
+    /// model alone has enough.
+    pub fn of(base: &Evaluation, tuned: &Evaluation, rules: &Rules) -> Self {
+        let mut paired = Paired::default();
+        for pair in pairs(&base.predictions, &tuned.predictions) {
+            paired.add(&pair);
+        }
+        let complete =
+            paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= rules.min_coverage);
+        let (only_base, only_tuned) = (paired.only_base, paired.only_tuned);
+        let mut comparison = Self {
             base: base.model.clone(),
             tuned: tuned.model.clone(),
             paired,
             difference: paired.difference().filter(|_| complete),
-            mcnemar_p,
-            verdict,
+            difference_interval: None,
+            mcnemar_p: complete.then(|| mcnemar_exact(only_base, only_tuned)),
+            mcnemar_mid_p: complete.then(|| mcnemar_mid_p(only_base, only_tuned)),
+            holm_p: None,
+            macro_f1: None,
+            non_inferiority: None,
+            power: None,
+            verdict: Verdict::Incomplete,
+        };
+        Self::adjust(std::slice::from_mut(&mut comparison));
+        comparison
+    }
+
+    /// Adjusts the p-values of all comparisons of a report for their number, and judges anew.
+    ///
+    /// Incomplete comparisons ask nothing and are not counted.
+    pub fn adjust(comparisons: &mut [Self]) {
+        let exact: Vec<_> = comparisons.iter().filter_map(|comparison| comparison.mcnemar_p).collect();
+        let mut exact = holm(&exact).into_iter();
+        let margins: Vec<_> = comparisons.iter().filter_map(|c| Some(c.non_inferiority?.p)).collect();
+        let mut margins = holm(&margins).into_iter();
+        for comparison in comparisons {
+            comparison.holm_p = comparison.mcnemar_p.and_then(|_| exact.next());
+            if let Some(test) = &mut comparison.non_inferiority
+                && let Some(p) = margins.next()
+            {
+                (test.holm_p, test.proven) = (p, p <= ALPHA / 2.0);
+            }
+            comparison.verdict = comparison.judged();
+        }
+    }
+
+    fn judged(&self) -> Verdict {
+        let Some(p) = self.holm_p else { return Verdict::Incomplete };
+        match self.paired.only_tuned.cmp(&self.paired.only_base) {
+            Ordering::Greater if p <= ALPHA => Verdict::Better,
+            Ordering::Less if p <= ALPHA => Verdict::Worse,
+            _ if self.non_inferiority.is_some_and(|test| test.proven) => Verdict::NoWorse,
+            _ => Verdict::NotProven,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::testing::{any_predictions, predictions};
+    use crate::testing::predictions;
 
     fn compare(gold: &str, base: &str, tuned: &str, min_coverage: f64) -> Comparison {
         let evaluation = |model: &str, answers| Evaluation {
@@ -196,7 +181,8 @@ mod tests {
             tuned_from: None,
             predictions: predictions(gold, answers),
         };
-        Comparison::of(&evaluation("base", base), &evaluation("tuned", tuned), min_coverage)
+        let rules = Rules { min_coverage, ..Rules::default() };
+        Comparison::of(&evaluation("base", base), &evaluation("tuned", tuned), &rules)
     }
 
     #[test]
@@ -224,34 +210,5 @@ mod tests {
         assert_eq!((comparison.difference, comparison.mcnemar_p), (None, None));
         assert_eq!(compare("", "", "", 0.0).verdict, Verdict::Incomplete);
         assert_eq!(compare("a", "?", "a", 0.0).verdict, Verdict::Incomplete);
-    }
-
-    #[test]
-    fn an_id_that_stands_twice_is_paired_with_nothing() {
-        let mut base = predictions("aab", "aab");
-        base[1].id = base[0].id;
-        let paired = Paired::of(&base, &predictions("aab", "aab"));
-        assert_eq!((paired.compared(), paired.left_out), (1, 2));
-    }
-
-    proptest! {
-        #[test]
-        fn order_of_the_rows_does_not_matter(
-            (base, shuffled) in any_predictions(3).prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
-            other in any_predictions(3),
-            cut in any::<prop::sample::Index>(),
-        ) {
-            // The two share some rows, with answers of their own.
-            let mut tuned = other;
-            tuned.extend(base.iter().take(if base.is_empty() { 0 } else { cut.index(base.len()) }).map(|p| {
-                Prediction { answer: crate::Answer::Label(p.gold), ..*p }
-            }));
-            let forward = Paired::of(&base, &tuned);
-            tuned.reverse();
-            prop_assert_eq!(forward, Paired::of(&shuffled, &tuned));
-            let backward = Paired::of(&tuned, &base);
-            prop_assert_eq!(forward.only_base, backward.only_tuned);
-            prop_assert_eq!(forward.left_out, backward.left_out);
-        }
     }
 }

@@ -7,7 +7,9 @@ use tunebench_data::ExampleId;
 use crate::disagreements::Disagreements;
 use crate::doubts::{self, Doubt};
 use crate::losses::LossPoint;
-use crate::{Answer, Comparison, Confusion, Counts, InvalidKind, Run, Scores, UnansweredKind, slugs};
+use crate::{
+    Answer, Comparison, Confusion, Counts, DRAWS, InvalidKind, Rules, Run, Scores, UnansweredKind, slugs,
+};
 
 /// The figures of one model.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +60,8 @@ impl Figures {
         let min_coverage = run.manifest.min_coverage;
         let names: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
         let spare_files = slugs(&names);
+        let rules =
+            Rules { min_coverage, margin: run.manifest.margin, draws: DRAWS, seed: run.manifest.seed };
         let find = |model: &str| run.evaluations.iter().find(|evaluation| evaluation.model == model);
 
         let models = in_order(run)
@@ -91,16 +95,17 @@ impl Figures {
             .iter()
             .filter_map(|tuned| {
                 let base = find(tuned.tuned_from.as_deref()?)?;
-                Some(Comparison::of(base, find(&tuned.model)?, min_coverage))
+                Some(Comparison::of(base, find(&tuned.model)?, &rules))
             })
             .collect::<Vec<_>>();
         let against = run.manifest.against.as_deref().and_then(find).map(|reference| {
             let others = run.evaluations.iter().filter(|other| other.model != reference.model);
             // What was tuned from the reference is compared with it already.
             let others = others.filter(|other| other.tuned_from.as_ref() != Some(&reference.model));
-            others.map(|other| Comparison::of(reference, other, min_coverage))
+            others.map(|other| Comparison::of(reference, other, &rules))
         });
-        let comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
+        let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
+        Comparison::adjust(&mut comparisons);
         let doubts = doubts::of(run, &models, &comparisons);
         Self { models, comparisons, doubts }
     }

@@ -3,16 +3,20 @@
 //! Records in, bytes and text out: no async, no network, no file access. What a model answered is a
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
+mod bootstrap;
 mod compare;
 mod confusion;
 mod disagreements;
 mod doubts;
 mod figures;
+mod holm;
 mod intervals;
 mod losses;
 mod manifest;
 mod mcnemar;
 mod metrics;
+mod pairs;
+mod power;
 mod record;
 pub mod render;
 mod slug;
@@ -22,16 +26,20 @@ mod testing;
 mod vectors;
 mod words;
 
-pub use compare::{ALPHA, Comparison, Paired, Verdict};
+pub use bootstrap::{Bootstrap, Cell, DRAWS, Tally};
+pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
 pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
 pub use doubts::Doubt;
 pub use figures::{Figures, ModelFigures, Report};
+pub use holm::holm;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
 pub use losses::LossPoint;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
-pub use mcnemar::mcnemar_exact;
+pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
+pub use pairs::{Paired, RowPair, pairs};
+pub use power::{POWER, Power};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };

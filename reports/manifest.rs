@@ -32,6 +32,9 @@ pub struct Manifest {
     /// The model that all others are compared with, besides each with its own base.
     #[serde(default)]
     pub against: Option<String>,
+    /// The loss of accuracy, above 0 and below 1, within which a model counts as no worse; none to ask for differences only.
+    #[serde(default)]
+    pub margin: Option<f64>,
     /// The seed of everything random.
     pub seed: u64,
     /// The data files.
@@ -135,6 +138,10 @@ impl Manifest {
             let text = format!("`min_coverage` is {}, not within 0 to 1", manifest.min_coverage);
             return Err(ManifestError::Value(text));
         }
+        if let Some(margin) = manifest.margin.filter(|margin| !(*margin > 0.0 && *margin < 1.0)) {
+            let text = format!("`margin` is {margin}, not between 0 and 1");
+            return Err(ManifestError::Value(text));
+        }
         slug::check(manifest.models.iter().map(|model| model.file.as_str())).map_err(ManifestError::Value)?;
         for (i, model) in manifest.models.iter().enumerate() {
             if manifest.models[..i].iter().any(|earlier| earlier.model == model.model) {
@@ -202,5 +209,12 @@ mod tests {
         bad.models.pop();
         bad.min_coverage = 1.5;
         assert!(Manifest::from_json(bad.to_json().as_bytes()).is_err());
+        bad.min_coverage = 1.0;
+        for margin in [0.0, -0.02, 1.0] {
+            bad.margin = Some(margin);
+            assert!(Manifest::from_json(bad.to_json().as_bytes()).is_err(), "{margin}");
+        }
+        bad.margin = Some(0.02);
+        assert_eq!(Manifest::from_json(bad.to_json().as_bytes()).unwrap().margin, Some(0.02));
     }
 }

@@ -31,6 +31,24 @@ pub fn mcnemar_exact(b: u64, c: u64) -> f64 {
     libm::exp(ln_binomial_half(few, n) + libm::log(2.0 * sum)).min(1.0)
 }
 
+/// The mid-p-value, two-sided, within 0 to 1.
+///
+/// Fagerland, Lydersen and Laake (2013), "The McNemar test for binary matched-pairs data": what was observed counts half.
+/// With X as in [`mcnemar_exact`] that is the exact p-value less P(X = b), or 1 - P(X = b) / 2 where b = c. It is less
+/// cautious than the exact p-value, and in rare cases exceeds its level a little. Without rows that tell the models
+/// apart it is 1, where the formula says 1/2.
+pub fn mcnemar_mid_p(b: u64, c: u64) -> f64 {
+    let (few, n) = (b.min(c), b + c);
+    if n == 0 {
+        return 1.0;
+    }
+    let observed = libm::exp(ln_binomial_half(few, n));
+    if b == c {
+        return 1.0 - observed / 2.0;
+    }
+    (mcnemar_exact(b, c) - observed).max(0.0)
+}
+
 /// ln P(X = k) for X ~ Bin(n, 1/2) and k < n.
 ///
 /// Loader (2000), "Fast and accurate computation of binomial probabilities". The logarithm of the gamma

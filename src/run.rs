@@ -312,6 +312,7 @@ impl<'a> Session<'a> {
             complete: true,
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
+            margin: None,
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),

@@ -76,6 +76,7 @@ fn verdict_words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
+        Verdict::NoWorse => "no worse",
         Verdict::NotProven => "not proven",
         Verdict::Incomplete => "incomplete",
     }

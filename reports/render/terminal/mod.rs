@@ -99,7 +99,7 @@ fn verdicts(figures: &Figures, style: Style) -> String {
     let mut text = style.title("Verdict");
     for comparison in &figures.comparisons {
         let paint = match comparison.verdict {
-            Verdict::Better => Paint::Good,
+            Verdict::Better | Verdict::NoWorse => Paint::Good,
             Verdict::Worse => Paint::Bad,
             Verdict::NotProven | Verdict::Incomplete => Paint::Careful,
         };

@@ -180,6 +180,7 @@ mod tests {
             model: model.to_owned(),
             tuned_from: None,
             predictions: predictions(gold, answers),
+            groups: None,
         };
         let rules = Rules { min_coverage, ..Rules::default() };
         Comparison::of(&evaluation("base", base), &evaluation("tuned", tuned), &rules)

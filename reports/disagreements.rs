@@ -90,10 +90,9 @@ impl Disagreements {
 
 /// What makes a row worth reading, if anything does.
 fn kind(rows: &[Option<&Prediction>], pairs: &[(usize, usize)]) -> Option<DisagreementKind> {
-    let right = |i: usize| rows[i].filter(|row| row.is_answered()).map(|row| row.outcome() == Outcome::Correct);
-    let differs = |base, tuned| {
-        pairs.iter().any(|&(b, t)| right(b) == Some(base) && right(t) == Some(tuned))
-    };
+    let right =
+        |i: usize| rows[i].filter(|row| row.is_answered()).map(|row| row.outcome() == Outcome::Correct);
+    let differs = |base, tuned| pairs.iter().any(|&(b, t)| right(b) == Some(base) && right(t) == Some(tuned));
     let all = |wanted| !rows.is_empty() && (0..rows.len()).all(|i| right(i) == Some(wanted));
     let any = |wanted| (0..rows.len()).any(|i| right(i) == Some(wanted));
     if differs(true, false) {
@@ -183,7 +182,10 @@ mod tests {
     fn every_kind_has_its_part_of_few_places() {
         let run = run(
             &["a", "b"],
-            vec![("m", None, predictions("aaaaaaa", "aaaaabb")), ("t", Some("m"), predictions("aaaaaaa", "bbbbbab"))],
+            vec![
+                ("m", None, predictions("aaaaaaa", "aaaaabb")),
+                ("t", Some("m"), predictions("aaaaaaa", "bbbbbab")),
+            ],
         );
         let found = Disagreements::of(&run, &Figures::of(&run), 4);
         assert_eq!(kinds(&found), [(0, "worse"), (1, "worse"), (5, "better"), (6, "wrong")]);

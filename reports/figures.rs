@@ -1,43 +1,8 @@
 //! All figures of a run, computed once: every format shows these, so that all agree to the last digit.
 
-use std::collections::BTreeMap;
-
-use tunebench_data::ExampleId;
-
-use crate::disagreements::Disagreements;
 use crate::doubts::{self, Doubt};
-use crate::losses::LossPoint;
-use crate::{
-    Answer, Comparison, Confusion, Counts, DRAWS, InvalidKind, Rules, Run, Scores, UnansweredKind, slugs,
-};
-
-/// The figures of one model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelFigures {
-    /// The model reference.
-    pub model: String,
-    /// The reference of its base model.
-    pub tuned_from: Option<String>,
-    /// What it is, in the words of the manifest.
-    pub description: Option<String>,
-    /// The name of its files, without folder and extension.
-    pub file: String,
-    /// The counts behind the scores.
-    pub confusion: Confusion,
-    /// The scores; none when too few of the rows were answered, so that no format can show any by mistake.
-    pub scores: Option<Scores>,
-    /// Why answers were invalid, and how often.
-    pub invalid: BTreeMap<InvalidKind, u64>,
-    /// Why answers are missing, and how often.
-    pub unanswered: BTreeMap<UnansweredKind, u64>,
-}
-
-impl ModelFigures {
-    /// How many rows came out how.
-    pub fn counts(&self) -> Counts {
-        self.confusion.counts()
-    }
-}
+use crate::repeats::{self, Repeats};
+use crate::{Comparison, DRAWS, ModelFigures, Rules, Run, slugs};
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +12,8 @@ pub struct Figures {
     /// One for each fine-tuned model whose base was evaluated as well; then, where the manifest names a model to compare
     /// all others with, one for each of them.
     pub comparisons: Vec<Comparison>,
+    /// One for each model that was asked more than once.
+    pub repeats: Vec<Repeats>,
     /// What a reader should know before believing the figures.
     pub doubts: Vec<Doubt>,
 }
@@ -66,29 +33,7 @@ impl Figures {
 
         let models = in_order(run)
             .into_iter()
-            .map(|i| {
-                let evaluation = &run.evaluations[i];
-                let record = run.manifest.model(&evaluation.model);
-                let confusion = Confusion::of(&evaluation.predictions, run.labels().len());
-                let (mut invalid, mut unanswered) = (BTreeMap::new(), BTreeMap::new());
-                for prediction in &evaluation.predictions {
-                    match prediction.answer {
-                        Answer::Label(_) => {}
-                        Answer::Invalid(kind) => *invalid.entry(kind).or_default() += 1,
-                        Answer::Unanswered(kind) => *unanswered.entry(kind).or_default() += 1,
-                    }
-                }
-                ModelFigures {
-                    model: evaluation.model.clone(),
-                    tuned_from: evaluation.tuned_from.clone(),
-                    description: record.and_then(|record| record.description.clone()),
-                    file: record.map_or_else(|| spare_files[i].clone(), |record| record.file.clone()),
-                    scores: confusion.counts().covers(min_coverage).then(|| Scores::of(&confusion)),
-                    confusion,
-                    invalid,
-                    unanswered,
-                }
-            })
+            .map(|i| ModelFigures::of(run, &run.evaluations[i], &spare_files[i]))
             .collect::<Vec<_>>();
 
         let comparisons = models
@@ -107,7 +52,7 @@ impl Figures {
         let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         Comparison::adjust(&mut comparisons);
         let doubts = doubts::of(run, &models, &comparisons);
-        Self { models, comparisons, doubts }
+        Self { models, comparisons, repeats: repeats::of(run), doubts }
     }
 
     /// The figures of the model with this reference.
@@ -130,41 +75,6 @@ fn in_order(run: &Run) -> Vec<usize> {
         Ok(_) => (i, false, i),
     });
     order
-}
-
-/// A run together with its figures: what every renderer is given.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// The run.
-    pub run: &'a Run,
-    /// Its figures.
-    pub figures: Figures,
-    /// The texts of rows, where the data is at hand; see [`wanted_texts`](Self::wanted_texts).
-    pub texts: BTreeMap<ExampleId, String>,
-    /// The loss curves of trainings, by the reference of the tuned model.
-    pub losses: BTreeMap<String, Vec<LossPoint>>,
-}
-
-impl<'a> Report<'a> {
-    /// Computes the figures of a run; see [`Figures::of`].
-    pub fn new(run: &'a Run) -> Self {
-        Self { run, figures: Figures::of(run), texts: BTreeMap::new(), losses: BTreeMap::new() }
-    }
-
-    /// The rows whose texts a report of at most `limit` rows shows: see [`Disagreements::of`].
-    pub fn wanted_texts(&self, limit: usize) -> Vec<ExampleId> {
-        Disagreements::of(self.run, &self.figures, limit).rows.into_iter().map(|row| row.id).collect()
-    }
-
-    /// The report with the texts of rows.
-    pub fn with_texts(self, texts: BTreeMap<ExampleId, String>) -> Self {
-        Self { texts, ..self }
-    }
-
-    /// The report with the loss curves of trainings.
-    pub fn with_losses(self, losses: BTreeMap<String, Vec<LossPoint>>) -> Self {
-        Self { losses, ..self }
-    }
 }
 
 #[cfg(test)]

@@ -4,21 +4,28 @@
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
 mod bootstrap;
+mod calibration;
+mod clusters;
 mod compare;
 mod confusion;
 mod disagreements;
 mod doubts;
 mod figures;
+mod groups;
 mod holm;
 mod intervals;
+mod latency;
 mod losses;
 mod manifest;
 mod mcnemar;
 mod metrics;
+mod model;
 mod pairs;
 mod power;
 mod record;
 pub mod render;
+mod repeats;
+mod report;
 mod slug;
 #[cfg(test)]
 mod testing;
@@ -27,20 +34,27 @@ mod vectors;
 mod words;
 
 pub use bootstrap::{Bootstrap, Cell, DRAWS, Tally};
+pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
 pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
 pub use doubts::Doubt;
-pub use figures::{Figures, ModelFigures, Report};
+pub use figures::Figures;
+pub use groups::Groups;
 pub use holm::holm;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
+pub use latency::LatencyFigures;
 pub use losses::LossPoint;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
 pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
+pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
 pub use power::{POWER, Power};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
+pub use repeats::Repeats;
+pub use report::Report;
 pub use slug::slugs;

@@ -39,6 +39,10 @@ pub struct Manifest {
     pub seed: u64,
     /// The data files.
     pub data: Vec<DataFile>,
+    /// How many test rows have a text that stands in the training data as well; none where there is none, or where it
+    /// was not looked at.
+    #[serde(default)]
+    pub overlap: Option<u64>,
     /// The label names, in order.
     pub labels: LabelSet,
     /// The prompt that all models were asked with.
@@ -69,11 +73,21 @@ pub struct ModelRecord {
     /// The reference of the base model, when this is a fine-tuned one.
     #[serde(default)]
     pub tuned_from: Option<String>,
+    /// The name under which the same model was asked before, when this is a repeat.
+    #[serde(default)]
+    pub repeat_of: Option<String>,
     /// The name of its files, without folder and extension: see [`slugs`](crate::slugs).
     pub file: String,
     /// What it is, for example "untrained lexical baseline, no language model".
     #[serde(default)]
     pub description: Option<String>,
+    /// The model's own name at its provider, as it was asked for.
+    #[serde(default)]
+    pub asked: Option<String>,
+    /// The fingerprint of all that its prompts have in common: instruction, labels, form of the answer, and solved examples
+    /// or the rule by which they are chosen. Models with the same fingerprint were asked the same.
+    #[serde(default)]
+    pub prompt_sha256: Option<String>,
     /// The model versions that answered, as the provider names them, each with the number of its answers.
     #[serde(default)]
     pub answered_by: BTreeMap<String, u64>,

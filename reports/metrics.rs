@@ -39,6 +39,8 @@ pub struct ClassScores {
     /// Each is undefined when its denominator is 0. So a label that has rows but is never answered has no
     /// precision, and an F1 of 0.
     pub scores: Triple,
+    /// The Wilson interval of the precision, at the level of [`CONFIDENCE`].
+    pub precision_interval: Option<Interval>,
     /// The Wilson interval of the recall, at the level of [`CONFIDENCE`].
     pub recall_interval: Option<Interval>,
 }
@@ -53,8 +55,9 @@ impl ClassScores {
             recall: ratio(true_positives, support),
             f1: ratio(2 * true_positives, support + predicted),
         };
-        let recall_interval = wilson(true_positives, support, CONFIDENCE);
-        Self { support, predicted, true_positives, scores, recall_interval }
+        let interval = |trials| wilson(true_positives, trials, CONFIDENCE);
+        let (precision_interval, recall_interval) = (interval(predicted), interval(support));
+        Self { support, predicted, true_positives, scores, precision_interval, recall_interval }
     }
 
     /// Whether the label occurs among gold labels or answers: only then it takes part in macro averages.

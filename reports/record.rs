@@ -3,12 +3,13 @@
 //! A row is kept in 32 bytes, so that a million of them are 32 MB; texts and raw answers live elsewhere.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
-use crate::Manifest;
 use crate::words::words;
+use crate::{Groups, Manifest};
 
 words! {
     /// What became of a row.
@@ -157,6 +158,8 @@ pub struct Evaluation {
     pub tuned_from: Option<String>,
     /// One for each row of the test data, answered or not; each id stands once.
     pub predictions: Vec<Prediction>,
+    /// The groups of these rows, in the same order, where the data has any. Models asked about the same rows share them.
+    pub groups: Option<Arc<Groups>>,
 }
 
 /// What a run left behind.

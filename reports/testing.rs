@@ -45,6 +45,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         min_coverage: 0.95,
         against: None,
         margin: None,
+        overlap: None,
         seed: 1,
         data: vec![DataFile {
             role: "test".to_owned(),
@@ -60,7 +61,10 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
             .map(|((model, tuned_from), file)| ModelRecord {
                 model: (*model).to_owned(),
                 tuned_from: tuned_from.map(str::to_owned),
+                repeat_of: None,
                 file,
+                asked: None,
+                prompt_sha256: None,
                 description: None,
                 answered_by: [((*model).to_owned(), 4)].into(),
                 usage: None,
@@ -81,6 +85,7 @@ pub(crate) fn run<S: ToString>(names: &[S], models: Vec<(&str, Option<&str>, Vec
             model: model.to_owned(),
             tuned_from: base.map(str::to_owned),
             predictions,
+            groups: None,
         })
         .collect();
     Run { manifest, evaluations }

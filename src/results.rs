@@ -124,7 +124,7 @@ impl Results {
             let predictions = csv::read_predictions(&bytes[..], &manifest.labels)
                 .map_err(|error| ResultsError::Predictions { path, error })?;
             let (model, tuned_from) = (record.model.clone(), record.tuned_from.clone());
-            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions })
+            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, groups: None })
         };
         let evaluations = manifest.models.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Run { manifest, evaluations })

@@ -231,6 +231,7 @@ impl<'a> Session<'a> {
                 // Only the first answers are compared: the others tell how steady they are.
                 tuned_from: subject.tuned_from.as_ref().filter(|_| repeat == 0).map(ToString::to_string),
                 predictions: answers.predictions,
+                groups: None,
             });
             run.manifest.finished = Some(now());
             save(&run)?;
@@ -313,6 +314,7 @@ impl<'a> Session<'a> {
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
             margin: None,
+            overlap: None,
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),
@@ -342,7 +344,10 @@ fn record(
     ModelRecord {
         model: name.to_owned(),
         tuned_from: subject.tuned_from.as_ref().map(ToString::to_string),
+        repeat_of: None,
         file,
+        asked: Some(subject.model.model().to_owned()),
+        prompt_sha256: None,
         description: match &subject.shots {
             Some((spec, _)) => Some(format!("the base, with {} in its prompt", spec.in_words())),
             None => answers.info.as_ref().and_then(|info| info.description.clone()),

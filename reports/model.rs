@@ -1,0 +1,100 @@
+//! All figures of one model, computed once.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    Answer, Calibration, Clustered, Confusion, Counts, Evaluation, Interval, InvalidKind, LatencyFigures,
+    Run, Scores, TokenUsage, UnansweredKind,
+};
+
+/// The figures of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFigures {
+    /// The model reference.
+    pub model: String,
+    /// The reference of its base model.
+    pub tuned_from: Option<String>,
+    /// The name under which the same model was asked before, when this is a repeat.
+    pub repeat_of: Option<String>,
+    /// What it is, in the words of the manifest.
+    pub description: Option<String>,
+    /// The name of its files, without folder and extension.
+    pub file: String,
+    /// The counts behind the scores.
+    pub confusion: Confusion,
+    /// The scores; none when too few of the rows were answered, so that no format can show any by mistake.
+    pub scores: Option<Scores>,
+    /// The bootstrap intervals of the scores; none without scores.
+    pub intervals: Option<ModelIntervals>,
+    /// What the groups of the rows do to its accuracy; none without groups or scores.
+    pub clustered: Option<Clustered>,
+    /// What its probabilities are worth; none where too few answers carry one, or without scores.
+    pub calibration: Option<Calibration>,
+    /// How long its answers took, where that was measured.
+    pub latency: Option<LatencyFigures>,
+    /// Tokens of all its answers, where the provider counts them.
+    pub usage: Option<TokenUsage>,
+    /// The model versions that answered, as the provider names them, each with the number of its answers.
+    pub answered_by: BTreeMap<String, u64>,
+    /// Why answers were invalid, and how often.
+    pub invalid: BTreeMap<InvalidKind, u64>,
+    /// Why answers are missing, and how often.
+    pub unanswered: BTreeMap<UnansweredKind, u64>,
+}
+
+/// Bootstrap intervals of scores that have no formula for one, at the level of [`CONFIDENCE`](crate::CONFIDENCE).
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct ModelIntervals {
+    /// Of the macro average of F1.
+    pub macro_f1: Option<Interval>,
+    /// Of the balanced accuracy.
+    pub balanced_accuracy: Option<Interval>,
+    /// Of Cohen's kappa.
+    pub cohen_kappa: Option<Interval>,
+    /// Of Matthews' correlation coefficient.
+    pub matthews_correlation: Option<Interval>,
+}
+
+impl ModelFigures {
+    /// Computes the figures of one model of a run. `file` is its file name where the manifest knows none.
+    ///
+    /// # Panics
+    /// If a row speaks of a label that is not in the label set.
+    pub(crate) fn of(run: &Run, evaluation: &Evaluation, file: &str) -> Self {
+        let record = run.manifest.model(&evaluation.model);
+        let confusion = Confusion::of(&evaluation.predictions, run.labels().len());
+        let (mut invalid, mut unanswered) = (BTreeMap::new(), BTreeMap::new());
+        for prediction in &evaluation.predictions {
+            match prediction.answer {
+                Answer::Label(_) => {}
+                Answer::Invalid(kind) => *invalid.entry(kind).or_default() += 1,
+                Answer::Unanswered(kind) => *unanswered.entry(kind).or_default() += 1,
+            }
+        }
+        let covered = confusion.counts().covers(run.manifest.min_coverage);
+        Self {
+            model: evaluation.model.clone(),
+            tuned_from: evaluation.tuned_from.clone(),
+            repeat_of: record.and_then(|record| record.repeat_of.clone()),
+            description: record.and_then(|record| record.description.clone()),
+            file: record.map_or_else(|| file.to_owned(), |record| record.file.clone()),
+            scores: covered.then(|| Scores::of(&confusion)),
+            intervals: None,
+            clustered: covered.then(|| Clustered::of(evaluation)).flatten(),
+            calibration: covered.then(|| Calibration::of(&evaluation.predictions)).flatten(),
+            latency: LatencyFigures::of(&evaluation.predictions),
+            usage: record.and_then(|record| record.usage),
+            answered_by: record.map(|record| record.answered_by.clone()).unwrap_or_default(),
+            confusion,
+            invalid,
+            unanswered,
+        }
+    }
+
+    /// How many rows came out how.
+    pub fn counts(&self) -> Counts {
+        self.confusion.counts()
+    }
+}

@@ -3,6 +3,7 @@
 //! What formats for people have in common, how a figure is written, is here.
 
 pub mod csv;
+pub mod html;
 pub mod json;
 mod predictions;
 pub mod terminal;

@@ -22,18 +22,22 @@ mod metrics;
 mod model;
 mod pairs;
 mod power;
+mod random;
 mod record;
 pub mod render;
 mod repeats;
 mod report;
+mod resample;
 mod slug;
+mod tally;
+mod tango;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod vectors;
 mod words;
 
-pub use bootstrap::{Bootstrap, Cell, DRAWS, Tally};
+pub use bootstrap::{Bootstrap, Cell, DRAWS};
 pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
@@ -51,10 +55,12 @@ pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
 pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
-pub use power::{POWER, Power};
+pub use power::{POWER, Power, rows_needed, smallest_difference};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use repeats::Repeats;
 pub use report::Report;
 pub use slug::slugs;
+pub use tally::Tally;
+pub use tango::{non_inferiority_p, tango, tango_score};

@@ -10,7 +10,7 @@ use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows};
 
 use super::text::{clean, wrap};
-use super::{UNDEFINED, evidence, verdict_words};
+use super::{UNDEFINED, evidence, verdict_phrase};
 use crate::{Figures, MACRO_DEFINITION, ModelFigures, Report, Verdict};
 
 /// How to draw.
@@ -103,7 +103,7 @@ fn verdicts(figures: &Figures, style: Style) -> String {
             Verdict::Worse => Paint::Bad,
             Verdict::NotProven | Verdict::Incomplete => Paint::Careful,
         };
-        let mut words = verdict_words(comparison.verdict).to_owned();
+        let mut words = verdict_phrase(comparison);
         words[..1].make_ascii_uppercase();
         let pair = format!(" {} against {}", clean(&comparison.tuned), clean(&comparison.base));
         text.push_str(&wrap(&pair, style.columns(), "   "));
@@ -135,7 +135,7 @@ fn doubts(figures: &Figures, style: Style) -> String {
 
 fn definitions(style: Style) -> String {
     let text = format!(
-        "Intervals are Wilson's, at 95 %. An invalid answer counts as wrong; a row without an answer does not count. \
+        "Intervals are at 95 %: Wilson's for a share, Tango's for a difference. An invalid answer counts as wrong; a row without an answer does not count. \
          {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by."
     );
     // Each line by itself: a pager that shows some of them must not lose the colour.

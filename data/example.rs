@@ -17,6 +17,8 @@ pub struct Example {
     pub text: String,
     /// The gold label.
     pub label: LabelId,
+    /// The name of the group that it belongs to, where the data has groups.
+    pub group: Option<String>,
     /// Where it begins in its file, from 1, to be named in messages; 0 for one that is from no file.
     pub line: u64,
 }

@@ -24,6 +24,8 @@ pub struct Row {
     pub text: String,
     /// The label, without outer white space.
     pub label: String,
+    /// The group, without outer white space; never empty.
+    pub group: Option<String>,
 }
 
 /// The rows of a file, read as they are asked for. Bad rows come as faults, and reading goes on behind them.
@@ -98,6 +100,7 @@ struct Delimited {
     columns: usize,
     text: usize,
     label: usize,
+    group: Option<usize>,
 }
 
 impl Delimited {
@@ -128,7 +131,8 @@ impl Delimited {
             names.iter().position(|name| name == wanted).ok_or_else(|| fault(missing()))
         };
         let (text, label) = (column(&source.text)?, column(&source.label)?);
-        Ok(Self { columns: names.len(), path, csv, record, text, label })
+        let group = source.group.as_deref().map(column).transpose()?;
+        Ok(Self { columns: names.len(), path, csv, record, text, label, group })
     }
 
     fn next(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
@@ -145,7 +149,13 @@ impl Delimited {
             return Err(fault(Reason::Ragged { expected: self.columns, found: self.record.len() }));
         }
         let field = |i: usize| std::str::from_utf8(&self.record[i]).map_err(|_| fault(Reason::Bytes));
-        Ok(Row { line, text: field(self.text)?.to_owned(), label: field(self.label)?.trim().to_owned() })
+        let group = self.group.map(field).transpose()?.map(str::trim).filter(|group| !group.is_empty());
+        Ok(Row {
+            line,
+            text: field(self.text)?.to_owned(),
+            label: field(self.label)?.trim().to_owned(),
+            group: group.map(str::to_owned),
+        })
     }
 }
 
@@ -162,6 +172,7 @@ struct JsonLines {
     input: BufReader<Input>,
     text: String,
     label: String,
+    group: Option<String>,
     line: u64,
     buffer: Vec<u8>,
 }
@@ -173,6 +184,7 @@ impl JsonLines {
             input: BufReader::new(input),
             text: source.text.clone(),
             label: source.label.clone(),
+            group: source.group.clone(),
             line: 0,
             buffer: Vec::new(),
         }
@@ -202,12 +214,17 @@ impl JsonLines {
         let Value::String(text) = member(&self.text)? else {
             return Err(Reason::Json(format!("`{}` is no string", self.text)));
         };
-        let label = match member(&self.label)? {
-            Value::String(label) => label.trim().to_owned(),
-            // Numbered classes are common, and a number has one spelling only.
-            label @ (Value::Number(_) | Value::Bool(_)) => label.to_string(),
-            _ => return Err(Reason::Json(format!("`{}` is no string or number", self.label))),
+        // Numbered classes and groups are common, and a number has one spelling only.
+        let name = |name: &str| match member(name)? {
+            Value::String(value) => Ok(value.trim().to_owned()),
+            value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
+            _ => Err(Reason::Json(format!("`{name}` is no string or number"))),
         };
-        Ok(Row { line: self.line, text: text.clone(), label })
+        let label = name(&self.label)?;
+        let group = match &self.group {
+            Some(group) if !member(group)?.is_null() => Some(name(group)?).filter(|group| !group.is_empty()),
+            _ => None,
+        };
+        Ok(Row { line: self.line, text: text.clone(), label, group })
     }
 }

@@ -20,6 +20,17 @@ pub enum Format {
     Jsonl,
 }
 
+impl Format {
+    /// What stands between two fields; nothing where a row is JSON.
+    pub(crate) fn delimiter(self) -> Option<u8> {
+        match self {
+            Self::Csv => Some(b','),
+            Self::Tsv => Some(b'\t'),
+            Self::Jsonl => None,
+        }
+    }
+}
+
 /// A data file and how to read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -31,6 +42,8 @@ pub struct Source {
     pub text: String,
     /// The name of the label column.
     pub label: String,
+    /// The name of the column that says which rows belong together, where there is one. An empty cell is no group.
+    pub group: Option<String>,
     /// The encoding of a file without a byte-order mark; UTF-8 when not given.
     pub encoding: Option<String>,
     /// Whether a double quote at the start of a field quotes it (CSV and TSV).
@@ -41,7 +54,7 @@ impl Source {
     /// A file with the usual columns, `text` and `label`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let (text, label) = ("text".to_owned(), "label".to_owned());
-        Self { path: path.into(), format: None, text, label, encoding: None, quotes: true }
+        Self { path: path.into(), format: None, text, label, group: None, encoding: None, quotes: true }
     }
 
     /// The given format, else the one the extension tells.
@@ -82,7 +95,7 @@ impl Source {
             let repetition = seen.entry(ExampleId::of(&row.text, &row.label, 0)).or_insert(0);
             let id = ExampleId::of(&row.text, &row.label, *repetition);
             *repetition += 1;
-            Example { id, text: row.text, label, line: row.line }
+            Example { id, text: row.text, label, group: row.group, line: row.line }
         });
         Ok(Dataset { examples: examples.collect(), labels, sha256 })
     }
@@ -97,6 +110,17 @@ impl Source {
         ids.sort_unstable();
         let repeated = ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
         Ok(TestSet { source: self.clone(), labels: labels.clone(), len, repeated, sample: None, sha256 })
+    }
+
+    /// Gives every row to `look`, the bad ones as faults; broken quotes come last, since only the end tells.
+    pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, Fault>)) -> Result<(), DataError> {
+        let mut rows = self.rows()?;
+        while let Some(row) = rows.next_row()? {
+            look(row);
+        }
+        let (_, broken_quotes) = rows.finish();
+        broken_quotes.into_iter().for_each(|fault| look(Err(fault)));
+        Ok(())
     }
 
     /// Gives every row to `keep`, or reports all the bad ones. Returns the SHA-256 of the file.

@@ -69,6 +69,33 @@ fn labels_are_sorted_and_ids_follow_the_content() {
 }
 
 #[test]
+fn groups_are_read_from_every_format() {
+    let groups = |extension: &str, bytes: &[u8]| {
+        let (mut source, _file) = file(extension, bytes);
+        source.group = Some("customer".to_owned());
+        let set = source.load(None).unwrap_or_else(|error| panic!("{error}"));
+        let streamed: Vec<_> =
+            source.check(&set.labels).unwrap().examples().unwrap().map(Result::unwrap).collect();
+        assert_eq!(streamed, set.examples);
+        set.examples.into_iter().map(|example| example.group).collect::<Vec<_>>()
+    };
+    let expected = [Some("7".to_owned()), None, Some("ann".to_owned())];
+    assert_eq!(groups("csv", b"customer,text,label\n7,x,a\n ,y,a\n ann ,z,b\n"), expected);
+    let json = r#"{"text":"x","label":"a","customer":7}
+{"text":"y","label":"a","customer":null}
+{"text":"z","label":"b","customer":" ann"}"#;
+    assert_eq!(groups("jsonl", json.as_bytes()), expected);
+
+    let missing = |extension: &str, bytes: &[u8]| {
+        let (mut source, _file) = file(extension, bytes);
+        source.group = Some("customer".to_owned());
+        source.load(None).unwrap_err().to_string()
+    };
+    assert!(missing("tsv", b"text\tlabel\nx\ta\n").contains("no column `customer`"));
+    assert!(missing("jsonl", b"{\"text\":\"x\",\"label\":\"a\"}").contains("no member `customer`"));
+}
+
+#[test]
 fn a_sample_is_a_part_of_the_rows_in_their_order() {
     let rows: String = (0..90).map(|i| format!("text {i},{}\n", ["a", "b", "b"][i % 3])).collect();
     let (source, _file) = file("csv", format!("text,label\n{rows}same,a\nsame,a\n").as_bytes());

@@ -47,12 +47,17 @@ impl Figures {
             let others = run.evaluations.iter().filter(|other| other.model != reference.model);
             // What was tuned from the reference is compared with it already.
             let others = others.filter(|other| other.tuned_from.as_ref() != Some(&reference.model));
+            // Of a model that was asked several times, the first answers stand for it.
+            let others = others.filter(|other| {
+                run.manifest.model(&other.model).is_none_or(|record| record.repeat_of.is_none())
+            });
             others.map(|other| Comparison::of(reference, other, &rules))
         });
         let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         Comparison::adjust(&mut comparisons);
         let doubts = doubts::of(run, &models, &comparisons);
-        Self { models, comparisons, repeats: repeats::of(run), doubts }
+        let repeats = repeats::of(run, &models);
+        Self { models, comparisons, repeats, doubts }
     }
 
     /// The figures of the model with this reference.

@@ -20,6 +20,8 @@ mod manifest;
 mod mcnemar;
 mod metrics;
 mod model;
+#[cfg(test)]
+mod model_vectors;
 mod pairs;
 mod power;
 mod random;
@@ -29,6 +31,7 @@ mod repeats;
 mod report;
 mod resample;
 mod slug;
+mod student;
 mod tally;
 mod tango;
 #[cfg(test)]
@@ -38,7 +41,7 @@ mod vectors;
 mod words;
 
 pub use bootstrap::{Bootstrap, Cell, DRAWS};
-pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};

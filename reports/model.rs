@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    Answer, Calibration, Clustered, Confusion, Counts, Evaluation, Interval, InvalidKind, LatencyFigures,
-    Run, Scores, TokenUsage, UnansweredKind,
+    Answer, Bootstrap, Calibration, Cell, Clustered, Confusion, Counts, DRAWS, Evaluation, Interval,
+    InvalidKind, LatencyFigures, Run, Scores, Tally, TokenUsage, UnansweredKind,
 };
 
 /// The figures of one model.
@@ -57,6 +57,23 @@ pub struct ModelIntervals {
     pub matthews_correlation: Option<Interval>,
 }
 
+impl ModelIntervals {
+    /// Draws the answered rows anew; any gold label may then have more or fewer rows than it has.
+    fn of(confusion: &Confusion, seed: u64) -> Self {
+        let bootstrap = Bootstrap { draws: DRAWS, seed, stratified: false };
+        let [macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation] =
+            bootstrap.intervals(&Cell::of(confusion), confusion.labels(), |[tally]: &[Tally; 1]| {
+                [
+                    tally.macro_f1(),
+                    tally.balanced_accuracy(),
+                    tally.cohen_kappa(),
+                    tally.matthews_correlation(),
+                ]
+            });
+        Self { macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation }
+    }
+}
+
 impl ModelFigures {
     /// Computes the figures of one model of a run. `file` is its file name where the manifest knows none.
     ///
@@ -81,7 +98,7 @@ impl ModelFigures {
             description: record.and_then(|record| record.description.clone()),
             file: record.map_or_else(|| file.to_owned(), |record| record.file.clone()),
             scores: covered.then(|| Scores::of(&confusion)),
-            intervals: None,
+            intervals: covered.then(|| ModelIntervals::of(&confusion, run.manifest.seed)),
             clustered: covered.then(|| Clustered::of(evaluation)).flatten(),
             calibration: covered.then(|| Calibration::of(&evaluation.predictions)).flatten(),
             latency: LatencyFigures::of(&evaluation.predictions),

@@ -44,8 +44,8 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         complete: true,
         min_coverage: 0.95,
         against: None,
-        margin: None,
         overlap: None,
+        margin: None,
         seed: 1,
         data: vec![DataFile {
             role: "test".to_owned(),

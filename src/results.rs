@@ -12,9 +12,10 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tunebench_reports::render::csv::{self, ReadError};
-use tunebench_reports::{Evaluation, Manifest, ManifestError, ModelRecord, Report, Run};
+use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
 
 const MANIFEST: &str = "manifest.json";
 /// The folders with a file for each model.
@@ -97,7 +98,7 @@ impl Results {
             let file = format!("{}.csv", record.file);
             // Row by row: as bytes, a million predictions would take more memory than the rest of the program.
             self.stream(&format!("predictions/{file}"), |out| {
-                csv::predictions_to(out, &evaluation.predictions, run.labels())
+                csv::predictions_to(out, evaluation, run.labels())
             })?;
             if let Some(model) = report.figures.model(&evaluation.model) {
                 self.stream(&format!("confusion/{file}"), |out| csv::confusion_to(out, report, model))?;
@@ -118,13 +119,20 @@ impl Results {
     /// Reads the run back.
     pub fn read(&self) -> Result<Run, ResultsError> {
         let manifest = self.manifest()?;
+        let mut shared: Option<Arc<Groups>> = None;
         let read = |record: &ModelRecord| {
             let path = self.folder.join("predictions").join(format!("{}.csv", record.file));
             let bytes = fs_err::read(&path)?;
-            let predictions = csv::read_predictions(&bytes[..], &manifest.labels)
-                .map_err(|error| ResultsError::Predictions { path, error })?;
+            let csv::PredictionRows { predictions, groups } =
+                csv::read_predictions(&bytes[..], &manifest.labels)
+                    .map_err(|error| ResultsError::Predictions { path, error })?;
             let (model, tuned_from) = (record.model.clone(), record.tuned_from.clone());
-            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, groups: None })
+            // Models that were asked about the same rows have the same groups.
+            let groups = groups.map(|groups| match &shared {
+                Some(shared) if **shared == groups => shared.clone(),
+                _ => shared.insert(Arc::new(groups)).clone(),
+            });
+            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, groups })
         };
         let evaluations = manifest.models.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Run { manifest, evaluations })

@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde_json::Value;
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
-    DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage, slugs,
+    DataFile, Evaluation, Groups, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage, slugs,
 };
 
 use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::evaluate::retry::{Retries, RetryPolicy};
-use crate::evaluate::{Answers, Book, Candidate, Means, Tally, evaluate};
+use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Means, Tally, evaluate};
 use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::project::Project;
 use crate::shots::{Shots, ShotsSpec};
@@ -212,6 +212,7 @@ impl<'a> Session<'a> {
             false => None,
         };
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
+        let groups = self.groups()?;
         let mut run = Run { manifest: self.manifest(), evaluations: Vec::new() };
         let repeats = self.spending.repeats.max(1);
         let asked: Vec<_> =
@@ -231,7 +232,7 @@ impl<'a> Session<'a> {
                 // Only the first answers are compared: the others tell how steady they are.
                 tuned_from: subject.tuned_from.as_ref().filter(|_| repeat == 0).map(ToString::to_string),
                 predictions: answers.predictions,
-                groups: None,
+                groups: groups.clone(),
             });
             run.manifest.finished = Some(now());
             save(&run)?;
@@ -247,6 +248,16 @@ impl<'a> Session<'a> {
         let subject = subjects.iter().find(|subject| subject.name(0) == model)?;
         let path = Tuning::losses(&self.project.training_folder(), subject.job.as_ref()?.mark.as_ref()?);
         path.exists().then_some(path)
+    }
+
+    /// The groups of the test rows, where the configuration names their column.
+    fn groups(&self) -> Result<Option<Arc<Groups>>, EvaluateError> {
+        let test = &self.project.test;
+        if test.source().group.is_none() {
+            return Ok(None);
+        }
+        let groups = test.examples()?.map(|row| Ok(row?.group)).collect::<Result<Groups, EvaluateError>>()?;
+        Ok(Some(Arc::new(groups)))
     }
 
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
@@ -313,8 +324,8 @@ impl<'a> Session<'a> {
             complete: true,
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
-            margin: None,
             overlap: None,
+            margin: None,
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),

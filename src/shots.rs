@@ -136,6 +136,7 @@ mod tests {
             id: ExampleId::of(text, names[label as usize], 0),
             text: text.into(),
             label: LabelId(label),
+            group: None,
             line: 0,
         });
         let labels = LabelSet::new(names.map(str::to_owned).to_vec()).unwrap();

@@ -120,6 +120,7 @@ mod tests {
             id: ExampleId::of(text, "card", 0),
             text: text.to_string(),
             label: LabelId(1),
+            group: None,
             line: 0,
         };
         texts.iter().map(example).collect()

@@ -4,7 +4,7 @@
 
 use std::io;
 
-pub use super::predictions::{ReadError, predictions, predictions_to, read_predictions};
+pub use super::predictions::{PredictionRows, ReadError, predictions, predictions_to, read_predictions};
 use crate::{ClassScores, ModelFigures, Report, Triple, Verdict};
 
 /// Every format of this file: comma, line feed, quotes only where needed.

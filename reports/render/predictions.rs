@@ -7,50 +7,59 @@ use ::csv::{ByteRecord, ReaderBuilder};
 use tunebench_data::{LabelId, LabelSet};
 
 use super::csv::{to_bytes, writer};
-use crate::{Answer, InvalidKind, Latency, Outcome, Prediction, Probability, UnansweredKind};
+use crate::groups::Grouping;
+use crate::{
+    Answer, Evaluation, Groups, InvalidKind, Latency, Outcome, Prediction, Probability, UnansweredKind,
+};
 
-const COLUMNS: [&str; 7] = ["id", "label", "prediction", "outcome", "detail", "probability", "latency_ms"];
+/// The last one only where the data has groups.
+const COLUMNS: [&str; 8] =
+    ["id", "label", "prediction", "outcome", "detail", "probability", "latency_ms", "group"];
 
 /// How many of the columns a file must have.
 const REQUIRED: usize = 4;
 
-/// A row for each example, in the order given: `id,label,prediction,outcome,detail,probability,latency_ms`.
+/// A row for each example, in the order given: `id,label,prediction,outcome,detail,probability,latency_ms`, and `group` where
+/// the data has groups.
 ///
 /// The prediction is empty where no label was named, and the detail then says why. The cells are exact: a label
 /// that a spreadsheet would take for a formula is written as it is.
 ///
 /// # Panics
 /// If a row speaks of a label that is not in `labels`.
-pub fn predictions(predictions: &[Prediction], labels: &LabelSet) -> Vec<u8> {
-    to_bytes(|bytes| predictions_to(bytes, predictions, labels))
+pub fn predictions(evaluation: &Evaluation, labels: &LabelSet) -> Vec<u8> {
+    to_bytes(|bytes| predictions_to(bytes, evaluation, labels))
 }
 
 /// Like [`predictions`](fn@predictions), but row by row into a writer, so that a million rows need no second copy.
 ///
 /// # Panics
 /// If a row speaks of a label that is not in `labels`.
-pub fn predictions_to(
-    target: impl io::Write,
-    predictions: &[Prediction],
-    labels: &LabelSet,
-) -> io::Result<()> {
+pub fn predictions_to(target: impl io::Write, evaluation: &Evaluation, labels: &LabelSet) -> io::Result<()> {
     let mut csv = writer(target);
-    csv.write_record(COLUMNS)?;
-    for row in predictions {
+    let groups = evaluation.groups.as_deref();
+    let columns = COLUMNS.len() - usize::from(groups.is_none());
+    csv.write_record(&COLUMNS[..columns])?;
+    for (i, row) in evaluation.predictions.iter().enumerate() {
         let (prediction, detail) = match row.answer {
             Answer::Label(label) => (labels.name(label), ""),
             Answer::Invalid(kind) => ("", kind.name()),
             Answer::Unanswered(kind) => ("", kind.name()),
         };
-        csv.write_record([
-            row.id.to_string().as_str(),
+        let id = row.id.to_string();
+        let probability = row.probability.map(|p| p.get().to_string()).unwrap_or_default();
+        let latency = row.latency.map(milliseconds).unwrap_or_default();
+        let cells = [
+            id.as_str(),
             labels.name(row.gold),
             prediction,
             row.outcome().name(),
             detail,
-            &row.probability.map(|p| p.get().to_string()).unwrap_or_default(),
-            &row.latency.map(milliseconds).unwrap_or_default(),
-        ])?;
+            &probability,
+            &latency,
+            groups.and_then(|groups| groups.name(i)).unwrap_or_default(),
+        ];
+        csv.write_record(&cells[..columns])?;
     }
     csv.flush()
 }
@@ -112,16 +121,26 @@ pub enum ReadError {
     },
 }
 
+/// The rows of a file of predictions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PredictionRows {
+    /// One for each row, in the order of the file.
+    pub predictions: Vec<Prediction>,
+    /// Their groups, where the file has a column of them.
+    pub groups: Option<Groups>,
+}
+
 /// Reads what [`predictions`](fn@predictions) wrote.
 ///
 /// Columns are found by name; the first four must be there, unknown ones are ignored. Everything is checked:
 /// labels against the label set, the outcome against label and prediction, and that no id stands twice.
-pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Vec<Prediction>, ReadError> {
+pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<PredictionRows, ReadError> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
     let mut record = ByteRecord::new();
     reader.read_byte_record(&mut record).map_err(io_error)?;
     let header = Header::of(&record)?;
-    let mut rows = Vec::new();
+    let mut predictions = Vec::new();
+    let mut groups = header.places[GROUP].map(|_| Grouping::default());
     let mut ids = HashSet::new();
     while reader.read_byte_record(&mut record).map_err(io_error)? {
         let row = header.row(&record)?;
@@ -129,9 +148,12 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Vec<
         if !ids.insert(prediction.id) {
             return Err(row.error(ID, format!("{} stands twice", prediction.id)));
         }
-        rows.push(prediction);
+        if let Some(groups) = &mut groups {
+            groups.push(Some(row.text(GROUP)?).filter(|name| !name.is_empty()));
+        }
+        predictions.push(prediction);
     }
-    Ok(rows)
+    Ok(PredictionRows { predictions, groups: groups.map(Grouping::finish) })
 }
 
 /// Reading bytes with any number of cells fails only where the source fails.
@@ -147,6 +169,7 @@ const OUTCOME: usize = 3;
 const DETAIL: usize = 4;
 const PROBABILITY: usize = 5;
 const LATENCY: usize = 6;
+const GROUP: usize = 7;
 
 /// Where each column stands in the file.
 struct Header {
@@ -264,10 +287,16 @@ impl<'a> Row<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{any_predictions, labels};
+    use crate::testing::{self, any_predictions, labels};
+
+    fn evaluation(predictions: Vec<Prediction>) -> Evaluation {
+        Evaluation { model: "m".into(), tuned_from: None, predictions, groups: None }
+    }
 
     fn fails(text: &str) -> String {
         read_predictions(text.as_bytes(), &labels(&["a", "b"])).unwrap_err().to_string()
@@ -316,7 +345,7 @@ mod tests {
     fn four_columns_are_enough_and_others_do_not_matter() {
         let text = "note,outcome,prediction,label,id\n\"x\ny\",correct,b,b,00000000000000ff\n";
         let rows = read_predictions(text.as_bytes(), &labels(&["a", "b"])).unwrap();
-        assert_eq!((rows.len(), rows[0].id.0), (1, 255));
+        assert_eq!((rows.predictions.len(), rows.predictions[0].id.0, rows.groups), (1, 255, None));
     }
 
     #[test]
@@ -331,6 +360,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn groups_stand_in_a_column_of_their_own() {
+        let names = ["=\"x\", y", "", "b"].map(|name| (!name.is_empty()).then(|| name.to_owned()));
+        let mut evaluation = evaluation(testing::predictions("aab", "a?b"));
+        evaluation.groups = Some(Arc::new(names.into_iter().collect()));
+        let labels = labels(&["a", "b"]);
+        let text = String::from_utf8(predictions(&evaluation, &labels)).unwrap();
+        let expected = "\
+id,label,prediction,outcome,detail,probability,latency_ms,group
+0000000000000000,a,a,correct,,,,\"=\"\"x\"\", y\"
+0000000000000001,a,,unanswered,network,,,
+0000000000000002,b,b,correct,,,,b
+";
+        assert_eq!(text, expected);
+        let read = read_predictions(text.as_bytes(), &labels).unwrap();
+        assert_eq!(
+            (read.predictions, read.groups.map(Arc::new)),
+            (evaluation.predictions, evaluation.groups)
+        );
+    }
+
     /// Names that a careless writer or reader would break.
     const NASTY: [&str; 6] = ["=1+1", "a,b", "say \"no\"", "银行, \"卡\"", "prediction", "\u{feff}x"];
 
@@ -338,9 +388,9 @@ mod tests {
         #[test]
         fn reads_exactly_what_was_written(rows in any_predictions(6)) {
             let labels = labels(&NASTY);
-            let bytes = predictions(&rows, &labels);
+            let bytes = predictions(&evaluation(rows.clone()), &labels);
             prop_assert!(bytes.starts_with(b"id,label,prediction,outcome,detail,"));
-            prop_assert_eq!(read_predictions(&bytes[..], &labels).unwrap(), rows);
+            prop_assert_eq!(read_predictions(&bytes[..], &labels).unwrap().predictions, rows);
         }
 
         #[test]
@@ -356,12 +406,13 @@ mod tests {
         #[test]
         fn a_damaged_file_is_read_or_refused(rows in any_predictions(6), at in any::<prop::sample::Index>(), byte: u8) {
             let labels = labels(&NASTY);
-            let mut bytes = predictions(&rows, &labels);
+            let mut bytes = predictions(&evaluation(rows), &labels);
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if let Ok(read) = read_predictions(&bytes[..], &labels) {
                 // Whatever was understood can be written and read again.
-                prop_assert_eq!(read_predictions(&predictions(&read, &labels)[..], &labels).unwrap(), read);
+                let written = predictions(&evaluation(read.predictions.clone()), &labels);
+                prop_assert_eq!(read_predictions(&written[..], &labels).unwrap().predictions, read.predictions);
             }
         }
     }

@@ -65,6 +65,8 @@ pub struct Data {
     /// The label column.
     #[serde(default = "default_label")]
     pub label: String,
+    /// The column that says which rows belong together, for example to one customer; all files need it.
+    pub group: Option<String>,
     /// The encoding of files that are not UTF-8 and have no byte-order mark.
     pub encoding: Option<String>,
     /// Whether double quotes quote fields.
@@ -80,6 +82,7 @@ impl Data {
             format: self.format,
             text: self.text.clone(),
             label: self.label.clone(),
+            group: self.group.clone(),
             encoding: self.encoding.clone(),
             quotes: self.quotes,
         }

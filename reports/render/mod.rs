@@ -213,6 +213,7 @@ mod tests {
         let evaluation = |model: &str, answers: String| Evaluation {
             model: model.to_owned(),
             tuned_from: None,
+            groups: None,
             predictions: predictions(&gold, &answers),
         };
         let base = evaluation("base", format!("{both}{}{}", "a".repeat(lost), "b".repeat(won)));

@@ -1,9 +1,9 @@
 //! What probabilities are worth: the reliability curve, the risk-coverage curve, and thresholds.
 
-use super::super::{UNDEFINED, coefficient, percent, percent_number};
+use super::super::{UNDEFINED, coefficient, percent, percent_number, thousands};
 use super::markup::{Markup, name};
 use super::plot::{self, Axis, Plot};
-use super::words::{count, share_interval};
+use super::words::share_interval;
 use crate::{Calibration, Figures};
 
 /// The charts of all models with probabilities; empty where none has any.
@@ -27,7 +27,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
                 &percent(calibration.expected_calibration_error),
                 &coefficient(calibration.brier),
                 &coefficient(calibration.log_loss),
-                &count(calibration.rows),
+                &thousands(calibration.rows),
             ],
         );
         html.add("<div class=\"plots\"><figure>{}<figcaption>Reliability; a larger dot stands for more rows</figcaption></figure>", &[&reliability(model, calibration)]);
@@ -52,7 +52,7 @@ fn reliability(model: &str, calibration: &Calibration) -> Markup {
             percent_number(bin.low),
             percent(bin.high),
             percent(bin.accuracy),
-            count(bin.rows)
+            thousands(bin.rows)
         );
         // The area of a dot stands for the rows.
         let radius = 2.5 + 7.0 * (bin.rows as f64 / most).sqrt();
@@ -91,7 +91,7 @@ fn risk(model: &str, calibration: &Calibration) -> Markup {
 /// What the curves show, in figures.
 fn tables(calibration: &Calibration) -> Markup {
     let mut html = Markup::of(
-        "<table><caption>What to accept for a wanted precision</caption><thead><tr><th scope=\"col\">Precision</th>\
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Thresholds\"><table><caption>What to accept for a wanted precision</caption><thead><tr><th scope=\"col\">Precision</th>\
          <th scope=\"col\" class=\"num\">From probability</th><th scope=\"col\" class=\"num\">Rows accepted</th>\
          <th scope=\"col\" class=\"num\">95 % interval of the precision</th></tr></thead><tbody>",
         &[],
@@ -105,7 +105,7 @@ fn tables(calibration: &Calibration) -> Markup {
         ]);
     });
     html.add(
-        "</tbody></table><details><summary>The figures of the reliability curve</summary><table><thead><tr><th scope=\"col\">Probability</th>\
+        "</tbody></table></div><details><summary>The figures of the reliability curve</summary><div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Reliability\"><table><thead><tr><th scope=\"col\">Probability</th>\
          <th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\" class=\"num\">Mean probability</th><th scope=\"col\" class=\"num\">Right</th></tr></thead><tbody>",
         &[],
     );
@@ -113,11 +113,11 @@ fn tables(calibration: &Calibration) -> Markup {
         html.add("<tr><th scope=\"row\">{}–{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>", &[
             &percent_number(bin.low),
             &percent(bin.high),
-            &count(bin.rows),
+            &thousands(bin.rows),
             &percent(bin.confidence),
             &percent(bin.accuracy),
         ]);
     });
-    html.add("</tbody></table></details>", &[]);
+    html.add("</tbody></table></div></details>", &[]);
     html
 }

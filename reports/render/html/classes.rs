@@ -2,11 +2,10 @@
 
 use tunebench_data::LabelId;
 
-use super::super::{or_undefined, percent_number};
+use super::super::{or_undefined, percent_number, thousands};
 use super::confusion::is_varied;
 use super::markup::{Markup, name};
 use super::strip::{self, Bar};
-use super::words::count;
 use crate::{ClassScores, Interval, ModelFigures, Report};
 
 /// How many labels all tables of a page have together: some four of them are as many as a page can take.
@@ -81,7 +80,7 @@ fn table(report: &Report, models: &[&ModelFigures], most: usize) -> Markup {
             .unwrap_or(0);
         html.add(
             "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td>",
-            &[&name(labels.name(label)), &count(rows)],
+            &[&name(labels.name(label)), &thousands(rows)],
         );
         let classes: Vec<_> =
             models.iter().map(|model| Some(model.scores.as_ref()?.classes[label.index()])).collect();

@@ -1,8 +1,9 @@
 //! The rows worth reading, with search and filter.
 
+use super::super::thousands;
 use super::LISTED;
 use super::markup::{Markup, name, text};
-use super::words::{count, counted};
+use super::words::counted;
 use crate::{Answer, DisagreementKind, Disagreements, Report};
 
 /// The bytes of markup that a text may take: the page stays small, however long the texts are.
@@ -61,7 +62,7 @@ fn extent(found: &Disagreements) -> String {
     format!(
         "Shown are {} of {}: of each kind an equal part as far as there are any, regressions first; within a kind in the order of the ids, \
          which are hashes of the content and favour no row.",
-        count(shown),
+        thousands(shown),
         counted(total, "row", "rows")
     )
 }
@@ -84,15 +85,18 @@ fn controls(found: &Disagreements) -> Markup {
         "<form id=\"filter\" class=\"filter\" role=\"search\" hidden><label for=\"search\">Search</label>\
          <input id=\"search\" type=\"search\" placeholder=\"words in text or labels\" autocomplete=\"off\" spellcheck=\"false\" aria-controls=\"listed\">\
          <div class=\"chips\" role=\"group\" aria-label=\"Kind of row\"><button type=\"button\" data-kind=\"\" aria-pressed=\"true\">all <span>{}</span></button>",
-        &[&count(found.rows.len() as u64)],
+        &[&thousands(found.rows.len() as u64)],
     );
     for (kind, total) in DisagreementKind::ALL.iter().zip(found.counts) {
         let shown = found.rows.iter().filter(|row| row.kind == *kind).count() as u64;
         if shown == 0 {
             continue;
         }
-        let number =
-            if shown == total { count(total) } else { format!("{} of {}", count(shown), count(total)) };
+        let number = if shown == total {
+            thousands(total)
+        } else {
+            format!("{} of {}", thousands(shown), thousands(total))
+        };
         html.add(
             "<button type=\"button\" data-kind=\"{}\" aria-pressed=\"false\">{} <span>{}</span></button>",
             &[&kind.name(), &word(*kind, found.models.len()), &number],

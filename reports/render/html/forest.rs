@@ -1,9 +1,8 @@
 //! The forest plot: each comparison's difference of accuracy with its interval, all on one scale.
 
-use super::super::{p_value, points, verdict_words};
+use super::super::{margin_words, p_value, points, verdict_words};
 use super::markup::{Markup, name};
 use super::strip::{self, Guide};
-use super::verdict::margin;
 use super::words::points_interval;
 use crate::{Comparison, Figures, Verdict};
 
@@ -33,7 +32,10 @@ pub(super) fn section(figures: &Figures) -> Markup {
         &[],
     );
     if let Some(allowed) = allowed {
-        html.add(" The dashed line is the loss that would still count as no worse, {}.", &[&margin(allowed)]);
+        html.add(
+            " The dashed line is the loss that would still count as no worse, {}.",
+            &[&margin_words(allowed)],
+        );
     }
     html.add("</p><table class=\"forest\"><thead class=\"unseen\"><tr><th scope=\"col\">Chart</th><th scope=\"col\">Difference</th></tr></thead>", &[]);
     html.each(&shown, |html, (comparison, difference)| row(html, comparison, *difference, &scale, &guides));

@@ -1,5 +1,6 @@
 //! The loss curves of trainings.
 
+use super::super::thousands;
 use super::markup::{Markup, name};
 use super::plot::{self, Axis, Plot};
 use super::words::counted;
@@ -48,8 +49,7 @@ fn chart(model: &str, points: &[LossPoint]) -> Option<Markup> {
         plot::across(all().map(|point| point.0)).within(first.min(last) as f64, last.max(first) as f64);
     let y_scale = plot::upwards(all().map(|point| point.1).chain([0.0])).within(0.0, f64::MAX);
     let y_digits = y_scale.decimals(1.0);
-    let across =
-        |tick: f64| if tick.fract() == 0.0 { super::words::count(tick as u64) } else { String::new() };
+    let across = |tick: f64| if tick.fract() == 0.0 { thousands(tick as u64) } else { String::new() };
     let upwards = |tick: f64| format!("{tick:.y_digits$}");
     let x = Axis { title: "step", scale: x_scale, format: &across };
     let y = Axis { title: "loss", scale: y_scale, format: &upwards };

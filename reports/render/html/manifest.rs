@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::{UNDEFINED, percent};
+use super::super::{UNDEFINED, margin_words, percent, thousands};
 use super::markup::{Markup, name, text};
-use super::verdict::margin;
-use super::words::{count, dollars};
+use super::words::dollars;
 use crate::{CONFIDENCE, DRAWS, Manifest, ModelRecord};
 
 /// The bytes of markup that a prompt may take.
@@ -22,16 +21,20 @@ pub(super) fn section(manifest: &Manifest) -> Markup {
     fact("Finished", manifest.finished.as_deref().unwrap_or("not"));
     fact("Seed", &manifest.seed.to_string());
     fact("Least coverage for a score", &percent(manifest.min_coverage));
-    fact("Margin of no worse", &manifest.margin.map_or_else(|| "none set".to_owned(), margin));
+    fact("Margin of no worse", &manifest.margin.map_or_else(|| "none set".to_owned(), margin_words));
     fact(
         "Intervals",
-        &format!("{}, bootstrap with {} draws", percent(CONFIDENCE).replace(".0", ""), count(DRAWS.into())),
+        &format!(
+            "{}, bootstrap with {} draws",
+            percent(CONFIDENCE).replace(".0", ""),
+            thousands(DRAWS.into())
+        ),
     );
     if let Some(against) = &manifest.against {
         fact("All compared with", against);
     }
     if let Some(overlap) = manifest.overlap {
-        fact("Test rows whose text is in the training data", &count(overlap));
+        fact("Test rows whose text is in the training data", &thousands(overlap));
     }
     html.add("</dl>{}{}", &[&data(manifest), &models(manifest)]);
     if !manifest.prompt.is_null() {
@@ -49,7 +52,7 @@ fn data(manifest: &Manifest) -> Markup {
     html.each(&manifest.data, |html, file| {
         html.add(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"num\">{}</td><td><code>{}</code></td></tr>",
-            &[&name(&file.path), &name(&file.role), &count(file.rows), &name(&file.sha256)],
+            &[&name(&file.path), &name(&file.role), &thousands(file.rows), &name(&file.sha256)],
         );
     });
     html.add("</tbody></table></div>", &[]);
@@ -74,15 +77,15 @@ fn model(html: &mut Markup, record: &ModelRecord) {
     }
     html.add("</th><td>", &[]);
     html.each(&record.answered_by, |html, (version, answers)| {
-        html.add("<div>{} <small>{}</small></div>", &[&name(version), &count(*answers)]);
+        html.add("<div>{} <small>{}</small></div>", &[&name(version), &thousands(*answers)]);
     });
     html.add("</td>", &[]);
     match record.usage {
         Some(usage) => html.add(
             "<td class=\"num\">{}, {}</td><td class=\"num\">{}</td>",
             &[
-                &count(usage.input_tokens),
-                &count(usage.output_tokens),
+                &thousands(usage.input_tokens),
+                &thousands(usage.output_tokens),
                 &usage.cost_usd.map_or_else(|| "unknown".to_owned(), dollars),
             ],
         ),

@@ -1,10 +1,10 @@
 //! The table of models.
 
-use super::super::{UNDEFINED, coefficient, or_undefined, percent, percent_number};
+use super::super::{UNDEFINED, coefficient, or_undefined, percent, percent_number, thousands};
 use super::cost::per_thousand;
 use super::markup::{Markup, name};
 use super::strip;
-use super::words::{count, dollars, duration, share_interval};
+use super::words::{dollars, duration, share_interval};
 use crate::{Figures, MACRO_DEFINITION, ModelFigures};
 
 /// The table, and what its columns mean.
@@ -92,13 +92,13 @@ fn row(
             html.add("</td><td class=\"num\">{}</td>", &[&or_undefined(scores.cohen_kappa, coefficient)]);
         }
     }
-    html.add("<td class=\"num\">{}</td>", &[&count(counts.invalid)]);
+    html.add("<td class=\"num\">{}</td>", &[&thousands(counts.invalid)]);
     let coverage = counts
         .coverage()
         .map_or_else(|| UNDEFINED.to_owned(), |share| format!("{} %", percent_number(share)));
     html.add(
         "<td class=\"num\">{}<small>{} of {}</small></td>",
-        &[&coverage, &count(counts.answered()), &count(counts.rows())],
+        &[&coverage, &thousands(counts.answered()), &thousands(counts.rows())],
     );
     if columns.cost {
         let total = model.usage.and_then(|usage| usage.cost_usd);
@@ -128,7 +128,7 @@ fn groups(figures: &Figures) -> Markup {
             "<p class=\"note\">{}: with the rows’ {} groups allowed for, the interval of the accuracy is {} % (design effect {}).</p>",
             &[
                 &name(&model.model),
-                &count(clustered.groups),
+                &thousands(clustered.groups),
                 &share_interval(clustered.accuracy),
                 &format!("{:.2}", clustered.design_effect),
             ],
@@ -160,7 +160,7 @@ fn repeats(figures: &Figures) -> Markup {
                 &percent(repeats.pairwise_agreement),
                 &percent(repeats.accuracy_mean),
                 &percent_number(repeats.accuracy_sd),
-                &count(repeats.flipping_rows),
+                &thousands(repeats.flipping_rows),
             ],
         );
     });

@@ -183,7 +183,7 @@ fn listed_rows_and_all_rows_are_told_apart() {
     let page = render(&report);
     let total = crate::Disagreements::of(&run, &report.figures, 0).total();
     assert!(
-        total > 500 && page.contains(&format!("Shown are 500 of {} rows", words::count(total))),
+        total > 500 && page.contains(&format!("Shown are 500 of {} rows", crate::render::thousands(total))),
         "{total}"
     );
     assert_eq!(page.matches("<tr data-kind=").count(), 500);

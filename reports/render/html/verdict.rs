@@ -1,8 +1,8 @@
 //! The head of the page: what came out, in words first.
 
-use super::super::{p_value, percent, points};
+use super::super::{margin_words, p_value, percent, points, thousands};
 use super::markup::{Markup, name};
-use super::words::{count, counted, points_interval};
+use super::words::{counted, points_interval};
 use crate::{Comparison, ModelFigures, Report, Verdict};
 
 /// The title and the verdicts.
@@ -10,7 +10,7 @@ pub(super) fn header(report: &Report) -> Markup {
     let figures = &report.figures;
     let rows = figures.models.iter().map(|model| model.counts().rows()).max().unwrap_or(0);
     let mut html = Markup::of(
-        "<header><p class=\"kicker\">Evaluation report <span>{}</span> <span>{}</span> <span>{}</span></p>",
+        "<header><p class=\"kicker\"><span>Evaluation report</span> <span>{}</span> <span>{}</span> <span>{}</span></p>",
         &[
             &report.run.manifest.started.get(..10).unwrap_or_default(),
             &counted(rows, "test row", "test rows"),
@@ -52,7 +52,10 @@ pub(super) fn headline(report: &Report) -> String {
                 (Verdict::Better, _) => format!("{subject} is better than {object}."),
                 (Verdict::Worse, _) => format!("{subject} is worse than {object}."),
                 (Verdict::NoWorse, Some(test)) => {
-                    format!("{subject} is no worse than {object}, by a margin of {}.", margin(test.margin))
+                    format!(
+                        "{subject} is no worse than {object}, by a margin of {}.",
+                        margin_words(test.margin)
+                    )
                 }
                 (Verdict::NoWorse, None) => format!("{subject} is no worse than {object}."),
                 (Verdict::NotProven, _) => "No difference is proven.".to_owned(),
@@ -81,17 +84,12 @@ fn tallied(comparisons: &[Comparison]) -> String {
     format!("Of {} comparisons: {}.", comparisons.len(), parts.join(", "))
 }
 
-/// A margin in points, without a sign.
-pub(super) fn margin(margin: f64) -> String {
-    points(margin).trim_start_matches(['+', '±']).to_owned()
-}
-
 /// One model, with nothing to compare it with.
 fn alone(html: &mut Markup, model: &ModelFigures) {
     let counts = model.counts();
     html.add(
         "<p class=\"lede\">{} answered {} of {} correctly",
-        &[&name(&model.model), &count(counts.correct), &counted(counts.answered(), "row", "rows")],
+        &[&name(&model.model), &thousands(counts.correct), &counted(counts.answered(), "row", "rows")],
     );
     if let Some(interval) = model.scores.as_ref().and_then(|scores| scores.accuracy_interval) {
         html.add(
@@ -128,15 +126,18 @@ fn comparison(html: &mut Markup, comparison: &Comparison) {
             }
             html.add(
                 "</div><div><dt>Rows</dt><dd>{} won, {} lost</dd>",
-                &[&count(paired.only_tuned), &count(paired.only_base)],
+                &[&thousands(paired.only_tuned), &thousands(paired.only_base)],
             );
-            html.add("<dd class=\"more\">of {} that both answered</dd></div>", &[&count(paired.compared())]);
+            html.add(
+                "<dd class=\"more\">of {} that both answered</dd></div>",
+                &[&thousands(paired.compared())],
+            );
             html.add("{}</dl>", &[&tests(comparison)]);
         }
         _ => {
             html.add(
                 "<p>Only {} of {} rows were answered by both.</p>",
-                &[&count(paired.compared()), &count(paired.compared() + paired.left_out)],
+                &[&thousands(paired.compared()), &thousands(paired.compared() + paired.left_out)],
             );
         }
     }
@@ -179,7 +180,7 @@ fn tests(comparison: &Comparison) -> Markup {
 fn outlook(comparison: &Comparison) -> Markup {
     let mut html = Markup::default();
     if let Some(test) = comparison.non_inferiority {
-        let margin = margin(test.margin);
+        let margin = margin_words(test.margin);
         let text = if test.proven {
             format!("A loss of {margin} or more is ruled out ({}, one-sided).", p_value(test.holm_p))
         } else {
@@ -191,7 +192,7 @@ fn outlook(comparison: &Comparison) -> Markup {
     if comparison.verdict == Verdict::NotProven {
         html.add(
             "<p>These rows would prove a difference of {} or more with a chance of 80 %.",
-            &[&margin(power.smallest_difference)],
+            &[&format!("{:.1} points", power.smallest_difference * 100.0)],
         );
         if let Some(rows) = power.rows_to_decide {
             html.add(" About <strong>{}</strong> would decide.", &[&counted(rows, "row", "rows")]);

@@ -1,24 +1,11 @@
 //! How figures are written on the page, beyond what all formats for people have in common.
 
-use super::super::{percent_number, points};
+use super::super::{percent_number, points_number, thousands};
 use crate::Interval;
-
-/// A number of things, with commas between the thousands.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// A number of things, with their name.
 pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { many })
+    format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
 
 /// An interval of a share, as per cent.
@@ -28,8 +15,7 @@ pub(super) fn share_interval(interval: Interval) -> String {
 
 /// An interval of a difference of shares, in points.
 pub(super) fn points_interval(interval: Interval) -> String {
-    let short = |value| points(value).trim_end_matches(" points").to_owned();
-    format!("{} to {}", short(interval.low), short(interval.high))
+    format!("{} to {}", points_number(interval.low), points_number(interval.high))
 }
 
 /// Dollars, with as many decimals as it takes to see something.
@@ -38,7 +24,7 @@ pub(super) fn dollars(value: f64) -> String {
         v if v != 0.0 && v.abs() < 0.0001 => "< $0.0001".to_owned(),
         v if v != 0.0 && v.abs() < 0.1 => format!("${v:.4}"),
         v if v.abs() < 100.0 => format!("${v:.2}"),
-        v => format!("${}", count(v.round() as u64)),
+        v => format!("${}", thousands(v.round() as u64)),
     }
 }
 
@@ -58,7 +44,8 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(counted(1, "row", "rows"), "1 row");
+        assert_eq!(counted(5_000, "row", "rows"), "5,000 rows");
         assert_eq!(
             [0.0, 0.00002, 0.0123, 1.5, 1234.5].map(dollars),
             ["$0.00", "< $0.0001", "$0.0123", "$1.50", "$1,235"]

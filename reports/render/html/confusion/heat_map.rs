@@ -2,10 +2,9 @@
 
 use tunebench_data::{LabelId, LabelSet};
 
-use super::super::super::percent;
 use super::super::super::text::shorten;
+use super::super::super::{percent, thousands};
 use super::super::markup::{At, Markup};
-use super::super::words::count;
 use super::says;
 use crate::{Confusion, ModelFigures};
 
@@ -14,6 +13,9 @@ const NUMBERED: usize = 25;
 
 /// Up to so many cells say what they are when they are pointed at; a page must not grow with the square of the labels.
 const SPEAKING: usize = 700;
+
+/// Two matrices of so many pixels stand side by side.
+const WIDTH: f64 = 500.0;
 
 /// The shades of each colour.
 const SHADES: usize = 6;
@@ -32,13 +34,12 @@ struct Layout {
 impl Layout {
     fn of(labels: usize) -> Self {
         let (cell, columns, font) = match labels {
-            0..=6 => (58.0, 18, 12.0),
-            7..=12 => (40.0, 18, 12.0),
+            0..=12 => ((WIDTH - 116.0) / (labels as f64 + 1.2), 16, 12.0),
             13..=NUMBERED => (33.0, 20, 12.0),
             26..=60 => (15.0, 22, 11.0),
             _ => (11.5, 22, 10.0),
         };
-        Self { labels, cell, names: columns as f64 * font * 0.56 + 8.0, columns, font }
+        Self { labels, cell: cell.min(58.0), names: columns as f64 * font * 0.56 + 8.0, columns, font }
     }
 
     /// Where a row or a column begins.
@@ -78,8 +79,8 @@ pub(super) fn draw(model: &ModelFigures, labels: &LabelSet, order: &[LabelId]) -
         "Confusion matrix of {}: {} labels, {} of {} answers correct. The largest confusions are in the table that follows.",
         model.model,
         order.len(),
-        count(counts.correct),
-        count(counts.answered())
+        thousands(counts.correct),
+        thousands(counts.answered())
     );
     let mut svg = Markup::of(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><svg class=\"heat\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"{}\">",
@@ -183,7 +184,7 @@ fn numbered(svg: &mut Markup, cells: &[Cell], labels: &LabelSet, order: &[LabelI
         let class = if cell.shade() > 4 { "on" } else { "off" };
         svg.add(
             "<text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            &[&class, &At(x), &At(y), &count(cell.rows)],
+            &[&class, &At(x), &At(y), &thousands(cell.rows)],
         );
     }
 }

@@ -3,9 +3,8 @@
 mod heat_map;
 mod order;
 
-use super::super::{percent, percent_number};
+use super::super::{percent, percent_number, thousands};
 use super::markup::{Markup, name};
-use super::words::count;
 use crate::{ModelFigures, Report};
 
 /// More labels than this no page shows legibly.
@@ -81,9 +80,9 @@ fn largest(report: &Report, model: &ModelFigures) -> Markup {
         "<table class=\"largest\"><caption>The largest confusions: {} of {} wrong rows{}</caption><thead><tr><th scope=\"col\">Gold label</th><th scope=\"col\">Answer</th>\
          <th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\" class=\"num\">Of the label</th></tr></thead><tbody>",
         &[
-            &count(listed),
-            &count(wrong),
-            &if kinds > LISTED { format!(", {} kinds", count(kinds as u64)) } else { String::new() },
+            &thousands(listed),
+            &thousands(wrong),
+            &if kinds > LISTED { format!(", {} kinds", thousands(kinds as u64)) } else { String::new() },
         ],
     );
     html.each(cells, |html, (gold, answer, rows)| {
@@ -95,7 +94,7 @@ fn largest(report: &Report, model: &ModelFigures) -> Markup {
         let share = rows as f64 / confusion.support(gold) as f64;
         html.add(
             "<td class=\"num\">{}</td><td class=\"num\">{} %</td></tr>",
-            &[&count(rows), &percent_number(share)],
+            &[&thousands(rows), &percent_number(share)],
         );
     });
     html.add("</tbody></table>", &[]);
@@ -106,8 +105,8 @@ fn largest(report: &Report, model: &ModelFigures) -> Markup {
 fn says(gold: &str, answer: &str, rows: u64, support: u64) -> String {
     format!(
         "{gold} → {answer}: {} of {} rows, {}",
-        count(rows),
-        count(support),
+        thousands(rows),
+        thousands(support),
         percent(rows as f64 / support as f64)
     )
 }

@@ -16,7 +16,7 @@ pub(super) fn section(report: &Report) -> Markup {
     if found.rows.is_empty() {
         return html;
     }
-    html.add("<p>{} Where all answers are: <code>predictions/</code> in the results folder, a file for each model.</p>", &[&extent(&found)]);
+    html.add("<p>{} The answers to all rows are in the results folder, <code>predictions/</code>, a file for each model.</p>", &[&extent(&found)]);
     if !found.rows.iter().any(|row| report.texts.contains_key(&row.id)) {
         html.add("<p class=\"note\">The texts were not at hand when this page was made; rows are named by their ids.</p>", &[]);
     }
@@ -57,7 +57,10 @@ pub(super) fn section(report: &Report) -> Markup {
 fn extent(found: &Disagreements) -> String {
     let (shown, total) = (found.rows.len() as u64, found.total());
     if shown == total {
-        return format!("All {}.", counted(total, "row", "rows"));
+        return match total {
+            1 => "There is one such row.".to_owned(),
+            _ => format!("All {} such rows are listed.", thousands(total)),
+        };
     }
     format!(
         "Shown are {} of {}: of each kind an equal part as far as there are any, regressions first; within a kind in the order of the ids, \

@@ -28,7 +28,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
     let scale = strip::scale(ends.chain(guides.iter().map(|guide| guide.at)));
 
     html.add(
-        "<p>Accuracy on the same rows, in percentage points: right of the solid line the first model of a pair is ahead, left of it the second.",
+        "<p>Accuracy on the same rows, in percentage points: right of the solid line the first model of a pair is ahead, left of it the second. Lines are 95 % intervals (Tango’s, for pairs).",
         &[],
     );
     if let Some(allowed) = allowed {

@@ -46,7 +46,7 @@ pub fn render(report: &Report) -> String {
     page.add("{}", &[&verdict::header(report)]);
     page.add("<nav aria-label=\"Contents\"><ul>", &[]);
     page.each(&sections, |page, section| {
-        page.add("<li><a href=\"#{}\">{}</a></li>", &[&section.id, &section.title]);
+        page.add("<li><a href=\"#{}\">{}</a></li>", &[&section.id, &section.short]);
     });
     page.add("</ul></nav>", &[]);
     page.each(&sections, |page, section| {
@@ -66,6 +66,8 @@ pub fn render(report: &Report) -> String {
 struct Section {
     id: &'static str,
     title: &'static str,
+    /// What it is called in the list of contents.
+    short: &'static str,
     body: Markup,
 }
 
@@ -75,20 +77,20 @@ fn sections(report: &Report) -> Vec<Section> {
     let rows =
         if figures.models.len() > 1 { "Rows where models disagree" } else { "Rows with a wrong answer" };
     [
-        ("models", "Models", models::section(figures)),
-        ("differences", "Differences", forest::section(figures)),
-        ("confusion", "Confusions", confusion::section(report)),
-        ("labels", "Labels", classes::section(report)),
-        ("probabilities", "Probabilities", calibration::section(figures)),
-        ("cost", "Cost against quality", cost::section(figures)),
-        ("training", "Training", losses::section(report)),
-        ("rows", rows, disagreements::section(report)),
-        ("doubts", "Be careful", doubts(&figures.doubts)),
-        ("manifest", "How this was made", manifest::section(&report.run.manifest)),
+        ("models", "Models", "Models", models::section(figures)),
+        ("differences", "Differences", "Differences", forest::section(figures)),
+        ("confusion", "Confusions", "Confusions", confusion::section(report)),
+        ("labels", "Labels", "Labels", classes::section(report)),
+        ("probabilities", "Probabilities", "Probabilities", calibration::section(figures)),
+        ("cost", "Cost against quality", "Cost", cost::section(figures)),
+        ("training", "Training", "Training", losses::section(report)),
+        ("rows", rows, "Rows", disagreements::section(report)),
+        ("doubts", "Be careful", "Doubts", doubts(&figures.doubts)),
+        ("manifest", "How this was made", "Manifest", manifest::section(&report.run.manifest)),
     ]
     .into_iter()
-    .filter(|(_, _, body)| !body.is_empty())
-    .map(|(id, title, body)| Section { id, title, body })
+    .filter(|(_, _, _, body)| !body.is_empty())
+    .map(|(id, title, short, body)| Section { id, title, short, body })
     .collect()
 }
 

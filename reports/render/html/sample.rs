@@ -42,7 +42,7 @@ fn rows(labels: u32, count: u32, skill: u64, seed: u64) -> Vec<Prediction> {
             _ if luck < skill => Answer::Label(LabelId(gold)),
             other => Answer::Label(LabelId((gold + 1 + (other % 5 * other % 3) as u32 * 4) % labels)),
         };
-        let sure = 1.0 - (luck as f32 / 110.0).powi(3);
+        let sure = 1.0 - ((luck + dice / 7 % 60) as f32 / 170.0).powi(2);
         Prediction {
             id: ExampleId(mixed(i.into(), 1)),
             gold: LabelId(gold),

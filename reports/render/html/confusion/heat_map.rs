@@ -33,13 +33,22 @@ struct Layout {
 
 impl Layout {
     fn of(labels: usize) -> Self {
-        let (cell, columns, font) = match labels {
-            0..=12 => ((WIDTH - 116.0) / (labels as f64 + 1.2), 16, 12.0),
-            13..=NUMBERED => (33.0, 20, 12.0),
-            26..=60 => (15.0, 22, 11.0),
-            _ => (11.5, 22, 10.0),
+        let (columns, font): (usize, f64) = match labels {
+            0..=12 => (16, 12.0),
+            13..=NUMBERED => (20, 12.0),
+            26..=60 => (22, 11.0),
+            _ => (22, 10.0),
         };
-        Self { labels, cell: cell.min(58.0), names: columns as f64 * font * 0.56 + 8.0, columns, font }
+        // As wide as the letters of a wide font.
+        let names = columns as f64 * font * 0.62 + 8.0;
+        let cell = match labels {
+            // Room for the column of invalid answers, too.
+            0..=12 => ((WIDTH - names) / (labels as f64 + 1.2)).min(58.0),
+            13..=NUMBERED => 33.0,
+            26..=60 => 15.0,
+            _ => 11.5,
+        };
+        Self { labels, cell, names, columns, font }
     }
 
     /// Where a row or a column begins.

@@ -3,6 +3,7 @@
 use super::super::{margin_words, p_value, points, verdict_words};
 use super::markup::{Markup, name};
 use super::strip::{self, Guide};
+use super::verdict;
 use super::words::points_interval;
 use crate::{Comparison, Figures, Verdict};
 
@@ -48,6 +49,12 @@ pub(super) fn section(figures: &Figures) -> Markup {
         "<tfoot aria-hidden=\"true\"><tr><td class=\"chart\">{}</td><td></td></tr></tfoot></table>",
         &[&axis],
     );
+    if verdict::is_brief(figures) {
+        // What the head of the page had no room for.
+        html.add("<details class=\"each\"><summary>All figures of each comparison</summary>", &[]);
+        html.each(&figures.comparisons, verdict::comparison);
+        html.add("</details>", &[]);
+    }
     html
 }
 

@@ -96,10 +96,9 @@ fn five_thousand_rows_of_two_models_are_less_than_a_mebibyte() {
 
 #[test]
 fn the_page_does_not_grow_with_the_rows() {
-    let size = |count| render(&whole(&of_skills(150, count, &[62, 82]))).len();
-    let (small, large) = (size(20_000), size(100_000));
+    let size = |count| render(&whole(&of_skills(30, count, &[62, 82]))).len();
+    let (small, large) = (size(4_000), size(40_000));
     assert!(large < small * 11 / 10, "{small} bytes became {large}");
-    assert!(large < 3 << 19, "{large} bytes");
 }
 
 #[test]
@@ -206,10 +205,10 @@ fn the_policy_allows_what_is_on_the_page_and_nothing_else() {
 
 #[test]
 fn matrices_of_many_labels_stay_small_and_name_what_they_leave_out() {
-    let page = render(&filled(&of_skills(150, 5_000, &[60, 80])));
-    assert!(page.len() < 3 << 19, "{} bytes", page.len());
+    let page = render(&filled(&of_skills(150, 1_500, &[60, 80])));
+    assert!(page.len() < 1 << 20, "{} bytes", page.len());
     assert_nested(&page);
-    let page = render(&filled(&of_skills(170, 5_000, &[60, 80])));
+    let page = render(&filled(&of_skills(170, 510, &[60, 80])));
     assert!(page.contains("150 of 170 labels with the most wrong rows"));
 }
 

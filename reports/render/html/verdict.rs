@@ -3,7 +3,7 @@
 use super::super::{margin_words, p_value, percent, points, thousands};
 use super::markup::{Markup, name};
 use super::words::{counted, points_interval};
-use crate::{Comparison, ModelFigures, Report, Verdict};
+use crate::{Comparison, Figures, ModelFigures, Report, Verdict};
 
 /// The title and the verdicts.
 pub(super) fn header(report: &Report) -> Markup {
@@ -21,7 +21,7 @@ pub(super) fn header(report: &Report) -> Markup {
     if figures.comparisons.is_empty() {
         html.each(figures.models.iter().filter(|_| figures.models.len() == 1), alone);
     }
-    html.each(&figures.comparisons, comparison);
+    html.each(&figures.comparisons, if is_brief(figures) { brief } else { comparison });
     if !figures.doubts.is_empty() {
         let reasons = counted(figures.doubts.len() as u64, "reason", "reasons");
         html.add(
@@ -31,6 +31,11 @@ pub(super) fn header(report: &Report) -> Markup {
     }
     html.add("</header>", &[]);
     html
+}
+
+/// Whether there are so many comparisons that the head of the page says of each the most important only.
+pub(super) fn is_brief(figures: &Figures) -> bool {
+    figures.comparisons.len() > 2
 }
 
 /// The title of the page: what came out, in one short sentence without names.
@@ -100,7 +105,48 @@ fn alone(html: &mut Markup, model: &ModelFigures) {
     html.add(".</p>", &[]);
 }
 
-fn comparison(html: &mut Markup, comparison: &Comparison) {
+/// Every figure of a comparison.
+pub(super) fn comparison(html: &mut Markup, comparison: &Comparison) {
+    html.add("<article class=\"verdict\">{}", &[&pair(comparison)]);
+    let paired = comparison.paired;
+    match (paired.base_accuracy(), paired.tuned_accuracy(), comparison.difference) {
+        (Some(base), Some(tuned), Some(difference)) => {
+            html.add(
+                "<dl class=\"keys\"><div><dt>Accuracy</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd></div>",
+                &[&percent(base), &percent(tuned)],
+            );
+            html.add("<div><dt>Difference</dt><dd>{}</dd>", &[&points(difference)]);
+            if let Some(interval) = comparison.difference_interval {
+                html.add("<dd class=\"more\">95 % interval {}</dd>", &[&points_interval(interval)]);
+            }
+            html.add(
+                "</div><div><dt>Rows</dt><dd>{} won, {} lost</dd><dd class=\"more\">of {} that both answered</dd></div>",
+                &[&thousands(paired.only_tuned), &thousands(paired.only_base), &thousands(paired.compared())],
+            );
+            html.add("{}</dl>", &[&tests(comparison)]);
+        }
+        _ => {
+            html.add("<p>{}</p>", &[&missing(comparison)]);
+        }
+    }
+    html.add("{}</article>", &[&outlook(comparison)]);
+}
+
+/// A comparison on one line.
+fn brief(html: &mut Markup, comparison: &Comparison) {
+    html.add("<article class=\"verdict\">{}<p class=\"note\">", &[&pair(comparison)]);
+    match (comparison.difference, comparison.difference_interval, comparison.holm_p) {
+        (Some(difference), Some(interval), Some(p)) => html.add(
+            "{} of accuracy, 95 % interval {}, {}",
+            &[&points(difference), &points_interval(interval), &p_value(p)],
+        ),
+        _ => html.add("{}", &[&missing(comparison)]),
+    };
+    html.add("</p></article>", &[]);
+}
+
+/// The verdict, and who is compared with whom.
+fn pair(comparison: &Comparison) -> Markup {
     let (word, class) = match comparison.verdict {
         Verdict::Better => ("Better", "good"),
         Verdict::Worse => ("Worse", "bad"),
@@ -108,40 +154,17 @@ fn comparison(html: &mut Markup, comparison: &Comparison) {
         Verdict::NotProven => ("Not proven", "open"),
         Verdict::Incomplete => ("Incomplete", "open"),
     };
-    html.add(
-        "<article class=\"verdict\"><p class=\"pair\"><strong class=\"tag {}\">{}</strong> ",
-        &[&class, &word],
-    );
-    html.add(
-        "<span>{}</span> <span class=\"against\">against {}</span></p>",
-        &[&name(&comparison.tuned), &name(&comparison.base)],
-    );
-    let paired = comparison.paired;
-    match (paired.base_accuracy(), paired.tuned_accuracy(), comparison.difference) {
-        (Some(base), Some(tuned), Some(difference)) => {
-            html.add("<dl class=\"keys\"><div><dt>Accuracy</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd></div>", &[&percent(base), &percent(tuned)]);
-            html.add("<div><dt>Difference</dt><dd>{}</dd>", &[&points(difference)]);
-            if let Some(interval) = comparison.difference_interval {
-                html.add("<dd class=\"more\">95 % interval {}</dd>", &[&points_interval(interval)]);
-            }
-            html.add(
-                "</div><div><dt>Rows</dt><dd>{} won, {} lost</dd>",
-                &[&thousands(paired.only_tuned), &thousands(paired.only_base)],
-            );
-            html.add(
-                "<dd class=\"more\">of {} that both answered</dd></div>",
-                &[&thousands(paired.compared())],
-            );
-            html.add("{}</dl>", &[&tests(comparison)]);
-        }
-        _ => {
-            html.add(
-                "<p>Only {} of {} rows were answered by both.</p>",
-                &[&thousands(paired.compared()), &thousands(paired.compared() + paired.left_out)],
-            );
-        }
-    }
-    html.add("{}</article>", &[&outlook(comparison)]);
+    Markup::of(
+        "<p class=\"pair\"><strong class=\"tag {}\">{}</strong> <span>{}</span> <span class=\"against\">against {}</span></p>",
+        &[&class, &word, &name(&comparison.tuned), &name(&comparison.base)],
+    )
+}
+
+/// Why there are no figures.
+fn missing(comparison: &Comparison) -> String {
+    let compared = comparison.paired.compared();
+    let rows = compared + comparison.paired.left_out;
+    format!("Only {} of {} rows were answered by both.", thousands(compared), thousands(rows))
 }
 
 /// The p-value that the verdict goes by.
@@ -152,10 +175,7 @@ fn tests(comparison: &Comparison) -> Markup {
     };
     html.add("<div><dt>Exact McNemar test</dt><dd>{}</dd>", &[&p_value(holm)]);
     if holm != exact {
-        html.add(
-            "<dd class=\"more\">adjusted (Holm) for several comparisons; alone {}</dd>",
-            &[&p_value(exact)],
-        );
+        html.add("<dd class=\"more\">Holm-adjusted; alone {}</dd>", &[&p_value(exact)]);
     } else if let Some(mid) = comparison.mcnemar_mid_p {
         html.add(
             "<dd class=\"more\">mid-p {}</dd>",

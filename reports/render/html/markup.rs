@@ -125,6 +125,8 @@ impl Piece for At {
 pub(super) struct Foreign<'a> {
     text: &'a str,
     most: usize,
+    /// Whether lines may break where the parts of a name end.
+    parted: bool,
 }
 
 /// The bytes of markup that a name may take in a table.
@@ -132,12 +134,12 @@ const NAME: usize = 300;
 
 /// The name of a label or a model.
 pub(super) fn name(text: &str) -> Foreign<'_> {
-    Foreign { text, most: NAME }
+    Foreign { text, most: NAME, parted: true }
 }
 
 /// A text of at most `most` bytes of markup, a few more for the last character and the sign that it was cut.
 pub(super) fn text(text: &str, most: usize) -> Foreign<'_> {
-    Foreign { text, most }
+    Foreign { text, most, parted: false }
 }
 
 impl Piece for Foreign<'_> {
@@ -156,6 +158,9 @@ impl Piece for Foreign<'_> {
                     html.push_str("</i>");
                 }
                 None => escape(c, html),
+            }
+            if self.parted && matches!(c, '_' | '/' | ':') {
+                html.push_str("<wbr>");
             }
         }
         html.push_str("</bdi>");

@@ -28,8 +28,8 @@ pub(super) fn section(report: &Report) -> Markup {
     let order = order::order(&matrices, labels.len(), MOST_LABELS);
 
     html.add(
-        "<p>Gold labels down, answers across, in an order that brings confused labels together; the same order for all models.",
-        &[],
+        "<p>Gold labels down, answers across, in an order that brings confused labels together{}.",
+        &[&if models.len() > 1 { "; the same order for all models" } else { "" }],
     );
     if order.len() < labels.len() {
         html.add(" Shown are the {} of {} labels with the most wrong rows; the whole matrices are in <code>confusion/</code>.", &[&order.len(), &labels.len()]);
@@ -77,7 +77,7 @@ fn largest(report: &Report, model: &ModelFigures) -> Markup {
     let listed: u64 = cells.iter().map(|cell| cell.2).sum();
 
     let mut html = Markup::of(
-        "<table class=\"largest\"><caption>The largest confusions: {} of {} wrong rows{}</caption><thead><tr><th scope=\"col\">Gold label</th><th scope=\"col\">Answer</th>\
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Largest confusions\"><table class=\"largest\"><caption>The largest confusions: {} of {} wrong rows{}</caption><thead><tr><th scope=\"col\">Gold label</th><th scope=\"col\">Answer</th>\
          <th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\" class=\"num\">Of the label</th></tr></thead><tbody>",
         &[
             &thousands(listed),
@@ -97,7 +97,7 @@ fn largest(report: &Report, model: &ModelFigures) -> Markup {
             &[&thousands(rows), &percent_number(share)],
         );
     });
-    html.add("</tbody></table>", &[]);
+    html.add("</tbody></table></div>", &[]);
     html
 }
 

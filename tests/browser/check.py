@@ -156,7 +156,7 @@ def hostile_text_is_text(browser: Chromium, page: pathlib.Path) -> None:
 
 
 def main() -> None:
-    binary, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    binary, folder = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     pages = sorted(folder.glob("*.html"))
     check(len(pages) >= 5, "there are pages")
     with Chromium(binary) as browser:

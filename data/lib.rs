@@ -20,6 +20,7 @@ mod sample;
 mod scan;
 mod similar;
 mod source;
+pub mod split;
 mod tag;
 
 pub use answer::AnswerError;

@@ -9,6 +9,8 @@ mod clusters;
 mod compare;
 mod confusion;
 mod disagreements;
+#[cfg(test)]
+mod coverage;
 mod doubts;
 mod figures;
 mod groups;

@@ -49,6 +49,12 @@ pub enum Error {
         /// Its line in the training file.
         there: u64,
     },
+    /// A copy would take the place of what it is a copy of.
+    #[error("`{}` is one of the files that are read; it is never written over", .0.display())]
+    Overwrite(PathBuf),
+    /// The data would make a result meaningless.
+    #[error("{0}")]
+    Unfit(String),
     /// A model on the command line is none.
     #[error("{message}")]
     Model {
@@ -124,6 +130,7 @@ impl Error {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
+            Self::Overwrite(_) | Self::Unfit(_) => exit::USAGE,
             Self::Evaluate(_) | Self::Results(_) | Self::Io(_) => exit::USAGE,
             Self::Ledger(_) | Self::Budget(_) => exit::USAGE,
             Self::Tune { error, .. } => match **error {
@@ -143,6 +150,10 @@ impl Error {
             Self::Config(error) => error.cure().map(str::to_owned),
             Self::Data { named, .. } => named.as_ref().map(|place| format!("the file is named in {place}")),
             Self::Overlap { .. } => Some("take the row out of one of the two files".to_owned()),
+            Self::Overwrite(_) => Some("name another folder".to_owned()),
+            Self::Unfit(_) => {
+                Some("`tunebench doctor` shows more, and `--no-doctor` runs all the same".to_owned())
+            }
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
             Self::Tune { error, .. } => match &**error {

@@ -61,6 +61,8 @@ pub enum Check {
     Leaks,
     /// Test rows that nearly stand in the training data.
     NearLeaks,
+    /// Groups with rows in the training data and in another file.
+    SharedGroups,
     /// The same text with different labels.
     ConflictingLabels,
     /// Rows that stand twice.

@@ -144,6 +144,11 @@ fn about_pairs(run: &Run, models: &[ModelFigures], comparisons: &[Comparison], d
             });
         }
     }
+    for pair in comparisons.iter().filter(|pair| matches!(pair.verdict, Verdict::Better | Verdict::Worse)) {
+        if pair.clustered_difference.is_some_and(|interval| interval.low <= 0.0 && 0.0 <= interval.high) {
+            doubts.push(Doubt::GroupsWeakenVerdict { base: pair.base.clone(), tuned: pair.tuned.clone() });
+        }
+    }
     let prompt = |model: &str| run.manifest.model(model).and_then(|record| record.prompt_sha256.as_deref());
     let differ = comparisons.iter().filter(|pair| match (prompt(&pair.base), prompt(&pair.tuned)) {
         (Some(base), Some(tuned)) => base != tuned,

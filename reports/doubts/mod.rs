@@ -115,6 +115,13 @@ pub enum Doubt {
         /// How many groups.
         groups: u64,
     },
+    /// A difference is proven only as long as rows of one group count as if they were on their own.
+    GroupsWeakenVerdict {
+        /// The base.
+        base: String,
+        /// The tuned model.
+        tuned: String,
+    },
     /// The base of a tuned model was not evaluated.
     BaseMissing {
         /// The base.
@@ -142,6 +149,7 @@ impl Doubt {
             Self::NoRanking { .. } => "no_ranking",
             Self::FewProbabilities { .. } => "few_probabilities",
             Self::FewGroups { .. } => "few_groups",
+            Self::GroupsWeakenVerdict { .. } => "groups_weaken_verdict",
             Self::BaseMissing { .. } => "base_missing",
         }
     }

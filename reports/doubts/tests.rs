@@ -134,6 +134,23 @@ fn some_probabilities_are_not_enough() {
 }
 
 #[test]
+fn a_verdict_that_rests_on_few_groups_says_so() {
+    // Six rows are won, and one group has them all.
+    let mut run = sound(&[("m", None, "bcabca"), ("t", Some("m"), "")]);
+    let mut with = |group: fn(usize) -> usize| {
+        let groups = Arc::new((0..120).map(|row| Some(group(row).to_string())).collect());
+        for evaluation in &mut run.evaluations {
+            evaluation.groups = Some(Arc::clone(&groups));
+        }
+        about(&run)
+    };
+    let expected = "t and m: the verdict takes rows of one group for independent; with their groups, \
+                    the interval of the difference holds 0.";
+    assert_eq!(with(|row| if row < 6 { 0 } else { row }), [format!("groups_weaken_verdict {expected}")]);
+    assert_eq!(with(|row| row), [""; 0]);
+}
+
+#[test]
 fn few_groups_are_few_though_the_rows_are_many() {
     let mut run = sound(&[("m", None, "bca")]);
     let mut in_groups = |groups: usize| {

@@ -69,6 +69,9 @@ impl Doubt {
             Self::FewGroups { .. } => {
                 "Add test rows of other groups; more rows of the same groups tell little."
             }
+            Self::GroupsWeakenVerdict { .. } => {
+                "Add test rows of other groups before relying on this verdict."
+            }
             Self::BaseMissing { .. } => "Evaluate the base model too; without it nothing can be compared.",
         }
     }
@@ -147,6 +150,12 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     "The test rows are of only {groups} groups: intervals that allow for groups are rough."
+                )
+            }
+            Self::GroupsWeakenVerdict { base, tuned } => {
+                write!(
+                    f,
+                    "{tuned} and {base}: the verdict takes rows of one group for independent; with their groups, the interval of the difference holds 0."
                 )
             }
             Self::BaseMissing { base, tuned } => {

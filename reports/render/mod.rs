@@ -215,6 +215,7 @@ mod tests {
             tuned_from: None,
             groups: None,
             predictions: predictions(&gold, &answers),
+            groups: None,
         };
         let base = evaluation("base", format!("{both}{}{}", "a".repeat(lost), "b".repeat(won)));
         let tuned = evaluation("tuned", format!("{both}{}{}", "b".repeat(lost), "a".repeat(won)));

@@ -1,12 +1,14 @@
 //! The program: reads the command line, does the work, says how it went.
 
 mod args;
+mod doctor;
 mod eval;
 mod jobs;
 mod output;
 mod progress;
 mod providers;
 mod report;
+mod split;
 mod tune;
 
 use std::num::NonZeroUsize;
@@ -52,8 +54,14 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let open = |data: DataArgs, concurrency| open(global, data, concurrency, registry);
     let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
-        Command::Run { data, spending, output } => {
-            let project = open(data, spending.concurrency)?;
+        Command::Doctor(args) => doctor::doctor(args, global, registry, printer),
+        Command::Split(args) => split::split(args, global, printer),
+        Command::Run { data, no_doctor, spending, output } => {
+            let project = open(data.clone(), spending.concurrency)?;
+            if !no_doctor {
+                let overrides = Overrides { train: data.train, test: data.test, concurrency: None };
+                doctor::before_run(&global.config, overrides, printer)?;
+            }
             let session = session(&project, spending.spending(), printer);
             runtime.block_on(eval::run(&session, &output, printer))
         }

@@ -82,22 +82,6 @@ fn in_order(run: &Run) -> Vec<usize> {
     order
 }
 
-/// A run together with its figures: what every renderer is given.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// The run.
-    pub run: &'a Run,
-    /// Its figures.
-    pub figures: Figures,
-}
-
-impl<'a> Report<'a> {
-    /// Computes the figures of a run; see [`Figures::of`].
-    pub fn new(run: &'a Run) -> Self {
-        Self { run, figures: Figures::of(run) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

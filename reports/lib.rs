@@ -8,6 +8,7 @@ mod calibration;
 mod clusters;
 mod compare;
 mod confusion;
+mod disagreements;
 #[cfg(test)]
 mod coverage;
 mod doubts;
@@ -16,6 +17,7 @@ mod groups;
 mod holm;
 mod intervals;
 mod latency;
+mod losses;
 mod manifest;
 mod mcnemar;
 mod metrics;
@@ -28,6 +30,7 @@ mod random;
 mod record;
 pub mod render;
 mod repeats;
+mod report;
 mod resample;
 #[cfg(test)]
 mod schemas;
@@ -46,12 +49,14 @@ pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, 
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
+pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
 pub use doubts::Doubt;
-pub use figures::{Figures, Report};
+pub use figures::Figures;
 pub use groups::Groups;
 pub use holm::holm;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
 pub use latency::LatencyFigures;
+pub use losses::LossPoint;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
 pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
@@ -62,6 +67,7 @@ pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use repeats::Repeats;
+pub use report::Report;
 pub use slug::slugs;
 pub use tally::Tally;
 pub use tango::{non_inferiority_p, tango, tango_score};

@@ -1,11 +1,26 @@
 //! The bootstrap: how far a score would move if the test rows were drawn anew.
+//!
+//! Efron (1979), "Bootstrap methods: another look at the jackknife". As many rows as there are get drawn from them with
+//! replacement, the score is computed from those, and so on ten thousand times. The interval lies between the percentiles of
+//! the results (Efron and Tibshirani 1993, chapter 13). Two models are compared on the same drawn rows, which keeps what
+//! they have in common out of their difference.
+
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use tunebench_data::LabelId;
 
-use crate::{Confusion, Interval};
+use crate::random::Random;
+use crate::resample::Stratum;
+use crate::{CONFIDENCE, Confusion, Interval, RowPair, Tally};
 
 /// How often the rows are drawn anew, unless told otherwise.
 pub const DRAWS: u32 = 10_000;
+
+/// The draws that share a stream of random numbers. Threads take whole blocks, so their number changes nothing.
+const BLOCK: u32 = 250;
 
 /// Rows that are alike for every score: the same gold label, and the same answers of `M` models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,55 +29,47 @@ pub struct Cell<const M: usize> {
     pub gold: LabelId,
     /// The answer of each model; none where it is invalid.
     pub answers: [Option<LabelId>; M],
-    /// How many such rows there are, at least one.
-    pub rows: u64,
+    /// How many such rows there are.
+    pub rows: u32,
 }
 
 impl Cell<1> {
     /// The answered rows of one model.
     pub fn of(confusion: &Confusion) -> Vec<Self> {
-        let valid =
-            confusion.cells().map(|(gold, answer, rows)| Self { gold, answers: [Some(answer)], rows });
         let golds = (0..confusion.labels()).map(|i| LabelId(i as u32));
-        let invalid = golds
-            .map(|gold| Self { gold, answers: [None], rows: confusion.invalid(gold) })
-            .filter(|cell| cell.rows > 0);
-        valid.chain(invalid).collect()
+        let invalid = golds.map(|gold| (gold, None, confusion.invalid(gold)));
+        let valid = confusion.cells().map(|(gold, answer, rows)| (gold, Some(answer), rows));
+        valid
+            .chain(invalid)
+            .map(|(gold, answer, rows)| Self { gold, answers: [answer], rows: rows as u32 })
+            .collect()
     }
 }
 
-/// The counts of one model in one draw: what all its scores follow from. Each slice has one count for each label.
-#[derive(Debug, Clone, Copy)]
-pub struct Tally<'a> {
-    /// Rows with this gold label.
-    pub support: &'a [u32],
-    /// Rows that were answered with this label.
-    pub predicted: &'a [u32],
-    /// Rows with this gold label that were answered with it.
-    pub true_positives: &'a [u32],
-    /// Rows with an invalid answer.
-    pub invalid: u32,
+impl Cell<2> {
+    /// The rows that both models answered, base first.
+    ///
+    /// Where the two disagree about the gold label of a row, that of the base is taken.
+    pub fn of_pairs<'a>(pairs: impl Iterator<Item = RowPair<'a>>) -> Vec<Self> {
+        let one = |[base, tuned]: [&crate::Prediction; 2]| Self {
+            gold: base.gold,
+            answers: [base, tuned].map(|row| row.answer.label()),
+            rows: 1,
+        };
+        let mut cells: Vec<_> = pairs.filter_map(|pair| pair.answered()).map(one).collect();
+        cells.sort_unstable_by_key(Self::kind);
+        cells.dedup_by(|next, cell| {
+            let same = next.kind() == cell.kind();
+            cell.rows += u32::from(same);
+            same
+        });
+        cells
+    }
 }
 
-impl Tally<'_> {
-    /// See [`Scores::macro_average`](crate::Scores::macro_average).
-    pub fn macro_f1(&self) -> Option<f64> {
-        None
-    }
-
-    /// See [`Scores::balanced_accuracy`](crate::Scores::balanced_accuracy).
-    pub fn balanced_accuracy(&self) -> Option<f64> {
-        None
-    }
-
-    /// See [`Scores::cohen_kappa`](crate::Scores::cohen_kappa).
-    pub fn cohen_kappa(&self) -> Option<f64> {
-        None
-    }
-
-    /// See [`Scores::matthews_correlation`](crate::Scores::matthews_correlation).
-    pub fn matthews_correlation(&self) -> Option<f64> {
-        None
+impl<const M: usize> Cell<M> {
+    fn kind(&self) -> (LabelId, [Option<LabelId>; M]) {
+        (self.gold, self.answers)
     }
 }
 
@@ -73,21 +80,265 @@ pub struct Bootstrap {
     pub draws: u32,
     /// The seed: the same one gives the same intervals on every machine, with any number of threads.
     pub seed: u64,
-    /// Whether each gold label keeps its number of rows, rather than the whole only.
+    /// Whether each gold label keeps its number of rows, rather than only the whole.
     pub stratified: bool,
 }
 
 impl Bootstrap {
-    /// The percentile intervals, at the level of [`CONFIDENCE`](crate::CONFIDENCE), of `F` figures over cells of `labels`
-    /// labels; `figures` computes them from the counts of the `M` models in one draw.
+    /// The percentile intervals, at the level of [`CONFIDENCE`], of `F` figures; `figures` computes them from the counts of
+    /// the `M` models in one draw, whose slices have `labels` entries.
     ///
-    /// None for a figure that is undefined in most of the draws; other draws in which it is undefined are left out.
+    /// Percentiles are interpolated between draws as numpy does it (definition 7 of Hyndman and Fan 1996). A draw in
+    /// which a figure is undefined is left out of its interval. None when it is undefined in more than half of the
+    /// draws, or without any rows.
+    ///
+    /// # Panics
+    /// If a cell speaks of a label beyond `labels`, or the cells have 2^32 rows or more.
     pub fn intervals<const M: usize, const F: usize>(
         &self,
-        _cells: &[Cell<M>],
-        _labels: usize,
-        _figures: impl Fn(&[Tally; M]) -> [Option<f64>; F] + Sync,
+        cells: &[Cell<M>],
+        labels: usize,
+        figures: impl Fn(&[Tally; M]) -> [Option<f64>; F] + Sync,
     ) -> [Option<Interval>; F] {
-        [None; F]
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        self.intervals_with(threads, cells, labels, figures)
+    }
+
+    fn intervals_with<const M: usize, const F: usize>(
+        &self,
+        threads: usize,
+        cells: &[Cell<M>],
+        labels: usize,
+        figures: impl Fn(&[Tally; M]) -> [Option<f64>; F] + Sync,
+    ) -> [Option<Interval>; F] {
+        let sampler = Sampler::new(cells, labels, self.stratified);
+        let blocks = if sampler.cells.is_empty() { 0 } else { self.draws.div_ceil(BLOCK) };
+        let next = AtomicU32::new(0);
+        let work = || {
+            let mut results = [const { Vec::new() }; F];
+            let mut counts = Counts::new(&sampler);
+            loop {
+                let block = next.fetch_add(1, Ordering::Relaxed);
+                if block >= blocks {
+                    return results;
+                }
+                let mut random = Random::new(self.seed, block.into());
+                for _ in block * BLOCK..((block + 1) * BLOCK).min(self.draws) {
+                    sampler.draw(&mut random, &mut counts);
+                    for (results, figure) in results.iter_mut().zip(figures(&counts.tallies())) {
+                        results.extend(figure);
+                    }
+                }
+            }
+        };
+        let mut results = thread::scope(|scope| {
+            // Where the system gives no more threads, those that there are do the work.
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads.min(blocks as usize)).map_while(spawn).collect();
+            let mut results = work();
+            for other in others {
+                let theirs = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                results.iter_mut().zip(theirs).for_each(|(ours, theirs)| ours.extend(theirs));
+            }
+            results
+        });
+        results.each_mut().map(|results| percentiles(results, self.draws))
+    }
+}
+
+/// Between which of the results the middle [`CONFIDENCE`] of them lies.
+fn percentiles(results: &mut [f64], draws: u32) -> Option<Interval> {
+    if results.is_empty() || results.len() < draws as usize / 2 {
+        return None;
+    }
+    results.sort_unstable_by(f64::total_cmp);
+    let quantile = |share: f64| {
+        let place = share * (results.len() - 1) as f64;
+        let (low, high) = (results[place.floor() as usize], results[place.ceil() as usize]);
+        low + (high - low) * place.fract()
+    };
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    Some(Interval { low: quantile(tail), high: quantile(1.0 - tail) })
+}
+
+/// The cells, ready to be drawn from.
+struct Sampler<const M: usize> {
+    labels: usize,
+    /// Sorted by gold label; gold label and answers as positions, an invalid answer behind the last label.
+    cells: Vec<(usize, [usize; M])>,
+    /// The cells of each gold label.
+    golds: Vec<Range<usize>>,
+    strata: Vec<(Range<usize>, Stratum)>,
+}
+
+impl<const M: usize> Sampler<M> {
+    fn new(cells: &[Cell<M>], labels: usize, stratified: bool) -> Self {
+        let mut sorted: Vec<_> = cells.iter().filter(|cell| cell.rows > 0).collect();
+        sorted.sort_by_key(|cell| cell.kind());
+        let rows: Vec<_> = sorted.iter().map(|cell| cell.rows).collect();
+        let golds: Vec<_> = sorted
+            .chunk_by(|a, b| a.gold == b.gold)
+            .scan(0, |start, cells| {
+                let range = *start..*start + cells.len();
+                *start = range.end;
+                Some(range)
+            })
+            .collect();
+        let whole = 0..rows.len();
+        let strata = if stratified { golds.clone() } else { vec![whole] };
+        let strata = strata.into_iter().filter(|range| !range.is_empty());
+        Self {
+            labels,
+            strata: strata.map(|range| (range.clone(), Stratum::new(&rows[range]))).collect(),
+            golds,
+            cells: sorted
+                .iter()
+                .map(|cell| {
+                    let answers = cell.answers.map(|answer| answer.map_or(labels, LabelId::index));
+                    (cell.gold.index(), answers)
+                })
+                .collect(),
+        }
+    }
+
+    fn draw(&self, random: &mut Random, into: &mut Counts<M>) {
+        for (range, stratum) in &self.strata {
+            stratum.draw(random, &mut into.cells[range.clone()]);
+        }
+        into.support.fill(0);
+        into.predicted.iter_mut().chain(&mut into.true_positives).for_each(|counts| counts.fill(0));
+        for range in &self.golds {
+            let counts = &into.cells[range.clone()];
+            let gold = self.cells[range.start].0;
+            into.support[gold] = counts.iter().sum();
+            for ((_, answers), &count) in self.cells[range.clone()].iter().zip(counts) {
+                for (model, &answer) in answers.iter().enumerate() {
+                    into.predicted[model][answer] += count;
+                    if answer == gold {
+                        into.true_positives[model][gold] += count;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The counts of one draw.
+struct Counts<const M: usize> {
+    cells: Vec<u32>,
+    support: Vec<u32>,
+    /// With the invalid answers behind the last label.
+    predicted: [Vec<u32>; M],
+    true_positives: [Vec<u32>; M],
+}
+
+impl<const M: usize> Counts<M> {
+    fn new(sampler: &Sampler<M>) -> Self {
+        let labels = sampler.labels;
+        Self {
+            cells: vec![0; sampler.cells.len()],
+            support: vec![0; labels],
+            predicted: [(); M].map(|()| vec![0; labels + 1]),
+            true_positives: [(); M].map(|()| vec![0; labels]),
+        }
+    }
+
+    fn tallies(&self) -> [Tally<'_>; M] {
+        let labels = self.support.len();
+        std::array::from_fn(|model| Tally {
+            support: &self.support,
+            predicted: &self.predicted[model][..labels],
+            true_positives: &self.true_positives[model],
+            invalid: self.predicted[model][labels],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::predictions;
+    use crate::{normal_quantile, pairs};
+
+    const BOOTSTRAP: Bootstrap = Bootstrap { draws: 2000, seed: 3, stratified: false };
+
+    fn model(gold: &str, answers: &str) -> Vec<Cell<1>> {
+        Cell::of(&Confusion::of(&predictions(gold, answers), 3))
+    }
+
+    fn accuracy(tallies: &[Tally; 1]) -> [Option<f64>; 1] {
+        [tallies[0].accuracy()]
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing_and_the_seed_does() {
+        let cells = model(&"aabbcc".repeat(30), &"abbb!c".repeat(30));
+        let scores =
+            |[tally]: &[Tally; 1]| [tally.macro_f1(), tally.cohen_kappa(), tally.matthews_correlation()];
+        let one = BOOTSTRAP.intervals_with(1, &cells, 3, scores);
+        for threads in [2, 3, 100] {
+            assert_eq!(BOOTSTRAP.intervals_with(threads, &cells, 3, scores), one);
+        }
+        let other = Bootstrap { seed: 4, ..BOOTSTRAP };
+        assert_ne!(other.intervals(&cells, 3, scores), one);
+        // What was computed once is computed for ever.
+        let [Some(macro_f1), ..] = one else { panic!("{one:?}") };
+        assert_eq!((macro_f1.low, macro_f1.high), (0.6388836662051595, 0.772208027905855));
+    }
+
+    #[test]
+    fn of_an_accuracy_it_is_about_the_textbook_interval() {
+        let cells = model(&"a".repeat(1000), &("a".repeat(700) + &"b".repeat(300)));
+        let [Some(interval)] = BOOTSTRAP.intervals(&cells, 3, accuracy) else { panic!("none") };
+        let half = normal_quantile(0.975).unwrap() * (0.7f64 * 0.3 / 1000.0).sqrt();
+        assert!((interval.low - (0.7 - half)).abs() < 0.003, "{interval:?}");
+        assert!((interval.high - (0.7 + half)).abs() < 0.003, "{interval:?}");
+    }
+
+    #[test]
+    fn strata_keep_their_rows() {
+        let cells = model("aaaaaabbbb", "aaaaaabbbb");
+        let supports = |tallies: &[Tally; 1]| [0, 1, 2].map(|label| Some(tallies[0].support[label].into()));
+        let stratified = Bootstrap { stratified: true, ..BOOTSTRAP };
+        let same = |value| Some(Interval { low: value, high: value });
+        assert_eq!(stratified.intervals(&cells, 3, supports), [same(6.0), same(4.0), same(0.0)]);
+        let [Some(free), _, last] = BOOTSTRAP.intervals(&cells, 3, supports) else { panic!("none") };
+        assert_eq!((free.low, free.high, last), (3.0, 9.0, same(0.0)));
+    }
+
+    #[test]
+    fn two_models_are_drawn_together() {
+        let (base, tuned) = (predictions("aabbccaa", "abbbccb!"), predictions("aabbccaa", "aabbcc?a"));
+        let cells = Cell::of_pairs(pairs(&base, &tuned));
+        assert_eq!(cells.iter().map(|cell| cell.rows).collect::<Vec<_>>(), [1, 1, 1, 2, 2]);
+        let figures = |[base, tuned]: &[Tally; 2]| {
+            let difference = tuned.accuracy().zip(base.accuracy()).map(|(tuned, base)| tuned - base);
+            [difference, tuned.accuracy()]
+        };
+        let [Some(difference), Some(accuracy)] = BOOTSTRAP.intervals(&cells, 3, figures) else {
+            panic!("none")
+        };
+        assert_eq!((accuracy.low, accuracy.high), (1.0, 1.0));
+        assert!(difference.low >= 0.0 && difference.high > 0.4, "{difference:?}");
+    }
+
+    #[test]
+    fn what_is_undefined_has_no_interval() {
+        assert_eq!(BOOTSTRAP.intervals(&[], 3, accuracy), [None]);
+        let never = Bootstrap { draws: 0, ..BOOTSTRAP };
+        assert_eq!(never.intervals(&model("ab", "ab"), 3, accuracy), [None]);
+        // With two rows, every other draw has one gold label only.
+        let kappa = |tallies: &[Tally; 1]| [tallies[0].cohen_kappa(), None];
+        assert_eq!(BOOTSTRAP.intervals(&model("a", "a"), 3, kappa), [None, None]);
+        assert!(BOOTSTRAP.intervals(&model("aaabbb", "aaabbb"), 3, kappa)[0].is_some());
+    }
+
+    #[test]
+    fn percentiles_are_those_of_numpy() {
+        let mut results: Vec<_> = (1..=11).rev().map(|i| f64::from(i * i)).collect();
+        // numpy.quantile([1, 4, 9, ..., 121], [0.025, 0.975])
+        let Interval { low, high } = percentiles(&mut results, 11).unwrap();
+        assert!((low - 1.75).abs() < 1e-12 && (high - 115.75).abs() < 1e-12, "{low} {high}");
+        assert_eq!(percentiles(&mut results, 30), None);
     }
 }

@@ -20,17 +20,20 @@ mod metrics;
 mod model;
 mod pairs;
 mod power;
+mod random;
 mod record;
 pub mod render;
 mod repeats;
+mod resample;
 mod slug;
+mod tally;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod vectors;
 mod words;
 
-pub use bootstrap::{Bootstrap, Cell, DRAWS, Tally};
+pub use bootstrap::{Bootstrap, Cell, DRAWS};
 pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
@@ -52,3 +55,4 @@ pub use record::{
 };
 pub use repeats::Repeats;
 pub use slug::slugs;
+pub use tally::Tally;

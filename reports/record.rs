@@ -76,6 +76,16 @@ pub enum Answer {
     Unanswered(UnansweredKind),
 }
 
+impl Answer {
+    /// The label that was answered.
+    pub fn label(self) -> Option<LabelId> {
+        match self {
+            Self::Label(label) => Some(label),
+            Self::Invalid(_) | Self::Unanswered(_) => None,
+        }
+    }
+}
+
 /// A probability, 0 to 1, as the provider gave it.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Probability(f32);

@@ -10,6 +10,7 @@ mod compare;
 mod confusion;
 mod doubts;
 mod figures;
+pub mod foreign;
 mod groups;
 mod holm;
 mod intervals;

@@ -7,6 +7,8 @@
 //! `run --measure COMMAND…` runs a command and prints what the system says of it.
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
+mod statistics;
+
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

@@ -111,12 +111,13 @@ impl Bootstrap {
         labels: usize,
         figures: impl Fn(&[Tally; M]) -> [Option<f64>; F] + Sync,
     ) -> [Option<Interval>; F] {
-        let sampler = Sampler::new(cells, labels, self.stratified);
-        let blocks = if sampler.cells.is_empty() { 0 } else { self.draws.div_ceil(BLOCK) };
+        let layout = Layout::new(cells, labels);
+        let strata = layout.strata(self.stratified);
+        let blocks = if strata.is_empty() { 0 } else { self.draws.div_ceil(BLOCK) };
         let next = AtomicU32::new(0);
         let work = || {
             let mut results = [const { Vec::new() }; F];
-            let mut counts = Counts::new(&sampler);
+            let mut counts = Counts::new(&layout);
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
                 if block >= blocks {
@@ -124,7 +125,10 @@ impl Bootstrap {
                 }
                 let mut random = Random::new(self.seed, block.into());
                 for _ in block * BLOCK..((block + 1) * BLOCK).min(self.draws) {
-                    sampler.draw(&mut random, &mut counts);
+                    for (range, stratum) in &strata {
+                        stratum.draw(&mut random, &mut counts.cells[range.clone()]);
+                    }
+                    layout.add_up(&mut counts);
                     for (results, figure) in results.iter_mut().zip(figures(&counts.tallies())) {
                         results.extend(figure);
                     }
@@ -161,61 +165,71 @@ fn percentiles(results: &mut [f64], draws: u32) -> Option<Interval> {
     Some(Interval { low: quantile(tail), high: quantile(1.0 - tail) })
 }
 
-/// The cells, ready to be drawn from.
-struct Sampler<const M: usize> {
+/// The figures of the rows as they are.
+pub(crate) fn observed<const M: usize, R>(
+    cells: &[Cell<M>],
     labels: usize,
-    /// Sorted by gold label; gold label and answers as positions, an invalid answer behind the last label.
-    cells: Vec<(usize, [usize; M])>,
-    /// The cells of each gold label.
-    golds: Vec<Range<usize>>,
-    strata: Vec<(Range<usize>, Stratum)>,
+    figures: impl FnOnce(&[Tally; M]) -> R,
+) -> R {
+    let layout = Layout::new(cells, labels);
+    let mut counts = Counts::new(&layout);
+    counts.cells.copy_from_slice(&layout.rows);
+    layout.add_up(&mut counts);
+    figures(&counts.tallies())
 }
 
-impl<const M: usize> Sampler<M> {
-    fn new(cells: &[Cell<M>], labels: usize, stratified: bool) -> Self {
+/// Where the rows of each cell are counted.
+struct Layout<const M: usize> {
+    labels: usize,
+    /// The rows of each cell; cells are sorted by gold label.
+    rows: Vec<u32>,
+    /// The answers of each cell as positions, an invalid one behind the last label.
+    answers: Vec<[usize; M]>,
+    /// The gold labels and the cells of each.
+    golds: Vec<(usize, Range<usize>)>,
+}
+
+impl<const M: usize> Layout<M> {
+    fn new(cells: &[Cell<M>], labels: usize) -> Self {
         let mut sorted: Vec<_> = cells.iter().filter(|cell| cell.rows > 0).collect();
         sorted.sort_by_key(|cell| cell.kind());
-        let rows: Vec<_> = sorted.iter().map(|cell| cell.rows).collect();
-        let golds: Vec<_> = sorted
-            .chunk_by(|a, b| a.gold == b.gold)
-            .scan(0, |start, cells| {
-                let range = *start..*start + cells.len();
-                *start = range.end;
-                Some(range)
-            })
-            .collect();
-        let whole = 0..rows.len();
-        let strata = if stratified { golds.clone() } else { vec![whole] };
-        let strata = strata.into_iter().filter(|range| !range.is_empty());
+        let mut golds = Vec::new();
+        for cells in sorted.chunk_by(|a, b| a.gold == b.gold) {
+            let start = golds.last().map_or(0, |(_, range): &(_, Range<usize>)| range.end);
+            golds.push((cells[0].gold.index(), start..start + cells.len()));
+        }
+        let position = |answer: Option<LabelId>| answer.map_or(labels, LabelId::index);
         Self {
             labels,
-            strata: strata.map(|range| (range.clone(), Stratum::new(&rows[range]))).collect(),
+            rows: sorted.iter().map(|cell| cell.rows).collect(),
+            answers: sorted.iter().map(|cell| cell.answers.map(position)).collect(),
             golds,
-            cells: sorted
-                .iter()
-                .map(|cell| {
-                    let answers = cell.answers.map(|answer| answer.map_or(labels, LabelId::index));
-                    (cell.gold.index(), answers)
-                })
-                .collect(),
         }
     }
 
-    fn draw(&self, random: &mut Random, into: &mut Counts<M>) {
-        for (range, stratum) in &self.strata {
-            stratum.draw(random, &mut into.cells[range.clone()]);
-        }
-        into.support.fill(0);
-        into.predicted.iter_mut().chain(&mut into.true_positives).for_each(|counts| counts.fill(0));
-        for range in &self.golds {
-            let counts = &into.cells[range.clone()];
-            let gold = self.cells[range.start].0;
-            into.support[gold] = counts.iter().sum();
-            for ((_, answers), &count) in self.cells[range.clone()].iter().zip(counts) {
+    fn strata(&self, stratified: bool) -> Vec<(Range<usize>, Stratum)> {
+        let whole = 0..self.rows.len();
+        let ranges = if stratified {
+            self.golds.iter().map(|(_, range)| range.clone()).collect()
+        } else {
+            vec![whole]
+        };
+        let ranges = ranges.into_iter().filter(|range| !range.is_empty());
+        ranges.map(|range| (range.clone(), Stratum::new(&self.rows[range]))).collect()
+    }
+
+    /// From the counts of the cells to those of the labels.
+    fn add_up(&self, counts: &mut Counts<M>) {
+        counts.support.fill(0);
+        counts.predicted.iter_mut().chain(&mut counts.true_positives).for_each(|counts| counts.fill(0));
+        for (gold, range) in &self.golds {
+            let drawn = &counts.cells[range.clone()];
+            counts.support[*gold] = drawn.iter().sum();
+            for (answers, &rows) in self.answers[range.clone()].iter().zip(drawn) {
                 for (model, &answer) in answers.iter().enumerate() {
-                    into.predicted[model][answer] += count;
-                    if answer == gold {
-                        into.true_positives[model][gold] += count;
+                    counts.predicted[model][answer] += rows;
+                    if answer == *gold {
+                        counts.true_positives[model][*gold] += rows;
                     }
                 }
             }
@@ -233,10 +247,10 @@ struct Counts<const M: usize> {
 }
 
 impl<const M: usize> Counts<M> {
-    fn new(sampler: &Sampler<M>) -> Self {
-        let labels = sampler.labels;
+    fn new(layout: &Layout<M>) -> Self {
+        let labels = layout.labels;
         Self {
-            cells: vec![0; sampler.cells.len()],
+            cells: vec![0; layout.rows.len()],
             support: vec![0; labels],
             predicted: [(); M].map(|()| vec![0; labels + 1]),
             true_positives: [(); M].map(|()| vec![0; labels]),

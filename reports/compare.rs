@@ -4,8 +4,12 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
+use crate::bootstrap::observed;
 use crate::words::words;
-use crate::{DRAWS, Evaluation, Interval, Paired, Power, holm, mcnemar_exact, mcnemar_mid_p, pairs};
+use crate::{
+    Bootstrap, CONFIDENCE, Cell, DRAWS, Evaluation, Interval, Paired, Power, Tally, holm, mcnemar_exact,
+    mcnemar_mid_p, non_inferiority_p, pairs, tango,
+};
 
 /// A difference counts as proven when the two-sided p-value is at most this; non-inferiority, which is one-sided, when its
 /// p-value is at most half of it.
@@ -64,7 +68,7 @@ pub struct PairedMetric {
 pub struct NonInferiority {
     /// The loss of accuracy that is allowed, above 0.
     pub margin: f64,
-    /// The one-sided p-value of the score test.
+    /// The one-sided p-value; see [`non_inferiority_p`].
     pub p: f64,
     /// The same, adjusted by [`holm`] over all comparisons of the report.
     pub holm_p: f64,
@@ -86,7 +90,7 @@ pub struct Comparison {
     pub paired: Paired,
     /// See [`Paired::difference`].
     pub difference: Option<f64>,
-    /// Its interval at the level of [`CONFIDENCE`](crate::CONFIDENCE); see Tango (1998).
+    /// Its interval at the level of [`CONFIDENCE`](crate::CONFIDENCE); see [`tango`].
     pub difference_interval: Option<Interval>,
     /// See [`mcnemar_exact`].
     pub mcnemar_p: Option<f64>,
@@ -115,27 +119,36 @@ impl Comparison {
     /// Incomplete when the rows that both answered are too small a share of all rows that either has, even if each
     /// model alone has enough.
     pub fn of(base: &Evaluation, tuned: &Evaluation, rules: &Rules) -> Self {
-        let mut paired = Paired::default();
-        for pair in pairs(&base.predictions, &tuned.predictions) {
-            paired.add(&pair);
-        }
+        let paired = Paired::of(&base.predictions, &tuned.predictions);
         let complete =
             paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= rules.min_coverage);
-        let (only_base, only_tuned) = (paired.only_base, paired.only_tuned);
         let mut comparison = Self {
             base: base.model.clone(),
             tuned: tuned.model.clone(),
             paired,
-            difference: paired.difference().filter(|_| complete),
+            difference: None,
             difference_interval: None,
-            mcnemar_p: complete.then(|| mcnemar_exact(only_base, only_tuned)),
-            mcnemar_mid_p: complete.then(|| mcnemar_mid_p(only_base, only_tuned)),
+            mcnemar_p: None,
+            mcnemar_mid_p: None,
             holm_p: None,
             macro_f1: None,
             non_inferiority: None,
             power: None,
             verdict: Verdict::Incomplete,
         };
+        if complete {
+            let (lost, won) = (paired.only_base, paired.only_tuned);
+            comparison.difference = paired.difference();
+            comparison.difference_interval = tango(&paired, CONFIDENCE);
+            comparison.mcnemar_p = Some(mcnemar_exact(lost, won));
+            comparison.mcnemar_mid_p = Some(mcnemar_mid_p(lost, won));
+            comparison.macro_f1 = macro_f1(base, tuned, rules);
+            comparison.non_inferiority = rules.margin.map(|margin| {
+                let p = non_inferiority_p(&paired, margin);
+                NonInferiority { margin, p, holm_p: p, proven: false }
+            });
+            comparison.power = Power::of(&paired);
+        }
         Self::adjust(std::slice::from_mut(&mut comparison));
         comparison
     }
@@ -156,6 +169,12 @@ impl Comparison {
                 (test.holm_p, test.proven) = (p, p <= ALPHA / 2.0);
             }
             comparison.verdict = comparison.judged();
+            let margin = comparison.non_inferiority.map(|test| test.margin);
+            if let Some(power) = &mut comparison.power {
+                power.rows_to_decide = (comparison.verdict == Verdict::NotProven)
+                    .then(|| Power::rows_to_decide(&comparison.paired, margin))
+                    .flatten();
+            }
         }
     }
 
@@ -168,6 +187,22 @@ impl Comparison {
             _ => Verdict::NotProven,
         }
     }
+}
+
+/// The macro-F1 of both over the rows that both answered; none where the interval is undefined.
+fn macro_f1(base: &Evaluation, tuned: &Evaluation, rules: &Rules) -> Option<PairedMetric> {
+    let cells = Cell::of_pairs(pairs(&base.predictions, &tuned.predictions));
+    let ids = cells.iter().flat_map(|cell| cell.answers.into_iter().flatten().chain([cell.gold]));
+    // Labels beyond these occur nowhere, and take no part in the average.
+    let labels = ids.map(|label| label.index() + 1).max()?;
+    let bootstrap = Bootstrap { draws: rules.draws, seed: rules.seed, stratified: false };
+    let difference = |[base, tuned]: &[Tally; 2]| {
+        [tuned.macro_f1().zip(base.macro_f1()).map(|(tuned, base)| tuned - base)]
+    };
+    let [interval] = bootstrap.intervals(&cells, labels, difference);
+    let [base, tuned] = observed(&cells, labels, |tallies| tallies.map(|tally| tally.macro_f1()));
+    let (base, tuned) = (base?, tuned?);
+    Some(PairedMetric { base, tuned, difference: tuned - base, interval: interval? })
 }
 
 #[cfg(test)]

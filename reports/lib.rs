@@ -28,6 +28,7 @@ mod repeats;
 mod resample;
 mod slug;
 mod tally;
+mod tango;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -50,10 +51,11 @@ pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
 pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
-pub use power::{POWER, Power};
+pub use power::{POWER, Power, rows_needed, smallest_difference};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use repeats::Repeats;
 pub use slug::slugs;
 pub use tally::Tally;
+pub use tango::{non_inferiority_p, tango, tango_score};

@@ -77,7 +77,8 @@ impl Alias {
         let place = u128::from(bits) * self.0.len() as u128;
         let slot = (place >> 64) as u32;
         let Slot { own, other } = self.0[slot as usize];
-        if (place as u64) <= own { slot } else { other }
+        // Without a branch, which would be guessed wrong every other time.
+        std::hint::select_unpredictable(place as u64 <= own, slot, other)
     }
 }
 

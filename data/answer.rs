@@ -100,7 +100,7 @@ impl AnswerParser {
 }
 
 /// Compatibility form, lower case, single spaces.
-fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     let lower = text.nfkc().collect::<String>().to_lowercase();
     // Lower-casing can undo the normal form: once more.
     let normal = lower.nfkc().collect::<String>();

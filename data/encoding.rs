@@ -37,6 +37,7 @@ pub(crate) fn decode<R: Read>(mut source: R, fallback: Option<&'static Encoding>
     Ok(Utf8 {
         source,
         decoder,
+        marked: mark > 0,
         pending: head[mark..filled].to_vec(),
         ended: false,
         ready: Vec::new(),
@@ -48,6 +49,7 @@ pub(crate) fn decode<R: Read>(mut source: R, fallback: Option<&'static Encoding>
 pub(crate) struct Utf8<R> {
     source: R,
     decoder: Option<Decoder>,
+    marked: bool,
     /// Bytes read from the source and not decoded yet.
     pending: Vec<u8>,
     ended: bool,
@@ -59,6 +61,11 @@ pub(crate) struct Utf8<R> {
 impl<R: Read> Utf8<R> {
     pub(crate) fn into_inner(self) -> R {
         self.source
+    }
+
+    /// Whether the source is UTF-8 without a mark, so that what is read here are its very bytes.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.decoder.is_none() && !self.marked
     }
 
     /// Decodes one chunk of the source into `ready`.

@@ -6,15 +6,18 @@
 
 mod answer;
 mod dataset;
+pub mod doctor;
 mod encoding;
 mod example;
 mod fault;
 mod hashed;
 mod labels;
 mod prompt;
+mod records;
 mod rows;
 mod sample;
 mod scan;
+mod similar;
 mod source;
 mod tag;
 

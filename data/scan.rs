@@ -20,9 +20,8 @@ enum State {
     QuoteSeen,
 }
 
-/// A reader that passes bytes on and remembers the line each record begins in.
-pub(crate) struct Scanner<R> {
-    source: R,
+/// Follows the bytes of a file from record to record.
+pub(crate) struct Machine {
     delimiter: u8,
     /// Whether the quote character means anything.
     quotes: bool,
@@ -31,23 +30,71 @@ pub(crate) struct Scanner<R> {
     after_cr: bool,
     /// The line in which the record that is being read begins.
     current: u64,
+}
+
+/// What a byte is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The first byte of a record.
+    Begins,
+    /// The first byte behind a closing quote where none may be.
+    Trailing,
+    /// Any other.
+    Other,
+}
+
+impl Machine {
+    pub(crate) fn new(delimiter: u8, quotes: bool) -> Self {
+        Self { delimiter, quotes, state: State::Outside, line: 1, after_cr: false, current: 1 }
+    }
+
+    /// The line in which the record of the last byte begins.
+    pub(crate) fn line(&self) -> u64 {
+        self.current
+    }
+
+    /// Takes the next byte.
+    pub(crate) fn step(&mut self, byte: u8) -> Step {
+        let line_end = byte == b'\n' || byte == b'\r';
+        let mut step = Step::Other;
+        if self.state == State::Outside && !line_end {
+            self.current = self.line;
+            self.state = State::FieldStart;
+            step = Step::Begins;
+        }
+        self.state = match (self.state, byte) {
+            (State::Quoted, b'"') => State::QuoteSeen,
+            (State::Quoted, _) => State::Quoted,
+            (State::QuoteSeen, b'"') => State::Quoted,
+            (State::FieldStart, b'"') if self.quotes => State::Quoted,
+            (_, b'\n' | b'\r') => State::Outside,
+            (_, byte) if byte == self.delimiter => State::FieldStart,
+            (State::QuoteSeen, _) => {
+                step = Step::Trailing;
+                State::Plain
+            }
+            _ => State::Plain,
+        };
+        // CR, LF and CR LF each end one line.
+        if line_end && !(byte == b'\n' && self.after_cr) {
+            self.line += 1;
+        }
+        self.after_cr = byte == b'\r';
+        step
+    }
+}
+
+/// A reader that passes bytes on and remembers the line each record begins in.
+pub(crate) struct Scanner<R> {
+    source: R,
+    machine: Machine,
     starts: VecDeque<u64>,
     faults: Vec<Fault>,
 }
 
 impl<R: Read> Scanner<R> {
     pub(crate) fn new(source: R, delimiter: u8, quotes: bool) -> Self {
-        Self {
-            source,
-            delimiter,
-            quotes,
-            state: State::Outside,
-            line: 1,
-            after_cr: false,
-            current: 1,
-            starts: VecDeque::new(),
-            faults: Vec::new(),
-        }
+        Self { source, machine: Machine::new(delimiter, quotes), starts: VecDeque::new(), faults: Vec::new() }
     }
 
     /// The line in which the next record begins; to be asked once for each record.
@@ -61,34 +108,7 @@ impl<R: Read> Scanner<R> {
     }
 
     fn fault(&mut self, kind: QuoteFault) {
-        self.faults.push(Fault { line: self.current, reason: Reason::Quote(kind) });
-    }
-
-    fn step(&mut self, byte: u8) {
-        let line_end = byte == b'\n' || byte == b'\r';
-        if self.state == State::Outside && !line_end {
-            self.current = self.line;
-            self.starts.push_back(self.line);
-            self.state = State::FieldStart;
-        }
-        self.state = match (self.state, byte) {
-            (State::Quoted, b'"') => State::QuoteSeen,
-            (State::Quoted, _) => State::Quoted,
-            (State::QuoteSeen, b'"') => State::Quoted,
-            (State::FieldStart, b'"') if self.quotes => State::Quoted,
-            (_, b'\n' | b'\r') => State::Outside,
-            (_, byte) if byte == self.delimiter => State::FieldStart,
-            (State::QuoteSeen, _) => {
-                self.fault(QuoteFault::Trailing);
-                State::Plain
-            }
-            _ => State::Plain,
-        };
-        // CR, LF and CR LF each end one line.
-        if line_end && !(byte == b'\n' && self.after_cr) {
-            self.line += 1;
-        }
-        self.after_cr = byte == b'\r';
+        self.faults.push(Fault { line: self.machine.line(), reason: Reason::Quote(kind) });
     }
 }
 
@@ -96,11 +116,15 @@ impl<R: Read> Read for Scanner<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.source.read(out)?;
         for &byte in &out[..n] {
-            self.step(byte);
+            match self.machine.step(byte) {
+                Step::Begins => self.starts.push_back(self.machine.line()),
+                Step::Trailing => self.fault(QuoteFault::Trailing),
+                Step::Other => {}
+            }
         }
-        if n == 0 && self.state == State::Quoted && !out.is_empty() {
+        if n == 0 && self.machine.state == State::Quoted && !out.is_empty() {
             self.fault(QuoteFault::Unclosed);
-            self.state = State::Outside;
+            self.machine.state = State::Outside;
         }
         Ok(n)
     }

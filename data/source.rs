@@ -20,6 +20,17 @@ pub enum Format {
     Jsonl,
 }
 
+impl Format {
+    /// What stands between two fields; nothing where a row is JSON.
+    pub(crate) fn delimiter(self) -> Option<u8> {
+        match self {
+            Self::Csv => Some(b','),
+            Self::Tsv => Some(b'\t'),
+            Self::Jsonl => None,
+        }
+    }
+}
+
 /// A data file and how to read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -99,6 +110,17 @@ impl Source {
         ids.sort_unstable();
         let repeated = ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
         Ok(TestSet { source: self.clone(), labels: labels.clone(), len, repeated, sample: None, sha256 })
+    }
+
+    /// Gives every row to `look`, the bad ones as faults; broken quotes come last, since only the end tells.
+    pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, Fault>)) -> Result<(), DataError> {
+        let mut rows = self.rows()?;
+        while let Some(row) = rows.next_row()? {
+            look(row);
+        }
+        let (_, broken_quotes) = rows.finish();
+        broken_quotes.into_iter().for_each(|fault| look(Err(fault)));
+        Ok(())
     }
 
     /// Gives every row to `keep`, or reports all the bad ones. Returns the SHA-256 of the file.

@@ -2,7 +2,21 @@
 
 use serde::Serialize;
 
-use crate::{Interval, Prediction};
+use crate::confusion::ratio;
+use crate::intervals::{CONFIDENCE, wilson};
+use crate::{Answer, Interval, Outcome, Prediction};
+
+/// How many bins of equal width the reliability curve has, as in Guo et al. (2017).
+pub const CALIBRATION_BINS: usize = 15;
+
+/// The share of the answered rows that must carry a probability for there to be any figures.
+pub(crate) const MIN_SHARE: f64 = 0.98;
+
+/// The most points that a risk-coverage curve is shown with.
+const POINTS: usize = 200;
+
+/// The precisions for which thresholds are looked for.
+const PRECISIONS: [f64; 3] = [0.9, 0.95, 0.99];
 
 /// How good the probabilities are that a model gives to its answers.
 ///
@@ -12,17 +26,23 @@ use crate::{Interval, Prediction};
 pub struct Calibration {
     /// The rows that were answered with a label and a probability.
     pub rows: u64,
-    /// The mean squared difference of probability and outcome, 0 (best) to 1.
+    /// The mean squared difference of probability and outcome, 0 (best) to 1. Brier (1950), in the form for one event:
+    /// scikit-learn's `brier_score_loss`.
     pub brier: f64,
-    /// The mean negative natural logarithm of the probability of what happened, from 0 (best).
+    /// The mean negative natural logarithm of the probability of what happened, from 0 (best). Probabilities are clipped
+    /// to within 2⁻⁵² of 0 and 1, as in scikit-learn's `log_loss`: so no row costs more than about 36.
     pub log_loss: f64,
-    /// The mean difference of confidence and accuracy over the bins, weighted by their rows, 0 (best) to 1.
+    /// The mean distance of confidence and accuracy over the bins, weighted by their rows, 0 (best) to 1: Naeini, Cooper
+    /// and Hauskrecht (2015), with [`CALIBRATION_BINS`] bins of equal width.
     pub expected_calibration_error: f64,
-    /// The bins of the reliability curve, from low to high; those without rows are left out.
+    /// The bins of the reliability curve, from low to high; those without rows are left out, as in scikit-learn's
+    /// `calibration_curve`.
     pub bins: Vec<CalibrationBin>,
-    /// What share of the rows can be answered at which rate of error: most confident first, all rows last.
+    /// What share of the rows can be answered at which rate of error (El-Yaniv and Wiener 2010): most confident first, all
+    /// rows last. Rows of equal probability are accepted together. Of longer curves 200 points.
     pub risk_coverage: Vec<RiskPoint>,
-    /// The area under the whole risk-coverage curve, 0 (best) to 1.
+    /// The area under the whole risk-coverage curve, 0 (best) to 1: the mean, over all rows, of the risk at that row's
+    /// probability as the threshold (Geifman, Uziel and El-Yaniv 2019).
     pub area_under_risk_coverage: f64,
     /// For precisions that one may want: which answers to accept.
     pub thresholds: Vec<ThresholdPoint>,
@@ -55,6 +75,8 @@ pub struct RiskPoint {
 }
 
 /// The lowest probability from which on the answers have a wanted precision.
+///
+/// It is chosen and measured on the same rows, and so a little too good to be true; the interval says how little may be known.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ThresholdPoint {
     /// The wanted share of right answers among the accepted ones.
@@ -68,8 +90,273 @@ pub struct ThresholdPoint {
 }
 
 impl Calibration {
-    /// None when fewer than 98 % of the answered rows carry a probability.
-    pub(crate) fn of(_predictions: &[Prediction]) -> Option<Self> {
-        None
+    /// None when fewer than 98 % of the answered rows carry a probability, as an invalid answer never does.
+    pub(crate) fn of(predictions: &[Prediction]) -> Option<Self> {
+        let answered = predictions.iter().filter(|row| row.is_answered()).count();
+        let mut rows: Vec<_> = rows(predictions).collect();
+        if ratio(rows.len() as u64, answered as u64)? < MIN_SHARE {
+            return None;
+        }
+        // Most confident first; equal rows are equal, so that the order of the file does not matter.
+        rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let n = rows.len() as f64;
+        let bins = bins(&rows);
+        let gaps = bins.iter().map(|bin| bin.rows as f64 * (bin.accuracy - bin.confidence).abs());
+        let curve = Curve::of(&rows);
+        Some(Self {
+            rows: rows.len() as u64,
+            brier: rows.iter().map(|row| (row.probability() - row.outcome()).powi(2)).sum::<f64>() / n,
+            log_loss: rows.iter().map(Row::log_loss).sum::<f64>() / n,
+            expected_calibration_error: gaps.sum::<f64>() / n,
+            bins,
+            risk_coverage: curve.points(),
+            area_under_risk_coverage: curve.area(),
+            thresholds: PRECISIONS.map(|precision| curve.threshold(precision)).to_vec(),
+        })
+    }
+}
+
+/// How many rows were answered with a label and a probability.
+pub(crate) fn with_probability(predictions: &[Prediction]) -> u64 {
+    rows(predictions).count() as u64
+}
+
+fn rows(predictions: &[Prediction]) -> impl Iterator<Item = Row> {
+    let row = |prediction: &Prediction| {
+        let probability = prediction.probability.filter(|_| matches!(prediction.answer, Answer::Label(_)))?;
+        Some(Row(probability.get(), prediction.outcome() == Outcome::Correct))
+    };
+    predictions.iter().filter_map(row)
+}
+
+/// The probability of an answer, and whether it is right.
+#[derive(Clone, Copy)]
+struct Row(f32, bool);
+
+impl Row {
+    fn probability(&self) -> f64 {
+        self.0.into()
+    }
+
+    fn outcome(&self) -> f64 {
+        f64::from(u8::from(self.1))
+    }
+
+    fn log_loss(&self) -> f64 {
+        let p = self.probability().clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+        -libm::log(if self.1 { p } else { 1.0 - p })
+    }
+}
+
+/// The bins with rows.
+fn bins(rows: &[Row]) -> Vec<CalibrationBin> {
+    let edge = |i: usize| i as f64 / CALIBRATION_BINS as f64;
+    let mut sums = [(0u64, 0.0, 0u64); CALIBRATION_BINS];
+    for row in rows {
+        // The number of inner edges below the probability.
+        let bin = (1..CALIBRATION_BINS).take_while(|&i| edge(i) < row.probability()).count();
+        let (count, confidence, right) = &mut sums[bin];
+        *count += 1;
+        *confidence += row.probability();
+        *right += u64::from(row.1);
+    }
+    let bins = sums.into_iter().enumerate().filter(|(_, (count, ..))| *count > 0);
+    let bin = |(i, (rows, confidence, right))| CalibrationBin {
+        low: edge(i),
+        high: edge(i + 1),
+        rows,
+        confidence: confidence / rows as f64,
+        accuracy: right as f64 / rows as f64,
+    };
+    bins.map(bin).collect()
+}
+
+/// The whole risk-coverage curve: for each probability that occurs, the rows with it or a higher one.
+struct Curve {
+    steps: Vec<Step>,
+    rows: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Step {
+    threshold: f32,
+    accepted: u64,
+    right: u64,
+}
+
+impl Curve {
+    /// From rows in falling order of their probabilities.
+    fn of(rows: &[Row]) -> Self {
+        let (mut accepted, mut right) = (0, 0);
+        let step = |equal: &[Row]| {
+            accepted += equal.len() as u64;
+            right += equal.iter().filter(|row| row.1).count() as u64;
+            Step { threshold: equal[0].0, accepted, right }
+        };
+        Self { steps: rows.chunk_by(|a, b| a.0 == b.0).map(step).collect(), rows: rows.len() as u64 }
+    }
+
+    fn point(&self, step: &Step) -> RiskPoint {
+        RiskPoint {
+            coverage: step.accepted as f64 / self.rows as f64,
+            risk: (step.accepted - step.right) as f64 / step.accepted as f64,
+            threshold: step.threshold.into(),
+        }
+    }
+
+    /// At most [`POINTS`] of the steps, the last among them, at even distances of coverage.
+    fn points(&self) -> Vec<RiskPoint> {
+        let mut shown = 0;
+        let share = |step: &&Step| {
+            let reached = step.accepted * POINTS as u64 / self.rows;
+            let new = self.steps.len() <= POINTS || reached > shown;
+            shown = reached;
+            new
+        };
+        self.steps.iter().filter(share).map(|step| self.point(step)).collect()
+    }
+
+    fn area(&self) -> f64 {
+        let mut before = 0;
+        let area = |step: &Step| {
+            let rows = step.accepted - std::mem::replace(&mut before, step.accepted);
+            rows as f64 * self.point(step).risk
+        };
+        self.steps.iter().map(area).sum::<f64>() / self.rows as f64
+    }
+
+    fn threshold(&self, precision: f64) -> ThresholdPoint {
+        let reached = |step: &&Step| step.right as f64 / step.accepted as f64 >= precision;
+        let step = self.steps.iter().rev().find(reached);
+        ThresholdPoint {
+            precision,
+            threshold: step.map(|step| step.threshold.into()),
+            coverage: step.map_or(0.0, |step| self.point(step).coverage),
+            interval: step.and_then(|step| wilson(step.right, step.accepted, CONFIDENCE)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Probability;
+    use crate::testing::{any_predictions, predictions};
+
+    /// A right row for each probability above zero, a wrong one for each below.
+    fn of(signed: &[f32]) -> Option<Calibration> {
+        let gold = "a".repeat(signed.len());
+        let answers: String = signed.iter().map(|p| if p.is_sign_positive() { 'a' } else { 'b' }).collect();
+        let mut rows = predictions(&gold, &answers);
+        for (row, p) in rows.iter_mut().zip(signed) {
+            row.probability = Probability::new(p.abs());
+        }
+        Calibration::of(&rows)
+    }
+
+    #[test]
+    fn sure_and_right_costs_nothing_and_sure_and_wrong_costs_what_the_clip_lets_it() {
+        let sure = of(&[1.0, 1.0]).unwrap();
+        assert_eq!(
+            (sure.brier, sure.expected_calibration_error, sure.area_under_risk_coverage),
+            (0.0, 0.0, 0.0)
+        );
+        assert!(sure.log_loss < 1e-15);
+        let wrong = of(&[-1.0]).unwrap();
+        assert_eq!((wrong.brier, wrong.expected_calibration_error), (1.0, 1.0));
+        assert!((wrong.log_loss - 36.043_653_389_117_15).abs() < 1e-9, "{}", wrong.log_loss);
+        assert!(wrong.thresholds.iter().all(|point| point.threshold.is_none() && point.coverage == 0.0));
+    }
+
+    #[test]
+    fn a_bin_ends_with_its_upper_edge() {
+        let bins = of(&[0.0, 0.2, 1.0]).unwrap().bins;
+        // The nearest to 0.2 that is kept lies a hair above it.
+        let edges: Vec<_> = bins.iter().map(|bin| (bin.low, bin.high)).collect();
+        assert_eq!(edges, [(0.0, 1.0 / 15.0), (3.0 / 15.0, 4.0 / 15.0), (14.0 / 15.0, 1.0)]);
+    }
+
+    #[test]
+    fn rows_of_equal_probability_are_accepted_together() {
+        let calibration = of(&[0.75, -0.5, 0.5, 0.75, -0.25]).unwrap();
+        let point = |coverage, risk, threshold| RiskPoint { coverage, risk, threshold };
+        assert_eq!(
+            calibration.risk_coverage,
+            [point(0.4, 0.0, 0.75), point(0.8, 0.25, 0.5), point(1.0, 0.4, 0.25)]
+        );
+        assert!((calibration.area_under_risk_coverage - 0.18).abs() < 1e-12);
+        let threshold = calibration.thresholds[0];
+        assert_eq!((threshold.precision, threshold.threshold, threshold.coverage), (0.9, Some(0.75), 0.4));
+        assert_eq!(threshold.interval, wilson(2, 2, CONFIDENCE));
+    }
+
+    #[test]
+    fn the_threshold_is_the_lowest_that_does() {
+        // Wrong at the very top: a higher threshold would only be worse.
+        let mut signed = vec![0.9; 19];
+        signed.push(-0.95);
+        signed.extend([-0.1; 5]);
+        let thresholds = of(&signed).unwrap().thresholds;
+        let found: Vec<_> = thresholds.iter().map(|point| point.threshold.map(|t| t as f32)).collect();
+        assert_eq!(found, [Some(0.9), Some(0.9), None]);
+    }
+
+    #[test]
+    fn a_few_rows_may_lack_a_probability_and_no_more() {
+        let mut rows = predictions(&"a".repeat(101), &format!("{}!!?", "a".repeat(98)));
+        for row in &mut rows[..98] {
+            row.probability = Probability::new(0.5);
+        }
+        assert_eq!(Calibration::of(&rows).unwrap().rows, 98);
+        rows[0].probability = None;
+        assert_eq!(Calibration::of(&rows), None);
+        assert_eq!(Calibration::of(&[]), None);
+    }
+
+    #[test]
+    fn a_long_curve_keeps_its_shape_in_few_points() {
+        let signed: Vec<f32> =
+            (1..=5000).map(|i| if i % 7 == 0 { -1.0 } else { 1.0 } * i as f32 / 5000.0).collect();
+        let curve = of(&signed).unwrap().risk_coverage;
+        assert_eq!(curve.len(), POINTS);
+        assert!(curve.windows(2).all(|pair| (pair[1].coverage - pair[0].coverage - 0.005).abs() < 1e-9));
+        assert_eq!(curve.last().unwrap().coverage, 1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn figures_stay_within_their_bounds_and_parts_add_up(
+            rows in any_predictions(3),
+            probabilities in prop::collection::vec((0u8..=20).prop_map(|p| f32::from(p) / 20.0), 60),
+        ) {
+            let mut rows: Vec<_> = rows.into_iter().filter(|row| matches!(row.outcome(), Outcome::Correct | Outcome::Incorrect)).collect();
+            for (row, p) in rows.iter_mut().zip(probabilities) {
+                row.probability = Probability::new(p);
+            }
+            let Some(figures) = Calibration::of(&rows) else { return Ok(assert!(rows.is_empty())) };
+            let n = rows.len() as f64;
+            let errors = rows.iter().filter(|row| row.outcome() == Outcome::Incorrect).count() as f64;
+            for share in [figures.brier, figures.expected_calibration_error, figures.area_under_risk_coverage] {
+                prop_assert!((0.0..=1.0).contains(&share), "{}", share);
+            }
+            prop_assert!((0.0..36.1).contains(&figures.log_loss));
+            prop_assert_eq!(figures.bins.iter().map(|bin| bin.rows).sum::<u64>(), rows.len() as u64);
+            let right: f64 = figures.bins.iter().map(|bin| bin.accuracy * bin.rows as f64).sum();
+            prop_assert!((right - (n - errors)).abs() < 1e-9);
+            prop_assert!(figures.bins.iter().all(|bin| bin.low <= bin.confidence && bin.confidence <= bin.high + 1e-9));
+            let last = figures.risk_coverage.last().unwrap();
+            prop_assert_eq!((last.coverage, last.risk), (1.0, errors / n));
+            prop_assert!(figures.risk_coverage.windows(2).all(|p| p[0].coverage < p[1].coverage && p[0].threshold > p[1].threshold));
+            for point in &figures.thresholds {
+                let accepted: Vec<_> = rows.iter().filter(|row| point.threshold.is_some_and(|t| f64::from(row.probability.unwrap().get()) >= t)).collect();
+                let right = accepted.iter().filter(|row| row.outcome() == Outcome::Correct).count() as f64;
+                prop_assert!(accepted.is_empty() || right / accepted.len() as f64 >= point.precision);
+                prop_assert_eq!(point.coverage, accepted.len() as f64 / n);
+            }
+            rows.reverse();
+            prop_assert_eq!(Calibration::of(&rows), Some(figures));
+        }
     }
 }

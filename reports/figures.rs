@@ -56,7 +56,8 @@ impl Figures {
         let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         Comparison::adjust(&mut comparisons);
         let doubts = doubts::of(run, &models, &comparisons);
-        Self { models, comparisons, repeats: repeats::of(run), doubts }
+        let repeats = repeats::of(run, &models);
+        Self { models, comparisons, repeats, doubts }
     }
 
     /// The figures of the model with this reference.

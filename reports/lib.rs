@@ -19,6 +19,8 @@ mod manifest;
 mod mcnemar;
 mod metrics;
 mod model;
+#[cfg(test)]
+mod model_vectors;
 mod pairs;
 mod power;
 mod random;
@@ -27,6 +29,7 @@ pub mod render;
 mod repeats;
 mod resample;
 mod slug;
+mod student;
 mod tally;
 mod tango;
 #[cfg(test)]
@@ -36,7 +39,7 @@ mod vectors;
 mod words;
 
 pub use bootstrap::{Bootstrap, Cell, DRAWS};
-pub use calibration::{Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};

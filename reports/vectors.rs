@@ -13,7 +13,7 @@ struct Vectors<T> {
     cases: Vec<T>,
 }
 
-fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Vec<T> {
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Vec<T> {
     serde_json::from_str::<Vectors<T>>(text).unwrap().cases
 }
 

@@ -1,4 +1,4 @@
-"""Writes the vectors that the tests compare with: metrics.json, intervals.json, mcnemar.json.
+"""Writes the vectors that the tests compare with: all JSON files of this folder.
 
 Needs scikit-learn, scipy, statsmodels and mpmath; the versions used are recorded in each file.
 Run it in this folder: `python make_vectors.py`. The output depends on nothing but the versions.
@@ -16,6 +16,8 @@ import scipy.stats
 import sklearn
 import sklearn.metrics as sk
 import statsmodels
+import statsmodels.api as sm
+from sklearn.calibration import calibration_curve
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
@@ -151,6 +153,82 @@ def mcnemar_cases():
         yield {"b": b, "c": c, "p": exact_p(b, c), "statsmodels": theirs}
 
 
+def calibration_case(name, probabilities, right):
+    """Probabilities are kept in 32 bits, and compared with as they are kept."""
+    p = np.array(probabilities, dtype=np.float32).astype(np.float64)
+    y = np.array(right, dtype=int)
+    accuracy, confidence = calibration_curve(y, p, n_bins=15, strategy="uniform")
+    edges = np.linspace(0, 1, 16)
+    bins = np.bincount(np.searchsorted(edges[1:-1], p), minlength=15)
+    bins = bins[bins > 0]
+    risks = [float(1 - y[p >= threshold].mean()) for threshold in p]
+    return {
+        "name": name,
+        "probabilities": p.tolist(),
+        "right": y.tolist(),
+        "brier": float(sk.brier_score_loss(y, p, pos_label=1)),
+        "log_loss": float(sk.log_loss(y, p, labels=[0, 1])),
+        "bins": [[int(n), float(c), float(a)] for n, c, a in zip(bins, confidence, accuracy)],
+        "expected_calibration_error": float(np.sum(bins * np.abs(accuracy - confidence)) / len(p)),
+        "area_under_risk_coverage": float(np.mean(risks)),
+    }
+
+
+def calibration_cases():
+    rng = random.Random(13)
+    yield calibration_case("one right", [0.7], [1])
+    yield calibration_case("one wrong", [0.7], [0])
+    yield calibration_case("sure", [1, 1, 0, 0], [1, 0, 1, 0])
+    yield calibration_case("edges", [i / 15 for i in range(16)], [i % 2 for i in range(16)])
+    yield calibration_case("ties", [0.5] * 9 + [0.8] * 6, [1, 0, 1] * 5)
+    for i in range(40):
+        rows = rng.choice([2, 10, 50, 300])
+        shift, steps = rng.choice([-0.3, 0, 0, 0.2]), rng.choice([0, 0, 4, 20])
+        probabilities = [rng.betavariate(rng.choice([1, 5]), 1) for _ in range(rows)]
+        if steps:
+            probabilities = [round(p * steps) / steps for p in probabilities]
+        right = [int(rng.random() < p + shift) for p in probabilities]
+        yield calibration_case(f"random {i}", probabilities, right)
+
+
+def cluster_case(name, groups, right):
+    y = np.array(right, dtype=float)
+    model = sm.OLS(y, np.ones(len(y)))
+    robust = model.fit(cov_type="cluster", cov_kwds={"groups": np.array(groups)}, use_t=True)
+    low, high = robust.conf_int(alpha=0.05)[0]
+    effect = (robust.bse[0] / model.fit().bse[0]) ** 2
+    return {
+        "name": name,
+        "groups": groups,
+        "right": right,
+        "low": float(low),
+        "high": float(high),
+        "design_effect": float(effect),
+    }
+
+
+def cluster_cases():
+    rng = random.Random(17)
+    yield cluster_case("two groups", [0, 0, 0, 1, 1], [1, 1, 0, 1, 0])
+    yield cluster_case("each by itself", list(range(12)), [1] * 7 + [0] * 5)
+    for i in range(40):
+        count = rng.choice([2, 3, 8, 40, 150])
+        groups, right = [], []
+        for group in range(count):
+            skill = rng.betavariate(rng.choice([0.5, 4]), 1)
+            for _ in range(rng.choice([1, 2, 5, 9])):
+                groups.append(group)
+                right.append(int(rng.random() < skill))
+        if len(set(right)) > 1:
+            yield cluster_case(f"random {i}", groups, right)
+
+
+def student_cases():
+    for degrees in [*range(1, 31), 50, 99, 100, 250, 399, 400, 401, 402, 500, 1000, 10_000, 10**6]:
+        for level in (0.5, 0.8, 0.9, 0.95, 0.99, 0.999):
+            yield {"level": level, "degrees": degrees, "quantile": float(scipy.stats.t.isf((1 - level) / 2, degrees))}
+
+
 warnings.simplefilter("ignore")
 write(
     "metrics.json",
@@ -164,3 +242,16 @@ write(
     "p: the definition, evaluated by mpmath with 60 digits; statsmodels: mcnemar(exact=True)",
     list(mcnemar_cases()),
 )
+write(
+    "calibration.json",
+    "scikit-learn brier_score_loss, log_loss and calibration_curve(n_bins=15): bins are rows, mean probability, share that is "
+    "right; the calibration error from these; the area by its definition, row by row",
+    list(calibration_cases()),
+)
+write(
+    "clusters.json",
+    "statsmodels OLS on a constant: conf_int with cov_type='cluster' and use_t=True, and the squared ratio of its standard "
+    "error to the ordinary one",
+    list(cluster_cases()),
+)
+write("student.json", "scipy t.isf((1 - level) / 2)", list(student_cases()))

@@ -1,0 +1,100 @@
+//! Comparison with the reference libraries: the figures of one model beyond its scores.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::student::student_quantile;
+use crate::testing::predictions;
+use crate::vectors::read;
+use crate::{Calibration, Clustered, Evaluation, Prediction, Probability};
+
+#[track_caller]
+fn same(what: &str, name: &str, ours: f64, theirs: f64) {
+    assert!((ours - theirs).abs() <= 1e-9, "{name}: {what} is {ours}, expected {theirs}");
+}
+
+/// Rows that are right (1) or wrong (0).
+fn rows(right: &[u8]) -> Vec<Prediction> {
+    let answers: String = right.iter().map(|right| if *right == 1 { 'a' } else { 'b' }).collect();
+    predictions(&"a".repeat(right.len()), &answers)
+}
+
+#[derive(Deserialize)]
+struct CalibrationCase {
+    name: String,
+    probabilities: Vec<f32>,
+    right: Vec<u8>,
+    brier: f64,
+    log_loss: f64,
+    bins: Vec<(u64, f64, f64)>,
+    expected_calibration_error: f64,
+    area_under_risk_coverage: f64,
+}
+
+#[test]
+fn calibration_agrees_with_scikit_learn() {
+    let cases = read::<CalibrationCase>(include_str!("testdata/calibration.json"));
+    assert!(cases.len() > 40);
+    for case in cases {
+        let mut rows = rows(&case.right);
+        for (row, probability) in rows.iter_mut().zip(&case.probabilities) {
+            row.probability = Probability::new(*probability);
+        }
+        let (ours, name) = (Calibration::of(&rows).unwrap(), case.name.as_str());
+        same("the Brier score", name, ours.brier, case.brier);
+        same("the log loss", name, ours.log_loss, case.log_loss);
+        let error = ours.expected_calibration_error;
+        same("the calibration error", name, error, case.expected_calibration_error);
+        same("the area", name, ours.area_under_risk_coverage, case.area_under_risk_coverage);
+        assert_eq!(ours.bins.len(), case.bins.len(), "{name}");
+        for (bin, (rows, confidence, accuracy)) in ours.bins.iter().zip(case.bins) {
+            assert_eq!(bin.rows, rows, "{name}");
+            same("a confidence", name, bin.confidence, confidence);
+            same("an accuracy", name, bin.accuracy, accuracy);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ClusterCase {
+    name: String,
+    groups: Vec<u32>,
+    right: Vec<u8>,
+    low: f64,
+    high: f64,
+    design_effect: f64,
+}
+
+#[test]
+fn clustered_intervals_agree_with_statsmodels() {
+    let cases = read::<ClusterCase>(include_str!("testdata/clusters.json"));
+    assert!(cases.len() > 30);
+    for case in cases {
+        let groups = case.groups.iter().map(|group| Some(group.to_string())).collect();
+        let (model, groups) = ("m".to_owned(), Some(Arc::new(groups)));
+        let evaluation = Evaluation { model, tuned_from: None, predictions: rows(&case.right), groups };
+        let ours = Clustered::of(&evaluation).unwrap();
+        same("the low end", &case.name, ours.accuracy.low, case.low.max(0.0));
+        same("the high end", &case.name, ours.accuracy.high, case.high.min(1.0));
+        same("the design effect", &case.name, ours.design_effect, case.design_effect);
+    }
+}
+
+#[derive(Deserialize)]
+struct StudentCase {
+    level: f64,
+    degrees: u64,
+    quantile: f64,
+}
+
+#[test]
+fn students_quantiles_agree_with_scipy() {
+    let cases = read::<StudentCase>(include_str!("testdata/student.json"));
+    assert!(cases.len() > 200);
+    for StudentCase { level, degrees, quantile } in cases {
+        let ours = student_quantile(level, degrees).unwrap();
+        let off = (ours - quantile).abs() / quantile;
+        assert!(off <= 1e-11, "{level}, {degrees}: {ours}, expected {quantile}, off by {off:e}");
+    }
+}

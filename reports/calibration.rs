@@ -23,6 +23,7 @@ const PRECISIONS: [f64; 3] = [0.9, 0.95, 0.99];
 /// Providers give the probability of the answered label alone, so all figures are those of one event: "the answer is
 /// right" (top-label calibration).
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Calibration {
     /// The rows that were answered with a label and a probability.
     pub rows: u64,
@@ -50,6 +51,7 @@ pub struct Calibration {
 
 /// The rows whose probability lies above `low` and up to `high`; the first bin holds 0 as well.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CalibrationBin {
     /// The lower end, not included.
     pub low: f64,
@@ -65,6 +67,7 @@ pub struct CalibrationBin {
 
 /// What comes of accepting the answers from a probability on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RiskPoint {
     /// The accepted share of the rows.
     pub coverage: f64,
@@ -78,6 +81,7 @@ pub struct RiskPoint {
 ///
 /// It is chosen and measured on the same rows, and so a little too good to be true; the interval says how little may be known.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThresholdPoint {
     /// The wanted share of right answers among the accepted ones.
     pub precision: f64,

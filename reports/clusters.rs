@@ -9,6 +9,7 @@ use crate::{CONFIDENCE, Evaluation, Groups, Interval, Outcome};
 
 /// What the groups of the rows do to the accuracy of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Clustered {
     /// The groups with an answered row; a row that is in no group is one by itself.
     pub groups: u64,

@@ -52,6 +52,7 @@ impl Default for Rules {
 
 /// A figure of both models over the rows that both answered.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PairedMetric {
     /// That of the base.
     pub base: f64,
@@ -65,6 +66,7 @@ pub struct PairedMetric {
 
 /// Whether the tuned model is no worse than its base by a margin.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NonInferiority {
     /// The loss of accuracy that is allowed, above 0.
     pub margin: f64,

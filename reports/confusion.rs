@@ -8,6 +8,7 @@ use crate::{Answer, Outcome, Prediction};
 
 /// How many rows came out how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// The answer names the gold label.
     pub correct: u64,

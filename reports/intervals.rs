@@ -7,6 +7,7 @@ pub const CONFIDENCE: f64 = 0.95;
 
 /// An interval, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

@@ -6,6 +6,7 @@ use crate::Prediction;
 
 /// How long answers took, in milliseconds, over the answered rows where it was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LatencyFigures {
     /// The median; of two in the middle their mean.
     pub median_ms: f64,

@@ -28,6 +28,8 @@ mod record;
 pub mod render;
 mod repeats;
 mod resample;
+#[cfg(test)]
+mod schemas;
 mod slug;
 mod student;
 mod tally;

@@ -15,6 +15,7 @@ pub const MANIFEST_VERSION: u32 = 1;
 ///
 /// Fields that a later tool adds within the same version are ignored; a change of meaning gets a new version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Manifest {
     /// Always [`MANIFEST_VERSION`].
     pub format_version: u32,
@@ -44,6 +45,7 @@ pub struct Manifest {
     #[serde(default)]
     pub overlap: Option<u64>,
     /// The label names, in order.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub labels: LabelSet,
     /// The prompt that all models were asked with.
     #[serde(default)]
@@ -54,6 +56,7 @@ pub struct Manifest {
 
 /// A data file, so that it can be recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DataFile {
     /// What it was used for, for example `train` or `test`.
     pub role: String,
@@ -67,6 +70,7 @@ pub struct DataFile {
 
 /// A model of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelRecord {
     /// The model reference, for example `local/lexical`.
     pub model: String,
@@ -104,6 +108,7 @@ pub struct ModelRecord {
 
 /// What the answers of a model took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TokenUsage {
     /// Tokens sent.
     pub input_tokens: u64,

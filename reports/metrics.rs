@@ -16,6 +16,7 @@ pub const MACRO_DEFINITION: &str = "Macro averages run over the labels that occu
 
 /// Precision, recall and F1, each 0 to 1, or none where it is undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Triple {
     /// Of the rows answered with the label, the share that was right.
     pub precision: Option<f64>,
@@ -27,6 +28,7 @@ pub struct Triple {
 
 /// The figures of one label.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassScores {
     /// Answered rows with this gold label, invalid answers included.
     pub support: u64,
@@ -68,6 +70,7 @@ impl ClassScores {
 
 /// The scores of one model over its answered rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scores {
     /// Correct / answered, 0 to 1; an invalid answer is not correct.
     pub accuracy: Option<f64>,

@@ -46,6 +46,7 @@ pub struct ModelFigures {
 
 /// Bootstrap intervals of scores that have no formula for one, at the level of [`CONFIDENCE`](crate::CONFIDENCE).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelIntervals {
     /// Of the macro average of F1.
     pub macro_f1: Option<Interval>,

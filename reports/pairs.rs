@@ -83,6 +83,7 @@ impl<'a> Iterator for Rows<'a> {
 
 /// How the rows of two models came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Paired {
     /// Both were right.
     pub both_correct: u64,

@@ -16,6 +16,7 @@ pub const POWER: f64 = 0.8;
 
 /// What the rows of a comparison can prove.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Power {
     /// The smallest difference of accuracy, above 0, that so many rows prove with a chance of [`POWER`].
     pub smallest_difference: f64,

@@ -8,6 +8,7 @@ use crate::{Answer, Evaluation, ModelFigures, Outcome, Prediction, Run};
 
 /// How the repeats of one model agree, over the rows that all of them answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Repeats {
     /// The model, by the name of its first repeat.
     pub model: String,

@@ -1,5 +1,7 @@
 //! What the tests of several files need: short ways to write rows, and arbitrary ones.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 use serde_json::json;
 use tunebench_data::{ExampleId, LabelId, LabelSet};
@@ -89,6 +91,16 @@ pub(crate) fn run<S: ToString>(names: &[S], models: Vec<(&str, Option<&str>, Vec
         })
         .collect();
     Run { manifest, evaluations }
+}
+
+/// Holds a text against a file of this crate; with `UPDATE_EXAMPLES` in the environment the file is written anew.
+pub(crate) fn assert_recorded(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let recorded = std::fs::read_to_string(&path).unwrap();
+    assert!(recorded == text, "{file} is not what is made now; UPDATE_EXAMPLES=1 writes it anew:\n{text}");
 }
 
 fn any_answer(labels: u32) -> impl Strategy<Value = Answer> {

@@ -5,7 +5,7 @@
 use std::io;
 
 pub use super::predictions::{PredictionRows, ReadError, predictions, predictions_to, read_predictions};
-use crate::{ClassScores, ModelFigures, Report, Triple, Verdict};
+use crate::{ClassScores, Interval, ModelFigures, Report, Triple};
 
 /// Every format of this file: comma, line feed, quotes only where needed.
 pub(super) fn writer<W: io::Write>(target: W) -> ::csv::Writer<W> {
@@ -20,13 +20,18 @@ pub(super) fn to_bytes(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Ve
 }
 
 /// The shortest text that reads back as the same number; empty when undefined.
-fn number(figure: Option<f64>) -> String {
+pub(super) fn number(figure: Option<f64>) -> String {
     match figure {
         None => String::new(),
         // Rust writes 1e-300 with all its zeros unless told otherwise.
         Some(value) if value != 0.0 && value.abs() < 1e-5 => format!("{value:e}"),
         Some(value) => value.to_string(),
     }
+}
+
+/// Both ends of an interval.
+pub(super) fn ends(interval: Option<Interval>) -> [String; 2] {
+    [interval.map(|interval| interval.low), interval.map(|interval| interval.high)].map(number)
 }
 
 fn numbers(triple: Triple) -> [String; 3] {
@@ -65,6 +70,28 @@ pub fn summary(report: &Report) -> Vec<u8> {
             "tuned_from",
             "file",
             "complete",
+            "macro_f1_low",
+            "macro_f1_high",
+            "balanced_accuracy_low",
+            "balanced_accuracy_high",
+            "cohen_kappa_low",
+            "cohen_kappa_high",
+            "matthews_correlation_low",
+            "matthews_correlation_high",
+            "groups",
+            "grouped_accuracy_low",
+            "grouped_accuracy_high",
+            "design_effect",
+            "brier",
+            "log_loss",
+            "expected_calibration_error",
+            "median_ms",
+            "p95_ms",
+            "max_ms",
+            "input_tokens",
+            "output_tokens",
+            "cost_usd",
+            "repeat_of",
         ])?;
         for figures in &report.figures.models {
             let counts = figures.counts();
@@ -74,8 +101,7 @@ pub fn summary(report: &Report) -> Vec<u8> {
             );
             let scores = figures.scores.as_ref();
             row.push(number(scores.and_then(|s| s.accuracy)));
-            row.push(number(scores.and_then(|s| s.accuracy_interval).map(|i| i.low)));
-            row.push(number(scores.and_then(|s| s.accuracy_interval).map(|i| i.high)));
+            row.extend(ends(scores.and_then(|s| s.accuracy_interval)));
             row.push(number(counts.coverage()));
             row.extend(numbers(scores.map(|s| s.macro_average).unwrap_or_default()));
             row.extend(numbers(scores.map(|s| s.micro_average).unwrap_or_default()));
@@ -86,10 +112,41 @@ pub fn summary(report: &Report) -> Vec<u8> {
             row.push(figures.tuned_from.clone().unwrap_or_default());
             row.push(figures.file.clone());
             row.push(scores.is_some().to_string());
+            row.extend(further(figures));
             csv.write_record(&row)?;
         }
         csv.flush()
     })
+}
+
+/// What else is known of a model: the columns after `complete`.
+fn further(figures: &ModelFigures) -> Vec<String> {
+    let intervals = figures.intervals.unwrap_or_default();
+    let mut row: Vec<String> = [
+        intervals.macro_f1,
+        intervals.balanced_accuracy,
+        intervals.cohen_kappa,
+        intervals.matthews_correlation,
+    ]
+    .into_iter()
+    .flat_map(ends)
+    .collect();
+    let clustered = figures.clustered;
+    row.push(clustered.map(|clustered| clustered.groups.to_string()).unwrap_or_default());
+    row.extend(ends(clustered.map(|clustered| clustered.accuracy)));
+    row.push(number(clustered.map(|clustered| clustered.design_effect)));
+    let calibration = figures.calibration.as_ref();
+    row.push(number(calibration.map(|calibration| calibration.brier)));
+    row.push(number(calibration.map(|calibration| calibration.log_loss)));
+    row.push(number(calibration.map(|calibration| calibration.expected_calibration_error)));
+    row.push(number(figures.latency.map(|latency| latency.median_ms)));
+    row.push(number(figures.latency.map(|latency| latency.p95_ms)));
+    row.push(number(figures.latency.map(|latency| latency.max_ms)));
+    row.push(figures.usage.map(|usage| usage.input_tokens.to_string()).unwrap_or_default());
+    row.push(figures.usage.map(|usage| usage.output_tokens.to_string()).unwrap_or_default());
+    row.push(number(figures.usage.and_then(|usage| usage.cost_usd)));
+    row.push(figures.repeat_of.clone().unwrap_or_default());
+    row
 }
 
 /// A row for each model and label.
@@ -109,6 +166,8 @@ pub fn per_class(report: &Report) -> Vec<u8> {
             "f1",
             "recall_low",
             "recall_high",
+            "precision_low",
+            "precision_high",
         ])?;
         for figures in &report.figures.models {
             for (label, name) in report.run.labels().iter() {
@@ -116,7 +175,8 @@ pub fn per_class(report: &Report) -> Vec<u8> {
                 let complete = figures.scores.is_some();
                 let [precision, recall, f1] =
                     numbers(if complete { class.scores } else { Triple::default() });
-                let interval = class.recall_interval.filter(|_| complete);
+                let [recall_low, recall_high] = ends(class.recall_interval.filter(|_| complete));
+                let [precision_low, precision_high] = ends(class.precision_interval.filter(|_| complete));
                 csv.write_record([
                     figures.model.as_str(),
                     name,
@@ -126,8 +186,10 @@ pub fn per_class(report: &Report) -> Vec<u8> {
                     &precision,
                     &recall,
                     &f1,
-                    &number(interval.map(|i| i.low)),
-                    &number(interval.map(|i| i.high)),
+                    &recall_low,
+                    &recall_high,
+                    &precision_low,
+                    &precision_high,
                 ])?;
             }
         }
@@ -180,21 +242,49 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
             "difference",
             "mcnemar_p",
             "verdict",
+            "difference_low",
+            "difference_high",
+            "mcnemar_mid_p",
+            "holm_p",
+            "macro_f1_base",
+            "macro_f1_tuned",
+            "macro_f1_difference",
+            "macro_f1_low",
+            "macro_f1_high",
+            "margin",
+            "non_inferiority_p",
+            "non_inferiority_holm_p",
+            "no_worse",
+            "smallest_difference",
+            "rows_to_decide",
+            "left_out",
         ])?;
         for comparison in &report.figures.comparisons {
             let paired = comparison.paired;
-            csv.write_record([
-                comparison.base.as_str(),
-                &comparison.tuned,
-                &paired.compared().to_string(),
-                &paired.both_correct.to_string(),
-                &paired.only_base.to_string(),
-                &paired.only_tuned.to_string(),
-                &paired.both_wrong.to_string(),
-                &number(comparison.difference),
-                &number(comparison.mcnemar_p),
-                Verdict::name(comparison.verdict),
-            ])?;
+            let mut row =
+                vec![comparison.base.clone(), comparison.tuned.clone(), paired.compared().to_string()];
+            row.extend(
+                [paired.both_correct, paired.only_base, paired.only_tuned, paired.both_wrong]
+                    .map(|n| n.to_string()),
+            );
+            row.extend([comparison.difference, comparison.mcnemar_p].map(number));
+            row.push(comparison.verdict.name().to_owned());
+            row.extend(ends(comparison.difference_interval));
+            row.extend([comparison.mcnemar_mid_p, comparison.holm_p].map(number));
+            let macro_f1 = comparison.macro_f1;
+            row.extend(
+                [macro_f1.map(|m| m.base), macro_f1.map(|m| m.tuned), macro_f1.map(|m| m.difference)]
+                    .map(number),
+            );
+            row.extend(ends(macro_f1.map(|metric| metric.interval)));
+            let test = comparison.non_inferiority;
+            row.extend([test.map(|t| t.margin), test.map(|t| t.p), test.map(|t| t.holm_p)].map(number));
+            row.push(test.map(|test| test.proven.to_string()).unwrap_or_default());
+            row.push(number(comparison.power.map(|power| power.smallest_difference)));
+            let rows = comparison.power.and_then(|power| power.rows_to_decide);
+            row.push(rows.map(|rows| rows.to_string()).unwrap_or_default());
+            row.push(paired.left_out.to_string());
+            csv.write_record(&row)?;
         }
         csv.flush()
     })
@@ -221,22 +311,24 @@ mod tests {
             "model,n,correct,incorrect,invalid,unanswered,accuracy,accuracy_low,accuracy_high,coverage,macro_precision,"
         ));
         assert!(summary.next().unwrap().starts_with("m,5,3,1,1,0,0.6,0.23072"));
-        assert_eq!(summary.next().unwrap(), "t,5,4,0,0,1,,,,0.8,,,,,,,,,,,,,m,t,false");
+        let incomplete = format!("t,5,4,0,0,1,,,,0.8,,,,,,,,,,,,,m,t,false{}", ",".repeat(22));
+        assert_eq!(summary.next().unwrap(), incomplete);
 
         let per_class = text(per_class(&report));
         assert!(per_class.contains("m,\"=a,b\",2,1,1,1,0.5,0.6666666666666666,"), "{per_class}");
-        assert!(per_class.contains("\nm,c,0,0,0,,,,,\n"), "{per_class}");
-        assert!(per_class.contains("\nt,b,2,2,2,,,,,\n"), "{per_class}");
+        assert!(per_class.contains("\nm,c,0,0,0,,,,,,,\n"), "{per_class}");
+        assert!(per_class.contains("\nt,b,2,2,2,,,,,,,\n"), "{per_class}");
 
         assert_eq!(
             text(confusion(&report, &report.figures.models[0])),
             "label,\"=a,b\",b,c,invalid,unanswered\n\"=a,b\",1,1,0,0,0\nb,0,2,0,1,0\nc,0,0,0,0,0\n"
         );
-        assert_eq!(
-            text(comparisons(&report)),
-            "base,tuned,n,both_correct,only_base,only_tuned,both_wrong,difference,mcnemar_p,verdict\n\
-             m,t,4,2,0,2,0,,,incomplete\n"
-        );
+        let comparisons = text(comparisons(&report));
+        let (header, row) = comparisons.trim_end().split_once('\n').unwrap();
+        assert!(header.starts_with(
+            "base,tuned,n,both_correct,only_base,only_tuned,both_wrong,difference,mcnemar_p,verdict,"
+        ));
+        assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1", ",".repeat(16)));
     }
 
     #[test]

@@ -4,16 +4,41 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Renderer;
 use crate::{
-    CONFIDENCE, ClassScores, Comparison, Counts, InvalidKind, ModelFigures, Paired, Report, Scores,
-    UnansweredKind, Verdict,
+    CONFIDENCE, Calibration, ClassScores, Clustered, Comparison, Counts, Interval, InvalidKind,
+    LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power, Repeats,
+    Report, Scores, TokenUsage, UnansweredKind, Verdict,
 };
 
 /// The version of the form of a [`Summary`]. Fields may be added within a version; none changes its meaning.
 pub const SUMMARY_VERSION: u32 = 1;
 
+/// The summary as a format.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Json;
+
+impl Renderer for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn extension(&self) -> &'static str {
+        "json"
+    }
+
+    fn about(&self) -> &'static str {
+        "all figures for programs; reports/schemas/summary.schema.json describes it"
+    }
+
+    fn render(&self, report: &Report) -> Vec<u8> {
+        Summary::new(report).to_json().into_bytes()
+    }
+}
+
 /// All figures of a run. What is undefined, or withheld for lack of coverage, is `null`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary<'a> {
     /// Always [`SUMMARY_VERSION`].
     pub format_version: u32,
@@ -27,6 +52,8 @@ pub struct Summary<'a> {
     pub complete: bool,
     /// The share of the rows that must have been answered for a model to get scores.
     pub min_coverage: f64,
+    /// The loss of accuracy within which a model counts as no worse; none to ask for differences only.
+    pub margin: Option<f64>,
     /// The level of all intervals.
     pub confidence: f64,
     /// The label names, in order.
@@ -35,17 +62,22 @@ pub struct Summary<'a> {
     pub models: Vec<Model<'a>>,
     /// Base and tuned models, row by row.
     pub comparisons: Vec<Pair<'a>>,
+    /// The models that were asked more than once.
+    pub repeats: &'a [Repeats],
     /// What to know before believing the figures.
     pub doubts: Vec<DoubtText>,
 }
 
 /// One model.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Model<'a> {
     /// The model reference.
     pub model: &'a str,
     /// The reference of its base.
     pub tuned_from: Option<&'a str>,
+    /// The name under which the same model was asked before, when this is a repeat.
+    pub repeat_of: Option<&'a str>,
     /// What it is.
     pub description: Option<&'a str>,
     /// The name of its files, without folder and extension.
@@ -64,12 +96,25 @@ pub struct Model<'a> {
     pub unanswered_kinds: &'a BTreeMap<UnansweredKind, u64>,
     /// The scores over all labels.
     pub scores: Option<&'a Scores>,
+    /// Bootstrap intervals of some of the scores.
+    pub intervals: Option<ModelIntervals>,
+    /// What the groups of the rows do to the accuracy.
+    pub clustered: Option<Clustered>,
+    /// What the probabilities of its answers are worth.
+    pub calibration: Option<&'a Calibration>,
+    /// How long its answers took.
+    pub latency: Option<LatencyFigures>,
+    /// Tokens of all its answers.
+    pub usage: Option<TokenUsage>,
+    /// The model versions that answered, each with the number of its answers.
+    pub answered_by: &'a BTreeMap<String, u64>,
     /// One for each gold label that has rows, in their order.
     pub confusion: Vec<ConfusionRow<'a>>,
 }
 
 /// The answers to the rows of one gold label.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConfusionRow<'a> {
     /// The gold label.
     pub label: &'a str,
@@ -83,6 +128,7 @@ pub struct ConfusionRow<'a> {
 
 /// How often a label was answered.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AnswerCount<'a> {
     /// The answer.
     pub label: &'a str,
@@ -92,6 +138,7 @@ pub struct AnswerCount<'a> {
 
 /// A base model and a model that was tuned from it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pair<'a> {
     /// The reference of the base.
     pub base: &'a str,
@@ -103,14 +150,27 @@ pub struct Pair<'a> {
     pub rows: Paired,
     /// Accuracy of the tuned model minus that of the base.
     pub difference: Option<f64>,
+    /// Tango's score interval of the difference.
+    pub difference_interval: Option<Interval>,
     /// The exact two-sided p-value of McNemar's test.
     pub mcnemar_p: Option<f64>,
+    /// Its mid-p-value.
+    pub mcnemar_mid_p: Option<f64>,
+    /// The exact p-value, adjusted by Holm's method for the number of comparisons: what the verdict goes by.
+    pub holm_p: Option<f64>,
+    /// Macro-F1 of both over the compared rows.
+    pub macro_f1: Option<PairedMetric>,
+    /// Whether the tuned model is no worse by the margin, where one is set.
+    pub non_inferiority: Option<NonInferiority>,
+    /// What so many rows can prove, and how many would decide.
+    pub power: Option<Power>,
     /// What follows.
     pub verdict: Verdict,
 }
 
 /// A reason to be careful.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DoubtText {
     /// The word for its kind.
     pub kind: &'static str,
@@ -131,10 +191,12 @@ impl<'a> Summary<'a> {
             finished: manifest.finished.as_deref(),
             complete: manifest.complete,
             min_coverage: manifest.min_coverage,
+            margin: manifest.margin,
             confidence: CONFIDENCE,
             labels: manifest.labels.names(),
             models: report.figures.models.iter().map(|figures| model(report, figures)).collect(),
             comparisons: report.figures.comparisons.iter().map(pair).collect(),
+            repeats: &report.figures.repeats,
             doubts: report
                 .figures
                 .doubts
@@ -161,6 +223,7 @@ fn model<'a>(report: &'a Report, figures: &'a ModelFigures) -> Model<'a> {
     Model {
         model: &figures.model,
         tuned_from: figures.tuned_from.as_deref(),
+        repeat_of: figures.repeat_of.as_deref(),
         description: figures.description.as_deref(),
         file: &figures.file,
         n: figures.counts().rows(),
@@ -170,6 +233,12 @@ fn model<'a>(report: &'a Report, figures: &'a ModelFigures) -> Model<'a> {
         invalid_kinds: &figures.invalid,
         unanswered_kinds: &figures.unanswered,
         scores: figures.scores.as_ref(),
+        intervals: figures.intervals,
+        clustered: figures.clustered,
+        calibration: figures.calibration.as_ref(),
+        latency: figures.latency,
+        usage: figures.usage,
+        answered_by: &figures.answered_by,
         confusion: confusion(report, figures),
     }
 }
@@ -199,7 +268,13 @@ fn pair(comparison: &Comparison) -> Pair<'_> {
         n: comparison.paired.compared(),
         rows: comparison.paired,
         difference: comparison.difference,
+        difference_interval: comparison.difference_interval,
         mcnemar_p: comparison.mcnemar_p,
+        mcnemar_mid_p: comparison.mcnemar_mid_p,
+        holm_p: comparison.holm_p,
+        macro_f1: comparison.macro_f1,
+        non_inferiority: comparison.non_inferiority,
+        power: comparison.power,
         verdict: comparison.verdict,
     }
 }

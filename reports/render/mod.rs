@@ -1,14 +1,46 @@
-//! Reports in their formats: figures in, text or bytes out; where they go is the caller's affair.
+//! Reports in their formats: figures in, bytes out; where they go is the caller's affair.
 //!
-//! What formats for people have in common, how a figure is written, is here.
+//! A format is a [`Renderer`], and [`renderers`] lists them. The files that programs read, several for each run, are in
+//! [`csv`]. What formats for people have in common, how a figure is written, is here.
 
 pub mod csv;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+mod overview;
 mod predictions;
+mod selection;
+pub mod table;
 pub mod terminal;
 mod text;
 
-use crate::{ALPHA, Comparison, Verdict};
+use crate::{ALPHA, CONFIDENCE, Comparison, MACRO_DEFINITION, Paired, Report, Verdict};
+
+/// A format of reports.
+pub trait Renderer {
+    /// What users call it.
+    fn name(&self) -> &'static str;
+
+    /// The extension of its files, without the full stop.
+    fn extension(&self) -> &'static str;
+
+    /// What it is for, in a few words.
+    fn about(&self) -> &'static str;
+
+    /// The report, in UTF-8. The same report gives the same bytes.
+    fn render(&self, report: &Report) -> Vec<u8>;
+}
+
+/// All formats; that of the terminal as `style` wants it.
+pub fn renderers(style: terminal::Style) -> Vec<Box<dyn Renderer>> {
+    vec![
+        Box::new(terminal::Terminal { style }),
+        Box::new(markdown::Markdown::default()),
+        Box::new(json::Json),
+        Box::new(table::Spreadsheet),
+        Box::new(junit::JUnit),
+    ]
+}
 
 /// What stands for an undefined figure.
 const UNDEFINED: &str = "–";
@@ -99,6 +131,35 @@ fn evidence(comparison: &Comparison) -> String {
             paired.compared() + paired.left_out
         ),
     }
+}
+
+/// How the compared rows came out, in words.
+fn outcome_words(paired: &Paired) -> String {
+    format!(
+        "Of {} rows: both right {}, lost {}, won {}, both wrong {}.",
+        paired.compared(),
+        paired.both_correct,
+        paired.only_base,
+        paired.only_tuned,
+        paired.both_wrong
+    )
+}
+
+/// What the figures mean, for the foot of a report.
+fn definitions(report: &Report) -> String {
+    let (differences, holm) = match report.figures.comparisons.len() {
+        0 => ("", ""),
+        1 => (", those of differences Tango's", ""),
+        _ => (
+            ", those of differences Tango's",
+            " Verdicts go by p-values that are adjusted for the number of comparisons by Holm's method.",
+        ),
+    };
+    format!(
+        "Intervals of shares are Wilson's{differences}, at {:.0} %.{holm} An invalid answer counts as wrong; a row \
+         without an answer does not count. {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by.",
+        CONFIDENCE * 100.0
+    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Text for a terminal: hostile characters taken out, measured and cut by the columns it really takes.
+//! Text for people: hostile characters taken out, measured and cut by the columns it really takes.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,15 @@ pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text without anything that could move the cursor, colour the terminal or turn the reading order.
+/// Whether a character could move the cursor, colour the terminal or turn the reading order.
+pub(super) fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text without any such character.
 pub(super) fn clean(text: &str) -> String {
-    let hostile = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.chars().map(|c| if is_hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// The longest beginning that takes at most `columns`.

@@ -6,6 +6,7 @@ use tabled::settings::{Alignment, Color, Modify, Padding};
 use tunebench_data::LabelId;
 
 use super::super::percent_number;
+use super::super::selection::Mistakes;
 use super::super::text::{clean, shorten, wrap};
 use super::{Style, lines, table};
 use crate::{Confusion, ModelFigures, Report};
@@ -15,9 +16,6 @@ const MOST_LABELS: usize = 15;
 
 /// The columns that a label name needs at least.
 const NARROWEST: usize = 8;
-
-/// How many confusions are listed.
-const LISTED: usize = 12;
 
 /// Shades of blue for right answers and of orange for wrong ones, light to dark, of the 256-colour palette that
 /// nearly every terminal has. Blue and orange are told apart with all common colour blindnesses.
@@ -79,7 +77,8 @@ fn matrix(confusion: &Confusion, names: &[String], number: usize, cell: usize, s
             paint(ids.len() + 1, confusion.invalid(gold), false);
         }
     }
-    format!("{} Rows are gold labels, columns the answers; [right], inv. is invalid.\n", lines(&table))
+    let note = " Rows are gold labels, columns the answers; [right], inv. is invalid.";
+    format!("{}{}\n", lines(&table), wrap(note, style.columns(), " "))
 }
 
 /// A count with its marks; none is a point, which leaves the eye to what is there.
@@ -104,55 +103,38 @@ fn shade(rows: u64, support: u64, right: bool) -> Option<Color> {
     Some(Color::new(format!("\u{1b}[48;5;{color};38;5;16m"), "\u{1b}[0m"))
 }
 
-/// A gold label, the answer to it if that was a label, and how many rows.
-type Cells = Vec<(LabelId, Option<LabelId>, u64)>;
-
 fn worst(report: &Report, confusion: &Confusion, style: Style) -> String {
     let labels = report.run.labels();
-    let mut cells: Cells = confusion
-        .cells()
-        .filter(|(gold, answer, _)| gold != answer)
-        .map(|(gold, answer, rows)| (gold, Some(answer), rows))
-        .chain(labels.iter().map(|(gold, _)| (gold, None, confusion.invalid(gold))))
-        .filter(|(_, _, rows)| *rows > 0)
-        .collect();
-    if cells.is_empty() {
+    let mistakes = Mistakes::of(confusion);
+    let listed = &mistakes.listed;
+    if listed.is_empty() {
         return " No answer was wrong.\n".to_owned();
     }
-    // Most rows first; of equally many, those of the smaller gold label.
-    cells.sort_by_key(|&(gold, answer, rows)| {
-        (std::cmp::Reverse(rows), confusion.support(gold), gold, answer)
-    });
-    let (kinds, rows) = (cells.len(), cells.iter().map(|cell| cell.2).sum::<u64>());
-    cells.truncate(LISTED);
-
-    let mut shown: Vec<LabelId> = cells.iter().flat_map(|cell| [Some(cell.0), cell.1]).flatten().collect();
+    let mut shown: Vec<LabelId> =
+        listed.iter().flat_map(|mistake| [Some(mistake.gold), mistake.answer]).flatten().collect();
     shown.sort_unstable();
     shown.dedup();
     // Two names share what the two columns of figures and the arrow leave.
-    let room = style.width.map(|width| (width.saturating_sub(2 + 2 + 8 + 14) / 2).max(NARROWEST));
+    let room = |figures: usize| style.columns().saturating_sub(2 + 2 + 2 + figures) / 2;
+    let narrow = style.width.is_some() && room(6 + 12) < NARROWEST + 4;
+    let room = style.width.map(|_| room(if narrow { 6 } else { 6 + 12 }).max(NARROWEST));
     let names = shorten(&shown.iter().map(|&label| labels.name(label)).collect::<Vec<_>>(), room);
     let name = |label: LabelId| shown.binary_search(&label).map_or("", |at| names[at].as_str());
 
     let mut builder = Builder::new();
-    builder.push_record(["gold label", "→ answer", "rows", "% of label"]);
-    for (gold, answer, rows) in &cells {
-        builder.push_record([
-            name(*gold),
-            &format!("→ {}", answer.map_or("(invalid)", name)),
-            &rows.to_string(),
-            &percent_number(*rows as f64 / confusion.support(*gold) as f64),
-        ]);
+    let columns = if narrow { 3 } else { 4 };
+    builder.push_record(["gold label", "→ answer", "rows", "% of label"].into_iter().take(columns));
+    for mistake in listed {
+        let row = [
+            name(mistake.gold).to_owned(),
+            format!("→ {}", mistake.answer.map_or("(invalid)", name)),
+            mistake.rows.to_string(),
+            percent_number(mistake.share(confusion)),
+        ];
+        builder.push_record(row.into_iter().take(columns));
     }
     let mut table = table(builder, 1);
     table.modify(Columns::one(1), Alignment::left());
-    let listed: u64 = cells.iter().map(|cell| cell.2).sum();
-    let note = if kinds > cells.len() {
-        format!(
-            " The {LISTED} most frequent of {kinds} confusions, {listed} of {rows} wrong rows; the matrix is in the CSV."
-        )
-    } else {
-        format!(" All confusions: {rows} wrong rows. The matrix is in the CSV.")
-    };
+    let note = format!(" {}", mistakes.note());
     format!("{}{}\n", lines(&table), wrap(&note, style.columns(), " "))
 }

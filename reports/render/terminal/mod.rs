@@ -9,9 +9,10 @@ use tabled::builder::Builder;
 use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows};
 
+use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
-use super::{UNDEFINED, evidence, verdict_words};
-use crate::{Figures, MACRO_DEFINITION, ModelFigures, Report, Verdict};
+use super::{Renderer, evidence, outcome_words, verdict_words};
+use crate::{Figures, Report, Verdict};
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,39 +60,49 @@ impl Paint {
     }
 }
 
+/// The report for a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terminal {
+    /// How to draw.
+    pub style: Style,
+}
+
+impl Renderer for Terminal {
+    fn name(&self) -> &'static str {
+        "terminal"
+    }
+
+    fn extension(&self) -> &'static str {
+        "txt"
+    }
+
+    fn about(&self) -> &'static str {
+        "tables for people"
+    }
+
+    fn render(&self, report: &Report) -> Vec<u8> {
+        render(report, &self.style).into_bytes()
+    }
+}
+
 /// The whole report: models, verdicts, figures of each label, confusion matrices, doubts, definitions.
-pub fn render(report: &Report, style: &Style) -> String {
+fn render(report: &Report, style: &Style) -> String {
     let style = *style;
     let figures = &report.figures;
     let mut parts = vec![models::render(report, style)];
     if !figures.comparisons.is_empty() {
         parts.push(verdicts(figures, style));
     }
-    for comparison in figures.comparisons.iter().filter(|comparison| comparison.is_own_base(figures)) {
-        let (base, tuned) = (figures.model(&comparison.base), figures.model(&comparison.tuned));
-        if let (Some(base), Some(tuned)) = (base, tuned) {
-            parts.push(per_class::render(report, &[base, tuned], style));
-        }
+    for models in label_groups(figures) {
+        parts.push(per_class::render(report, &models, style));
     }
-    let compared = |model: &ModelFigures| {
-        figures.comparisons.iter().any(|c| c.base == model.model || c.tuned == model.model)
-    };
-    // A model with one answer to everything, such as a floor, has nothing more to show than its accuracy.
-    let varied = |model: &&ModelFigures| {
-        let mut answers = model.confusion.cells().map(|(_, answer, _)| answer);
-        let first = answers.next();
-        compared(model) || answers.any(|answer| Some(answer) != first)
-    };
-    for model in figures.models.iter().filter(|model| !compared(model)).filter(varied) {
-        parts.push(per_class::render(report, &[model], style));
-    }
-    for model in figures.models.iter().filter(varied) {
+    for model in varied(figures) {
         parts.push(confusion::render(report, model, style));
     }
     if !figures.doubts.is_empty() {
         parts.push(doubts(figures, style));
     }
-    parts.push(definitions(style));
+    parts.push(definitions(report, style));
     parts.join("\n")
 }
 
@@ -107,18 +118,10 @@ fn verdicts(figures: &Figures, style: Style) -> String {
         words[..1].make_ascii_uppercase();
         let pair = format!(" {} against {}", clean(&comparison.tuned), clean(&comparison.base));
         text.push_str(&wrap(&pair, style.columns(), "   "));
-        let paired = comparison.paired;
         let evidence = format!("{words}: {}.", evidence(comparison));
         let evidence =
             wrap(&evidence, style.columns() - 3, "   ").replacen(&words, &style.paint(paint, &words), 1);
-        let rows = format!(
-            "Of {} rows: both right {}, lost {}, won {}, both wrong {}.",
-            paired.compared(),
-            paired.both_correct,
-            paired.only_base,
-            paired.only_tuned,
-            paired.both_wrong
-        );
+        let rows = outcome_words(&comparison.paired);
         text.push_str(&format!("\n   {evidence}\n   {}\n", wrap(&rows, style.columns() - 3, "   ")));
     }
     text
@@ -133,11 +136,8 @@ fn doubts(figures: &Figures, style: Style) -> String {
     text
 }
 
-fn definitions(style: Style) -> String {
-    let text = format!(
-        "Intervals are Wilson's, at 95 %. An invalid answer counts as wrong; a row without an answer does not count. \
-         {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by."
-    );
+fn definitions(report: &Report, style: Style) -> String {
+    let text = super::definitions(report);
     // Each line by itself: a pager that shows some of them must not lose the colour.
     let lines = wrap(&text, style.columns() - 1, "");
     lines.lines().map(|line| format!(" {}\n", style.paint(Paint::Dim, line))).collect()

@@ -6,36 +6,49 @@ use tabled::settings::{Alignment, Modify, Span};
 use tunebench_data::LabelId;
 
 use super::super::text::{clean, shorten, wrap};
-use super::super::{or_undefined, percent_number};
+use super::super::{or_undefined, percent_number, selection};
 use super::{Style, lines, table};
 use crate::{ModelFigures, Report, Triple};
 
-/// More labels than this fill more than a screen.
-const SCREENFUL: usize = 40;
-
-/// How many are shown of those.
-const LOWEST: usize = 20;
-
 /// The columns that a label name needs at least.
 const NARROWEST: usize = 10;
+
+/// A figure of a label: what its column is called, and where it stands.
+type Figure = (&'static str, fn(Triple) -> Option<f64>);
+
+const FIGURES: [Figure; 3] =
+    [("precision %", |t| t.precision), ("recall %", |t| t.recall), ("F1 %", |t| t.f1)];
 
 /// One model, or a base and the model tuned from it.
 pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) -> String {
     let labels = report.run.labels();
     let last = models[models.len() - 1];
-    let (shown, order) = chosen(labels.len(), last, style);
+    let (shown, order) = match style.width {
+        Some(_) => selection::labels(labels.len(), models),
+        None => (selection::all_labels(labels.len()), "In the order of the label set.".to_owned()),
+    };
     let title = match models {
         [base, tuned] => format!("Labels: {} (base), {} (tuned)", clean(&base.model), clean(&tuned.model)),
         _ => format!("Labels: {}", clean(&last.model)),
     };
     let mut text = style.title(&wrap(&title, style.columns(), "  "));
 
-    let groups = ["precision %", "recall %", "F1 %"];
+    let rows = |label: LabelId| selection::rows(models, label);
+    let rows_width = shown.iter().map(|&label| rows(label).to_string().len()).max().unwrap_or(0).max(4);
+    let room = |figures: &[Figure]| {
+        let figures =
+            figures.iter().map(|(name, _)| if models.len() > 1 { 7 * models.len() } else { name.len() + 2 });
+        style.columns().saturating_sub(2 + rows_width + 2 + figures.sum::<usize>())
+    };
+    // F1 says most alone, where there is no room for all.
+    let narrow = style.width.is_some() && room(&FIGURES) < NARROWEST;
+    let groups = if narrow { &FIGURES[2..] } else { &FIGURES };
+
     let mut builder = Builder::new();
     let mut top = vec![String::new(), String::new()];
     let mut header = vec!["label".to_owned(), "rows".to_owned()];
-    for group in groups {
-        top.push(group.to_owned());
+    for (group, _) in groups {
+        top.push((*group).to_owned());
         top.extend((1..models.len()).map(|_| String::new()));
         header.extend(["base", "tuned"].iter().take(models.len()).map(ToString::to_string));
     }
@@ -44,21 +57,15 @@ pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) ->
         builder.push_record(header);
         2
     } else {
-        builder.push_record(["label", "rows"].iter().chain(&groups).copied());
+        builder.push_record(["label", "rows"].into_iter().chain(groups.iter().map(|(name, _)| *name)));
         1
     };
 
-    let rows = |label: LabelId| {
-        models.iter().map(|m| m.confusion.support(label) + m.confusion.unanswered(label)).max().unwrap_or(0)
-    };
-    let rows_width = shown.iter().map(|&label| rows(label).to_string().len()).max().unwrap_or(0).max(4);
-    let figure_width = if models.len() > 1 { 7 * 3 * models.len() } else { 13 + 10 + 7 };
-    let room =
-        style.width.map(|width| width.saturating_sub(2 + rows_width + 2 + figure_width).max(NARROWEST));
+    let room = style.width.map(|_| room(groups).max(NARROWEST));
     let names = shorten(&shown.iter().map(|&label| labels.name(label)).collect::<Vec<_>>(), room);
     for (&label, name) in shown.iter().zip(names) {
         let mut row = vec![name, rows(label).to_string()];
-        for figure in [|t: Triple| t.precision, |t: Triple| t.recall, |t: Triple| t.f1] {
+        for (_, figure) in groups {
             row.extend(models.iter().map(|model| {
                 let scores = model.scores.as_ref().map(|scores| scores.classes[label.index()].scores);
                 or_undefined(scores.and_then(figure), percent_number)
@@ -74,26 +81,7 @@ pub(super) fn render(report: &Report, models: &[&ModelFigures], style: Style) ->
         }
     }
     text.push_str(&lines(&table));
+    let order = if narrow { format!("{order} Precision and recall are in the CSV.") } else { order };
     text.push_str(&format!("{}\n", wrap(&format!(" {order}"), style.columns(), " ")));
     text
-}
-
-/// The labels to show, and in which order they stand, in words.
-fn chosen(labels: usize, model: &ModelFigures, style: Style) -> (Vec<LabelId>, String) {
-    let mut all: Vec<_> = (0..labels).map(|i| LabelId(i as u32)).collect();
-    if style.width.is_none() || labels <= SCREENFUL {
-        return (all, "In the order of the label set.".to_owned());
-    }
-    // What is undefined has no place among the lowest.
-    let f1 = |label: LabelId| {
-        let class = model.scores.as_ref().map(|scores| scores.classes[label.index()]);
-        class.and_then(|class| class.scores.f1).unwrap_or(f64::INFINITY)
-    };
-    all.sort_by(|&a, &b| f1(a).total_cmp(&f1(b)).then(a.cmp(&b)));
-    all.truncate(LOWEST);
-    let whose = if model.tuned_from.is_some() { " of the tuned model" } else { "" };
-    let order = format!(
-        "The {LOWEST} of {labels} labels with the lowest F1{whose}, lowest first; all are in the CSV of the labels."
-    );
-    (all, order)
 }

@@ -1,0 +1,226 @@
+//! Markdown for a pull request: the verdict first, the table of models, all else behind a click.
+//!
+//! The text fits into one comment of GitHub, whatever the run: what has no room there is counted.
+
+mod escape;
+#[cfg(test)]
+mod tests;
+
+use super::overview::{self, Overview, is_below_base};
+use super::selection::{Mistakes, label_groups, labels, rows, varied};
+use super::{Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, verdict_words};
+use crate::{Comparison, ModelFigures, Report, Triple};
+use escape::{code, html_code, text};
+
+/// GitHub takes 65,536 characters; this leaves room for what others put around the report.
+const MOST_CHARACTERS: usize = 60_000;
+
+/// The report as Markdown, in the dialect of GitHub and GitLab.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Markdown {
+    /// A word by which a program finds the comment that it wrote before: it becomes a first line that is not shown.
+    pub marker: Option<String>,
+}
+
+impl Renderer for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn extension(&self) -> &'static str {
+        "md"
+    }
+
+    fn about(&self) -> &'static str {
+        "for a pull request: the verdict, the models, the rest behind a click"
+    }
+
+    fn render(&self, report: &Report) -> Vec<u8> {
+        let mut page = Page { text: String::new(), left_out: 0 };
+        if let Some(marker) = &self.marker {
+            page.text.push_str(&format!("{}\n", hidden(marker)));
+        }
+        page.part(&verdicts(report));
+        page.part(&models(report));
+        page.part(&doubts(report));
+        // Kept free for the last two lines.
+        let foot = format!("<sub>{}</sub>\n", text(&definitions(report)));
+        for models in label_groups(&report.figures) {
+            page.part_within(MOST_CHARACTERS - foot.len() - 200, &per_class(report, &models));
+        }
+        for model in varied(&report.figures) {
+            page.part_within(MOST_CHARACTERS - foot.len() - 200, &confusions(report, model));
+        }
+        page.end(&foot);
+        page.text.into_bytes()
+    }
+}
+
+/// A comment that is not shown. Only letters, digits and a few signs of the marker are kept, so that it cannot end early.
+fn hidden(marker: &str) -> String {
+    let kept: String =
+        marker.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '/' | '.')).collect();
+    format!("<!-- {kept} -->")
+}
+
+/// Parts with an empty line between them.
+struct Page {
+    text: String,
+    left_out: usize,
+}
+
+impl Page {
+    fn part(&mut self, part: &str) {
+        if part.is_empty() {
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(part);
+    }
+
+    /// A part that is left out where it would make the page too long. Characters are at most bytes.
+    fn part_within(&mut self, most: usize, part: &str) {
+        if self.text.len() + part.len() > most {
+            self.left_out += 1;
+        } else {
+            self.part(part);
+        }
+    }
+
+    fn end(&mut self, foot: &str) {
+        if self.left_out > 0 {
+            let note =
+                format!("{} more sections have no room here; the CSV files hold all of it.\n", self.left_out);
+            self.part(&note);
+        }
+        self.part(foot);
+    }
+}
+
+/// A line for each comparison, with its counts below.
+fn verdicts(report: &Report) -> String {
+    let mut lines = String::new();
+    for comparison in &report.figures.comparisons {
+        lines.push_str(&verdict(comparison));
+    }
+    if lines.is_empty() {
+        lines.push_str("No two models of this report are compared.\n");
+    }
+    lines
+}
+
+fn verdict(comparison: &Comparison) -> String {
+    let mut words = verdict_words(comparison.verdict).to_owned();
+    words[..1].make_ascii_uppercase();
+    format!(
+        "**{words}**: {} against {}: {}.  \n{}\n",
+        code(&comparison.tuned),
+        code(&comparison.base),
+        text(&evidence(comparison)),
+        text(&outcome_words(&comparison.paired)),
+    )
+}
+
+fn models(report: &Report) -> String {
+    let models = &report.figures.models;
+    let overview = Overview::of(report);
+    let mut table = Table::new(["model"].into_iter().chain(overview.header.iter().copied()), 1);
+    for (model, cells) in models.iter().zip(&overview.rows) {
+        let hangs = if is_below_base(model, models) { "└ " } else { "" };
+        let name = format!("{hangs}{}", code(&model.model));
+        // The spaces that align figures in a terminal mean nothing here.
+        let cells = cells.iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" "));
+        table.row(std::iter::once(name).chain(cells));
+    }
+    format!("{}\n\n{}", overview::title(report), table.text)
+}
+
+fn doubts(report: &Report) -> String {
+    let doubts = &report.figures.doubts;
+    let mut part = if doubts.is_empty() { String::new() } else { "**Be careful**\n\n".to_owned() };
+    for doubt in doubts {
+        part.push_str(&format!("* {}\n", text(&format!("{doubt} {}", doubt.advice()))));
+    }
+    part
+}
+
+/// Precision, recall and F1 of each label, from base to tuned.
+fn per_class(report: &Report, models: &[&ModelFigures]) -> String {
+    let names = report.run.labels();
+    let (shown, order) = labels(names.len(), models);
+    let title = match models {
+        [base, tuned] => format!("Labels: {} → {}", html_code(&base.model), html_code(&tuned.model)),
+        [only, ..] => format!("Labels: {}", html_code(&only.model)),
+        [] => return String::new(),
+    };
+    let mut table = Table::new(["label", "rows", "precision %", "recall %", "F1 %"], 1);
+    for label in shown {
+        let figure = |figure: fn(Triple) -> Option<f64>| {
+            let of = |model: &&ModelFigures| {
+                let scores = model.scores.as_ref().map(|scores| scores.classes[label.index()].scores);
+                text(&or_undefined(scores.and_then(figure), percent_number))
+            };
+            models.iter().map(of).collect::<Vec<_>>().join(" → ")
+        };
+        table.row([
+            code(names.name(label)),
+            rows(models, label).to_string(),
+            figure(|t| t.precision),
+            figure(|t| t.recall),
+            figure(|t| t.f1),
+        ]);
+    }
+    details(&title, &format!("{}\n{order}\n", table.text))
+}
+
+fn confusions(report: &Report, model: &ModelFigures) -> String {
+    let names = report.run.labels();
+    let title = format!("Confusions: {}", html_code(&model.model));
+    let mistakes = Mistakes::of(&model.confusion);
+    if mistakes.listed.is_empty() {
+        return details(&title, "No answer was wrong.\n");
+    }
+    let mut table = Table::new(["gold label", "answer", "rows", "% of label"], 2);
+    for mistake in &mistakes.listed {
+        table.row([
+            code(names.name(mistake.gold)),
+            mistake.answer.map_or_else(|| "(invalid)".to_owned(), |answer| code(names.name(answer))),
+            mistake.rows.to_string(),
+            text(&percent_number(mistake.share(&model.confusion))),
+        ]);
+    }
+    details(&title, &format!("{}\n{}\n", table.text, mistakes.note()))
+}
+
+/// Something to be opened. Markdown is read in it again after the empty line.
+fn details(title: &str, content: &str) -> String {
+    format!("<details>\n<summary>{title}</summary>\n\n{content}\n</details>\n")
+}
+
+/// A table. Its cells must be escaped already.
+struct Table {
+    text: String,
+}
+
+impl Table {
+    /// A header; the first columns hold names, the others figures.
+    fn new<'a>(header: impl IntoIterator<Item = &'a str>, names: usize) -> Self {
+        let mut table = Self { text: String::new() };
+        let header: Vec<_> = header.into_iter().map(str::to_owned).collect();
+        let line =
+            (0..header.len()).map(|i| if i < names { ":--" } else { "--:" }.to_owned()).collect::<Vec<_>>();
+        table.row(header);
+        table.row(line);
+        table
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.text.push('|');
+        for cell in cells {
+            self.text.push_str(&format!(" {cell} |"));
+        }
+        self.text.push('\n');
+    }
+}

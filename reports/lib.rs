@@ -5,6 +5,7 @@
 
 mod bootstrap;
 mod calibration;
+mod changes;
 mod clusters;
 mod compare;
 mod confusion;
@@ -14,6 +15,7 @@ pub mod foreign;
 mod groups;
 mod holm;
 mod intervals;
+mod join;
 mod latency;
 mod manifest;
 mod mcnemar;
@@ -42,6 +44,7 @@ mod words;
 
 pub use bootstrap::{Bootstrap, Cell, DRAWS};
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use changes::{Change, Changes};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
@@ -50,6 +53,7 @@ pub use figures::{Figures, Report};
 pub use groups::Groups;
 pub use holm::holm;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
+pub use join::{Cause, OtherGold, Overlap, Side, join};
 pub use latency::LatencyFigures;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
 pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};

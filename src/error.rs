@@ -7,6 +7,7 @@ use tunebench_data::DataError;
 use tunebench_providers::{Cause, ModelRef, ProviderError};
 
 use crate::budget::BudgetError;
+use crate::compare::CompareError;
 use crate::config::{ConfigError, Document, Step};
 use crate::evaluate::EvaluateError;
 use crate::exit;
@@ -85,6 +86,9 @@ pub enum Error {
     /// The results folder can't be used.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// Two models can't be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// The system failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -124,7 +128,7 @@ impl Error {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
-            Self::Evaluate(_) | Self::Results(_) | Self::Io(_) => exit::USAGE,
+            Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
             Self::Ledger(_) | Self::Budget(_) => exit::USAGE,
             Self::Tune { error, .. } => match **error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
@@ -154,6 +158,7 @@ impl Error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) => None,
             },
             Self::Results(error) => error.hint(),
+            Self::Compare(error) => error.hint(),
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)
             }

@@ -1,0 +1,160 @@
+//! One comparison by itself: the verdict in words first, then what it rests on, then the rows that changed.
+
+use super::super::compared::Told;
+use super::super::text::{clean, wrap};
+use super::super::{outcome_words, p_value, percent, points};
+use super::{Paint, Style, verdict_paint};
+use crate::{Answer, CONFIDENCE, Change, Comparison, POWER, Paired, Verdict};
+
+/// The longest text that is shown, in characters.
+const LONGEST_TEXT: usize = 200;
+
+/// The comparison for a terminal.
+pub fn compared(told: &Told, style: &Style) -> String {
+    let Some(comparison) = told.comparison() else { return String::new() };
+    let indented = |text: &str| format!("   {}\n", wrap(text, style.columns() - 3, "   "));
+    let verdict = clean(&verdict(comparison));
+    let mut text = String::new();
+    for line in wrap(&verdict, style.columns() - 1, "").lines() {
+        text.push_str(&format!(" {}\n", style.paint(verdict_paint(comparison.verdict), line)));
+    }
+    text.push('\n');
+    let facts = [evidence(comparison), non_inferiority(comparison), macro_f1(comparison)];
+    facts.into_iter().flatten().for_each(|fact| text.push_str(&indented(&fact)));
+    text.push_str(&indented(&outcome_words(&comparison.paired)));
+    [left_out(told, &comparison.paired), power(comparison)]
+        .into_iter()
+        .flatten()
+        .for_each(|fact| text.push_str(&indented(&fact)));
+    let all = comparison.paired;
+    for (title, changes, of, names) in [
+        ("Got worse", &told.changes.worse, all.only_base, &comparison.tuned),
+        ("Got better", &told.changes.better, all.only_tuned, &comparison.base),
+    ] {
+        if !changes.is_empty() {
+            text.push_str(&format!("\n{}", rows(told, style, title, changes, of, names)));
+        }
+    }
+    if !told.report.figures.doubts.is_empty() {
+        text.push_str(&format!("\n{}", super::doubts(&told.report.figures, *style)));
+    }
+    text
+}
+
+/// What follows, as a sentence.
+fn verdict(comparison: &Comparison) -> String {
+    let Comparison { base, tuned, .. } = comparison;
+    let margin = comparison.non_inferiority.map(|test| loss(test.margin));
+    match (comparison.verdict, margin) {
+        (Verdict::Better, _) => format!("{tuned} is better than {base}."),
+        (Verdict::Worse, Some(margin)) if comparison.non_inferiority.is_some_and(|test| test.proven) => {
+            format!("{tuned} is worse than {base}, but by less than {margin}.")
+        }
+        (Verdict::Worse, _) => format!("{tuned} is worse than {base}."),
+        (Verdict::NoWorse, Some(margin)) => {
+            format!("{tuned} is no worse than {base}: a loss of {margin} or more is ruled out.")
+        }
+        (Verdict::NoWorse, None) => format!("{tuned} is no worse than {base}."),
+        (Verdict::NotProven, Some(margin)) => {
+            format!("Not proven: {tuned} may be worse than {base} by {margin} or more, or as good or better.")
+        }
+        (Verdict::NotProven, None) => format!("Not proven: {tuned} may be better or worse than {base}."),
+        (Verdict::Incomplete, _) => {
+            let paired = comparison.paired;
+            let rows = paired.compared() + paired.left_out;
+            let compared = paired.compared();
+            format!("No verdict on {tuned} against {base}: both answered only {compared} of {rows} rows.")
+        }
+    }
+}
+
+fn loss(margin: f64) -> String {
+    points(margin).trim_start_matches('+').to_owned()
+}
+
+fn evidence(comparison: &Comparison) -> Option<String> {
+    let paired = comparison.paired;
+    let (base, tuned) = (paired.base_accuracy()?, paired.tuned_accuracy()?);
+    let interval = comparison.difference_interval.map_or_else(String::new, |interval| {
+        let level = CONFIDENCE * 100.0;
+        format!(" ({level:.0} % interval: {} to {})", points(interval.low), points(interval.high))
+    });
+    Some(format!(
+        "Accuracy {} → {}, {}{interval}; exact McNemar {}.",
+        percent(base),
+        percent(tuned),
+        points(comparison.difference?),
+        p_value(comparison.mcnemar_p?)
+    ))
+}
+
+fn non_inferiority(comparison: &Comparison) -> Option<String> {
+    let test = comparison.non_inferiority?;
+    let proven = if test.proven { "proven" } else { "not proven" };
+    Some(format!("No worse by a margin of {}: {proven}, one-sided {}.", loss(test.margin), p_value(test.p)))
+}
+
+fn macro_f1(comparison: &Comparison) -> Option<String> {
+    let metric = comparison.macro_f1?;
+    Some(format!(
+        "Macro-F1 {} → {}, {} ({:.0} % interval: {} to {}).",
+        percent(metric.base),
+        percent(metric.tuned),
+        points(metric.difference),
+        CONFIDENCE * 100.0,
+        points(metric.interval.low),
+        points(metric.interval.high)
+    ))
+}
+
+/// The rows that count for nothing here, if there are any.
+fn left_out(told: &Told, paired: &Paired) -> Option<String> {
+    let [base, tuned] = told.not_common;
+    let parts = [
+        (paired.left_out > 0).then(|| format!("{} not answered by both", paired.left_out)),
+        (base + tuned > 0).then(|| format!("{base} only in the first and {tuned} only in the second")),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("Left out: {}.", parts.join("; ")))
+}
+
+fn power(comparison: &Comparison) -> Option<String> {
+    let power = comparison.power?;
+    let smallest = loss(power.smallest_difference);
+    let chance = POWER * 100.0;
+    let mut text =
+        format!("So many rows prove a difference of {smallest} or more with a chance of {chance:.0} %.");
+    if let Some(rows) = power.rows_to_decide {
+        text.push_str(&format!(" Some {rows} rows like these would decide."));
+    }
+    Some(text)
+}
+
+fn rows(told: &Told, style: &Style, title: &str, changes: &[Change], of: u64, wrong: &str) -> String {
+    let shown = if changes.len() as u64 == of { String::new() } else { format!(", {} shown", changes.len()) };
+    let rows = if of == 1 { "row" } else { "rows" };
+    let mut text = style.title(&format!("{title}: {of} {rows}{shown}"));
+    for change in changes {
+        let answer = match change.wrong {
+            Answer::Label(label) => format!("`{}`", told.labels().name(label)),
+            Answer::Invalid(kind) => format!("invalid ({kind})"),
+            Answer::Unanswered(kind) => format!("unanswered ({kind})"),
+        };
+        let line = format!("{} `{}`, {wrong}: {answer}", change.id, told.labels().name(change.gold));
+        text.push_str(&format!(" {}\n", wrap(&clean(&line), style.columns() - 1, "   ")));
+        if let Some(row) = told.texts.get(&change.id) {
+            let row = style.paint(Paint::Dim, &wrap(&short(row), style.columns() - 3, "   "));
+            text.push_str(&format!("   {row}\n"));
+        }
+    }
+    text
+}
+
+/// The text on one line, cut where it is long.
+fn short(text: &str) -> String {
+    let text = clean(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -89,6 +89,14 @@ pub enum Error {
     /// Two models can't be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// A report can't go where it shall go.
+    #[error("{message}")]
+    Output {
+        /// What is wrong with the place.
+        message: String,
+        /// What would be right.
+        hint: String,
+    },
     /// The system failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -129,7 +137,7 @@ impl Error {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
-            Self::Ledger(_) | Self::Budget(_) => exit::USAGE,
+            Self::Ledger(_) | Self::Budget(_) | Self::Output { .. } => exit::USAGE,
             Self::Tune { error, .. } => match **error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
@@ -159,6 +167,7 @@ impl Error {
             },
             Self::Results(error) => error.hint(),
             Self::Compare(error) => error.hint(),
+            Self::Output { hint, .. } => Some(hint.clone()),
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)
             }

@@ -20,3 +20,4 @@ pub mod results;
 pub mod run;
 pub mod shots;
 pub mod tune;
+mod whole_file;

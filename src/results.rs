@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! manifest.json            how the run was made; written last, so that a folder with a manifest is whole
+//! report.md                the report for a pull request
+//! summary.json             all figures, for programs
 //! summary.csv              a row for each model
 //! per_class.csv            a row for each model and label
 //! comparisons.csv          a row for each fine-tuned model against its base
@@ -14,10 +16,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tunebench_reports::render::Renderer;
 use tunebench_reports::render::csv::{self, ReadError};
+use tunebench_reports::render::json::Json;
+use tunebench_reports::render::markdown::Markdown;
 use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
 
+use crate::whole_file::WholeFile;
+
 const MANIFEST: &str = "manifest.json";
+/// The reports that are written beside the data.
+const REPORTS: [(&str, &dyn Renderer); 2] =
+    [("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
 
@@ -107,6 +117,9 @@ impl Results {
         self.put("summary.csv", &csv::summary(report))?;
         self.put("per_class.csv", &csv::per_class(report))?;
         self.put("comparisons.csv", &csv::comparisons(report))?;
+        for (name, renderer) in REPORTS {
+            self.put(name, &renderer.render(report))?;
+        }
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
     }
 
@@ -168,20 +181,8 @@ impl Results {
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), ResultsError> {
         let path = self.folder.join(name);
-        let folder = path.parent().unwrap_or(&self.folder);
-        fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        let mut out = io::BufWriter::new(&mut file);
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        #[cfg(unix)]
-        {
-            // Temporary files are private; results are not.
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(&path).map_err(|error| error.error)?;
+        fs_err::create_dir_all(path.parent().unwrap_or(&self.folder))?;
+        WholeFile::create(&path)?.write(write)?;
         Ok(())
     }
 }

@@ -15,7 +15,9 @@ pub mod table;
 pub mod terminal;
 mod text;
 
-use crate::{ALPHA, CONFIDENCE, Comparison, MACRO_DEFINITION, Paired, Report, Verdict};
+use crate::{
+    ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, POWER, Paired, Power, Report, Verdict,
+};
 
 /// A format of reports.
 pub trait Renderer {
@@ -61,14 +63,40 @@ fn percent(share: f64) -> String {
     format!("{} %", percent_number(share))
 }
 
-/// A difference of shares in percentage points, always with its sign.
-fn points(difference: f64) -> String {
+/// A difference of shares in percentage points, always with its sign, without their name.
+fn points_number(difference: f64) -> String {
     let points = difference * 100.0;
     match points.abs() {
-        0.0 => "±0 points".to_owned(),
-        size if size < 0.1 => format!("{points:+.2} points"),
-        _ => format!("{points:+.1} points"),
+        0.0 => "±0".to_owned(),
+        size if size < 0.1 => format!("{points:+.2}"),
+        _ => format!("{points:+.1}"),
     }
+}
+
+/// A difference of shares in percentage points, always with its sign.
+fn points(difference: f64) -> String {
+    format!("{} points", points_number(difference))
+}
+
+/// A difference with its interval.
+fn points_within(difference: f64, interval: Interval) -> String {
+    let level = CONFIDENCE * 100.0;
+    let [low, high] = [interval.low, interval.high].map(points_number);
+    format!("{} ({level} % CI {low} to {high})", points(difference))
+}
+
+/// A margin in percentage points, as it was set.
+fn margin_words(margin: f64) -> String {
+    // What is set as 0.029 is 2.9, not the nearest number to it.
+    let points = (margin * 1e10).round() / 1e8;
+    if points == 1.0 { "1 point".to_owned() } else { format!("{points} points") }
+}
+
+/// A number of rows, its thousands parted.
+fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let parts: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    parts.join(",")
 }
 
 /// A coefficient of -1 to 1.
@@ -104,7 +132,7 @@ fn or_undefined(figure: Option<f64>, format: impl Fn(f64) -> String) -> String {
     figure.map_or_else(|| UNDEFINED.to_owned(), format)
 }
 
-/// A verdict in words.
+/// A verdict in a word or two.
 fn verdict_words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Better => "better",
@@ -115,22 +143,68 @@ fn verdict_words(verdict: Verdict) -> &'static str {
     }
 }
 
+/// A verdict in words, with the margin where that is what it is about.
+fn verdict_phrase(comparison: &Comparison) -> String {
+    let words = verdict_words(comparison.verdict);
+    match comparison.non_inferiority {
+        Some(test) if comparison.verdict == Verdict::NoWorse => {
+            format!("{words} than {}", margin_words(test.margin))
+        }
+        _ => words.to_owned(),
+    }
+}
+
 /// What a verdict rests on, in words.
 fn evidence(comparison: &Comparison) -> String {
     let paired = comparison.paired;
-    match (paired.base_accuracy(), paired.tuned_accuracy(), comparison.difference, comparison.mcnemar_p) {
-        (Some(base), Some(tuned), Some(difference), Some(p)) => format!(
-            "accuracy {} → {}, {}; exact McNemar {}",
-            percent(base),
-            percent(tuned),
-            points(difference),
-            p_value(p)
-        ),
-        _ => format!(
+    let (Some(base), Some(tuned), Some(difference), Some(interval), Some(p), Some(holm_p)) = (
+        paired.base_accuracy(),
+        paired.tuned_accuracy(),
+        comparison.difference,
+        comparison.difference_interval,
+        comparison.mcnemar_p,
+        comparison.holm_p,
+    ) else {
+        return format!(
             "only {} of {} rows were answered by both",
             paired.compared(),
             paired.compared() + paired.left_out
+        );
+    };
+    let adjusted = |p: f64, holm_p: f64| {
+        // As it is, unless there were several questions.
+        if p == holm_p { p_value(p) } else { format!("{}, {} by Holm", p_value(p), p_value(holm_p)) }
+    };
+    let mut text = format!(
+        "accuracy {} → {}, {}; exact McNemar {}",
+        percent(base),
+        percent(tuned),
+        points_within(difference, interval),
+        adjusted(p, holm_p)
+    );
+    if let Some(test) = comparison.non_inferiority {
+        let (loss, not) = (margin_words(test.margin), if test.proven { "" } else { "not " });
+        let p = adjusted(test.p, test.holm_p);
+        text.push_str(&format!("; a loss of {loss} is {not}ruled out, one-sided {p}"));
+    }
+    if comparison.verdict == Verdict::NotProven {
+        text.push_str(&open_question(comparison.power));
+    }
+    text
+}
+
+/// What it would take to decide what is not proven.
+fn open_question(power: Option<Power>) -> String {
+    let chance = POWER * 100.0;
+    match power {
+        Some(Power { rows_to_decide: Some(rows), .. }) => {
+            format!("; {} such rows would decide with a chance of {chance} %", thousands(rows))
+        }
+        Some(Power { smallest_difference, rows_to_decide: None }) => format!(
+            "; so many rows prove a difference of {:.1} points with a chance of {chance} %",
+            smallest_difference * 100.0
         ),
+        None => "; so few rows prove nothing".to_owned(),
     }
 }
 
@@ -148,24 +222,26 @@ fn outcome_words(paired: &Paired) -> String {
 
 /// What the figures mean, for the foot of a report.
 fn definitions(report: &Report) -> String {
+    let level = CONFIDENCE * 100.0;
     let (differences, holm) = match report.figures.comparisons.len() {
         0 => ("", ""),
-        1 => (", those of differences Tango's", ""),
+        1 => (", Tango's for a difference", ""),
         _ => (
-            ", those of differences Tango's",
-            " Verdicts go by p-values that are adjusted for the number of comparisons by Holm's method.",
+            ", Tango's for a difference",
+            " Verdicts go by p-values that Holm's method adjusts for the number of comparisons.",
         ),
     };
     format!(
-        "Intervals of shares are Wilson's{differences}, at {:.0} %.{holm} An invalid answer counts as wrong; a row \
-         without an answer does not count. {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by.",
-        CONFIDENCE * 100.0
+        "Intervals are at {level} %: Wilson's for a share{differences}.{holm} An invalid answer counts as wrong; a row \
+         without an answer does not count. {MACRO_DEFINITION} {UNDEFINED} is undefined: nothing to divide by."
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::predictions;
+    use crate::{Evaluation, Rules};
 
     #[test]
     fn what_is_short_of_all_does_not_read_as_all() {
@@ -182,6 +258,95 @@ mod tests {
         assert_eq!(points(-0.0005), "-0.05 points");
         assert_eq!(points(0.0), "±0 points");
         assert_eq!(points(-0.0), "±0 points");
+    }
+
+    #[test]
+    fn margins_and_rows_read_as_they_were_meant() {
+        assert_eq!(margin_words(0.02), "2 points");
+        assert_eq!(margin_words(0.029), "2.9 points");
+        assert_eq!(margin_words(0.01), "1 point");
+        assert_eq!(margin_words(0.0005), "0.05 points");
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    /// What is said of rows of which the base got `lost` alone and the tuned model `won` alone.
+    fn said(rows: u64, lost: usize, won: usize, margin: Option<f64>) -> String {
+        let gold = "a".repeat(rows as usize);
+        let both = "a".repeat(rows as usize - lost - won);
+        let evaluation = |model: &str, answers: String| Evaluation {
+            model: model.to_owned(),
+            tuned_from: None,
+            predictions: predictions(&gold, &answers),
+            groups: None,
+        };
+        let base = evaluation("base", format!("{both}{}{}", "a".repeat(lost), "b".repeat(won)));
+        let tuned = evaluation("tuned", format!("{both}{}{}", "b".repeat(lost), "a".repeat(won)));
+        let comparison = Comparison::of(&base, &tuned, &Rules { margin, draws: 0, ..Rules::default() });
+        format!("{}: {}", verdict_phrase(&comparison), evidence(&comparison))
+    }
+
+    #[test]
+    fn every_verdict_has_its_words() {
+        for (rows, lost, won, margin, words) in [
+            (
+                400,
+                8,
+                126,
+                None,
+                "better: accuracy 68.5 % → 98.0 %, +29.5 points (95 % CI +24.7 to +34.5); exact McNemar p < 0.0001",
+            ),
+            (
+                400,
+                20,
+                2,
+                Some(0.1),
+                "worse: accuracy 99.5 % → 95.0 %, -4.5 points (95 % CI -7.2 to -2.5); exact McNemar p = 0.0001; \
+                 a loss of 10 points is ruled out, one-sided p = 0.0002",
+            ),
+            (
+                1000,
+                8,
+                5,
+                Some(0.02),
+                "no worse than 2 points: accuracy 99.5 % → 99.2 %, -0.3 points (95 % CI -1.1 to +0.5); \
+                 exact McNemar p = 0.58; a loss of 2 points is ruled out, one-sided p = 0.0004",
+            ),
+            (
+                400,
+                8,
+                5,
+                Some(0.01),
+                "not proven: accuracy 98.8 % → 98.0 %, -0.8 points (95 % CI -2.8 to +1.2); exact McNemar p = 0.58; \
+                 a loss of 1 point is not ruled out, one-sided p = 0.39; \
+                 4,533 such rows would decide with a chance of 80 %",
+            ),
+            (
+                400,
+                8,
+                14,
+                None,
+                "not proven: accuracy 96.5 % → 98.0 %, +1.5 points (95 % CI -0.9 to +4.0); exact McNemar p = 0.29; \
+                 1,917 such rows would decide with a chance of 80 %",
+            ),
+            (
+                400,
+                7,
+                7,
+                None,
+                "not proven: accuracy 98.2 % → 98.2 %, ±0 points (95 % CI -2.0 to +2.0); exact McNemar p = 1; \
+                 so many rows prove a difference of 2.6 points with a chance of 80 %",
+            ),
+            (
+                3,
+                1,
+                0,
+                None,
+                "not proven: accuracy 100.0 % → 66.7 %, -33.3 points (95 % CI -79.2 to +41.5); exact McNemar p = 1; \
+                 so few rows prove nothing",
+            ),
+        ] {
+            assert_eq!(said(rows, lost, won, margin), words);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tunebench_providers::ModelRef;
 
+use super::report::FormatArgs;
 use crate::budget::{Caps, Cost};
 use crate::run::Spending;
 
@@ -100,8 +101,8 @@ pub(crate) enum Command {
     },
     /// Report again on what has been evaluated
     ///
-    /// Reads the predictions in the results folder, computes all figures from them, writes the CSV files anew and
-    /// prints the tables. Needs no configuration and no provider.
+    /// Reads the predictions in the results folder, computes all figures from them, writes the other files anew and
+    /// prints the tables, or what `--format` asks for. Needs no configuration and no provider.
     Report {
         /// Report on this file instead, of promptfoo (JSON), inspect_ai (JSON log) or lm-eval (samples); writes nothing
         file: Option<PathBuf>,
@@ -212,9 +213,8 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "DIR", env = "TUNEBENCH_RESULTS", default_value = "results")]
     pub(crate) results: PathBuf,
 
-    /// Print all figures as JSON instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 #[cfg(test)]

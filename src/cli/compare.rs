@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tunebench_reports::render::compared::{Told, json};
-use tunebench_reports::render::{renderers, terminal};
+use tunebench_reports::render::terminal;
 use tunebench_reports::{Changes, Comparison, Report, Verdict};
 
-use super::args::OutputArgs;
 use super::output::Printer;
+use super::report::FormatArgs;
 use crate::compare::{CompareError, Finder, Question, Together};
 use crate::error::Error;
 use crate::exit;
@@ -42,16 +42,17 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 
-    /// Give a whole report on the two in this format: instead of the comparison, or with --output besides it
-    #[arg(long, value_name = "FORMAT", value_parser = format_names())]
-    format: Option<String>,
+    /// Write a whole report on the two to this file besides; its extension tells the format
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 
-    /// The file for that report
-    #[arg(long, value_name = "FILE", requires = "format")]
-    output: Option<PathBuf>,
+    /// The folder with the results at hand
+    #[arg(long, value_name = "DIR", env = "TUNEBENCH_RESULTS", default_value = "results")]
+    results: PathBuf,
 
-    #[command(flatten)]
-    place: OutputArgs,
+    /// Print the comparison and its rows as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,13 +72,12 @@ fn margin(text: &str) -> Result<f64, String> {
     margin.ok_or_else(|| "a share above 0 and below 1, such as 0.02 for two points".to_owned())
 }
 
-fn format_names() -> Vec<&'static str> {
-    renderers(terminal::Style::default()).iter().map(|renderer| renderer.name()).collect()
-}
-
 /// Compares, and says by the exit code how it came out.
 pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Result<u8, Error> {
-    let mut finder = Finder::new(&args.place.results);
+    // A bad place for the report should fail before the work.
+    let file = args.report.as_deref().map(FormatArgs::file);
+    let target = file.map(|file| file.open(printer)).transpose()?;
+    let mut finder = Finder::new(&args.results);
     let find = |operand, finder: &mut Finder| finder.find(operand).map_err(CompareError::from);
     let (a, b) = (find(&args.a, &mut finder)?, find(&args.b, &mut finder)?);
     let models = [(args.a.as_str(), &a), (args.b.as_str(), &b)];
@@ -85,31 +85,21 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
     let Together { run, not_common } = question.bring_together()?;
 
     let report = Report::new(&run);
-    let limit = args.limit.unwrap_or(if args.place.json { usize::MAX } else { LISTED });
+    let limit = args.limit.unwrap_or(if args.json { usize::MAX } else { LISTED });
     let limit = |wanted| if [wanted, Rows::All].contains(&args.rows) { limit } else { 0 };
     let (worse, better) = (limit(Rows::Worse), limit(Rows::Better));
     let changes = Changes::of(&run.evaluations[0], &run.evaluations[1], worse, better);
     let (texts, missing) = question.texts(&changes.ids().collect());
-    print(args, &Told { report: &report, changes: &changes, texts: &texts, not_common }, printer)?;
+    let told = Told { report: &report, changes: &changes, texts: &texts, not_common };
+    let text = if args.json { json(&told) } else { terminal::compared(&told, &printer.table_style()) };
+    printer.data(text.trim_end())?;
     if let Some(reason) = missing {
         printer.note(&format!("rows are shown without their texts: {reason}"));
     }
-    Ok(report.figures.comparisons.first().map_or(exit::INCOMPLETE, code))
-}
-
-fn print(args: &CompareArgs, told: &Told, printer: Printer) -> Result<(), Error> {
-    let style = printer.table_style();
-    let renderer =
-        renderers(style).into_iter().find(|renderer| Some(renderer.name()) == args.format.as_deref());
-    match (renderer, &args.output) {
-        (Some(renderer), None) => {
-            return printer.data(String::from_utf8_lossy(&renderer.render(told.report)).trim_end());
-        }
-        (Some(renderer), Some(path)) => fs_err::write(path, renderer.render(told.report))?,
-        (None, _) => {}
+    if let Some(target) = target {
+        target.show(&report, None, printer)?;
     }
-    let text = if args.place.json { json(told) } else { terminal::compared(told, &style) };
-    printer.data(text.trim_end())
+    Ok(report.figures.comparisons.first().map_or(exit::INCOMPLETE, code))
 }
 
 /// What the comparison means for a script.

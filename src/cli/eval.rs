@@ -5,7 +5,7 @@ use tunebench_reports::{Report, Run};
 
 use super::args::OutputArgs;
 use super::output::Printer;
-use super::report::print;
+use super::report::{Target, print};
 use crate::error::Error;
 use crate::exit;
 use crate::results::Results;
@@ -13,10 +13,10 @@ use crate::run::{Session, Subject};
 
 /// Tunes what is to be tuned, then evaluates everything.
 pub(super) async fn run(session: &Session<'_>, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
-    let results = Results::create(&output.results)?;
+    let (results, target) = (Results::create(&output.results)?, output.format.open(printer)?);
     session.tune().await?;
     let (subjects, _) = session.subjects().await?;
-    evaluate(session, &subjects, &results, output.json, printer).await
+    evaluate(session, &subjects, &results, target, printer).await
 }
 
 /// Evaluates the given models, or else those of the configuration as far as they have been tuned.
@@ -26,7 +26,7 @@ pub(super) async fn eval(
     output: &OutputArgs,
     printer: Printer,
 ) -> Result<u8, Error> {
-    let results = Results::create(&output.results)?;
+    let (results, target) = (Results::create(&output.results)?, output.format.open(printer)?);
     let subjects = if models.is_empty() {
         let (subjects, untuned) = session.subjects().await?;
         for base in untuned {
@@ -39,14 +39,14 @@ pub(super) async fn eval(
     } else {
         session.named(models).await?
     };
-    evaluate(session, &subjects, &results, output.json, printer).await
+    evaluate(session, &subjects, &results, target, printer).await
 }
 
 async fn evaluate(
     session: &Session<'_>,
     subjects: &[Subject],
     results: &Results,
-    json: bool,
+    target: Target,
     printer: Printer,
 ) -> Result<u8, Error> {
     let save = |run: &Run| Ok(results.write(&Report::new(run))?);
@@ -57,7 +57,7 @@ async fn evaluate(
         }
     }
     let report = Report::new(&run);
-    print(&report, results, json, printer)?;
+    print(&report, results, target, printer)?;
     let measured = report.figures.models.iter().all(|model| model.scores.is_some());
     Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })
 }

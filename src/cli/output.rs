@@ -55,6 +55,15 @@ impl Printer {
         }
     }
 
+    /// A result that is a file's content, byte by byte.
+    pub(crate) fn document(self, bytes: &[u8]) -> Result<(), Error> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Error::OutputClosed),
+            other => Ok(other?),
+        }
+    }
+
     /// How the work goes on.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {

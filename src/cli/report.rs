@@ -1,10 +1,11 @@
 //! `tunebench report`, and how every command shows figures.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use tunebench_reports::Report;
-use tunebench_reports::render::json::Summary;
-use tunebench_reports::render::terminal;
+use tunebench_reports::render::{Renderer, renderers, terminal};
 
 use super::args::OutputArgs;
 use super::output::Printer;
@@ -12,45 +13,122 @@ use crate::compare::{CompareError, read_foreign};
 use crate::error::Error;
 use crate::exit;
 use crate::results::Results;
+use crate::whole_file::WholeFile;
+
+/// In which form figures are shown.
+#[derive(Debug, Args)]
+pub(crate) struct FormatArgs {
+    /// Print all figures as JSON instead of tables: short for `--format json`
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+
+    /// The format to print; of a file, its extension tells it as well
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    format: Option<String>,
+
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn formats() -> PossibleValuesParser {
+    let formats = renderers(terminal::Style::default()).into_iter();
+    PossibleValuesParser::new(formats.map(|format| PossibleValue::new(format.name()).help(format.about())))
+}
+
+/// A format, and the place where the report will go.
+pub(super) struct Target {
+    renderer: Box<dyn Renderer>,
+    file: Option<(WholeFile, PathBuf)>,
+}
+
+impl FormatArgs {
+    /// A file whose extension tells the format.
+    pub(super) fn file(path: &Path) -> Self {
+        Self { json: false, format: None, output: Some(path.to_owned()) }
+    }
+
+    /// Opens the place, so that a bad one fails before the long work.
+    pub(super) fn open(&self, printer: Printer) -> Result<Target, Error> {
+        let path = self.output.as_deref().filter(|path| *path != Path::new("-"));
+        // What a file holds does not depend on the terminal.
+        let style = path.map_or_else(|| printer.table_style(), |_| terminal::Style::default());
+        let named = if self.json { Some("json") } else { self.format.as_deref() };
+        let is_wanted = |renderer: &dyn Renderer| match (named, path) {
+            (Some(name), _) => renderer.name() == name,
+            (None, Some(path)) => path.extension().is_some_and(|extension| extension == renderer.extension()),
+            (None, None) => renderer.name() == terminal::NAME,
+        };
+        let renderer = renderers(style).into_iter().find(|renderer| is_wanted(renderer.as_ref()));
+        let renderer = renderer.ok_or_else(|| unknown_format(path))?;
+        let open = |path: &Path| match WholeFile::create(path) {
+            Ok(file) => Ok((file, path.to_owned())),
+            Err(error) => Err(unwritable(path, &error)),
+        };
+        Ok(Target { renderer, file: path.map(open).transpose()? })
+    }
+}
+
+fn unknown_format(path: Option<&Path>) -> Error {
+    let path = path.unwrap_or(Path::new("-")).display();
+    let formats: Vec<_> = renderers(terminal::Style::default()).iter().map(|format| format.name()).collect();
+    Error::Output {
+        message: format!("the name `{path}` does not tell the format of the report"),
+        hint: format!("add `--format` with one of {}", formats.join(", ")),
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::Output {
+        message: format!("`{}` can't be written: {error}", path.display()),
+        hint: "name a file in a folder that is there with `--output FILE`".to_owned(),
+    }
+}
 
 /// Computes all figures again from the predictions.
 pub(super) fn report(output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
     let results = Results::open(&output.results)?;
+    let target = output.format.open(printer)?;
     let run = results.read()?;
     let report = Report::new(&run);
     results.write(&report)?;
-    print(&report, &results, output.json, printer)?;
+    print(&report, &results, target, printer)?;
     Ok(exit::DONE)
 }
 
-/// Prints the figures of another tool's results.
-pub(super) fn foreign(file: &Path, as_json: bool, printer: Printer) -> Result<u8, Error> {
+/// Shows the figures of another tool's results.
+pub(super) fn foreign(file: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
     let source = read_foreign(file).map_err(CompareError::from)?;
-    let report = Report::new(&source.run);
-    let text = match as_json {
-        true => Summary::new(&report).to_json(),
-        false => {
-            String::from_utf8_lossy(&Terminal { style: printer.table_style() }.render(&report)).into_owned()
-        }
-    };
-    printer.data(text.trim_end())?;
+    output.format.open(printer)?.show(&Report::new(&source.run), None, printer)?;
     Ok(exit::DONE)
 }
 
-/// Prints the figures; the last line says where they lie.
+/// Shows the figures; the last line says where they lie.
 pub(super) fn print(
     report: &Report,
     results: &Results,
-    as_json: bool,
+    target: Target,
     printer: Printer,
 ) -> Result<(), Error> {
-    let place = format!("results: {}", results.folder().display());
-    if as_json {
-        printer.data(Summary::new(report).to_json().trim_end())?;
-        printer.note(&place);
-        return Ok(());
+    target.show(report, Some(&format!("results: {}", results.folder().display())), printer)
+}
+
+impl Target {
+    /// Shows a report, and then the place of its results.
+    pub(super) fn show(self, report: &Report, place: Option<&str>, printer: Printer) -> Result<(), Error> {
+        let bytes = self.renderer.render(report);
+        match self.file {
+            Some((file, path)) => {
+                file.write(|out| out.write_all(&bytes)).map_err(|error| unwritable(&path, &error))?;
+                printer.note(&format!("report: {}", path.display()));
+            }
+            None if self.renderer.name() == terminal::NAME => {
+                printer.data(String::from_utf8_lossy(&bytes).trim_end())?;
+                return place.map_or(Ok(()), |place| printer.data(&format!("\n{place}")));
+            }
+            None => printer.document(&bytes)?,
+        }
+        place.into_iter().for_each(|place| printer.note(place));
+        Ok(())
     }
-    let tables = terminal::render(report, &printer.table_style());
-    printer.data(tables.trim_end())?;
-    printer.data(&format!("\n{place}"))
 }

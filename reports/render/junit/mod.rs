@@ -4,7 +4,7 @@ mod document;
 
 pub use document::{Case, Document, Reason, Status, Suite};
 
-use super::{Renderer, evidence, outcome_words, verdict_words};
+use super::{Renderer, evidence, outcome_words, verdict_phrase};
 use crate::{Comparison, ModelFigures, Report, Verdict};
 
 /// The report as JUnit XML.
@@ -78,7 +78,7 @@ fn model(figures: &ModelFigures) -> Case {
 fn comparison(comparison: &Comparison) -> Case {
     let reason = || Reason {
         kind: comparison.verdict.name().to_owned(),
-        message: format!("{}: {}", verdict_words(comparison.verdict), evidence(comparison)),
+        message: format!("{}: {}", verdict_phrase(comparison), evidence(comparison)),
         text: outcome_words(&comparison.paired),
     };
     let status = match comparison.verdict {

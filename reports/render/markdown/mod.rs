@@ -8,7 +8,7 @@ mod tests;
 
 use super::overview::{self, Overview, is_below_base};
 use super::selection::{Mistakes, label_groups, labels, rows, varied};
-use super::{Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, verdict_words};
+use super::{Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, verdict_phrase};
 use crate::{Comparison, ModelFigures, Report, Triple};
 use escape::{code, html_code, text};
 
@@ -112,10 +112,11 @@ fn verdicts(report: &Report) -> String {
 }
 
 fn verdict(comparison: &Comparison) -> String {
-    let mut words = verdict_words(comparison.verdict).to_owned();
+    let mut words = verdict_phrase(comparison);
     words[..1].make_ascii_uppercase();
     format!(
-        "**{words}**: {} against {}: {}.  \n{}\n",
+        "**{}**: {} against {}: {}.  \n{}\n",
+        text(&words),
         code(&comparison.tuned),
         code(&comparison.base),
         text(&evidence(comparison)),

@@ -2,9 +2,9 @@
 
 use super::super::compared::Told;
 use super::super::text::{clean, wrap};
-use super::super::{outcome_words, p_value, percent, points};
+use super::super::{evidence, margin_words, outcome_words, percent, points_within};
 use super::{Paint, Style, verdict_paint};
-use crate::{Answer, CONFIDENCE, Change, Comparison, POWER, Paired, Verdict};
+use crate::{Answer, Change, Comparison, Paired, Verdict};
 
 /// The longest text that is shown, in characters.
 const LONGEST_TEXT: usize = 200;
@@ -19,13 +19,15 @@ pub fn compared(told: &Told, style: &Style) -> String {
         text.push_str(&format!(" {}\n", style.paint(verdict_paint(comparison.verdict), line)));
     }
     text.push('\n');
-    let facts = [evidence(comparison), non_inferiority(comparison), macro_f1(comparison)];
+    let mut evidence = format!("{}.", evidence(comparison));
+    evidence[..1].make_ascii_uppercase();
+    let facts = [
+        (comparison.verdict != Verdict::Incomplete).then_some(evidence),
+        Some(outcome_words(&comparison.paired)),
+        macro_f1(comparison),
+        left_out(told, &comparison.paired),
+    ];
     facts.into_iter().flatten().for_each(|fact| text.push_str(&indented(&fact)));
-    text.push_str(&indented(&outcome_words(&comparison.paired)));
-    [left_out(told, &comparison.paired), power(comparison)]
-        .into_iter()
-        .flatten()
-        .for_each(|fact| text.push_str(&indented(&fact)));
     let all = comparison.paired;
     for (title, changes, of, names) in [
         ("Got worse", &told.changes.worse, all.only_base, &comparison.tuned),
@@ -44,7 +46,7 @@ pub fn compared(told: &Told, style: &Style) -> String {
 /// What follows, as a sentence.
 fn verdict(comparison: &Comparison) -> String {
     let Comparison { base, tuned, .. } = comparison;
-    let margin = comparison.non_inferiority.map(|test| loss(test.margin));
+    let margin = comparison.non_inferiority.map(|test| margin_words(test.margin));
     match (comparison.verdict, margin) {
         (Verdict::Better, _) => format!("{tuned} is better than {base}."),
         (Verdict::Worse, Some(margin)) if comparison.non_inferiority.is_some_and(|test| test.proven) => {
@@ -68,42 +70,13 @@ fn verdict(comparison: &Comparison) -> String {
     }
 }
 
-fn loss(margin: f64) -> String {
-    points(margin).trim_start_matches('+').to_owned()
-}
-
-fn evidence(comparison: &Comparison) -> Option<String> {
-    let paired = comparison.paired;
-    let (base, tuned) = (paired.base_accuracy()?, paired.tuned_accuracy()?);
-    let interval = comparison.difference_interval.map_or_else(String::new, |interval| {
-        let level = CONFIDENCE * 100.0;
-        format!(" ({level:.0} % interval: {} to {})", points(interval.low), points(interval.high))
-    });
-    Some(format!(
-        "Accuracy {} → {}, {}{interval}; exact McNemar {}.",
-        percent(base),
-        percent(tuned),
-        points(comparison.difference?),
-        p_value(comparison.mcnemar_p?)
-    ))
-}
-
-fn non_inferiority(comparison: &Comparison) -> Option<String> {
-    let test = comparison.non_inferiority?;
-    let proven = if test.proven { "proven" } else { "not proven" };
-    Some(format!("No worse by a margin of {}: {proven}, one-sided {}.", loss(test.margin), p_value(test.p)))
-}
-
 fn macro_f1(comparison: &Comparison) -> Option<String> {
     let metric = comparison.macro_f1?;
     Some(format!(
-        "Macro-F1 {} → {}, {} ({:.0} % interval: {} to {}).",
+        "Macro-F1 {} → {}, {}.",
         percent(metric.base),
         percent(metric.tuned),
-        points(metric.difference),
-        CONFIDENCE * 100.0,
-        points(metric.interval.low),
-        points(metric.interval.high)
+        points_within(metric.difference, metric.interval)
     ))
 }
 
@@ -116,18 +89,6 @@ fn left_out(told: &Told, paired: &Paired) -> Option<String> {
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("Left out: {}.", parts.join("; ")))
-}
-
-fn power(comparison: &Comparison) -> Option<String> {
-    let power = comparison.power?;
-    let smallest = loss(power.smallest_difference);
-    let chance = POWER * 100.0;
-    let mut text =
-        format!("So many rows prove a difference of {smallest} or more with a chance of {chance:.0} %.");
-    if let Some(rows) = power.rows_to_decide {
-        text.push_str(&format!(" Some {rows} rows like these would decide."));
-    }
-    Some(text)
 }
 
 fn rows(told: &Told, style: &Style, title: &str, changes: &[Change], of: u64, wrong: &str) -> String {

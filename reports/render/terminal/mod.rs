@@ -12,10 +12,13 @@ use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows}
 
 use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
-use super::{Renderer, evidence, outcome_words, verdict_words};
+use super::{Renderer, evidence, outcome_words, verdict_phrase};
 use crate::{Figures, Report, Verdict};
 
 pub use compared::compared;
+
+/// What users call this format.
+pub const NAME: &str = "terminal";
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,7 +75,7 @@ pub struct Terminal {
 
 impl Renderer for Terminal {
     fn name(&self) -> &'static str {
-        "terminal"
+        NAME
     }
 
     fn extension(&self) -> &'static str {
@@ -113,7 +116,7 @@ fn verdicts(figures: &Figures, style: Style) -> String {
     let mut text = style.title("Verdict");
     for comparison in &figures.comparisons {
         let paint = verdict_paint(comparison.verdict);
-        let mut words = verdict_words(comparison.verdict).to_owned();
+        let mut words = verdict_phrase(comparison);
         words[..1].make_ascii_uppercase();
         let pair = format!(" {} against {}", clean(&comparison.tuned), clean(&comparison.base));
         text.push_str(&wrap(&pair, style.columns(), "   "));

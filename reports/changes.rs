@@ -49,3 +49,30 @@ impl Changes {
         self.worse.iter().chain(&self.better).map(|change| change.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::predictions;
+    use crate::{InvalidKind, Paired};
+
+    #[test]
+    fn only_rows_that_both_answered_change() {
+        let evaluation = |answers| Evaluation {
+            model: "m".to_owned(),
+            tuned_from: None,
+            predictions: predictions("aaaaaaaa", answers),
+            groups: None,
+        };
+        let (base, tuned) = (evaluation("aabbaa?b"), evaluation("ab!abbaa"));
+        let all = Changes::of(&base, &tuned, 9, 9);
+        let rows = |changes: &[Change]| changes.iter().map(|change| change.id.0).collect::<Vec<_>>();
+        assert_eq!((rows(&all.worse), rows(&all.better)), (vec![1, 4, 5], vec![3, 7]));
+        let paired = Paired::of(&base.predictions, &tuned.predictions);
+        assert_eq!((paired.only_base, paired.only_tuned), (3, 2));
+        assert_eq!(all.worse[0].wrong, Answer::Label(LabelId(1)));
+        let one = Changes::of(&evaluation("aaaaaaaa"), &evaluation("!aaaaaab"), 1, 0);
+        assert_eq!((rows(&one.worse), one.better.len()), (vec![0], 0));
+        assert_eq!(one.worse[0].wrong, Answer::Invalid(InvalidKind::NoLabel));
+    }
+}

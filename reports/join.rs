@@ -233,3 +233,141 @@ fn manifest(base: &Side, tuned: &Side, labels: LabelSet, margin: Option<f64>) ->
         ..first.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{any_predictions, predictions, run};
+    use crate::{Figures, Paired};
+
+    fn side<'a>(name: &'a str, run: &'a Run) -> Side<'a> {
+        Side { name, run, evaluation: &run.evaluations[0] }
+    }
+
+    fn texts(rows: &[(u64, &str)]) -> BTreeMap<ExampleId, String> {
+        rows.iter().map(|(id, text)| (ExampleId(*id), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn labels_are_matched_by_their_names() {
+        let first = run(&["a", "b"], vec![("m", None, predictions("abab", "abba"))]);
+        // The same gold labels in another order, and one more label.
+        let second = run(&["b", "c", "a"], vec![("m", None, predictions("caca", "cab!"))]);
+        let (base, tuned) = (side("x:m", &first), side("y:m", &second));
+        assert!(Overlap::of(&base, &tuned).is_whole());
+        let joined = join(&base, &tuned, Some(0.1));
+        assert_eq!(joined.labels().names(), ["a", "b", "c"]);
+        let names: Vec<_> = joined.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
+        assert_eq!(names, ["x:m", "y:m"]);
+        let answers: Vec<_> =
+            joined.evaluations[1].predictions.iter().map(|row| row.answer.label()).collect();
+        assert_eq!(answers, [Some(LabelId(0)), Some(LabelId(1)), Some(LabelId(2)), None]);
+        let comparisons = Figures::of(&joined).comparisons;
+        assert_eq!((comparisons.len(), comparisons[0].base.as_str()), (1, "x:m"));
+    }
+
+    #[test]
+    fn rows_of_one_side_are_told_and_left_out() {
+        let first = run(&["a", "b"], vec![("m", None, predictions("abab", "abba"))]);
+        let mut second = first.clone();
+        second.evaluations[0].predictions.remove(1);
+        second.evaluations[0].predictions[2].id = ExampleId(9);
+        let (base, tuned) = (side("x", &first), side("y", &second));
+        let overlap = Overlap::of(&base, &tuned);
+        assert_eq!((overlap.common, overlap.is_whole()), (2, false));
+        assert_eq!(overlap.only_base, [ExampleId(1), ExampleId(3)]);
+        assert_eq!(overlap.only_tuned, [ExampleId(9)]);
+        let joined = join(&base, &tuned, None);
+        for evaluation in &joined.evaluations {
+            let ids: Vec<_> = evaluation.predictions.iter().map(|row| row.id.0).collect();
+            assert_eq!(ids, [0, 2]);
+        }
+    }
+
+    #[test]
+    fn gold_labels_that_differ_are_told() {
+        let first = run(&["a", "b"], vec![("m", None, predictions("ab", "ab"))]);
+        let second = run(&["a", "b"], vec![("m", None, predictions("aa", "ab"))]);
+        let overlap = Overlap::of(&side("x", &first), &side("y", &second));
+        let differs = OtherGold { id: ExampleId(1), base: "b".into(), tuned: "a".into() };
+        assert_eq!((overlap.other_gold.as_slice(), overlap.is_whole()), ([differs].as_slice(), false));
+    }
+
+    #[test]
+    fn says_why_rows_may_differ() {
+        let first = run(&["a", "b"], vec![("m", None, predictions("ab", "ab"))]);
+        let second = |gold: &str, ids: &[u64]| {
+            let mut run = run(&["a", "b"], vec![("m", None, predictions(gold, gold))]);
+            run.evaluations[0].predictions.iter_mut().zip(ids).for_each(|(row, id)| row.id = ExampleId(*id));
+            run
+        };
+        let ours = texts(&[(0, "one"), (1, "two words")]);
+        for (gold, ids, theirs, cause) in [
+            (
+                "bb",
+                &[5, 1][..],
+                texts(&[(5, "one")]),
+                "the same texts have other gold labels: `a` on one side is `b` on the other",
+            ),
+            ("ab", &[5, 1], texts(&[(5, "one")]), "the same texts stand more often on one side"),
+            (
+                "ab",
+                &[0, 5],
+                texts(&[(5, "two  words ")]),
+                "the same texts differ in their spaces or line breaks",
+            ),
+            ("a", &[0], texts(&[]), "y was measured on a part of the rows of x, such as a sample of them"),
+            (
+                "aba",
+                &[0, 1, 5],
+                texts(&[]),
+                "x was measured on a part of the rows of y, such as a sample of them",
+            ),
+            (
+                "ab",
+                &[0, 5],
+                texts(&[(5, "three")]),
+                "the test data was changed in between: rows were added, taken away or edited",
+            ),
+            (
+                "ab",
+                &[5, 6],
+                texts(&[]),
+                "these are other test data, or one of the files does not tell which of its fields is the text",
+            ),
+        ] {
+            let second = second(gold, ids);
+            let (base, tuned) = (side("x", &first), side("y", &second));
+            let overlap = Overlap::of(&base, &tuned);
+            assert_eq!(overlap.cause(&base, &tuned, [&ours, &theirs]).to_string(), cause);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn joining_keeps_outcomes(rows in any_predictions(3), others in any_predictions(3), cut in any::<prop::sample::Index>()) {
+            let mut tuned = others;
+            let shared = if rows.is_empty() { 0 } else { cut.index(rows.len()) };
+            tuned.extend(rows.iter().take(shared).copied());
+            tuned.reverse();
+            let (first, second) = (
+                run(&["a", "b", "c"], vec![("m", None, rows)]),
+                run(&["a", "b", "c"], vec![("n", None, tuned)]),
+            );
+            let (base, tuned) = (side("m", &first), side("n", &second));
+            let overlap = Overlap::of(&base, &tuned);
+            prop_assume!(overlap.other_gold.is_empty());
+            let joined = join(&base, &tuned, None);
+            let [b, t] = [0, 1].map(|i| &joined.evaluations[i].predictions);
+            prop_assert_eq!((b.len() as u64, t.len() as u64), (overlap.common, overlap.common));
+            let before = Paired::of(&first.evaluations[0].predictions, &second.evaluations[0].predictions);
+            let after = Paired::of(b, t);
+            prop_assert_eq!(
+                (after.both_correct, after.only_base, after.only_tuned, after.both_wrong),
+                (before.both_correct, before.only_base, before.only_tuned, before.both_wrong)
+            );
+        }
+    }
+}

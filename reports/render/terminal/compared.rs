@@ -29,12 +29,12 @@ pub fn compared(told: &Told, style: &Style) -> String {
     ];
     facts.into_iter().flatten().for_each(|fact| text.push_str(&indented(&fact)));
     let all = comparison.paired;
-    for (title, changes, of, names) in [
-        ("Got worse", &told.changes.worse, all.only_base, &comparison.tuned),
-        ("Got better", &told.changes.better, all.only_tuned, &comparison.base),
+    for (title, changes, of) in [
+        ("Got worse", &told.changes.worse, all.only_base),
+        ("Got better", &told.changes.better, all.only_tuned),
     ] {
         if !changes.is_empty() {
-            text.push_str(&format!("\n{}", rows(told, style, title, changes, of, names)));
+            text.push_str(&format!("\n{}", rows(told, *style, title, changes, of)));
         }
     }
     if !told.report.figures.doubts.is_empty() {
@@ -91,21 +91,23 @@ fn left_out(told: &Told, paired: &Paired) -> Option<String> {
     (!parts.is_empty()).then(|| format!("Left out: {}.", parts.join("; ")))
 }
 
-fn rows(told: &Told, style: &Style, title: &str, changes: &[Change], of: u64, wrong: &str) -> String {
+/// The rows, each with its gold label, the answer of the model that is wrong, and its text.
+fn rows(told: &Told, style: Style, title: &str, changes: &[Change], of: u64) -> String {
     let shown = if changes.len() as u64 == of { String::new() } else { format!(", {} shown", changes.len()) };
     let rows = if of == 1 { "row" } else { "rows" };
     let mut text = style.title(&format!("{title}: {of} {rows}{shown}"));
     for change in changes {
         let answer = match change.wrong {
-            Answer::Label(label) => format!("`{}`", told.labels().name(label)),
-            Answer::Invalid(kind) => format!("invalid ({kind})"),
-            Answer::Unanswered(kind) => format!("unanswered ({kind})"),
+            Answer::Label(label) => format!("answered {}", told.labels().name(label)),
+            Answer::Invalid(kind) => format!("an invalid answer ({kind})"),
+            Answer::Unanswered(kind) => format!("no answer ({kind})"),
         };
-        let line = format!("{} `{}`, {wrong}: {answer}", change.id, told.labels().name(change.gold));
-        text.push_str(&format!(" {}\n", wrap(&clean(&line), style.columns() - 1, "   ")));
-        if let Some(row) = told.texts.get(&change.id) {
-            let row = style.paint(Paint::Dim, &wrap(&short(row), style.columns() - 3, "   "));
-            text.push_str(&format!("   {row}\n"));
+        let line = clean(&format!("{}  {}, {answer}", change.id, told.labels().name(change.gold)));
+        text.push_str(&format!(" {}\n", wrap(&line, style.columns() - 1, "   ")));
+        let row = told.texts.get(&change.id).map(|row| wrap(&short(row), style.columns() - 3, ""));
+        // Each line by itself, as a pager may show only some of them.
+        for line in row.iter().flat_map(|row| row.lines()) {
+            text.push_str(&format!("   {}\n", style.paint(Paint::Dim, line)));
         }
     }
     text

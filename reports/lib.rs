@@ -5,17 +5,20 @@
 
 mod bootstrap;
 mod calibration;
+mod changes;
 mod clusters;
 mod compare;
 mod confusion;
-mod disagreements;
 #[cfg(test)]
 mod coverage;
+mod disagreements;
 mod doubts;
 mod figures;
+pub mod foreign;
 mod groups;
 mod holm;
 mod intervals;
+mod join;
 mod latency;
 mod losses;
 mod manifest;
@@ -46,6 +49,7 @@ mod words;
 
 pub use bootstrap::{Bootstrap, Cell, DRAWS};
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use changes::{Change, Changes};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
@@ -55,6 +59,7 @@ pub use figures::Figures;
 pub use groups::Groups;
 pub use holm::holm;
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
+pub use join::{Cause, OtherGold, Overlap, Side, join};
 pub use latency::LatencyFigures;
 pub use losses::LossPoint;
 pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};

@@ -7,6 +7,7 @@ use tunebench_data::DataError;
 use tunebench_providers::{Cause, ModelRef, ProviderError};
 
 use crate::budget::BudgetError;
+use crate::compare::CompareError;
 use crate::config::{ConfigError, Document, Step};
 use crate::evaluate::EvaluateError;
 use crate::exit;
@@ -91,6 +92,9 @@ pub enum Error {
     /// The results folder can't be used.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// Two models can't be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// A report can't go where it shall go.
     #[error("{message}")]
     Output {
@@ -139,7 +143,7 @@ impl Error {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
             Self::Overwrite(_) | Self::Unfit(_) => exit::USAGE,
-            Self::Evaluate(_) | Self::Results(_) | Self::Io(_) => exit::USAGE,
+            Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
             Self::Ledger(_) | Self::Budget(_) | Self::Output { .. } => exit::USAGE,
             Self::Tune { error, .. } => match **error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
@@ -173,6 +177,7 @@ impl Error {
                 TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) => None,
             },
             Self::Results(error) => error.hint(),
+            Self::Compare(error) => error.hint(),
             Self::Output { hint, .. } => Some(hint.clone()),
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)

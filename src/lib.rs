@@ -8,6 +8,7 @@
 pub mod budget;
 pub mod cancel;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod doctor;
 pub mod error;

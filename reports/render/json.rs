@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Renderer;
 use crate::{
-    CONFIDENCE, Calibration, ClassScores, Clustered, Comparison, Counts, Interval, InvalidKind,
+    CONFIDENCE, Calibration, ClassScores, Clustered, Comparison, Counts, Doubt, Interval, InvalidKind,
     LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power, Repeats,
     Report, Scores, TokenUsage, UnansweredKind, Verdict,
 };
@@ -199,16 +199,7 @@ impl<'a> Summary<'a> {
             models: report.figures.models.iter().map(|figures| model(report, figures)).collect(),
             comparisons: report.figures.comparisons.iter().map(pair).collect(),
             repeats: &report.figures.repeats,
-            doubts: report
-                .figures
-                .doubts
-                .iter()
-                .map(|doubt| DoubtText {
-                    kind: doubt.name(),
-                    message: doubt.to_string(),
-                    advice: doubt.advice(),
-                })
-                .collect(),
+            doubts: doubts(report),
         }
     }
 
@@ -263,7 +254,13 @@ fn confusion<'a>(report: &'a Report, figures: &ModelFigures) -> Vec<ConfusionRow
     rows
 }
 
-fn pair(comparison: &Comparison) -> Pair<'_> {
+pub(super) fn doubts(report: &Report) -> Vec<DoubtText> {
+    let text =
+        |doubt: &Doubt| DoubtText { kind: doubt.name(), message: doubt.to_string(), advice: doubt.advice() };
+    report.figures.doubts.iter().map(text).collect()
+}
+
+pub(super) fn pair(comparison: &Comparison) -> Pair<'_> {
     Pair {
         base: &comparison.base,
         tuned: &comparison.tuned,

@@ -3,6 +3,7 @@
 //! A format is a [`Renderer`], and [`renderers`] lists them. The files that programs read, several for each run, are in
 //! [`csv`]. What formats for people have in common, how a figure is written, is here.
 
+pub mod compared;
 pub mod csv;
 #[cfg(test)]
 mod every;

@@ -120,9 +120,17 @@ pub(crate) enum Command {
     /// Reads the predictions in the results folder, computes all figures from them, writes the other files anew and
     /// prints the tables, or what `--format` asks for. Needs no configuration and no provider.
     Report {
+        /// Report on this file instead, of promptfoo (JSON), inspect_ai (JSON log) or lm-eval (samples); writes nothing
+        file: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Compare two models that were measured, row by row
+    ///
+    /// Exit code 0 means that they were compared, and with --non-inferior that B is no worse than A; 1 that B is worse by
+    /// more than the margin; 4 that the rows prove neither. 3 means that too few rows were answered by both, and 2 that the
+    /// two can't be compared, such as for different rows or gold labels.
+    Compare(super::compare::CompareArgs),
     /// List, watch, cancel and delete fine-tuning jobs and their models
     Jobs {
         #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! The program: reads the command line, does the work, says how it went.
 
 mod args;
+mod compare;
 mod doctor;
 mod eval;
 mod jobs;
@@ -78,7 +79,9 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let session = session(&project, spending.spending(), printer);
             runtime.block_on(eval::eval(&session, models, &output, printer))
         }
-        Command::Report { output } => report::report(&output, printer),
+        Command::Report { file: Some(file), output } => report::foreign(&file, &output, printer),
+        Command::Report { file: None, output } => report::report(&output, printer),
+        Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));
             runtime.block_on(jobs::jobs(

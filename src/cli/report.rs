@@ -9,6 +9,7 @@ use tunebench_reports::render::{Renderer, renderers, terminal};
 
 use super::args::OutputArgs;
 use super::output::Printer;
+use crate::compare::{CompareError, read_foreign};
 use crate::error::Error;
 use crate::exit;
 use crate::new_file::NewFile;
@@ -70,6 +71,11 @@ pub(super) struct Target {
 }
 
 impl FormatArgs {
+    /// A file whose extension tells the format.
+    pub(super) fn file(path: &Path) -> Self {
+        Self { json: false, format: None, output: Some(path.to_owned()) }
+    }
+
     /// Opens the place, so that a bad one fails before the long work.
     pub(super) fn open(&self, printer: Printer) -> Result<Target, Error> {
         let path = self.output.as_deref().filter(|path| *path != Path::new("-"));
@@ -118,6 +124,13 @@ pub(super) fn report(output: &OutputArgs, printer: Printer) -> Result<u8, Error>
     Ok(exit::DONE)
 }
 
+/// Shows the figures of another tool's results.
+pub(super) fn foreign(file: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
+    let source = read_foreign(file).map_err(CompareError::from)?;
+    output.format.open(printer)?.show(&Report::new(&source.run), None, printer)?;
+    Ok(exit::DONE)
+}
+
 /// Shows the figures; the last line says where they lie.
 pub(super) fn print(
     report: &Report,
@@ -125,22 +138,25 @@ pub(super) fn print(
     target: Target,
     printer: Printer,
 ) -> Result<(), Error> {
-    let place = format!("results: {}", results.folder().display());
-    let bytes = target.renderer.render(report);
-    match target.file {
-        Some((file, path)) => {
-            file.write(&bytes).map_err(|error| unwritable(&path, &error))?;
-            printer.note(&format!("report: {}", path.display()));
-            printer.note(&place);
+    target.show(report, Some(&format!("results: {}", results.folder().display())), printer)
+}
+
+impl Target {
+    /// Shows a report, and then the place of its results.
+    pub(super) fn show(self, report: &Report, place: Option<&str>, printer: Printer) -> Result<(), Error> {
+        let bytes = self.renderer.render(report);
+        match self.file {
+            Some((file, path)) => {
+                file.write(&bytes).map_err(|error| unwritable(&path, &error))?;
+                printer.note(&format!("report: {}", path.display()));
+            }
+            None if self.renderer.name() == terminal::NAME => {
+                printer.data(String::from_utf8_lossy(&bytes).trim_end())?;
+                return place.map_or(Ok(()), |place| printer.data(&format!("\n{place}")));
+            }
+            None => printer.document(&bytes)?,
         }
-        None if target.renderer.name() == terminal::NAME => {
-            printer.data(String::from_utf8_lossy(&bytes).trim_end())?;
-            printer.data(&format!("\n{place}"))?;
-        }
-        None => {
-            printer.document(&bytes)?;
-            printer.note(&place);
-        }
+        place.into_iter().for_each(|place| printer.note(place));
+        Ok(())
     }
-    Ok(())
 }

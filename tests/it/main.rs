@@ -1,5 +1,6 @@
 //! The real binary, from outside: what a user types, sees and finds on disk.
 
+mod compare;
 mod config;
 mod contract;
 mod crash;

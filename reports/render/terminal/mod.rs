@@ -1,5 +1,6 @@
 //! The report for a terminal: few lines, aligned figures, nothing that is said by colour alone.
 
+mod compared;
 mod confusion;
 mod models;
 mod per_class;
@@ -13,6 +14,8 @@ use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
 use super::{Renderer, evidence, outcome_words, verdict_phrase};
 use crate::{Figures, Report, Verdict};
+
+pub use compared::compared;
 
 /// What users call this format.
 pub const NAME: &str = "terminal";
@@ -112,11 +115,7 @@ fn render(report: &Report, style: &Style) -> String {
 fn verdicts(figures: &Figures, style: Style) -> String {
     let mut text = style.title("Verdict");
     for comparison in &figures.comparisons {
-        let paint = match comparison.verdict {
-            Verdict::Better | Verdict::NoWorse => Paint::Good,
-            Verdict::Worse => Paint::Bad,
-            Verdict::NotProven | Verdict::Incomplete => Paint::Careful,
-        };
+        let paint = verdict_paint(comparison.verdict);
         let mut words = verdict_phrase(comparison);
         words[..1].make_ascii_uppercase();
         let pair = format!(" {} against {}", clean(&comparison.tuned), clean(&comparison.base));
@@ -128,6 +127,14 @@ fn verdicts(figures: &Figures, style: Style) -> String {
         text.push_str(&format!("\n   {evidence}\n   {}\n", wrap(&rows, style.columns() - 3, "   ")));
     }
     text
+}
+
+fn verdict_paint(verdict: Verdict) -> Paint {
+    match verdict {
+        Verdict::Better | Verdict::NoWorse => Paint::Good,
+        Verdict::Worse => Paint::Bad,
+        Verdict::NotProven | Verdict::Incomplete => Paint::Careful,
+    }
 }
 
 fn doubts(figures: &Figures, style: Style) -> String {

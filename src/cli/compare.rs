@@ -1,0 +1,114 @@
+//! `tunebench compare`: two models that were measured, wherever that was, on the rows that both have.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use tunebench_reports::render::compared::{Told, json};
+use tunebench_reports::render::terminal;
+use tunebench_reports::{Changes, Comparison, Report, Verdict};
+
+use super::output::Printer;
+use super::report::FormatArgs;
+use crate::compare::{CompareError, Finder, Question, Together};
+use crate::error::Error;
+use crate::exit;
+
+/// Rows of each kind that are listed for people.
+const LISTED: usize = 10;
+
+/// Two models, and what is asked about them.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The model that is there: MODEL of the results at hand, DIR or DIR:MODEL of another results folder, or FILE or
+    /// FILE:MODEL of promptfoo (JSON), inspect_ai (JSON log) or lm-eval (samples)
+    a: String,
+
+    /// The model that may take its place, named in the same way
+    b: String,
+
+    /// Ask whether B is no worse than A: the loss of accuracy, above 0 and below 1, that would still do
+    #[arg(long, value_name = "MARGIN", value_parser = margin)]
+    non_inferior: Option<f64>,
+
+    /// Compare on the rows that both have, and leave out the others
+    #[arg(long)]
+    common: bool,
+
+    /// Which rows to list, of those that one of the models gets right and the other does not
+    #[arg(long, value_name = "WHICH", default_value = "all")]
+    rows: Rows,
+
+    /// The most rows to list of each kind [default: 10, and all with --json]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Write a whole report on the two to this file besides; its extension tells the format
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// The folder with the results at hand
+    #[arg(long, value_name = "DIR", env = "TUNEBENCH_RESULTS", default_value = "results")]
+    results: PathBuf,
+
+    /// Print the comparison and its rows as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// Those that only A gets right
+    Worse,
+    /// Those that only B gets right
+    Better,
+    /// Both
+    All,
+    /// None
+    None,
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    let margin = text.parse().ok().filter(|margin: &f64| *margin > 0.0 && *margin < 1.0);
+    margin.ok_or_else(|| "a share above 0 and below 1, such as 0.02 for two points".to_owned())
+}
+
+/// Compares, and says by the exit code how it came out.
+pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Result<u8, Error> {
+    // A bad place for the report should fail before the work.
+    let file = args.report.as_deref().map(FormatArgs::file);
+    let target = file.map(|file| file.open(printer)).transpose()?;
+    let mut finder = Finder::new(&args.results);
+    let find = |operand, finder: &mut Finder| finder.find(operand).map_err(CompareError::from);
+    let (a, b) = (find(&args.a, &mut finder)?, find(&args.b, &mut finder)?);
+    let models = [(args.a.as_str(), &a), (args.b.as_str(), &b)];
+    let question = Question { models, margin: args.non_inferior, common: args.common, config };
+    let Together { run, not_common } = question.bring_together()?;
+
+    let report = Report::new(&run);
+    let limit = args.limit.unwrap_or(if args.json { usize::MAX } else { LISTED });
+    let limit = |wanted| if [wanted, Rows::All].contains(&args.rows) { limit } else { 0 };
+    let (worse, better) = (limit(Rows::Worse), limit(Rows::Better));
+    let changes = Changes::of(&run.evaluations[0], &run.evaluations[1], worse, better);
+    let (texts, missing) = question.texts(&changes.ids().collect());
+    let told = Told { report: &report, changes: &changes, texts: &texts, not_common };
+    let text = if args.json { json(&told) } else { terminal::compared(&told, &printer.table_style()) };
+    printer.data(text.trim_end())?;
+    if let Some(reason) = missing {
+        printer.note(&format!("rows are shown without their texts: {reason}"));
+    }
+    if let Some(target) = target {
+        target.show(&report, None, printer)?;
+    }
+    Ok(report.figures.comparisons.first().map_or(exit::INCOMPLETE, code))
+}
+
+/// What the comparison means for a script.
+fn code(comparison: &Comparison) -> u8 {
+    match (comparison.verdict, comparison.non_inferiority, comparison.difference_interval) {
+        (Verdict::Incomplete, ..) => exit::INCOMPLETE,
+        (_, None, _) => exit::DONE,
+        (_, Some(test), _) if test.proven => exit::DONE,
+        (_, Some(test), Some(interval)) if interval.high < -test.margin => exit::FAILED,
+        _ => exit::INCONCLUSIVE,
+    }
+}

@@ -1,0 +1,154 @@
+//! Two models that were measured, wherever that was: found, held against one another row by row, and refused where the rows
+//! are not the same.
+
+mod operand;
+mod texts;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use tunebench_data::ExampleId;
+use tunebench_reports::{Cause, Overlap, Run, Side, join};
+
+pub use operand::{Finder, Measured, OperandError, Source, read_foreign};
+
+/// Why two models are not compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// One of them was not found.
+    #[error(transparent)]
+    Operand(#[from] OperandError),
+    /// Both are one and the same.
+    #[error("`{0}` would be compared with itself")]
+    Same(String),
+    /// Rows have different gold labels, so that being right does not mean the same for both.
+    #[error(
+        "the gold labels of {rows} of {common} rows differ: row {id} is `{base}` in {first}, and `{tuned}` in {second}"
+    )]
+    Gold {
+        /// How many rows.
+        rows: usize,
+        /// Of how many.
+        common: u64,
+        /// One of them.
+        id: ExampleId,
+        /// Its gold label on the first side.
+        base: String,
+        /// Its gold label on the second side.
+        tuned: String,
+        /// The first model.
+        first: String,
+        /// The second model.
+        second: String,
+    },
+    /// The models were not asked about the same rows.
+    #[error(
+        "{first} and {second} were not measured on the same rows: {common} are common, {only_first} only in the first, \
+         {only_second} only in the second; most probably, {cause}"
+    )]
+    Rows {
+        /// The first model.
+        first: String,
+        /// The second model.
+        second: String,
+        /// Rows that both have.
+        common: u64,
+        /// Rows that only the first has.
+        only_first: usize,
+        /// Rows that only the second has.
+        only_second: usize,
+        /// What is behind it.
+        cause: Cause,
+    },
+}
+
+impl CompareError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Operand(error) => error.hint(),
+            Self::Rows { common: 1.., .. } => Some("compare on the common rows with `--common`".to_owned()),
+            Self::Same(_) | Self::Gold { .. } | Self::Rows { .. } => None,
+        }
+    }
+}
+
+/// Two models on the same rows.
+#[derive(Debug)]
+pub struct Together {
+    /// A run of just these two, the first one as the base.
+    pub run: Run,
+    /// How many rows of either were left out because the other does not have them.
+    pub not_common: [u64; 2],
+}
+
+/// What to compare.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// The two, by the names that the user gave, with what these stand for.
+    pub models: [(&'a str, &'a Measured); 2],
+    /// The loss of accuracy within which the second counts as no worse.
+    pub margin: Option<f64>,
+    /// Whether rows that only one has are left out; otherwise they are an error.
+    pub common: bool,
+    /// The configuration, if there is one: it tells how to read test files.
+    pub config: &'a Path,
+}
+
+impl Question<'_> {
+    /// Brings the two together, or says why that makes no sense.
+    pub fn bring_together(&self) -> Result<Together, CompareError> {
+        let [(a_named, a), (b_named, b)] = self.models;
+        if std::ptr::eq(a.evaluation(), b.evaluation()) {
+            return Err(CompareError::Same(a_named.to_owned()));
+        }
+        // One model in two places goes by the places.
+        let same = a.evaluation().model == b.evaluation().model;
+        let side = |named, measured: &'_ Measured| -> String {
+            if same { named } else { measured.evaluation().model.as_str() }.to_owned()
+        };
+        let names = [side(a_named, a), side(b_named, b)];
+        if names[0] == names[1] {
+            return Err(CompareError::Same(a_named.to_owned()));
+        }
+        let (base, tuned) = (a.side(&names[0]), b.side(&names[1]));
+        let overlap = Overlap::of(&base, &tuned);
+        self.check(&overlap, &base, &tuned)?;
+        let not_common = [overlap.only_base.len() as u64, overlap.only_tuned.len() as u64];
+        Ok(Together { run: join(&base, &tuned, self.margin), not_common })
+    }
+
+    fn check(&self, overlap: &Overlap, base: &Side, tuned: &Side) -> Result<(), CompareError> {
+        let (first, second) = (base.name.to_owned(), tuned.name.to_owned());
+        let common = overlap.common;
+        if let Some(row) = overlap.other_gold.first() {
+            let (base, tuned) = (row.base.clone(), row.tuned.clone());
+            let rows = overlap.other_gold.len();
+            return Err(CompareError::Gold { rows, common, id: row.id, base, tuned, first, second });
+        }
+        if overlap.is_whole() || (self.common && common > 0) {
+            return Ok(());
+        }
+        let [(_, a), (_, b)] = self.models;
+        let texts = |measured: &Measured, ids: &[ExampleId]| {
+            texts::of(&measured.source, self.config, &ids.iter().copied().collect()).0
+        };
+        let (a, b) = (texts(a, &overlap.only_base), texts(b, &overlap.only_tuned));
+        let cause = overlap.cause(base, tuned, [&a, &b]);
+        let (only_first, only_second) = (overlap.only_base.len(), overlap.only_tuned.len());
+        Err(CompareError::Rows { first, second, common, only_first, only_second, cause })
+    }
+
+    /// The texts of rows, from wherever they are at hand; where some are missing, also why.
+    pub fn texts(&self, wanted: &BTreeSet<ExampleId>) -> (BTreeMap<ExampleId, String>, Option<String>) {
+        let [(_, a), (_, b)] = self.models;
+        let (mut found, reason) = texts::of(&a.source, self.config, wanted);
+        let missing: BTreeSet<_> = wanted.iter().filter(|id| !found.contains_key(id)).copied().collect();
+        if missing.is_empty() {
+            return (found, None);
+        }
+        found.extend(texts::of(&b.source, self.config, &missing).0);
+        let reason = reason.filter(|_| wanted.iter().any(|id| !found.contains_key(id)));
+        (found, reason)
+    }
+}

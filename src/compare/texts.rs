@@ -1,0 +1,60 @@
+//! The texts of rows that a results folder knows only by their ids: read from the test file, if it is still the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use tunebench_data::{self as data, ExampleId};
+use tunebench_reports::Run;
+
+use super::operand::Source;
+use crate::config::Config;
+
+/// The texts of these rows, as far as they are at hand; where some are not, also why.
+///
+/// `config` is the configuration, if there is one: it tells how to read the test file.
+pub(super) fn of(
+    source: &Source,
+    config: &Path,
+    wanted: &BTreeSet<ExampleId>,
+) -> (BTreeMap<ExampleId, String>, Option<String>) {
+    let known = wanted.iter().filter_map(|id| Some((*id, source.texts.get(id)?.clone())));
+    let known: BTreeMap<_, _> = known.collect();
+    if known.len() == wanted.len() {
+        return (known, None);
+    }
+    match from_file(&source.run, config, wanted) {
+        Ok(texts) => (texts, None),
+        Err(reason) => (known, Some(reason)),
+    }
+}
+
+fn from_file(
+    run: &Run,
+    config: &Path,
+    wanted: &BTreeSet<ExampleId>,
+) -> Result<BTreeMap<ExampleId, String>, String> {
+    let file = run.manifest.data.iter().find(|file| file.role == "test");
+    let file = file.ok_or("its test file is not known")?;
+    let path = Path::new(&file.path);
+    if !path.exists() {
+        return Err(format!("`{}` is not there", file.path));
+    }
+    let source = match Config::read(config) {
+        Ok((config, _)) => config.data.source(Path::new(""), path),
+        Err(_) => data::Source::new(path),
+    };
+    // The first line of an error says what; the rest would be a list of rows.
+    let unreadable = |error: data::DataError| error.to_string().lines().next().unwrap_or_default().to_owned();
+    let set = source.check(run.labels()).map_err(unreadable)?;
+    if set.sha256() != file.sha256 {
+        return Err(format!("`{}` has changed since", file.path));
+    }
+    let mut texts = BTreeMap::new();
+    for example in set.examples().map_err(unreadable)? {
+        let example = example.map_err(unreadable)?;
+        if wanted.contains(&example.id) {
+            texts.insert(example.id, example.text);
+        }
+    }
+    Ok(texts)
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tunebench_data::doctor::{
     Change, Check, Diagnosis, Files, Finding, Role, Rows, Severity, Treatment, examine,
 };
-use tunebench_data::{LabelSet, Prompt, PromptTemplate, Source};
+use tunebench_data::{DataError, LabelSet, Prompt, PromptTemplate, Source};
 use tunebench_providers::Registry;
 
 use crate::config::{Config, Document, Step};
@@ -65,7 +65,7 @@ impl Patient {
 
     /// Looks at the data alone.
     pub fn examine(&self) -> Result<Diagnosis, Error> {
-        examine(&self.files()).map_err(|error| Error::data(error, &self.document, "test"))
+        examine(&self.files()).map_err(|error| self.failed(error))
     }
 
     /// What the providers would say of the data; asks none of them, and needs no key.
@@ -105,8 +105,7 @@ impl Patient {
 
     /// Writes cleaned copies of the files into a folder, with a log of every change. The files themselves are only read.
     pub fn cure(self, folder: &Path) -> Result<Cured, Error> {
-        let failed = |error| Error::data(error, &self.document, "test");
-        let treatment = Treatment::new(&self.files()).map_err(failed)?;
+        let treatment = Treatment::new(&self.files()).map_err(|error| self.failed(error))?;
         let log = folder.join(LOG);
         let mut copies = Vec::new();
         for role in Role::ALL {
@@ -132,6 +131,15 @@ impl Patient {
         write_log(&treatment.changes, &mut file)?;
         file.finish()?;
         Ok(Cured { patient: Self { sources, ..self }, changes: treatment.changes, log })
+    }
+
+    /// A file that can't be used at all, with the place in the configuration that names it.
+    fn failed(&self, error: DataError) -> Error {
+        let is = |role: &Role| {
+            self.source(*role).is_some_and(|source| Some(source.path.as_path()) == error.path())
+        };
+        let role = Role::ALL.into_iter().find(is).unwrap_or(Role::Test);
+        Error::data(error, &self.document, &role.to_string())
     }
 
     fn files(&self) -> Files<'_> {

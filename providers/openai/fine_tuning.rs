@@ -23,8 +23,6 @@ use crate::{
     ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
 };
 
-/// What one file may hold.
-const LARGEST_FILE: u64 = 512 << 20;
 /// As many as a page holds.
 const PAGE: &str = "100";
 
@@ -190,9 +188,8 @@ impl FineTuning for Tuning {
             ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", file.display()))
         };
         let size = std::fs::metadata(file).map_err(unreadable)?.len();
-        if size > LARGEST_FILE {
-            let message =
-                format!("{} has {size} bytes; a training file may have {LARGEST_FILE}", file.display());
+        if size > training_file::LARGEST_FILE {
+            let message = format!("{} has {size} bytes; a training file may have {}", file.display());
             return Err(ProviderError::new(Cause::Invalid, message));
         }
         let name =

@@ -16,6 +16,8 @@ const FEWEST_ROWS: usize = 10;
 const LONGEST_ROW_TOKENS: usize = 65_536;
 /// A token is about four bytes of English, and fewer of most other languages.
 const BYTES_PER_TOKEN: usize = 4;
+/// What one file may hold, in bytes.
+pub(super) const LARGEST_FILE: u64 = 512 << 20;
 /// What each message costs beside its content, by OpenAI's cookbook.
 const TOKENS_PER_MESSAGE: usize = 3;
 
@@ -54,18 +56,31 @@ pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), Setting
             "the instruction holds `{token}`, which the provider takes for a command"
         )));
     }
+    let mut bytes = 0;
     for (index, example) in examples.iter().enumerate() {
         // Where the file's line is not known, the row's number helps.
         let place = match example.line {
             0 => format!("training row {}", index + 1),
             line => format!("line {line}"),
         };
-        check_row(&place, example, prompt)?;
+        bytes += check_row(&place, example, prompt)?;
     }
-    Ok(())
+    check_size(bytes)
 }
 
-fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<(), SettingError> {
+/// What is counted are the contents of the messages: the file is larger by some hundred bytes a row.
+fn check_size(bytes: u64) -> Result<(), SettingError> {
+    if bytes <= LARGEST_FILE {
+        return Ok(());
+    }
+    let (mebibytes, most) = (bytes >> 20, LARGEST_FILE >> 20);
+    let message =
+        format!("the training file would have more than {mebibytes} MiB; a file may have {most} MiB");
+    Err(SettingError::new(message + ": take a part of the rows"))
+}
+
+/// Checks a row, and returns the bytes of its messages.
+fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<u64, SettingError> {
     if let Some(token) = special_token(&example.text) {
         let message = format!(
             "{place} holds `{token}`, and one such text makes the whole job fail after it was queued; \
@@ -85,7 +100,7 @@ fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<(), Sett
         );
         return Err(SettingError::new(message));
     }
-    Ok(())
+    Ok(messages.iter().map(|message| message.content.len() as u64).sum())
 }
 
 /// A text like `<|endoftext|>`. Which ones are forbidden is not published, so none is let through.
@@ -159,6 +174,9 @@ mod tests {
             assert!(error.message.contains(words), "{error}");
         }
         assert!(check(&with(&"word ".repeat(50_000)), &prompt()).is_ok());
+        assert!(check_size(LARGEST_FILE).is_ok());
+        let message = check_size(LARGEST_FILE + (1 << 20)).unwrap_err().message;
+        assert!(message.contains("513 MiB; a file may have 512 MiB"), "{message}");
     }
 
     proptest! {

@@ -17,7 +17,8 @@ use tunebench_data::{Example, Prompt};
 use super::connection::Connection;
 use super::errors::{About, ErrorBody};
 use super::jobs::{self, MARK};
-use super::{loss_curve, models, training_file};
+use super::training_file::{self, LARGEST_FILE};
+use super::{loss_curve, models};
 use crate::{
     Cause, Checkpoint, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint,
     ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
@@ -188,8 +189,9 @@ impl FineTuning for Tuning {
             ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", file.display()))
         };
         let size = std::fs::metadata(file).map_err(unreadable)?.len();
-        if size > training_file::LARGEST_FILE {
-            let message = format!("{} has {size} bytes; a training file may have {}", file.display());
+        if size > LARGEST_FILE {
+            let message =
+                format!("{} has {size} bytes; a training file may have {LARGEST_FILE}", file.display());
             return Err(ProviderError::new(Cause::Invalid, message));
         }
         let name =

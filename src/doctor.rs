@@ -11,9 +11,10 @@ use tunebench_providers::Registry;
 
 use crate::config::{Config, Document, Step};
 use crate::error::Error;
-use crate::new_file::{NewFile, same_place};
+use crate::guard;
 use crate::project::{Overrides, entries, missetting};
 use crate::providers::Providers;
+use crate::whole_file::WholeFile;
 
 /// The name of the log that lies beside cleaned copies.
 const LOG: &str = "changes.csv";
@@ -115,21 +116,14 @@ impl Patient {
             copies.push((role, source, folder.join(name)));
         }
         fs_err::create_dir_all(folder)?;
-        for target in copies.iter().map(|(.., path)| path).chain([&log]) {
-            if self.sources.iter().flatten().any(|source| same_place(&source.path, target)) {
-                return Err(Error::Overwrite(target.clone()));
-            }
-        }
+        let read = self.sources.iter().flatten().map(|source| source.path.as_path());
+        guard::keep(read, copies.iter().map(|(.., path)| path).chain([&log]))?;
         let mut sources = self.sources.clone();
         for (role, source, path) in copies {
-            let mut file = NewFile::create(&path)?;
-            treatment.write(role, source, &mut file)?;
-            file.finish()?;
+            WholeFile::create(&path)?.write(|out| treatment.write(role, source, out))?;
             sources[role as usize] = Some(Source { path, ..source.clone() });
         }
-        let mut file = NewFile::create(&log)?;
-        write_log(&treatment.changes, &mut file)?;
-        file.finish()?;
+        WholeFile::create(&log)?.write(|out| write_log(&treatment.changes, out))?;
         Ok(Cured { patient: Self { sources, ..self }, changes: treatment.changes, log })
     }
 

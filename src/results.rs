@@ -17,8 +17,6 @@ use std::sync::Arc;
 use tunebench_reports::render::csv::{self, ReadError};
 use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
 
-use crate::new_file::NewFile;
-
 const MANIFEST: &str = "manifest.json";
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
@@ -169,9 +167,21 @@ impl Results {
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), ResultsError> {
-        let mut file = NewFile::create(&self.folder.join(name))?;
-        write(&mut file)?;
-        file.finish()?;
+        let path = self.folder.join(name);
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs_err::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut out = io::BufWriter::new(&mut file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
+        #[cfg(unix)]
+        {
+            // Temporary files are private; results are not.
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(&path).map_err(|error| error.error)?;
         Ok(())
     }
 }

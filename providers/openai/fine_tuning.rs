@@ -151,7 +151,8 @@ impl FineTuning for Tuning {
             return Err(SettingError::at("base", message));
         }
         jobs::hyperparameters(spec)?;
-        training_file::check(examples, prompt)
+        training_file::check(examples, prompt)?;
+        training_file::check_size(examples, prompt)
     }
 
     async fn preflight(&self, spec: &TuningSpec) -> Result<Vec<String>, ProviderError> {

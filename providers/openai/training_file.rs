@@ -16,8 +16,6 @@ const FEWEST_ROWS: usize = 10;
 const LONGEST_ROW_TOKENS: usize = 65_536;
 /// A token is about four bytes of English, and fewer of most other languages.
 const BYTES_PER_TOKEN: usize = 4;
-/// What one file may hold, in bytes.
-pub(super) const LARGEST_FILE: u64 = 512 << 20;
 /// What each message costs beside its content, by OpenAI's cookbook.
 const TOKENS_PER_MESSAGE: usize = 3;
 
@@ -56,31 +54,18 @@ pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), Setting
             "the instruction holds `{token}`, which the provider takes for a command"
         )));
     }
-    let mut bytes = 0;
     for (index, example) in examples.iter().enumerate() {
         // Where the file's line is not known, the row's number helps.
         let place = match example.line {
             0 => format!("training row {}", index + 1),
             line => format!("line {line}"),
         };
-        bytes += check_row(&place, example, prompt)?;
+        check_row(&place, example, prompt)?;
     }
-    check_size(bytes)
+    Ok(())
 }
 
-/// What is counted are the contents of the messages: the file is larger by some hundred bytes a row.
-fn check_size(bytes: u64) -> Result<(), SettingError> {
-    if bytes <= LARGEST_FILE {
-        return Ok(());
-    }
-    let (mebibytes, most) = (bytes >> 20, LARGEST_FILE >> 20);
-    let message =
-        format!("the training file would have more than {mebibytes} MiB; a file may have {most} MiB");
-    Err(SettingError::new(message + ": take a part of the rows"))
-}
-
-/// Checks a row, and returns the bytes of its messages.
-fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<u64, SettingError> {
+fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<(), SettingError> {
     if let Some(token) = special_token(&example.text) {
         let message = format!(
             "{place} holds `{token}`, and one such text makes the whole job fail after it was queued; \
@@ -100,7 +85,7 @@ fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<u64, Set
         );
         return Err(SettingError::new(message));
     }
-    Ok(messages.iter().map(|message| message.content.len() as u64).sum())
+    Ok(())
 }
 
 /// A text like `<|endoftext|>`. Which ones are forbidden is not published, so none is let through.
@@ -116,6 +101,23 @@ fn special_token(text: &str) -> Option<&str> {
         from = start + 2;
     }
     None
+}
+
+/// What one file may hold, in bytes.
+pub(super) const LARGEST_FILE: u64 = 512 << 20;
+
+/// Checks that the file can be uploaded, without writing it: what is counted are texts and prompts, and the file is
+/// larger than these.
+pub(super) fn check_size(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
+    let around: usize = prompt.render("").iter().map(|message| message.content.len()).sum();
+    let bytes: u64 = examples.iter().map(|example| (example.text.len() + around) as u64).sum();
+    if bytes <= LARGEST_FILE {
+        return Ok(());
+    }
+    let (mebibytes, most) = (bytes >> 20, LARGEST_FILE >> 20);
+    let message =
+        format!("the training file would have more than {mebibytes} MiB; a file may have {most} MiB");
+    Err(SettingError::new(message + ": take a part of the rows"))
 }
 
 #[cfg(test)]
@@ -174,9 +176,17 @@ mod tests {
             assert!(error.message.contains(words), "{error}");
         }
         assert!(check(&with(&"word ".repeat(50_000)), &prompt()).is_ok());
-        assert!(check_size(LARGEST_FILE).is_ok());
-        let message = check_size(LARGEST_FILE + (1 << 20)).unwrap_err().message;
-        assert!(message.contains("513 MiB; a file may have 512 MiB"), "{message}");
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_uploaded_is_found_before_it_is_written() {
+        let instruction = "word ".repeat(200_000);
+        let template = PromptTemplate { instruction, ..PromptTemplate::default() };
+        let labels = LabelSet::new(vec!["refund".into(), "card".into()]).unwrap();
+        let long = Prompt::new(template, labels).unwrap();
+        assert!(check_size(&examples(&["x"; 500]), &long).is_ok());
+        let message = check_size(&examples(&["x"; 600]), &long).unwrap_err().message;
+        assert!(message.contains("more than 572 MiB; a file may have 512 MiB"), "{message}");
     }
 
     proptest! {

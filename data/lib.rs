@@ -2,7 +2,8 @@
 //!
 //! No async, no network. A row of data starts its way here: [`Source`] names a file, [`Source::load`] and
 //! [`Source::check`] make a [`Dataset`] or a [`TestSet`] of it, and [`Prompt`] turns each [`Example`] into messages
-//! for a model and the model's answer into a label.
+//! for a model and the model's answer into a label. [`doctor`] says what is wrong with the files, and [`split`] makes
+//! several of one.
 
 mod answer;
 mod dataset;

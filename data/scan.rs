@@ -49,7 +49,7 @@ impl Machine {
     }
 
     /// The line in which the record of the last byte begins.
-    pub(crate) fn line(&self) -> u64 {
+    pub(crate) fn record_line(&self) -> u64 {
         self.current
     }
 
@@ -108,7 +108,7 @@ impl<R: Read> Scanner<R> {
     }
 
     fn fault(&mut self, kind: QuoteFault) {
-        self.faults.push(Fault { line: self.machine.line(), reason: Reason::Quote(kind) });
+        self.faults.push(Fault { line: self.machine.record_line(), reason: Reason::Quote(kind) });
     }
 }
 
@@ -117,7 +117,7 @@ impl<R: Read> Read for Scanner<R> {
         let n = self.source.read(out)?;
         for &byte in &out[..n] {
             match self.machine.step(byte) {
-                Step::Begins => self.starts.push_back(self.machine.line()),
+                Step::Begins => self.starts.push_back(self.machine.record_line()),
                 Step::Trailing => self.fault(QuoteFault::Trailing),
                 Step::Other => {}
             }

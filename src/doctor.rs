@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use tunebench_data::doctor::{
     Change, Check, Diagnosis, Files, Finding, Role, Rows, Severity, Treatment, examine,
 };
-use tunebench_data::{LabelSet, Prompt, PromptTemplate, Source};
+use tunebench_data::{DataError, LabelSet, Prompt, PromptTemplate, Source};
 use tunebench_providers::Registry;
 
 use crate::config::{Config, Document, Step};
 use crate::error::Error;
-use crate::new_file::{NewFile, same_place};
+use crate::guard;
 use crate::project::{Overrides, entries, missetting};
 use crate::providers::Providers;
+use crate::whole_file::WholeFile;
 
 /// The name of the log that lies beside cleaned copies.
 const LOG: &str = "changes.csv";
@@ -65,7 +66,7 @@ impl Patient {
 
     /// Looks at the data alone.
     pub fn examine(&self) -> Result<Diagnosis, Error> {
-        examine(&self.files()).map_err(|error| Error::data(error, &self.document, "test"))
+        examine(&self.files()).map_err(|error| self.failed(error))
     }
 
     /// What the providers would say of the data; asks none of them, and needs no key.
@@ -105,8 +106,7 @@ impl Patient {
 
     /// Writes cleaned copies of the files into a folder, with a log of every change. The files themselves are only read.
     pub fn cure(self, folder: &Path) -> Result<Cured, Error> {
-        let failed = |error| Error::data(error, &self.document, "test");
-        let treatment = Treatment::new(&self.files()).map_err(failed)?;
+        let treatment = Treatment::new(&self.files()).map_err(|error| self.failed(error))?;
         let log = folder.join(LOG);
         let mut copies = Vec::new();
         for role in Role::ALL {
@@ -116,22 +116,24 @@ impl Patient {
             copies.push((role, source, folder.join(name)));
         }
         fs_err::create_dir_all(folder)?;
-        for target in copies.iter().map(|(.., path)| path).chain([&log]) {
-            if self.sources.iter().flatten().any(|source| same_place(&source.path, target)) {
-                return Err(Error::Overwrite(target.clone()));
-            }
-        }
+        let read = self.sources.iter().flatten().map(|source| source.path.as_path());
+        guard::keep(read, copies.iter().map(|(.., path)| path).chain([&log]))?;
         let mut sources = self.sources.clone();
         for (role, source, path) in copies {
-            let mut file = NewFile::create(&path)?;
-            treatment.write(role, source, &mut file)?;
-            file.finish()?;
+            WholeFile::create(&path)?.write(|out| treatment.write(role, source, out))?;
             sources[role as usize] = Some(Source { path, ..source.clone() });
         }
-        let mut file = NewFile::create(&log)?;
-        write_log(&treatment.changes, &mut file)?;
-        file.finish()?;
+        WholeFile::create(&log)?.write(|out| write_log(&treatment.changes, out))?;
         Ok(Cured { patient: Self { sources, ..self }, changes: treatment.changes, log })
+    }
+
+    /// A file that can't be used at all, with the place in the configuration that names it.
+    fn failed(&self, error: DataError) -> Error {
+        let is = |role: &Role| {
+            self.source(*role).is_some_and(|source| Some(source.path.as_path()) == error.path())
+        };
+        let role = Role::ALL.into_iter().find(is).unwrap_or(Role::Test);
+        Error::data(error, &self.document, &role.to_string())
     }
 
     fn files(&self) -> Files<'_> {

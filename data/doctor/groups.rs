@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::RowCheck;
-use super::finding::{Check, Finding, Place, Role, Rows, Severity, count, excerpt};
+use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree, excerpt};
 use crate::Row;
 
 #[derive(Default)]
@@ -36,8 +36,8 @@ impl RowCheck for Groups {
             severity: Severity::Warning,
             check: Check::SharedGroups,
             reason: format!(
-                "{} belong to a group that training rows belong to",
-                count(self.shared.total, "row")
+                "{} to a group that training rows belong to",
+                agree(self.shared.total, "row", "belongs", "belong")
             ),
             cure: "split the data again with `tunebench split --group COLUMN`, which keeps groups together"
                 .into(),

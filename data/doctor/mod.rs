@@ -1,7 +1,7 @@
 //! What is wrong with the data, found before any money moves.
 //!
-//! Each check has a file of its own. Those that look at one row after the other implement [`RowCheck`] and see every
-//! row of every file; those about labels work on a [`Census`]; those that look for a row elsewhere share [`Known`].
+//! Each check has a file of its own. Those that look at one row after the other implement `RowCheck` and see every
+//! row of every file; those about labels work on a `Census`; those that look for a row elsewhere share `Known`.
 //! Training and validation rows are kept in memory, test rows stream through.
 
 mod bad_rows;

@@ -128,7 +128,7 @@ fn is_card(digits: &[u8]) -> bool {
             if value > 9 { value - 9 } else { value }
         })
         .sum();
-    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && sum % 10 == 0
+    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && sum.is_multiple_of(10)
 }
 
 /// Written as phone numbers are: with a plus, or a leading zero or bracket and separators, or as 555-123-4567.
@@ -171,7 +171,7 @@ fn iban(text: &str) -> Option<&str> {
                     end = at + offset + 1;
                 }
                 // In groups of four.
-                b' ' if letters.len() % 4 == 0 => {}
+                b' ' if letters.len().is_multiple_of(4) => {}
                 _ => break,
             }
         }

@@ -115,20 +115,15 @@ impl Split {
         self.largest
     }
 
-    /// Writes each row to the target of its part, as it stands in the file, with the file's header in front.
-    ///
-    /// # Panics
-    /// If there are fewer targets than parts.
-    pub fn write<W: Write>(&self, targets: &mut [W]) -> io::Result<()> {
+    /// Writes the rows of a part as they stand in the file, with the file's header in front.
+    pub fn write(&self, part: usize, out: &mut dyn Write) -> io::Result<()> {
         let (layout, mut records) = Records::open(&self.source).map_err(io::Error::other)?;
-        for target in targets.iter_mut() {
-            target.write_all(layout.head())?;
-        }
+        out.write_all(layout.head())?;
         let mut rows = self.rows().peekable();
         while let Some(record) = records.next().map_err(io::Error::other)? {
             // What is no row, such as an empty line of JSONL, is left out.
-            if let Some((_, part)) = rows.next_if(|&(line, _)| line == record.line) {
-                targets[part].write_all(&layout.ended(&record.bytes))?;
+            if rows.next_if(|&(line, _)| line == record.line).is_some_and(|(_, of)| of == part) {
+                out.write_all(&layout.ended(&record.bytes))?;
             }
         }
         match rows.next() {

@@ -1,6 +1,7 @@
 //! What holds for every split.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 
 use proptest::prelude::*;
 
@@ -19,9 +20,12 @@ fn file(extension: &str, content: &str) -> (Source, tempfile::NamedTempFile) {
 
 /// The contents of the parts.
 fn written(split: &Split) -> Vec<String> {
-    let mut targets = vec![Vec::new(); split.parts().len()];
-    split.write(&mut targets).unwrap();
-    targets.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+    let part = |part| {
+        let mut bytes = Vec::new();
+        split.write(part, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    (0..split.parts().len()).map(part).collect()
 }
 
 /// Texts that have nothing in common.

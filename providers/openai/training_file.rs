@@ -103,6 +103,23 @@ fn special_token(text: &str) -> Option<&str> {
     None
 }
 
+/// What one file may hold, in bytes.
+pub(super) const LARGEST_FILE: u64 = 512 << 20;
+
+/// Checks that the file can be uploaded, without writing it: what is counted are texts and prompts, and the file is
+/// larger than these.
+pub(super) fn check_size(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
+    let around: usize = prompt.render("").iter().map(|message| message.content.len()).sum();
+    let bytes: u64 = examples.iter().map(|example| (example.text.len() + around) as u64).sum();
+    if bytes <= LARGEST_FILE {
+        return Ok(());
+    }
+    let (mebibytes, most) = (bytes >> 20, LARGEST_FILE >> 20);
+    let message =
+        format!("the training file would have more than {mebibytes} MiB; a file may have {most} MiB");
+    Err(SettingError::new(message + ": take a part of the rows"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -159,6 +176,17 @@ mod tests {
             assert!(error.message.contains(words), "{error}");
         }
         assert!(check(&with(&"word ".repeat(50_000)), &prompt()).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_uploaded_is_found_before_it_is_written() {
+        let instruction = "word ".repeat(200_000);
+        let template = PromptTemplate { instruction, ..PromptTemplate::default() };
+        let labels = LabelSet::new(vec!["refund".into(), "card".into()]).unwrap();
+        let long = Prompt::new(template, labels).unwrap();
+        assert!(check_size(&examples(&["x"; 500]), &long).is_ok());
+        let message = check_size(&examples(&["x"; 600]), &long).unwrap_err().message;
+        assert!(message.contains("more than 572 MiB; a file may have 512 MiB"), "{message}");
     }
 
     proptest! {

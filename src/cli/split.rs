@@ -15,7 +15,8 @@ use super::providers::plain;
 use crate::config::Config;
 use crate::error::Error;
 use crate::exit;
-use crate::new_file::{NewFile, same_place};
+use crate::guard;
+use crate::whole_file::WholeFile;
 
 /// What `split` is told.
 #[derive(Debug, Args)]
@@ -63,14 +64,13 @@ pub(super) fn split(args: SplitArgs, global: &Global, printer: Printer) -> Resul
     let target = |(name, _): (&str, f64)| args.out.join(name).with_extension(extension);
     let targets: Vec<PathBuf> = args.into.iter().map(target).collect();
     fs_err::create_dir_all(&args.out)?;
-    if let Some(taken) = targets.iter().find(|target| same_place(&source.path, target)) {
-        return Err(Error::Overwrite(taken.clone()));
-    }
+    guard::keep([source.path.as_path()].into_iter(), &targets)?;
     let plan = Plan { parts: args.into.clone(), seed: args.seed, exact: args.exact };
     let split = Split::new(&source, &plan).map_err(no_place)?;
-    let mut files = targets.iter().map(|path| NewFile::create(path)).collect::<Result<Vec<_>, _>>()?;
-    split.write(&mut files)?;
-    files.into_iter().try_for_each(NewFile::finish)?;
+    let files = targets.iter().map(|path| WholeFile::create(path)).collect::<Result<Vec<_>, _>>()?;
+    for (part, file) in files.into_iter().enumerate() {
+        file.write(|out| split.write(part, out))?;
+    }
     if args.json {
         let parts = targets.iter().zip(args.into.iter()).enumerate().map(|(part, (path, (name, share)))| {
             let labels: serde_json::Map<_, _> =

@@ -1,6 +1,7 @@
 //! For authors of providers: what every provider must keep to, as a test.
 
 mod contract;
+mod fake;
 pub mod openai;
 mod tuning;
 

@@ -2,6 +2,7 @@
 
 mod contract;
 mod fake;
+pub mod google;
 pub mod openai;
 mod tuning;
 

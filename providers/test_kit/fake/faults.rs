@@ -1,6 +1,6 @@
 //! What goes wrong, where and how often.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -163,48 +163,9 @@ impl Faults {
     }
 }
 
-/// A time as HTTP writes it: `Sun, 22 Nov 2026 10:01:30 GMT`, rounded up to a second.
-pub(in crate::test_kit) fn http_date(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
-    let (days, time) = (seconds / 86_400, seconds % 86_400);
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
-    let (mut year, mut day) = (1970, days);
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    while day >= 365 + u64::from(leap(year)) {
-        day -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let mut name = "Dec";
-    let february = 28 + u64::from(leap(year));
-    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    for (length, month) in lengths.into_iter().zip(names) {
-        if day < length {
-            name = month;
-            break;
-        }
-        day -= length;
-    }
-    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
-    format!("{weekday}, {:02} {name} {year} {hour:02}:{minute:02}:{second:02} GMT", day + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_as_http_writes_them() {
-        for (seconds, date) in [
-            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (1_795_341_690, "Sun, 22 Nov 2026 10:01:30 GMT"),
-            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
-        ] {
-            assert_eq!(http_date(UNIX_EPOCH + Duration::from_secs(seconds)), date);
-        }
-    }
 
     #[test]
     fn faults_show_where_and_as_often_as_told() {

@@ -3,6 +3,7 @@
 //! A service says what it answers and how it words its errors ([`Service`]); all else is here.
 
 mod brain;
+mod clock;
 mod connection;
 mod faults;
 mod limits;
@@ -13,17 +14,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 pub use self::brain::{Brain, Form, Question, Said};
 pub(super) use self::brain::{Memory, inner, named, pieces};
+pub(super) use self::clock::{http_date, now, timestamp};
 use self::faults::Faults;
-pub(super) use self::faults::http_date;
 pub use self::faults::{Failing, Fault, Hint};
-pub(super) use self::limits::{Used, Windows, whole_seconds};
+pub(super) use self::limits::{Windows, whole_seconds};
 pub(super) use self::server::Call;
 pub(super) use self::stats::Recorder;
 pub use self::stats::{Exchange, Stats};
@@ -216,11 +217,6 @@ impl Drop for Fake {
 /// A request that panicked has left what it had written whole.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// An answer under way.

@@ -135,6 +135,9 @@ impl Vertex {
             "createTime": timestamp(now()), "updateTime": timestamp(now()), "etag": "AMEw9y", "checkpoints": listed,
             "defaultCheckpointId": last["checkpointId"],
         });
+        let labels = self.jobs[index].labels().clone();
+        let mut resource = resource;
+        if labels.is_object() { resource["labels"] = labels; }
         self.models.insert(model.clone(), Tuned { base, resource });
         let mut tuned = json!({"model": format!("{model}@1"), "endpoint": last["endpoint"]});
         if !self.jobs[index].keeps_last_only() {

@@ -46,7 +46,7 @@ def run(fake, name, *arguments):
             except Exception as error:  # a check that breaks in any way has failed
                 failed += 1
                 line = error.__traceback__.tb_next.tb_lineno if error.__traceback__.tb_next else 0
-                print(f"FAILED {function.__name__}, line {line}: {type(error).__name__}: {error}")
+                print(f"FAILED {function.__name__}, line {line}: {type(error).__name__}: {str(error)[:500]}")
             fake.call("DELETE", "faults")
     finally:
         fake.process.terminate()

@@ -188,9 +188,8 @@ impl Job {
         self.order.get("tunedModelDisplayName").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Null for none.
-    pub(super) fn labels(&self) -> &Value {
-        self.order.get("labels").unwrap_or(&Value::Null)
+    pub(super) fn labels(&self) -> Option<&Value> {
+        self.order.get("labels")
     }
 
     pub(super) fn succeeded(&mut self, tuned: Value) {

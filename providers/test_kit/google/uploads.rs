@@ -109,13 +109,15 @@ fn chunk(store: &mut Store, call: &Call, id: &str) -> Result<Reply, Reply> {
                     .split_once('-')
                     .and_then(|(from, to)| Some((from.parse().ok()?, to.parse::<u64>().ok()?)));
                 let (from, to): (u64, u64) = span.ok_or_else(|| invalid("Invalid Content-Range."))?;
-                if (to + 1).checked_sub(from) != Some(sent) || total.is_some_and(|total| to >= total) {
+                if to.checked_sub(from).is_none_or(|span| span.checked_add(1) != Some(sent))
+                    || total.is_some_and(|total| to >= total)
+                {
                     return Err(invalid("The body is not as long as Content-Range says."));
                 }
                 if from > stored {
                     return Err(invalid("The chunk begins behind what is stored."));
                 }
-                if total != Some(to + 1) && sent % CHUNK != 0 {
+                if total != to.checked_add(1) && sent % CHUNK != 0 {
                     return Err(invalid("A chunk that is not the last must be a multiple of 256 KiB."));
                 }
                 take(session, from, &call.body, chunk_kept.unwrap_or(u64::MAX));
@@ -156,7 +158,7 @@ fn finish(store: &mut Store, id: &str) -> Result<Reply, Reply> {
 }
 
 /// Metadata, type and bytes of a `multipart/related` body.
-fn parts(kind: &str, body: &[u8]) -> Option<(Value, String, Vec<u8>)> {
+pub(super) fn parts(kind: &str, body: &[u8]) -> Option<(Value, String, Vec<u8>)> {
     let boundary =
         kind.strip_prefix("multipart/related")?.split_once("boundary=")?.1.trim_matches(['"', '\'']);
     let find = |from: usize, what: &[u8]| {

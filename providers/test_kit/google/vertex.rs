@@ -130,14 +130,14 @@ impl Vertex {
             "epoch": checkpoint["epoch"], "step": checkpoint["step"]})
             })
             .collect();
-        let resource = json!({
+        let mut resource = json!({
             "name": model, "displayName": title, "versionId": "1", "versionAliases": ["default"],
             "createTime": timestamp(now()), "updateTime": timestamp(now()), "etag": "AMEw9y", "checkpoints": listed,
             "defaultCheckpointId": last["checkpointId"],
         });
-        let labels = self.jobs[index].labels().clone();
-        let mut resource = resource;
-        if labels.is_object() { resource["labels"] = labels; }
+        if let Some(labels) = self.jobs[index].labels() {
+            resource["labels"] = labels.clone();
+        }
         self.models.insert(model.clone(), Tuned { base, resource });
         let mut tuned = json!({"model": format!("{model}@1"), "endpoint": last["endpoint"]});
         if !self.jobs[index].keeps_last_only() {
@@ -276,7 +276,7 @@ pub(super) fn page(items: Vec<Value>, field: &str, call: &Call, most: usize) -> 
     let count = items.len();
     let shown: Vec<_> = items.into_iter().skip(from).take(size).collect();
     let mut answer = json!({});
-    if from + shown.len() < count {
+    if from.saturating_add(shown.len()) < count {
         answer["nextPageToken"] = format!("page-{}", from + shown.len()).into();
     }
     // A list of nothing is left out.

@@ -87,6 +87,10 @@ fn exchanges_fit_the_descriptions() {
         return;
     };
     let fake = builder().start().unwrap();
+    vertex(&fake, &format!("POST {HERE}/tuningJobs"), Value::Null);
+    let mut nonsense = fake.recorded().pop().unwrap();
+    (nonsense.status, nonsense.answer) = (200, json!({"status": "RUNNING"}));
+    assert_eq!(descriptions.check(&nonsense).len(), 2, "the check checks nothing");
     every_call(&fake);
     let wrong: Vec<_> = fake.recorded().iter().flat_map(|exchange| descriptions.check(exchange)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,6 +1,6 @@
 //! Uploads to Cloud Storage: in one request, with metadata, and in chunks.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::errors::storage as error;
 use super::storage::Store;
@@ -117,7 +117,7 @@ fn chunk(store: &mut Store, call: &Call, id: &str) -> Result<Reply, Reply> {
                 if from > stored {
                     return Err(invalid("The chunk begins behind what is stored."));
                 }
-                if total != to.checked_add(1) && sent % CHUNK != 0 {
+                if total != to.checked_add(1) && !sent.is_multiple_of(CHUNK) {
                     return Err(invalid("A chunk that is not the last must be a multiple of 256 KiB."));
                 }
                 take(session, from, &call.body, chunk_kept.unwrap_or(u64::MAX));
@@ -173,7 +173,7 @@ pub(super) fn parts(kind: &str, body: &[u8]) -> Option<(Value, String, Vec<u8>)>
         Some((String::from_utf8_lossy(&body[head..at]).into_owned(), at + gap, end))
     };
     let (_, from, end) = part(0)?;
-    let metadata = serde_json::from_slice(&body[from..end]).unwrap_or_else(|_| json!(null));
+    let metadata = serde_json::from_slice(&body[from..end]).unwrap_or_default();
     let (headers, from, end) = part(end)?;
     let kind = headers.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

@@ -1,0 +1,1 @@
+//! The provider against servers on this machine.

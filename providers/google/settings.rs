@@ -13,6 +13,8 @@ const DEVELOPER: &str = "https://generativelanguage.googleapis.com/v1beta";
 /// For examples in messages; the real host depends on the location.
 const VERTEX: &str = "https://aiplatform.googleapis.com/v1";
 const STORAGE: &str = "https://storage.googleapis.com";
+/// In a base URL, what stands for the location.
+const LOCATION: &str = "{location}";
 
 /// Which of Google's two APIs is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +38,8 @@ pub(super) enum SchemaField {
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) surface: Surface,
-    /// With version, ends in a slash. `None`: the host of each location.
-    pub(super) base_url: Option<Url>,
+    /// With version, ends in a slash; `{location}` in it stands for the location. `None`: the host of each location.
+    pub(super) base_url: Option<String>,
     pub(super) storage_url: Url,
     /// The variable that holds the key (Developer API), or a ready access token (Vertex AI).
     pub(super) key_variable: Option<String>,
@@ -163,12 +165,7 @@ impl Settings {
             Surface::Vertex => "GOOGLE_VERTEX_BASE_URL",
         };
         if let Some(text) = setup.variable(url) {
-            // Google's clients append the version themselves.
-            let mut base = base_url(url, &text, self.example())?;
-            if base.path() == "/" {
-                base.set_path(if self.surface == Surface::Vertex { "/v1/" } else { "/v1beta/" });
-            }
-            self.base_url = Some(base);
+            self.set_base_url(url, &text)?;
         }
         if self.surface == Surface::Developer {
             let names = ["GOOGLE_API_KEY", "GEMINI_API_KEY"];
@@ -216,8 +213,16 @@ impl Settings {
         if shaping.is_empty() { String::new() } else { Value::Object(shaping).to_string() }
     }
 
-    fn example(&self) -> &'static str {
-        if self.surface == Surface::Vertex { VERTEX } else { DEVELOPER }
+    /// Takes an address with or without the version, as Google's own clients take it without.
+    fn set_base_url(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
+        let example = if self.surface == Surface::Vertex { VERTEX } else { DEVELOPER };
+        let (_, version) = example.rsplit_once('/').unwrap_or_default();
+        let url = base_url(name, &text.replace(LOCATION, self.location.name()), example)?;
+        let last = url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let versioned = last.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let text = text.trim_end_matches('/');
+        self.base_url = Some(if versioned { text.to_owned() } else { format!("{text}/{version}") });
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: &Value) -> Result<(), SettingError> {
@@ -227,7 +232,7 @@ impl Settings {
         }
         let owned = || Ok(Some(text(name, value)?.to_owned()).filter(|text| !text.is_empty()));
         match name {
-            "base_url" => self.base_url = Some(base_url(name, text(name, value)?, self.example())?),
+            "base_url" => self.set_base_url(name, text(name, value)?)?,
             "storage_url" => self.storage_url = base_url(name, text(name, value)?, STORAGE)?,
             "api_key_env" | "access_token_env" => self.key_variable = owned()?,
             "credentials" => self.credentials = owned()?,
@@ -261,12 +266,12 @@ impl Settings {
 
     /// Below which paths are put: the user's address, or that of the location.
     pub(super) fn base_of(&self, location: &Location) -> Url {
-        let fixed = match (&self.base_url, self.surface) {
-            (Some(url), _) => return url.clone(),
+        let address = match (&self.base_url, self.surface) {
+            (Some(url), _) => url.replace(LOCATION, location.name()),
             (None, Surface::Developer) => DEVELOPER.to_owned(),
             (None, Surface::Vertex) => format!("https://{}/v1", location.host()),
         };
-        base_url("base_url", &fixed, DEVELOPER).expect("a location holds only what a host's name may")
+        base_url("base_url", &address, DEVELOPER).expect("a location holds only what a host's name may")
     }
 }
 
@@ -359,6 +364,13 @@ mod tests {
         assert_eq!(vertex.base_of(&vertex.location).as_str(), "https://aiplatform.eu.rep.googleapis.com/v1/");
         let tuning = vertex.base_of(&vertex.tuning_location);
         assert_eq!(tuning.as_str(), "https://europe-west4-aiplatform.googleapis.com/v1/");
+        for (text, address) in [
+            ("http://127.0.0.1:1/{location}", "http://127.0.0.1:1/us-central1/v1/"),
+            ("http://{location}.localhost/v1beta1/", "http://us-central1.localhost/v1beta1/"),
+        ] {
+            let own = read(Surface::Vertex, json!({"base_url": text})).unwrap();
+            assert_eq!(own.base_of(&own.tuning_location).as_str(), address);
+        }
         let developer = read(Surface::Developer, json!({})).unwrap();
         let url = developer.base_of(&developer.location);
         assert_eq!(url.as_str(), "https://generativelanguage.googleapis.com/v1beta/");

@@ -39,7 +39,7 @@ const LONGEST_DELETION: Duration = Duration::from_secs(300);
 /// Fine-tuning in one project.
 pub(super) struct Tuning {
     connection: Arc<Connection>,
-    storage: Storage,
+    pub(super) storage: Storage,
     /// Files that were put there by this process, and so belong to no earlier job.
     uploaded: Mutex<HashSet<FileId>>,
     pub(super) today: fn() -> Date,
@@ -215,7 +215,7 @@ impl Tuning {
     }
 
     /// What the calendar says of tuning `base`.
-    fn warnings(&self, base: &str) -> Vec<String> {
+    pub(super) fn warnings(&self, base: &str) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(day) = Traits::of(Some(base)).shutdown_date(Surface::Vertex) {
             warnings.push(format!(

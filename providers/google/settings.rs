@@ -219,7 +219,8 @@ impl Settings {
         let (_, version) = example.rsplit_once('/').unwrap_or_default();
         let url = base_url(name, &text.replace(LOCATION, self.location.name()), example)?;
         let last = url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let versioned = last.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let versioned =
+            last.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         let text = text.trim_end_matches('/');
         self.base_url = Some(if versioned { text.to_owned() } else { format!("{text}/{version}") });
         Ok(())

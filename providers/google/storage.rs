@@ -25,10 +25,9 @@ use crate::{Cause, FileId, ProviderError, Retry, Scope};
 
 /// What a training file may have.
 const LARGEST_FILE: u64 = 1 << 30;
-/// Up to this size a file goes in one request.
-pub(super) const SIMPLE: u64 = 8 << 20;
-/// A piece of a larger one; a multiple of 256 KiB, as the service wants it.
-const CHUNK: u64 = 8 << 20;
+/// Up to this size a file goes in one request, and a larger one in pieces of it: a multiple of 256 KiB, as the service
+/// wants it.
+const PIECE: u64 = 8 << 20;
 /// For one piece.
 const UPLOAD: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_secs(60);
@@ -38,6 +37,7 @@ const JSONL: &str = "application/jsonl";
 /// The bucket for training files.
 pub(super) struct Storage {
     connection: Arc<Connection>,
+    pub(super) piece: u64,
     /// Uploads that broke off, by the object's name; their addresses are secrets.
     sessions: Mutex<HashMap<String, Url>>,
 }
@@ -52,7 +52,7 @@ struct Upload<'a> {
 
 impl Storage {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
-        Self { connection, sessions: Mutex::default() }
+        Self { connection, piece: PIECE, sessions: Mutex::default() }
     }
 
     /// Uploads a file, unless it is there already. Also says whether it was not.
@@ -70,9 +70,9 @@ impl Storage {
             return Err(ProviderError::new(Cause::Invalid, message));
         }
         let id = FileId(format!("gs://{bucket}/{}", upload.object));
-        let answer = match upload.size {
-            0..=SIMPLE => self.send_whole(&upload).await?,
-            _ => self.send_in_pieces(&upload).await?,
+        let answer = match upload.size <= self.piece {
+            true => self.send_whole(&upload).await?,
+            false => self.send_in_pieces(&upload).await?,
         };
         match answer.status {
             200 | 201 => self.same(&upload, &answer).map(|()| (id, true)),
@@ -156,7 +156,7 @@ impl Storage {
             }
         };
         loop {
-            let to = (from + CHUNK).min(upload.size);
+            let to = (from + self.piece).min(upload.size);
             let bytes = upload.read(from, to)?;
             let range = format!("bytes {from}-{}/{}", to - 1, upload.size);
             let answer = self.put(&session, bytes, &range).await?;

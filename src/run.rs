@@ -265,6 +265,11 @@ impl<'a> Session<'a> {
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
         let candidates = subjects.iter().map(|subject| {
             let mut candidate = self.project.candidate(&subject.model)?;
+            if let (None, Some(base)) = (&candidate.price, &subject.tuned_from)
+                && candidate.provider.tuned_at_base_price()
+            {
+                candidate.price = self.project.candidate(base)?.price;
+            }
             if let Some((_, shots)) = &subject.shots {
                 candidate.shots = shots.clone();
             }

@@ -92,7 +92,7 @@ async fn list(providers: &Providers, as_json: bool, printer: Printer) -> Result<
     let mut code = exit::DONE;
     for (name, provider) in providers.iter() {
         let Some(tuning) = provider.fine_tuning() else { continue };
-        if let Access::Missing(_) = provider.access() {
+        if let Access::Missing(_) | Access::LoggedOut(_) = provider.access() {
             continue;
         }
         match tuning.jobs().await {

@@ -4,6 +4,7 @@ mod config;
 mod contract;
 mod crash;
 mod data;
+mod disk;
 mod docs;
 mod interrupt;
 mod jobs;

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
+use memchr::memchr3;
+
 use crate::fault::{Fault, QuoteFault, Reason};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -64,6 +66,17 @@ impl<R: Read> Scanner<R> {
         self.faults.push(Fault { line: self.current, reason: Reason::Quote(kind) });
     }
 
+    /// How many of the bytes that follow change nothing: most of a field.
+    fn uneventful(&self, bytes: &[u8]) -> usize {
+        let end = match self.state {
+            _ if self.after_cr => Some(0),
+            State::Plain => memchr3(self.delimiter, b'\n', b'\r', bytes),
+            State::Quoted => memchr3(b'"', b'\n', b'\r', bytes),
+            State::Outside | State::FieldStart | State::QuoteSeen => Some(0),
+        };
+        end.unwrap_or(bytes.len())
+    }
+
     fn step(&mut self, byte: u8) {
         let line_end = byte == b'\n' || byte == b'\r';
         if self.state == State::Outside && !line_end {
@@ -95,8 +108,10 @@ impl<R: Read> Scanner<R> {
 impl<R: Read> Read for Scanner<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.source.read(out)?;
-        for &byte in &out[..n] {
+        let mut rest = &out[..n];
+        while let Some((&byte, after)) = rest.split_first() {
             self.step(byte);
+            rest = &after[self.uneventful(after)..];
         }
         if n == 0 && self.state == State::Quoted && !out.is_empty() {
             self.fault(QuoteFault::Unclosed);

@@ -71,11 +71,6 @@ impl CompletionRequest {
             .render_with_shots(self.shots.iter().map(|(text, label)| (text.as_str(), *label)), &self.text)
     }
 
-    /// The messages after the task, which is the same for all requests with this prompt.
-    pub fn turns(&self) -> Vec<Message> {
-        self.prompt.turns(self.shots.iter().map(|(text, label)| (text.as_str(), *label)), &self.text)
-    }
-
     /// The same, with solved examples to show first.
     #[must_use]
     pub fn shots(mut self, shots: Arc<[(String, LabelId)]>) -> Self {

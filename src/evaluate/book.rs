@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tunebench_data::TestSet;
+use tunebench_data::{Message, TestSet};
 use tunebench_providers::CompletionRequest;
 
 use super::Candidate;
@@ -72,11 +72,10 @@ impl Book {
         Ok(Self { ledger, lane, model, prefix, task_bytes, outline, scope, repeat })
     }
 
-    /// The key of a request (of its model, parameters and messages), and its size.
-    pub(super) fn asked(&self, request: &CompletionRequest) -> Asked {
-        let turns = request.turns();
+    /// The key of a request (of its model, parameters and messages), and its size; `turns` is what follows the task.
+    pub(super) fn asked(&self, turns: &[Message]) -> Asked {
         let bytes = turns.iter().map(|message| message.content.len()).sum::<usize>();
-        Asked { key: self.prefix.key(&turns, self.repeat), bytes: self.task_bytes + bytes }
+        Asked { key: self.prefix.key(turns, self.repeat), bytes: self.task_bytes + bytes }
     }
 
     /// Whether the ledger perhaps had an answer when the book was opened; where not, only another process may have

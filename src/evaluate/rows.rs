@@ -5,8 +5,7 @@
 
 use std::collections::VecDeque;
 
-use tunebench_data::{DataError, Example, Examples};
-use tunebench_providers::CompletionRequest;
+use tunebench_data::{DataError, Example, Examples, Message};
 
 use super::EvaluateError;
 use super::book::{Asked, Book};
@@ -72,14 +71,10 @@ impl Rows {
         }
     }
 
-    /// The next row, with its key and what the ledger has under it.
-    pub(super) fn draw_known(
-        &mut self,
-        book: &Book,
-        request: impl Fn(&Example) -> CompletionRequest,
-    ) -> Drawn {
+    /// The next row, with its key and what the ledger has under it. `turns` is what a row's request says after the task.
+    pub(super) fn draw_known(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> Drawn {
         if self.ready.is_empty() {
-            match self.look(book, request) {
+            match self.look(book, turns) {
                 Ok(true) => {}
                 Ok(false) => return Drawn::End,
                 Err(error) => {
@@ -92,11 +87,7 @@ impl Rows {
     }
 
     /// Reads on, and looks up the rows whose turn it is; `false` when there are no more.
-    fn look(
-        &mut self,
-        book: &Book,
-        request: impl Fn(&Example) -> CompletionRequest,
-    ) -> Result<bool, EvaluateError> {
+    fn look(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> Result<bool, EvaluateError> {
         let rows: Vec<Row> = std::iter::from_fn(|| self.read()).take(CHUNK).collect();
         if rows.is_empty() {
             let more = self.put_off > 0 && !self.again && self.error.is_none();
@@ -108,7 +99,7 @@ impl Rows {
         }
         let mut keys: Vec<ContentKey> = Vec::with_capacity(rows.len());
         for mut row in rows {
-            let asked = book.asked(&request(&row.example));
+            let asked = book.asked(&turns(&row.example));
             if book.may_know(&asked.key) == self.again {
                 keys.push(asked.key);
                 row.asked = Some(asked);

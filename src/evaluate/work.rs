@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
-use tunebench_data::{Example, ExampleId, LabelId, TestSet};
+use tunebench_data::{Example, ExampleId, LabelId, Message, TestSet};
 use tunebench_providers::{Completion, CompletionRequest, ModelInfo, Retry, Usage};
 use tunebench_reports::{Answer, Latency, Outcome, Prediction, UnansweredKind};
 
@@ -109,9 +109,15 @@ impl Work {
     fn draw(&self) -> Drawn {
         let mut rows = lock(&self.rows);
         match &self.means.book {
-            Some(book) => rows.draw_known(book, |example| self.request(example)),
+            Some(book) => rows.draw_known(book, |example| self.turns(&example.text)),
             None => rows.draw(),
         }
+    }
+
+    /// What the request about a text says after the task.
+    fn turns(&self, text: &str) -> Vec<Message> {
+        let shots = self.candidate.shots.before(text);
+        self.candidate.prompt.turns(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
     }
 
     fn request(&self, example: &Example) -> CompletionRequest {

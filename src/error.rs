@@ -143,10 +143,12 @@ impl Error {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
             Self::Overwrite(_) | Self::Unfit(_) => exit::USAGE,
+            Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
-            Self::Ledger(_) | Self::Budget(_) | Self::Output { .. } => exit::USAGE,
-            Self::Tune { error, .. } => match **error {
-                TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
+            Self::Budget(_) | Self::Output { .. } => exit::USAGE,
+            Self::Tune { error, .. } => match &**error {
+                TuneError::Setting(_) | TuneError::File(_) => exit::USAGE,
+                TuneError::Ledger(error) => of_ledger(error),
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
             },
@@ -189,4 +191,9 @@ impl Error {
             | Self::OutputClosed => None,
         }
     }
+}
+
+/// What stands in the way of the ledger may pass, such as a full disk; a file that is no ledger stays none.
+fn of_ledger(error: &LedgerError) -> u8 {
+    if error.may_pass() { exit::INCOMPLETE } else { exit::USAGE }
 }

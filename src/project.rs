@@ -62,6 +62,11 @@ pub struct Entry {
     pub shots: Option<(ShotsSpec, Shots)>,
 }
 
+/// The database of everything that was paid for, in the folder of what is kept.
+pub fn ledger_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("ledger.sqlite")
+}
+
 impl Project {
     /// Reads and checks everything: the configuration at `path`, the data it names, the providers it uses.
     pub fn open(
@@ -217,7 +222,7 @@ impl Project {
 
     /// The database of everything that was paid for.
     pub fn ledger_path(&self) -> PathBuf {
-        self.state_dir.join("ledger.sqlite")
+        ledger_path(&self.state_dir)
     }
 
     /// Where training files are kept.

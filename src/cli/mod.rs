@@ -21,7 +21,8 @@ use tunebench_providers::Registry;
 
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::project::{Overrides, Project};
+use crate::ledger::Ledger;
+use crate::project::{Overrides, Project, ledger_path};
 use crate::providers::Providers;
 use crate::run::{Session, Spending};
 use args::{Cli, Command, DataArgs, Global};
@@ -84,9 +85,12 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));
+            let ledger = ledger_path(&global.state);
+            let ledger = ledger.exists().then(|| Ledger::open(ledger)).transpose()?;
             runtime.block_on(jobs::jobs(
                 command,
                 &configured()?,
+                ledger.as_ref(),
                 &cancel(&progress),
                 progress.as_ref(),
                 printer,

@@ -5,6 +5,7 @@ mod config;
 mod contract;
 mod crash;
 mod data;
+mod disk;
 mod docs;
 mod doctor;
 mod figures;

@@ -1,5 +1,7 @@
 //! `tunebench report`, and how every command shows figures.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;

@@ -8,9 +8,9 @@ mod calibration;
 mod clusters;
 mod compare;
 mod confusion;
-mod disagreements;
 #[cfg(test)]
 mod coverage;
+mod disagreements;
 mod doubts;
 mod figures;
 mod groups;

@@ -279,7 +279,6 @@ mod tests {
         let evaluation = |model: &str, answers: String| Evaluation {
             model: model.to_owned(),
             tuned_from: None,
-            groups: None,
             predictions: predictions(&gold, &answers),
             groups: None,
         };

@@ -21,6 +21,12 @@ pub(super) fn section(report: &Report) -> Markup {
         html.add("<p class=\"note\">The texts were not at hand when this page was made; rows are named by their ids.</p>", &[]);
     }
     html.add("{}", &[&controls(&found)]);
+    // On a narrow screen each row is a card, whose answers bear the numbers of this list instead of standing in columns.
+    html.add("<ol class=\"who\">", &[]);
+    html.each(&found.models, |html, &i| {
+        html.add("<li>{}</li>", &[&name(&report.figures.models[i].model)]);
+    });
+    html.add("</ol>", &[]);
     html.add("<div class=\"scroll tall\" role=\"region\" tabindex=\"0\" aria-labelledby=\"rows\"><table class=\"rows\" id=\"listed\"><thead><tr><th scope=\"col\">Text</th><th scope=\"col\">Gold label</th>", &[]);
     html.each(&found.models, |html, &i| {
         html.add("<th scope=\"col\">{}</th>", &[&name(&report.figures.models[i].model)]);

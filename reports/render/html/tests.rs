@@ -6,54 +6,7 @@ use tunebench_data::ExampleId;
 use super::sample::{HOSTILE, filled, of_skills};
 use super::*;
 use crate::testing::{any_predictions, predictions, run};
-use crate::{Answer, Calibration, CalibrationBin, Interval, ModelIntervals, RiskPoint, Run, ThresholdPoint};
-
-/// A report with every figure there can be.
-fn whole(run: &Run) -> Report<'_> {
-    let mut report = filled(run);
-    for model in &mut report.figures.models {
-        let f1 = model.scores.as_ref().and_then(|scores| scores.macro_average.f1);
-        let around = f1.map(|f1| Interval { low: (f1 - 0.02).max(0.0), high: (f1 + 0.02).min(1.0) });
-        model.intervals.get_or_insert(ModelIntervals { macro_f1: around, ..ModelIntervals::default() });
-        model.calibration.get_or_insert_with(calibration);
-    }
-    report
-}
-
-fn calibration() -> Calibration {
-    let bins = (4u32..15).map(|i| CalibrationBin {
-        low: f64::from(i) / 15.0,
-        high: f64::from(i + 1) / 15.0,
-        rows: 3 + u64::from(i * i * i),
-        confidence: (f64::from(i) + 0.6) / 15.0,
-        accuracy: ((f64::from(i) + 0.6) / 15.0).powf(1.6),
-    });
-    let points = (1u32..=200).map(|i| RiskPoint {
-        coverage: f64::from(i) / 200.0,
-        risk: (f64::from(i) / 200.0).powi(3) * 0.14,
-        threshold: 1.0 - f64::from(i) / 250.0,
-    });
-    let threshold = |precision, threshold, coverage| ThresholdPoint {
-        precision,
-        threshold,
-        coverage,
-        interval: threshold.map(|_| Interval { low: precision - 0.01, high: precision + 0.008 }),
-    };
-    Calibration {
-        rows: 4_980,
-        brier: 0.0931,
-        log_loss: 0.312,
-        expected_calibration_error: 0.041,
-        bins: bins.collect(),
-        risk_coverage: points.collect(),
-        area_under_risk_coverage: 0.035,
-        thresholds: vec![
-            threshold(0.9, Some(0.6123), 0.962),
-            threshold(0.95, Some(0.8311), 0.77),
-            threshold(0.99, None, 0.0),
-        ],
-    }
-}
+use crate::{Answer, Run};
 
 /// The tags of a page that are well-formed: opened and closed in order.
 fn assert_nested(page: &str) {
@@ -84,11 +37,11 @@ fn assert_nested(page: &str) {
 #[test]
 fn five_thousand_rows_of_two_models_are_less_than_a_mebibyte() {
     let run = of_skills(77, 5_000, &[62, 82]);
-    let page = render(&whole(&run));
+    let page = render(&filled(&run));
     assert!(page.len() < 1 << 20, "{} bytes", page.len());
     assert_nested(&page);
     // Even where all texts are as large as texts can be, and nothing but marks.
-    let mut report = whole(&run);
+    let mut report = filled(&run);
     report.texts.values_mut().for_each(|text| *text = "\u{202e}\"".repeat(50_000));
     let page = render(&report);
     assert!(page.len() < 1 << 20, "{} bytes", page.len());
@@ -96,7 +49,7 @@ fn five_thousand_rows_of_two_models_are_less_than_a_mebibyte() {
 
 #[test]
 fn the_page_does_not_grow_with_the_rows() {
-    let size = |count| render(&whole(&of_skills(30, count, &[62, 82]))).len();
+    let size = |count| render(&filled(&of_skills(30, count, &[62, 82]))).len();
     let (small, large) = (size(4_000), size(40_000));
     assert!(large < small * 11 / 10, "{small} bytes became {large}");
 }
@@ -104,7 +57,7 @@ fn the_page_does_not_grow_with_the_rows() {
 #[test]
 fn the_same_report_gives_the_same_bytes() {
     let run = of_skills(12, 600, &[62, 82, 70]);
-    assert_eq!(render(&whole(&run)), render(&whole(&run)));
+    assert_eq!(render(&filled(&run)), render(&filled(&run)));
 }
 
 #[test]
@@ -145,7 +98,7 @@ fn sections_without_anything_to_show_are_left_out() {
         assert!(!page.contains(&format!("id=\"{absent}\"")), "{absent}");
     }
     assert!(page.contains("Rows with a wrong answer"));
-    let page = render(&whole(&of_skills(3, 300, &[60, 85])));
+    let page = render(&filled(&of_skills(3, 300, &[60, 85])));
     for id in [
         "models",
         "differences",
@@ -236,7 +189,7 @@ fn poisoned() -> Run {
 
 #[test]
 fn hostile_names_and_texts_are_text() {
-    let page = render(&whole(&poisoned()));
+    let page = render(&filled(&poisoned()));
     assert_nested(&page);
     assert_eq!(page.matches("<script").count(), 1);
     assert!(!page.contains("<img") && !page.contains("<svg onload") && !page.contains("<!--"));
@@ -255,7 +208,7 @@ proptest! {
         let ids: Vec<ExampleId> = base.iter().map(|row| row.id).collect();
         let model = format!("local/{model}");
         let run = run(&["<a>", "b\u{202e}", "c'\"", "&amp;"], vec![(&model, None, base), ("t", Some(&model), tuned)]);
-        let report = whole(&run).with_texts(ids.into_iter().map(|id| (id, text.clone())).collect());
+        let report = filled(&run).with_texts(ids.into_iter().map(|id| (id, text.clone())).collect());
         let page = render(&report);
         assert_nested(&page);
         prop_assert_eq!(page, render(&report));
@@ -267,7 +220,7 @@ proptest! {
 fn pages_for_a_browser() {
     let Some(folder) = std::env::var_os("TUNEBENCH_PAGES") else { return };
     let folder = Path::new(&folder);
-    let write = |name: &str, run: &Run| std::fs::write(folder.join(name), render(&whole(run))).unwrap();
+    let write = |name: &str, run: &Run| std::fs::write(folder.join(name), render(&filled(run))).unwrap();
     write("typical.html", &of_skills(77, 5_000, &[62, 82]));
     write("small.html", &of_skills(10, 400, &[64, 84]));
     write("open.html", &of_skills(3, 120, &[74, 76]));

@@ -92,8 +92,15 @@ pub(super) fn draw(model: &ModelFigures, labels: &LabelSet, order: &[LabelId]) -
         thousands(counts.answered())
     );
     let mut svg = Markup::of(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><svg class=\"heat\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"{}\">",
-        &[&format!("Confusion matrix of {}", model.model), &At(width), &At(height), &alternative],
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><svg class=\"heat\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
+        &[
+            &format!("Confusion matrix of {}", model.model),
+            &At(width),
+            &At(height),
+            &At(width),
+            &At(height),
+            &alternative,
+        ],
     );
     names(&mut svg, labels, order, &layout, invalid);
     if order.len() <= NUMBERED {

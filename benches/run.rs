@@ -30,8 +30,16 @@ fn main() -> Any<()> {
     }
     let long = arguments.iter().any(|argument| argument == "--long");
     let wanted: Vec<_> = arguments.into_iter().filter(|argument| !argument.starts_with("--")).collect();
-    let mut bench = Bench::new(long, wanted)?;
     println!("load before: {}", load());
+    println!("{:<12} {:<46} {:>12} {:>12}", "case", "", "figure", "bar");
+    if wants(&wanted, "statistics") {
+        statistics::cases();
+        // All other cases need the program and a server.
+        if wanted == ["statistics"] {
+            return Ok(());
+        }
+    }
+    let mut bench = Bench::new(long, wanted)?;
     bench.start()?;
     bench.waiting()?;
     bench.saturated()?;
@@ -88,12 +96,11 @@ impl Bench {
             bench.server.base_url
         );
         std::fs::write(bench.folder.path().join("tunebench.toml"), config)?;
-        println!("{:<12} {:<46} {:>12} {:>12}", "case", "", "figure", "bar");
         Ok(bench)
     }
 
     fn wants(&self, case: &str) -> bool {
-        self.wanted.is_empty() || self.wanted.iter().any(|wanted| case.starts_with(wanted.as_str()))
+        wants(&self.wanted, case)
     }
 
     /// A file of so many rows; those before 0 are new ones in front of it.
@@ -255,6 +262,10 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+fn wants(wanted: &[String], case: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| case.starts_with(wanted.as_str()))
 }
 
 fn line(case: &str, what: &str, figure: f64, bar: &str) {

@@ -99,6 +99,13 @@ impl Iterator for Examples {
 }
 
 impl Examples {
+    /// Begins again with the first row.
+    pub fn rewind(&mut self) -> Result<(), DataError> {
+        self.rows = self.source.rows()?;
+        self.seen.clear();
+        Ok(())
+    }
+
     fn read(&mut self) -> Option<Result<Example, DataError>> {
         let row = match self.rows.next_row() {
             Ok(None) => return None,

@@ -48,6 +48,15 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// The file that it is about.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } | Self::UnknownFormat(path) | Self::Empty(path) => Some(path),
+            Self::Header { path, .. } | Self::Rows { path, .. } => Some(path),
+            Self::UnknownEncoding(_) => None,
+        }
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }

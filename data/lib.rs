@@ -2,7 +2,8 @@
 //!
 //! No async, no network. A row of data starts its way here: [`Source`] names a file, [`Source::load`] and
 //! [`Source::check`] make a [`Dataset`] or a [`TestSet`] of it, and [`Prompt`] turns each [`Example`] into messages
-//! for a model and the model's answer into a label.
+//! for a model and the model's answer into a label. [`doctor`] says what is wrong with the files, and [`split`] makes
+//! several of one.
 
 mod answer;
 mod dataset;
@@ -12,6 +13,7 @@ mod example;
 mod fault;
 mod hashed;
 mod labels;
+mod overlap;
 mod prompt;
 mod records;
 mod rows;
@@ -19,6 +21,7 @@ mod sample;
 mod scan;
 mod similar;
 mod source;
+pub mod split;
 mod tag;
 
 pub use answer::AnswerError;
@@ -26,6 +29,7 @@ pub use dataset::{Dataset, Examples, TestSet};
 pub use example::{BadExampleId, Example, ExampleId};
 pub use fault::{DataError, Fault, HeaderFault, QuoteFault, Reason};
 pub use labels::{LabelId, LabelSet, LabelSetError};
+pub use overlap::overlap;
 pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
 pub use rows::{Row, Rows};
 pub use sample::stratified;

@@ -137,12 +137,28 @@ impl Prompt {
         text: &str,
     ) -> Vec<Message> {
         let mut messages = vec![Message { role: Role::System, content: self.system.clone() }];
+        self.add_turns(shots, text, &mut messages);
+        messages
+    }
+
+    /// What follows the task in [`render_with_shots`](Self::render_with_shots): the task is the same for all texts.
+    pub fn turns<'a>(&self, shots: impl IntoIterator<Item = (&'a str, LabelId)>, text: &str) -> Vec<Message> {
+        let mut messages = Vec::with_capacity(1);
+        self.add_turns(shots, text, &mut messages);
+        messages
+    }
+
+    fn add_turns<'a>(
+        &self,
+        shots: impl IntoIterator<Item = (&'a str, LabelId)>,
+        text: &str,
+        messages: &mut Vec<Message>,
+    ) {
         for (text, label) in shots {
             messages.push(self.item(text));
             messages.push(Message { role: Role::Assistant, content: self.answer(label) });
         }
         messages.push(self.item(text));
-        messages
     }
 
     fn item(&self, text: &str) -> Message {

@@ -40,7 +40,7 @@ impl Cutter {
     /// The line of the record that begins with this byte, if one does.
     fn step(&mut self, byte: u8) -> Option<u64> {
         match self {
-            Self::Delimited(machine) => (machine.step(byte) == Step::Begins).then(|| machine.line()),
+            Self::Delimited(machine) => (machine.step(byte) == Step::Begins).then(|| machine.record_line()),
             Self::Lines(line, first) => {
                 let begins = first.then_some(*line);
                 *first = byte == b'\n';
@@ -204,25 +204,29 @@ mod tests {
         (Source::new(file.path()), file)
     }
 
-    fn read(extension: &str, bytes: &[u8]) -> (Vec<u8>, Vec<(u64, Vec<u8>)>, Layout) {
+    fn read(extension: &str, bytes: &[u8]) -> (Vec<u8>, Vec<Record>, Layout) {
         let (source, _file) = file(extension, bytes);
         let (layout, mut records) = Records::open(&source).unwrap();
         let mut all = Vec::new();
         while let Some(record) = records.next().unwrap() {
-            all.push((record.line, record.bytes));
+            all.push(record);
         }
         (layout.head().to_vec(), all, layout)
+    }
+
+    fn record(line: u64, bytes: &[u8]) -> Record {
+        Record { line, bytes: bytes.to_vec() }
     }
 
     #[test]
     fn records_keep_their_bytes() {
         let (head, records, layout) = read("csv", b"\n id,text,label\r\n7,\"a\r\nb\",x\r\n\r\n8,c\xFF,y");
         assert_eq!(head, b" id,text,label\r\n");
-        assert_eq!(records, [(3, b"7,\"a\r\nb\",x\r\n\r\n".to_vec()), (6, b"8,c\xFF,y".to_vec())]);
-        assert_eq!(&*layout.ended(&records[1].1), b"8,c\xFF,y\r\n");
+        assert_eq!(records, [record(3, b"7,\"a\r\nb\",x\r\n\r\n"), record(6, b"8,c\xFF,y")]);
+        assert_eq!(&*layout.ended(&records[1].bytes), b"8,c\xFF,y\r\n");
         let (head, records, _) = read("jsonl", b"{\"a\":1}\n\n [2]");
         assert_eq!((head, records.len()), (vec![], 3));
-        assert_eq!(records[2], (3, b" [2]".to_vec()));
+        assert_eq!(records[2], record(3, b" [2]"));
     }
 
     #[test]
@@ -230,16 +234,19 @@ mod tests {
         let wide: Vec<u8> = "\u{feff}text,label\né,b\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let (head, records, _) = read("csv", &wide);
         assert_eq!(head, "\u{feff}text,label\n".as_bytes());
-        assert_eq!(records[0].1, "é,b\n".as_bytes());
+        assert_eq!(records[0].bytes, "é,b\n".as_bytes());
     }
 
     #[test]
     fn an_edit_leaves_the_other_columns_alone() {
         let (_, records, layout) = read("csv", b"id,text,label\n\xFF7,old,x\n");
-        assert_eq!(layout.edited(&records[0].1, Some("new, \"so\""), None), b"\xFF7,\"new, \"\"so\"\"\",x\n");
+        assert_eq!(
+            layout.edited(&records[0].bytes, Some("new, \"so\""), None),
+            b"\xFF7,\"new, \"\"so\"\"\",x\n"
+        );
         let line = "{\"n\": 1.50, \"label\" :\"x\", \"text\":\"\\u0001a\", \"é\":[]}\n";
         let (_, records, layout) = read("jsonl", line.as_bytes());
-        let edited = layout.edited(&records[0].1, Some("a\"b"), Some("y"));
+        let edited = layout.edited(&records[0].bytes, Some("a\"b"), Some("y"));
         let expected = "{\"n\": 1.50, \"label\" :\"y\", \"text\":\"a\\\"b\", \"é\":[]}\n";
         assert_eq!(String::from_utf8(edited).unwrap(), expected);
     }

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
+use memchr::memchr3;
+
 use crate::fault::{Fault, QuoteFault, Reason};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -49,8 +51,19 @@ impl Machine {
     }
 
     /// The line in which the record of the last byte begins.
-    pub(crate) fn line(&self) -> u64 {
+    pub(crate) fn record_line(&self) -> u64 {
         self.current
+    }
+
+    /// How many of the bytes that follow change nothing: most of a field.
+    pub(crate) fn uneventful(&self, bytes: &[u8]) -> usize {
+        let end = match self.state {
+            _ if self.after_cr => Some(0),
+            State::Plain => memchr3(self.delimiter, b'\n', b'\r', bytes),
+            State::Quoted => memchr3(b'"', b'\n', b'\r', bytes),
+            State::Outside | State::FieldStart | State::QuoteSeen => Some(0),
+        };
+        end.unwrap_or(bytes.len())
     }
 
     /// Takes the next byte.
@@ -108,19 +121,21 @@ impl<R: Read> Scanner<R> {
     }
 
     fn fault(&mut self, kind: QuoteFault) {
-        self.faults.push(Fault { line: self.machine.line(), reason: Reason::Quote(kind) });
+        self.faults.push(Fault { line: self.machine.record_line(), reason: Reason::Quote(kind) });
     }
 }
 
 impl<R: Read> Read for Scanner<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.source.read(out)?;
-        for &byte in &out[..n] {
+        let mut rest = &out[..n];
+        while let Some((&byte, after)) = rest.split_first() {
             match self.machine.step(byte) {
-                Step::Begins => self.starts.push_back(self.machine.line()),
+                Step::Begins => self.starts.push_back(self.machine.record_line()),
                 Step::Trailing => self.fault(QuoteFault::Trailing),
                 Step::Other => {}
             }
+            rest = &after[self.machine.uneventful(after)..];
         }
         if n == 0 && self.machine.state == State::Quoted && !out.is_empty() {
             self.fault(QuoteFault::Unclosed);

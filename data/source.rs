@@ -124,7 +124,11 @@ impl Source {
     }
 
     /// Gives every row to `keep`, or reports all the bad ones. Returns the SHA-256 of the file.
-    fn read_all(&self, labels: Option<&LabelSet>, mut keep: impl FnMut(Row)) -> Result<String, DataError> {
+    pub(crate) fn read_all(
+        &self,
+        labels: Option<&LabelSet>,
+        mut keep: impl FnMut(Row),
+    ) -> Result<String, DataError> {
         let mut rows = self.rows()?;
         let mut faults = Vec::new();
         let mut empty = true;

@@ -82,6 +82,10 @@ pub(crate) fn holds(text: &str, tags: &[Tag]) -> bool {
 /// All else stays as it is, so that ordinary texts, mark-up included, reach the model untouched.
 pub(crate) fn defuse(text: &str, tags: &[Tag], out: &mut String) {
     let mut from = 0;
+    // Few texts hold a bracket; the wide ones begin with the byte EF.
+    if memchr::memchr2(b'<', 0xEF, text.as_bytes()).is_none() {
+        return out.push_str(text);
+    }
     while let Some(start) =
         tags.iter().filter_map(|tag| tag.head(text, from, is_bracket)).map(|(start, ..)| start).min()
     {

@@ -111,6 +111,15 @@ fn a_sample_is_a_part_of_the_rows_in_their_order() {
 }
 
 #[test]
+fn rows_that_stand_in_both_files_are_counted() {
+    let (train, _train) = file("csv", b"text,label\nWhere is my card?,a\nmy money,b\n");
+    let (test, _test) = file("csv", b"text,label\nwhere is  my card,b\nmy card,a\nmy money,b\nmy money,b\n");
+    let train = train.load(None).unwrap();
+    assert_eq!(overlap(&train, &test.check(&train.labels).unwrap()).unwrap(), 3);
+    assert_eq!(overlap(&train, &test.check(&train.labels).unwrap().sample(1, 1).unwrap()).unwrap(), 1);
+}
+
+#[test]
 fn all_bad_rows_are_told_together() {
     let csv = b"text,label\nfine,a\nalone\n,b\nx, \n\xFFx,c\n\"two\nlines\",\"a\nb\"\nx,y,z\nlast,a\n";
     assert_eq!(

@@ -71,6 +71,13 @@ impl CompletionRequest {
             .render_with_shots(self.shots.iter().map(|(text, label)| (text.as_str(), *label)), &self.text)
     }
 
+    /// Tokens that suffice for the longest label with a few words around it: no tokenizer needs more tokens than there
+    /// are bytes.
+    pub fn answer_tokens(&self) -> u32 {
+        let longest = self.prompt.labels().names().iter().map(String::len).max().unwrap_or_default();
+        u32::try_from(longest).unwrap_or(u32::MAX).saturating_add(96)
+    }
+
     /// The same, with solved examples to show first.
     #[must_use]
     pub fn shots(mut self, shots: Arc<[(String, LabelId)]>) -> Self {

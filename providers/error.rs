@@ -92,8 +92,8 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// What the answer's headers say of rate limits.
     pub rate_limits: Option<Box<RateLimits>>,
-    /// Whether it is certain that the request never arrived, and so can't be billed.
-    pub not_sent: bool,
+    /// Whether the request may have been answered all the same, and so may be on the bill.
+    pub may_be_billed: bool,
 }
 
 impl ProviderError {
@@ -114,7 +114,8 @@ impl ProviderError {
             hint: None,
             request_id: None,
             rate_limits: None,
-            not_sent: false,
+            // Who hung up may have answered; a failure that is told costs nothing.
+            may_be_billed: cause == Cause::Network,
         }
     }
 
@@ -143,6 +144,13 @@ impl ProviderError {
     #[must_use]
     pub fn rate_limits(mut self, limits: RateLimits) -> Self {
         self.rate_limits = Some(Box::new(limits));
+        self
+    }
+
+    /// The same, for a request that may or may not be on the bill.
+    #[must_use]
+    pub fn may_be_billed(mut self, may: bool) -> Self {
+        self.may_be_billed = may;
         self
     }
 

@@ -88,7 +88,7 @@ pub(crate) struct Answer {
 /// No answer at all, or not in time, is [`Cause::Network`]; an answer that breaks off is [`Cause::Server`], because
 /// the request has been worked on.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, ProviderError> {
-    let mut response = request.send().await.map_err(not_sent)?;
+    let mut response = request.send().await.map_err(unanswered)?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut answer = Answer { status, headers, body: Vec::new() };
     loop {
@@ -103,7 +103,7 @@ pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, ProviderErro
                 return Err(answer.broken(format!("the answer is longer than {} MiB", LARGEST_BODY >> 20)));
             }
             Ok(None) => return Ok(answer),
-            Err(error) if error.is_timeout() => return Err(not_sent(error)),
+            Err(error) if error.is_timeout() => return Err(unanswered(error)),
             Err(error) => {
                 return Err(answer.broken(format!("the answer broke off: {}", causes(&error.without_url()))));
             }
@@ -134,9 +134,10 @@ impl Answer {
         one_line(&String::from_utf8_lossy(self.body.get(..2_000).unwrap_or(&self.body)))
     }
 
-    /// A failure of the server that may pass.
+    /// A failure of the server that may pass. An answer that began as a success is billed, readable or not.
     pub(crate) fn broken(&self, message: String) -> ProviderError {
-        let error = ProviderError::new(Cause::Server, message);
+        let success = (200..300).contains(&self.status);
+        let error = ProviderError::new(Cause::Server, message).may_be_billed(success);
         match self.request_id() {
             Some(id) => error.request_id(id),
             None => error,
@@ -162,7 +163,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     address.map_or(host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
 }
 
-fn not_sent(error: reqwest::Error) -> ProviderError {
+fn unanswered(error: reqwest::Error) -> ProviderError {
     let host =
         error.url().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "the server".into());
     // The URL can carry what is nobody's business, and the host is named already.
@@ -180,10 +181,7 @@ fn not_sent(error: reqwest::Error) -> ProviderError {
         (false, true) => format!("{host} cannot be reached: {}", causes(&error)),
         (false, false) => format!("the connection to {host} broke: {}", causes(&error)),
     };
-    let never_sent = error.is_connect();
-    let mut error = ProviderError::new(Cause::Network, message);
-    error.not_sent = never_sent;
-    error
+    ProviderError::new(Cause::Network, message).may_be_billed(!error.is_connect())
 }
 
 /// An error and what led to it, on one line; parts that repeat each other stand once.
@@ -241,5 +239,8 @@ mod tests {
         let error = answer.json::<serde_json::Value>().unwrap_err();
         assert_eq!((error.cause, error.scope), (Cause::Server, Scope::Request));
         assert!(matches!(error.retry, crate::Retry::Later { .. }) && error.message.contains("bad gateway"));
+        assert!(error.may_be_billed);
+        let refused = Answer { status: 502, ..answer };
+        assert!(!refused.json::<serde_json::Value>().unwrap_err().may_be_billed);
     }
 }

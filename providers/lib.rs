@@ -6,17 +6,25 @@
 mod completion;
 mod error;
 mod fine_tuning;
-#[cfg(feature = "openai")]
+#[cfg(feature = "google")]
+pub mod google;
+#[cfg(any(feature = "google", feature = "openai"))]
 mod http;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(any(feature = "google", feature = "openai"))]
+mod logprobs;
 mod model;
 #[cfg(feature = "openai")]
 pub mod openai;
 mod provider;
 mod registry;
+#[cfg(any(feature = "google", feature = "openai"))]
+mod settings;
 #[cfg(feature = "test-kit")]
 pub mod test_kit;
+#[cfg(any(feature = "google", feature = "openai"))]
+mod training_rows;
 
 pub use async_trait::async_trait;
 pub use completion::{

@@ -6,6 +6,7 @@ use crate::{Completion, CompletionRequest, FineTuning, ModelInfo, ProviderError}
 
 /// Whether a provider can be used as it is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Access {
     /// It needs no key.
     Open,
@@ -13,6 +14,8 @@ pub enum Access {
     Ready,
     /// Its key is missing: set this environment variable.
     Missing(String),
+    /// Nobody is logged in: run this command.
+    LoggedOut(String),
 }
 
 /// Answers prompts.
@@ -63,6 +66,11 @@ pub trait Provider: Send + Sync + 'static {
     /// The name under which price lists know a model.
     fn price_name<'a>(&self, model: &'a str) -> &'a str {
         model
+    }
+
+    /// Whether an answer of a tuned model costs what one of its base does. Else its price is that of its own name.
+    fn tuned_at_base_price(&self) -> bool {
+        false
     }
 
     /// Whether its key is set.

@@ -55,6 +55,10 @@ impl Registry {
     /// Those that ship with tunebench and are compiled in.
     pub fn builtin() -> Self {
         let registry = Self::default();
+        #[cfg(feature = "google")]
+        let registry = registry
+            .with("gemini", |setup| Ok(Arc::new(crate::google::GoogleProvider::gemini(setup)?)))
+            .with("vertex", |setup| Ok(Arc::new(crate::google::GoogleProvider::vertex(setup)?)));
         #[cfg(feature = "local")]
         let registry = registry.with("local", |setup| Ok(Arc::new(crate::local::LocalProvider::new(setup)?)));
         #[cfg(feature = "openai")]

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use crate::bootstrap::observed;
+use crate::clusters::clustered_difference;
 use crate::words::words;
 use crate::{
     Bootstrap, CONFIDENCE, Cell, DRAWS, Evaluation, Interval, Paired, Power, Tally, holm, mcnemar_exact,
@@ -94,6 +95,9 @@ pub struct Comparison {
     pub difference: Option<f64>,
     /// Its interval at the level of [`CONFIDENCE`](crate::CONFIDENCE); see [`tango`].
     pub difference_interval: Option<Interval>,
+    /// The same where rows belong together: the cluster-robust interval, as of [`Clustered::accuracy`](crate::Clustered). The
+    /// p-values know nothing of groups.
+    pub clustered_difference: Option<Interval>,
     /// See [`mcnemar_exact`].
     pub mcnemar_p: Option<f64>,
     /// See [`mcnemar_mid_p`].
@@ -130,6 +134,7 @@ impl Comparison {
             paired,
             difference: None,
             difference_interval: None,
+            clustered_difference: None,
             mcnemar_p: None,
             mcnemar_mid_p: None,
             holm_p: None,
@@ -142,6 +147,7 @@ impl Comparison {
             let (lost, won) = (paired.only_base, paired.only_tuned);
             comparison.difference = paired.difference();
             comparison.difference_interval = tango(&paired, CONFIDENCE);
+            comparison.clustered_difference = clustered_difference(base, tuned);
             comparison.mcnemar_p = Some(mcnemar_exact(lost, won));
             comparison.mcnemar_mid_p = Some(mcnemar_mid_p(lost, won));
             comparison.macro_f1 = macro_f1(base, tuned, rules);
@@ -209,18 +215,32 @@ fn macro_f1(base: &Evaluation, tuned: &Evaluation, rules: &Rules) -> Option<Pair
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::testing::predictions;
+    use proptest::prelude::*;
 
-    fn compare(gold: &str, base: &str, tuned: &str, min_coverage: f64) -> Comparison {
+    use super::*;
+    use crate::testing::{any_predictions, predictions};
+    use crate::{Confusion, Scores};
+
+    fn compare_by(gold: &str, base: &str, tuned: &str, rules: Rules) -> Comparison {
         let evaluation = |model: &str, answers| Evaluation {
             model: model.to_owned(),
             tuned_from: None,
             predictions: predictions(gold, answers),
             groups: None,
         };
-        let rules = Rules { min_coverage, ..Rules::default() };
         Comparison::of(&evaluation("base", base), &evaluation("tuned", tuned), &rules)
+    }
+
+    fn compare(gold: &str, base: &str, tuned: &str, min_coverage: f64) -> Comparison {
+        compare_by(gold, base, tuned, Rules { min_coverage, ..Rules::default() })
+    }
+
+    /// Rows of which the base alone got `lost` right, and the tuned model alone `won`.
+    fn discordant(rows: usize, lost: usize, won: usize, margin: Option<f64>) -> Comparison {
+        let both = "a".repeat(rows - lost - won);
+        let base = format!("{both}{}{}", "a".repeat(lost), "b".repeat(won));
+        let tuned = format!("{both}{}{}", "b".repeat(lost), "a".repeat(won));
+        compare_by(&"a".repeat(rows), &base, &tuned, Rules { margin, draws: 100, ..Rules::default() })
     }
 
     #[test]
@@ -248,5 +268,73 @@ mod tests {
         assert_eq!((comparison.difference, comparison.mcnemar_p), (None, None));
         assert_eq!(compare("", "", "", 0.0).verdict, Verdict::Incomplete);
         assert_eq!(compare("a", "?", "a", 0.0).verdict, Verdict::Incomplete);
+    }
+
+    #[test]
+    fn a_margin_can_prove_what_no_difference_can() {
+        assert_eq!(discordant(1000, 8, 5, None).verdict, Verdict::NotProven);
+        let within = discordant(1000, 8, 5, Some(0.02));
+        assert_eq!(within.verdict, Verdict::NoWorse);
+        assert!(within.difference_interval.unwrap().low > -0.02);
+        assert_eq!(within.power.unwrap().rows_to_decide, None);
+        // Too narrow a margin proves nothing, and a difference comes first.
+        assert_eq!(discordant(1000, 8, 5, Some(0.01)).verdict, Verdict::NotProven);
+        let worse = discordant(1000, 20, 5, Some(0.05));
+        assert!(worse.non_inferiority.unwrap().proven);
+        assert_eq!(worse.verdict, Verdict::Worse);
+        assert_eq!(discordant(1000, 5, 20, Some(0.05)).verdict, Verdict::Better);
+    }
+
+    #[test]
+    fn what_one_question_decides_several_may_leave_open() {
+        let (clear, narrow) = (discordant(200, 1, 30, Some(0.05)), discordant(200, 1, 9, Some(0.01)));
+        assert_eq!((clear.verdict, narrow.verdict), (Verdict::Better, Verdict::Better));
+        assert_eq!(narrow.power.unwrap().rows_to_decide, None);
+        let incomplete = compare("a", "?", "a", 0.0);
+        let mut three = [narrow.clone(), incomplete, discordant(200, 9, 9, Some(0.01))];
+        Comparison::adjust(&mut three);
+        // Two questions, since the incomplete one is none.
+        assert_eq!(three[0].holm_p, narrow.mcnemar_p.map(|p| 2.0 * p));
+        assert_eq!(three[1].holm_p, None);
+        assert_eq!(three[2].holm_p, Some(1.0));
+        let mut five = vec![narrow.clone(); 5];
+        Comparison::adjust(&mut five);
+        assert!(five.iter().all(|c| c.holm_p.unwrap() > ALPHA && c.verdict != Verdict::Better));
+        // Once more as if each were alone.
+        five.iter_mut().for_each(|one| Comparison::adjust(std::slice::from_mut(one)));
+        assert_eq!(five[0], narrow);
+    }
+
+    proptest! {
+        #[test]
+        fn swapping_the_models_mirrors_everything(base in any_predictions(3), tuned in any_predictions(3)) {
+            // Some rows of each are the other's as well.
+            let more: Vec<_> = base.iter().take(20).copied().collect();
+            let tuned: Vec<_> = tuned.into_iter().chain(more).collect();
+            let [base, tuned] = [base, tuned].map(|predictions| Evaluation {
+                model: String::new(),
+                tuned_from: None,
+                predictions,
+                groups: None,
+            });
+            let rules = Rules { margin: Some(0.1), draws: 50, ..Rules::default() };
+            let (there, back) = (Comparison::of(&base, &tuned, &rules), Comparison::of(&tuned, &base, &rules));
+            prop_assert_eq!(there.mcnemar_p, back.mcnemar_p);
+            prop_assert_eq!(there.difference.map(|d| -d), back.difference.map(|d| d + 0.0));
+            prop_assert_eq!(there.verdict == Verdict::Better, back.verdict == Verdict::Worse);
+            if let (Some(there), Some(back)) = (there.difference_interval, back.difference_interval) {
+                prop_assert!((there.low + back.high).abs() < 1e-15 && (there.high + back.low).abs() < 1e-15);
+            }
+            if let (Some(there), Some(back)) = (there.macro_f1, back.macro_f1) {
+                prop_assert!((there.difference + back.difference).abs() < 1e-15);
+            }
+            if let Some(metric) = there.macro_f1 {
+                let rows: Vec<_> = pairs(&base.predictions, &tuned.predictions)
+                    .filter_map(|pair| pair.answered().map(|[base, _]| *base))
+                    .collect();
+                let scores = Scores::of(&Confusion::of(&rows, 3));
+                prop_assert!((metric.base - scores.macro_average.f1.unwrap()).abs() < 1e-13);
+            }
+        }
     }
 }

@@ -82,25 +82,10 @@ fn in_order(run: &Run) -> Vec<usize> {
     order
 }
 
-/// A run together with its figures: what every renderer is given.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// The run.
-    pub run: &'a Run,
-    /// Its figures.
-    pub figures: Figures,
-}
-
-impl<'a> Report<'a> {
-    /// Computes the figures of a run; see [`Figures::of`].
-    pub fn new(run: &'a Run) -> Self {
-        Self { run, figures: Figures::of(run) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Verdict;
     use crate::testing::{predictions, run};
 
     #[test]
@@ -131,5 +116,24 @@ mod tests {
         assert_eq!(Figures::of(&run).models[0].scores, None);
         run.manifest.min_coverage = 0.75;
         assert_eq!(Figures::of(&run).models[0].scores.as_ref().unwrap().accuracy, Some(1.0));
+    }
+
+    #[test]
+    fn comparisons_are_judged_together_and_by_the_manifest() {
+        let gold = "a".repeat(100);
+        let better =
+            |won: usize| predictions(&gold, &format!("{}{}", "b".repeat(30 - won), "a".repeat(70 + won)));
+        let models = vec![("m", None, better(0)), ("t", Some("m"), better(6)), ("u", Some("m"), better(5))];
+        let mut run = run(&["a", "b"], models);
+        let verdicts = |run: &Run| Figures::of(run).comparisons.iter().map(|c| c.verdict).collect::<Vec<_>>();
+        let figures = Figures::of(&run);
+        let p = figures.comparisons[0].mcnemar_p.unwrap();
+        assert!((p - 0.03125).abs() < 1e-12 && figures.comparisons[0].holm_p == Some(2.0 * p));
+        assert_eq!(verdicts(&run), [Verdict::NotProven; 2]);
+        assert_eq!(Figures::of(&run), figures);
+        run.manifest.margin = Some(0.05);
+        assert_eq!(verdicts(&run), [Verdict::NoWorse; 2]);
+        run.evaluations.pop();
+        assert_eq!(verdicts(&run), [Verdict::Better]);
     }
 }

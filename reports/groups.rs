@@ -14,9 +14,15 @@ pub struct Groups {
 
 impl Groups {
     /// How many rows there are.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    #[expect(clippy::len_without_is_empty, reason = "rows are what is counted, and there is always one")]
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// How many groups there are; a row that is in none counts as one.
+    pub fn count(&self) -> u64 {
+        let alone = self.rows.iter().filter(|group| **group == ALONE).count();
+        (self.names.len() + alone) as u64
     }
 
     /// The names of the groups, in the order of their first rows.
@@ -84,6 +90,6 @@ mod tests {
             [Some(0), Some(1), None, Some(0), None]
         );
         assert!((0..4).all(|row| groups.name(row) == rows[row].as_deref()));
-        assert_eq!(groups.len(), 4);
+        assert_eq!((groups.len(), groups.count()), (4, 3));
     }
 }

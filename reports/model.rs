@@ -116,3 +116,55 @@ impl ModelFigures {
         self.confusion.counts()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Probability;
+    use crate::testing::{predictions, run};
+
+    /// A run with all that there can be to know; 120 answers, of which so many are missing.
+    fn full(missing: usize) -> Run {
+        let gold = "abc".repeat(40);
+        let answers = format!("{}bcabca!{}", "?".repeat(missing), &gold[missing + 7..]);
+        let mut run = run(&["a", "b", "c"], vec![("p/m", None, predictions(&gold, &answers))]);
+        run.manifest.models[0].usage = Some(TokenUsage { input_tokens: 9, output_tokens: 3, cost_usd: None });
+        for row in &mut run.evaluations[0].predictions {
+            row.probability = Probability::new(0.75).filter(|_| matches!(row.answer, Answer::Label(_)));
+        }
+        run.evaluations[0].groups = Some(Arc::new((0..120).map(|row| Some((row / 2).to_string())).collect()));
+        run
+    }
+
+    #[test]
+    fn every_interval_holds_its_score() {
+        let run = full(0);
+        let figures = ModelFigures::of(&run, &run.evaluations[0], "m");
+        let (scores, intervals) = (figures.scores.unwrap(), figures.intervals.unwrap());
+        for (score, interval) in [
+            (scores.macro_average.f1, intervals.macro_f1),
+            (scores.balanced_accuracy, intervals.balanced_accuracy),
+            (scores.cohen_kappa, intervals.cohen_kappa),
+            (scores.matthews_correlation, intervals.matthews_correlation),
+            (scores.accuracy, figures.clustered.map(|clustered| clustered.accuracy)),
+            (scores.classes[1].scores.precision, scores.classes[1].precision_interval),
+            (scores.classes[1].scores.recall, scores.classes[1].recall_interval),
+        ] {
+            let (score, interval) = (score.unwrap(), interval.unwrap());
+            assert!(interval.low < score && score < interval.high, "{score} {interval:?}");
+        }
+        assert_eq!(figures.calibration.unwrap().rows, 119);
+        assert_eq!((figures.usage, figures.answered_by["p/m"]), (run.manifest.models[0].usage, 4));
+    }
+
+    #[test]
+    fn below_the_coverage_limit_nothing_is_said_of_the_answers_but_what_they_took() {
+        let run = full(7);
+        let figures = ModelFigures::of(&run, &run.evaluations[0], "m");
+        assert_eq!((figures.scores, figures.intervals, figures.clustered), (None, None, None));
+        assert_eq!(figures.calibration, None);
+        assert!(figures.usage.is_some());
+    }
+}

@@ -41,10 +41,11 @@ fn split_mix(seed: u64, i: u64) -> u64 {
 #[derive(Debug, Clone)]
 pub(crate) struct Alias(Vec<Slot>);
 
+/// A place of an [`Alias`] table.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
-    /// The share of the slot, in 2^-64, that is its own; the rest is the other's.
-    own: u64,
+pub(crate) struct Slot {
+    /// The share of the slot, in 2^-32, that is its own; the rest is the other's.
+    own: u32,
     other: u32,
 }
 
@@ -56,11 +57,11 @@ impl Alias {
         let (mut small, mut large): (Vec<u32>, Vec<u32>) =
             (0..weights.len() as u32).partition(|&i| rest[i as usize] < 1.0);
         // What rounding leaves over in the end is whole.
-        let mut slots: Vec<_> = (0..weights.len() as u32).map(|i| Slot { own: u64::MAX, other: i }).collect();
+        let mut slots: Vec<_> = (0..weights.len() as u32).map(|i| Slot { own: u32::MAX, other: i }).collect();
         while let (Some(&s), Some(&l)) = (small.last(), large.last()) {
             small.pop();
             // A float beyond the range becomes the nearest end.
-            slots[s as usize] = Slot { own: (rest[s as usize] * 2f64.powi(64)) as u64, other: l };
+            slots[s as usize] = Slot { own: (rest[s as usize] * 2f64.powi(32)) as u32, other: l };
             rest[l as usize] -= 1.0 - rest[s as usize];
             if rest[l as usize] < 1.0 {
                 large.pop();
@@ -70,15 +71,32 @@ impl Alias {
         Self(slots)
     }
 
+    /// The places, for [`pick`].
+    pub(crate) fn slots(self) -> Vec<Slot> {
+        self.0
+    }
+
     /// The position that 64 random bits fall on.
     #[inline]
     pub(crate) fn pick(&self, bits: u64) -> u32 {
         // The high half of the product says which slot, the low half where in it.
         let place = u128::from(bits) * self.0.len() as u128;
-        let slot = (place >> 64) as u32;
-        let Slot { own, other } = self.0[slot as usize];
+        self.0[(place >> 64) as usize].choose((place >> 64) as u32, (place as u64 >> 32) as u32)
+    }
+}
+
+/// The position that 32 random bits fall on, which is near enough in a short table.
+#[inline]
+pub(crate) fn pick(slots: &[Slot], bits: u32) -> u32 {
+    let place = u64::from(bits) * slots.len() as u64;
+    slots[(place >> 32) as usize].choose((place >> 32) as u32, place as u32)
+}
+
+impl Slot {
+    #[inline]
+    fn choose(self, slot: u32, within: u32) -> u32 {
         // Without a branch, which would be guessed wrong every other time.
-        std::hint::select_unpredictable(place as u64 <= own, slot, other)
+        std::hint::select_unpredictable(within <= self.own, slot, self.other)
     }
 }
 
@@ -116,7 +134,9 @@ mod tests {
         // Evenly over all numbers, so that there is no chance in it.
         let steps = 1_000_000u64;
         for i in 0..steps {
-            picked[alias.pick(i * (u64::MAX / steps)) as usize] += 1.0;
+            let bits = i * (u64::MAX / steps);
+            picked[alias.pick(bits) as usize] += 0.5;
+            picked[pick(&alias.0, (bits >> 32) as u32) as usize] += 0.5;
         }
         for (weight, picked) in weights.iter().zip(picked) {
             assert!((picked / steps as f64 - weight / 38.25).abs() < 1e-5, "{picked} for {weight}");

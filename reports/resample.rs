@@ -3,11 +3,11 @@
 //! Drawing `n` rows with replacement gives the cells multinomial counts. Independent Poisson counts, given their sum, are
 //! multinomial as well. So each cell first gets a Poisson count, with rates that fall short of `n` together by three standard
 //! deviations; the few hundred rows that are then missing are drawn one by one, and in the rare case of a sum beyond `n`
-//! all is thrown away. That is exact, and each count costs one random number and one look into a table.
+//! all is thrown away. That is exact, and each count costs half a random number and one look into a table.
 
 use std::collections::HashMap;
 
-use crate::random::{Alias, Random};
+use crate::random::{Alias, Random, Slot, pick};
 
 /// How many standard deviations the Poisson counts fall short of the rows.
 const SHORT: f64 = 3.0;
@@ -24,15 +24,18 @@ pub(crate) struct Stratum {
 
 #[derive(Debug)]
 struct Poisson {
-    tables: Vec<Table>,
-    of_cell: Vec<u32>,
+    /// The tables, one behind the other.
+    slots: Vec<Slot>,
+    of_cells: Vec<Table>,
 }
 
 /// A Poisson distribution without the ends that no draw ever meets.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Table {
+    start: u32,
+    end: u32,
+    /// The lowest count.
     first: u32,
-    counts: Alias,
 }
 
 impl Stratum {
@@ -69,57 +72,60 @@ impl Stratum {
 impl Poisson {
     /// With a rate of `share` for each row of a cell. Cells of equal size share a table.
     fn new(cells: &[u32], share: f64) -> Self {
-        let (mut tables, mut known) = (Vec::new(), HashMap::new());
-        let of_cell = cells
+        let (mut slots, mut known) = (Vec::new(), HashMap::new());
+        let of_cells = cells
             .iter()
             .map(|&rows| {
                 *known.entry(rows).or_insert_with(|| {
-                    tables.push(Table::new(share * f64::from(rows)));
-                    tables.len() as u32 - 1
+                    let (first, weights) = weights(share * f64::from(rows));
+                    let start = slots.len() as u32;
+                    slots.extend(Alias::new(&weights).slots());
+                    Table { start, end: slots.len() as u32, first }
                 })
             })
             .collect();
-        Self { tables, of_cell }
+        Self { slots, of_cells }
     }
 
+    /// Writes the counts and returns their sum.
     fn draw(&self, random: &mut Random, counts: &mut [u32]) -> u64 {
+        let count = |table: &Table, bits: u32| {
+            table.first + pick(&self.slots[table.start as usize..table.end as usize], bits)
+        };
         let mut sum = 0;
-        for (count, &table) in counts.iter_mut().zip(&self.of_cell) {
-            let table = &self.tables[table as usize];
-            *count = table.first + table.counts.pick(random.next());
-            sum += u64::from(*count);
+        for (counts, tables) in counts.chunks_mut(2).zip(self.of_cells.chunks(2)) {
+            let mut bits = random.next();
+            for (into, table) in counts.iter_mut().zip(tables) {
+                *into = count(table, (bits >> 32) as u32);
+                sum += u64::from(*into);
+                bits <<= 32;
+            }
         }
         sum
     }
 }
 
-impl Table {
-    fn new(rate: f64) -> Self {
-        /// The weight, against that of the most frequent count, below which no count is ever drawn.
-        const NEVER: f64 = 1e-20;
-        let mode = rate.floor();
-        let mut below = Vec::new();
-        let (mut count, mut weight) = (mode, 1.0);
-        while count > 0.0 {
-            weight *= count / rate;
-            if weight < NEVER {
-                break;
-            }
-            below.push(weight);
-            count -= 1.0;
-        }
-        let first = mode as u32 - below.len() as u32;
-        let mut weights: Vec<_> = below.into_iter().rev().chain([1.0]).collect();
-        (count, weight) = (mode, 1.0);
-        loop {
-            count += 1.0;
-            weight *= rate / count;
-            if weight < NEVER {
-                return Self { first, counts: Alias::new(&weights) };
-            }
-            weights.push(weight);
-        }
+/// The lowest count that is ever drawn at this rate, and the weights of the counts from there on.
+fn weights(rate: f64) -> (u32, Vec<f64>) {
+    /// The weight, against that of the most frequent count, below which no count is ever drawn.
+    const NEVER: f64 = 1e-20;
+    let mode = rate.floor();
+    let mut weights = Vec::new();
+    let (mut count, mut weight) = (mode, 1.0);
+    while weight >= NEVER && count >= 0.0 {
+        weights.push(weight);
+        weight *= count / rate;
+        count -= 1.0;
     }
+    let first = mode as u32 + 1 - weights.len() as u32;
+    weights.reverse();
+    (count, weight) = (mode + 1.0, rate / (mode + 1.0));
+    while weight >= NEVER {
+        weights.push(weight);
+        count += 1.0;
+        weight *= rate / count;
+    }
+    (first, weights)
 }
 
 #[cfg(test)]

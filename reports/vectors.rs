@@ -4,8 +4,9 @@ use serde::Deserialize;
 use tunebench_data::{ExampleId, LabelId};
 
 use crate::{
-    Answer, Confusion, InvalidKind, Prediction, Scores, Triple, UnansweredKind, mcnemar_exact,
-    normal_quantile, wilson,
+    Answer, CONFIDENCE, Confusion, InvalidKind, Paired, Prediction, Scores, Triple, UnansweredKind, holm,
+    mcnemar_exact, mcnemar_mid_p, non_inferiority_p, normal_quantile, rows_needed, smallest_difference,
+    tango, wilson,
 };
 
 #[derive(Deserialize)]
@@ -140,6 +141,7 @@ struct McNemarCase {
     c: u64,
     p: f64,
     statsmodels: f64,
+    mid_p: f64,
 }
 
 #[test]
@@ -147,12 +149,94 @@ fn mcnemar_agrees_with_statsmodels_and_with_sixty_digits() {
     let cases = read::<McNemarCase>(include_str!("testdata/mcnemar.json"));
     assert!(cases.len() > 60);
     assert!(cases.iter().any(|case| case.p < 1e-280));
-    for McNemarCase { b, c, p, statsmodels } in cases {
+    for McNemarCase { b, c, p, statsmodels, mid_p } in cases {
         let ours = mcnemar_exact(b, c);
         assert!((ours - p).abs() <= 1e-11 * p, "{b}, {c}: {ours}, expected {p}");
         assert!(
             (ours - statsmodels).abs() <= 1e-9 * statsmodels,
             "{b}, {c}: {ours}, statsmodels {statsmodels}"
         );
+        let ours = mcnemar_mid_p(b, c);
+        // scipy's point probabilities lose digits as the rows grow.
+        assert!((ours - mid_p).abs() <= 1e-9 * mid_p, "{b}, {c}: {ours}, scipy {mid_p}");
+    }
+    // The example of Cavo et al. (2012) in Fagerland, Lydersen and Laake (2013).
+    assert_eq!(format!("{:.6} {:.6}", mcnemar_exact(6, 16), mcnemar_mid_p(6, 16)), "0.052479 0.034690");
+}
+
+#[derive(Deserialize)]
+struct TangoCase {
+    n: u64,
+    lost: u64,
+    won: u64,
+    level: f64,
+    low: f64,
+    high: f64,
+    margin: f64,
+    p: f64,
+}
+
+fn rows(n: u64, lost: u64, won: u64) -> Paired {
+    Paired { both_correct: n - lost - won, only_base: lost, only_tuned: won, ..Paired::default() }
+}
+
+#[test]
+fn tango_agrees_with_a_likelihood_maximised_numerically() {
+    let cases = read::<TangoCase>(include_str!("testdata/tango.json"));
+    assert!(cases.len() > 50);
+    for TangoCase { n, lost, won, level, low, high, margin, p } in cases {
+        let paired = rows(n, lost, won);
+        let ours = tango(&paired, level).unwrap();
+        let off = (ours.low - low).abs().max((ours.high - high).abs());
+        assert!(off <= 1e-13, "{lost} and {won} of {n}: {ours:?}, expected {low} to {high}");
+        let ours = non_inferiority_p(&paired, margin);
+        assert!((ours - p).abs() <= 1e-9 * p.max(1e-200), "{lost} and {won} of {n}: {ours}, expected {p}");
+    }
+}
+
+#[test]
+fn tango_gives_the_published_examples() {
+    // Fagerland, Lydersen and Laake (2014): Bentur et al. (2009), Cavo et al. (2012).
+    for (n, lost, won, published) in [(21, 7, 1, "-0.517 to -0.026"), (161, 16, 6, "-0.124 to -0.005")] {
+        let interval = tango(&rows(n, lost, won), CONFIDENCE).unwrap();
+        assert_eq!(format!("{:.3} to {:.3}", interval.low, interval.high), published);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PowerCase {
+    Difference { rows: u64, discordance: f64, difference: f64 },
+    Rows { difference: f64, discordance: f64, margin: f64, exactly: f64 },
+}
+
+#[test]
+fn power_agrees_with_equations_solved_numerically() {
+    for case in read::<PowerCase>(include_str!("testdata/power.json")) {
+        match case {
+            PowerCase::Difference { rows, discordance, difference } => {
+                let ours = smallest_difference(rows, discordance).unwrap();
+                assert!((ours - difference).abs() < 1e-11, "{rows}, {discordance}: {ours}, not {difference}");
+            }
+            PowerCase::Rows { difference, discordance, margin, exactly } => {
+                let ours = rows_needed(difference, discordance, margin).unwrap();
+                assert_eq!(ours, exactly.ceil() as u64, "{difference}, {discordance}, {margin}: {exactly}");
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct HolmCase {
+    p: Vec<f64>,
+    holm: Vec<f64>,
+}
+
+#[test]
+fn holm_agrees_with_statsmodels() {
+    for case in read::<HolmCase>(include_str!("testdata/holm.json")) {
+        for (ours, theirs) in holm(&case.p).into_iter().zip(case.holm) {
+            assert!((ours - theirs).abs() <= 1e-15, "{ours}, expected {theirs} for {:?}", case.p);
+        }
     }
 }

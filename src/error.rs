@@ -50,6 +50,12 @@ pub enum Error {
         /// Its line in the training file.
         there: u64,
     },
+    /// A copy would take the place of what it is a copy of.
+    #[error("`{}` is one of the files that are read; it is never written over", .0.display())]
+    Overwrite(PathBuf),
+    /// The data would make a result meaningless.
+    #[error("{0}")]
+    Unfit(String),
     /// A model on the command line is none.
     #[error("{message}")]
     Model {
@@ -136,10 +142,13 @@ impl Error {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
+            Self::Overwrite(_) | Self::Unfit(_) => exit::USAGE,
+            Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
-            Self::Ledger(_) | Self::Budget(_) | Self::Output { .. } => exit::USAGE,
-            Self::Tune { error, .. } => match **error {
-                TuneError::Setting(_) | TuneError::File(_) | TuneError::Ledger(_) => exit::USAGE,
+            Self::Budget(_) | Self::Output { .. } => exit::USAGE,
+            Self::Tune { error, .. } => match &**error {
+                TuneError::Setting(_) | TuneError::File(_) => exit::USAGE,
+                TuneError::Ledger(error) => of_ledger(error),
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
             },
@@ -155,6 +164,10 @@ impl Error {
             Self::Config(error) => error.cure().map(str::to_owned),
             Self::Data { named, .. } => named.as_ref().map(|place| format!("the file is named in {place}")),
             Self::Overlap { .. } => Some("take the row out of one of the two files".to_owned()),
+            Self::Overwrite(_) => Some("name another folder".to_owned()),
+            Self::Unfit(_) => {
+                Some("`tunebench doctor` shows more, and `--no-doctor` runs all the same".to_owned())
+            }
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
             Self::Tune { error, .. } => match &**error {
@@ -178,4 +191,9 @@ impl Error {
             | Self::OutputClosed => None,
         }
     }
+}
+
+/// What stands in the way of the ledger may pass, such as a full disk; a file that is no ledger stays none.
+fn of_ledger(error: &LedgerError) -> u8 {
+    if error.may_pass() { exit::INCOMPLETE } else { exit::USAGE }
 }

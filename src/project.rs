@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, TestSet};
-use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, TuningSpec};
+use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, SettingError, TuningSpec};
 
 use crate::budget::{Price, PriceTable};
 use crate::config::{Config, ConfigError, Document, Step};
@@ -60,6 +60,11 @@ pub struct Entry {
     pub tuned: Option<ModelRef>,
     /// Solved examples to show it, and how the examples are chosen.
     pub shots: Option<(ShotsSpec, Shots)>,
+}
+
+/// The database of everything that was paid for, in the folder of what is kept.
+pub fn ledger_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("ledger.sqlite")
 }
 
 impl Project {
@@ -217,7 +222,7 @@ impl Project {
 
     /// The database of everything that was paid for.
     pub fn ledger_path(&self) -> PathBuf {
-        self.state_dir.join("ledger.sqlite")
+        ledger_path(&self.state_dir)
     }
 
     /// Where training files are kept.
@@ -237,20 +242,26 @@ impl Project {
         for (i, entry) in self.models.iter().enumerate() {
             let Some(tuning) = self.tuning(entry, &folder) else { continue };
             if let Err(error) = tuning.provider.check(tuning.spec, &train.examples, &self.prompt) {
-                let Some(setting) = error.setting.as_deref() else {
-                    let path = self.train_path.clone().unwrap_or_default();
-                    return Err(Error::Training { path, base: entry.base.clone(), message: error.message });
-                };
-                // The base is not one of the hyperparameters, but is set beside them.
-                let place: &[Step] = match setting {
-                    "base" => &[Step::Key("model"), Step::Item(i), Step::Key("base")],
-                    setting => &[Step::Key("model"), Step::Item(i), Step::Key("tune"), Step::Key(setting)],
-                };
-                return Err(document.setting(place, &error).into());
+                if let Some(mistake) = missetting(document, i, &error) {
+                    return Err(mistake.into());
+                }
+                let path = self.train_path.clone().unwrap_or_default();
+                return Err(Error::Training { path, base: entry.base.clone(), message: error.message });
             }
         }
         Ok(())
     }
+}
+
+/// A mistake in a setting of the model with this number, if it is one and not a mistake in the data.
+pub(crate) fn missetting(document: &Document, model: usize, error: &SettingError) -> Option<ConfigError> {
+    let at = |key| [Step::Key("model"), Step::Item(model), Step::Key(key)];
+    let place = match error.setting.as_deref()? {
+        // The base is not one of the hyperparameters, but is set beside them.
+        "base" => at("base").to_vec(),
+        setting => [at("tune").as_slice(), &[Step::Key(setting)]].concat(),
+    };
+    Some(document.setting(&place, error))
 }
 
 /// A loss on rows that were learned says nothing.
@@ -271,7 +282,12 @@ fn count_labels(train: &Dataset) -> Arc<[u64]> {
     counts.into()
 }
 
-fn entries(config: &Config, document: &Document, providers: &Providers) -> Result<Vec<Entry>, ConfigError> {
+/// The models of a configuration, whose data has not been read yet.
+pub(crate) fn entries(
+    config: &Config,
+    document: &Document,
+    providers: &Providers,
+) -> Result<Vec<Entry>, ConfigError> {
     let mut entries: Vec<Entry> = Vec::new();
     for (i, model) in config.models.iter().enumerate() {
         let at = |key| [Step::Key("model"), Step::Item(i), Step::Key(key)];

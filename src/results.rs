@@ -22,8 +22,6 @@ use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
 use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
 
-use crate::whole_file::WholeFile;
-
 const MANIFEST: &str = "manifest.json";
 /// The reports that are written beside the data.
 const REPORTS: [(&str, &dyn Renderer); 2] =
@@ -181,8 +179,20 @@ impl Results {
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), ResultsError> {
         let path = self.folder.join(name);
-        fs_err::create_dir_all(path.parent().unwrap_or(&self.folder))?;
-        WholeFile::create(&path)?.write(write)?;
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs_err::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut out = io::BufWriter::new(&mut file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
+        #[cfg(unix)]
+        {
+            // Temporary files are private; results are not.
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(&path).map_err(|error| error.error)?;
         Ok(())
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tunebench_data::overlap;
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
     DataFile, Evaluation, Groups, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage, slugs,
@@ -213,7 +215,7 @@ impl<'a> Session<'a> {
         };
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
         let groups = self.groups()?;
-        let mut run = Run { manifest: self.manifest(), evaluations: Vec::new() };
+        let mut run = Run { manifest: self.manifest()?, evaluations: Vec::new() };
         let repeats = self.spending.repeats.max(1);
         let asked: Vec<_> =
             candidates.iter().flat_map(|c| (0..repeats).map(move |repeat| (c, repeat))).collect();
@@ -226,14 +228,14 @@ impl<'a> Session<'a> {
             }
             let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat).await?;
             run.manifest.complete &= answers.halted_by.is_none() && !self.cancel.requested();
-            run.manifest.models.push(record(subject, name, file, candidate, &answers));
+            let record = record(subject, repeat, file, candidate, &answers);
             run.evaluations.push(Evaluation {
                 model: name.clone(),
-                // Only the first answers are compared: the others tell how steady they are.
-                tuned_from: subject.tuned_from.as_ref().filter(|_| repeat == 0).map(ToString::to_string),
+                tuned_from: record.tuned_from.clone(),
                 predictions: answers.predictions,
                 groups: groups.clone(),
             });
+            run.manifest.models.push(record);
             run.manifest.finished = Some(now());
             save(&run)?;
         }
@@ -263,6 +265,11 @@ impl<'a> Session<'a> {
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
         let candidates = subjects.iter().map(|subject| {
             let mut candidate = self.project.candidate(&subject.model)?;
+            if let (None, Some(base)) = (&candidate.price, &subject.tuned_from)
+                && candidate.provider.tuned_at_base_price()
+            {
+                candidate.price = self.project.candidate(base)?.price;
+            }
             if let Some((_, shots)) = &subject.shots {
                 candidate.shots = shots.clone();
             }
@@ -305,8 +312,9 @@ impl<'a> Session<'a> {
         Ok(answers)
     }
 
-    fn manifest(&self) -> Manifest {
+    fn manifest(&self) -> Result<Manifest, EvaluateError> {
         let Project { config, train, train_path, test, .. } = self.project;
+        let overlap = train.as_ref().map(|train| overlap(train, test)).transpose()?;
         let file = |role: &str, path: &Path, sha256: &str, rows: usize| DataFile {
             role: role.to_owned(),
             path: path.display().to_string(),
@@ -316,7 +324,7 @@ impl<'a> Session<'a> {
         let train = train.as_ref().zip(train_path.as_ref());
         let train = train.map(|(train, path)| file("train", path, &train.sha256, train.examples.len()));
         let data = train.into_iter().chain([file("test", &test.source().path, test.sha256(), test.len())]);
-        Manifest {
+        Ok(Manifest {
             format_version: MANIFEST_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             started: now(),
@@ -324,20 +332,20 @@ impl<'a> Session<'a> {
             complete: true,
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
-            overlap: None,
+            overlap,
             margin: None,
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),
             prompt: serde_json::to_value(self.project.template()).expect("a template is plain data"),
             models: Vec::new(),
-        }
+        })
     }
 }
 
 fn record(
     subject: &Subject,
-    name: &str,
+    repeat: u32,
     file: String,
     candidate: &Candidate,
     answers: &Answers,
@@ -353,12 +361,13 @@ fn record(
             .map(|cost| cost.dollars()),
     });
     ModelRecord {
-        model: name.to_owned(),
-        tuned_from: subject.tuned_from.as_ref().map(ToString::to_string),
-        repeat_of: None,
+        model: subject.name(repeat),
+        // Only the first answers are compared: the others tell how steady they are.
+        tuned_from: subject.tuned_from.as_ref().filter(|_| repeat == 0).map(ToString::to_string),
+        repeat_of: (repeat > 0).then(|| subject.name(0)),
         file,
         asked: Some(subject.model.model().to_owned()),
-        prompt_sha256: None,
+        prompt_sha256: Some(prompt_sha256(subject, candidate)),
         description: match &subject.shots {
             Some((spec, _)) => Some(format!("the base, with {} in its prompt", spec.in_words())),
             None => answers.info.as_ref().and_then(|info| info.description.clone()),
@@ -368,6 +377,18 @@ fn record(
         job_id: subject.job.as_ref().map(|job| job.id.0.clone()),
         hyperparameters: subject.job.as_ref().map_or(Value::Null, |job| job.hyperparameters.clone().into()),
     }
+}
+
+/// See [`ModelRecord::prompt_sha256`].
+fn prompt_sha256(subject: &Subject, candidate: &Candidate) -> String {
+    let shots = candidate.shots.before("");
+    let messages =
+        candidate.prompt.render_with_shots(shots.iter().map(|(text, label)| (text.as_str(), *label)), "");
+    // Of examples that are chosen for each text, the rule is what is common.
+    let rule = subject.shots.as_ref().map(|(spec, _)| spec.to_string());
+    let common = serde_json::to_vec(&(messages, rule, candidate.parameters.answer));
+    let digest = Sha256::digest(common.expect("messages are plain data"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn now() -> String {

@@ -20,7 +20,7 @@ impl RowCheck for BadRows {
             severity: Severity::Error,
             check: Check::BadRows,
             reason: format!("{} can't be used", count(self.0.total, "row")),
-            cure: "mend the rows; `--fix` leaves them out of the training data".into(),
+            cure: "mend the rows; `--fix` leaves those of the training data out".into(),
             rows: self.0,
         }]
     }

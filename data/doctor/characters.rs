@@ -1,7 +1,7 @@
 //! Characters that no reader sees, and such as were garbled on the way.
 
 use super::RowCheck;
-use super::finding::{Check, Finding, Place, Role, Rows, Severity, count};
+use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree};
 use crate::Row;
 
 #[derive(Default)]
@@ -34,7 +34,10 @@ impl RowCheck for Characters {
             findings.push(Finding {
                 severity: Severity::Warning,
                 check: Check::HiddenCharacters,
-                reason: format!("{} hold characters that no reader sees", count(self.hidden.total, "text")),
+                reason: format!(
+                    "{} characters that no reader sees",
+                    agree(self.hidden.total, "text", "holds", "hold")
+                ),
                 cure: "take them out; `--fix` does".into(),
                 rows: self.hidden,
             });
@@ -44,8 +47,8 @@ impl RowCheck for Characters {
                 severity: Severity::Warning,
                 check: Check::GarbledCharacters,
                 reason: format!(
-                    "{} were decoded wrongly before they came here",
-                    count(self.garbled.total, "text")
+                    "{} decoded wrongly before they came here",
+                    agree(self.garbled.total, "text", "was", "were")
                 ),
                 cure: "export the data anew as UTF-8, or set `encoding` to what the file is in".into(),
                 rows: self.garbled,

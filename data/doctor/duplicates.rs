@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::finding::{Check, Finding, Place, Role, Rows, Severity, count, excerpt};
+use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree, excerpt};
 use super::known::{Known, Prints, Same};
 use crate::Row;
 
@@ -58,16 +58,19 @@ impl Duplicates {
     pub(super) fn findings(self) -> Vec<Finding> {
         let conflicts = finding(self.conflicts, Severity::Warning, Check::ConflictingLabels, |n| {
             let cure = "decide on one label; `--fix` leaves all of them out of the training data";
-            (format!("{} stand in the same file with another label", count(n, "text")), cure)
+            (format!("{} in the same file with another label", agree(n, "text", "stands", "stand")), cure)
         });
         let exact = finding(self.exact, Severity::Warning, Check::Duplicates, |n| {
             let cure = "keep one of each: the others only weigh it; `--fix` does for the training data";
-            (format!("{} stand in their file before, letter for letter", count(n, "row")), cure)
+            (
+                format!("{} in the same file before, letter for letter", agree(n, "row", "stands", "stand")),
+                cure,
+            )
         });
         let normalised = finding(self.normalised, Severity::Note, Check::Duplicates, |n| {
-            let what = count(n, "row");
+            let rows = agree(n, "row", "stands", "stand");
             let cure = "keep one of each, unless the difference matters";
-            (format!("{what} stand in their file before, but for case, white space and punctuation"), cure)
+            (format!("{rows} in the same file before, but for case, white space and punctuation"), cure)
         });
         [conflicts, exact, normalised].into_iter().flatten().collect()
     }
@@ -84,7 +87,7 @@ pub(super) fn near(known: &Known) -> Option<Finding> {
     }
     finding(rows, Severity::Note, Check::NearDuplicates, |n| {
         (
-            format!("{} are nearly the same as another of their file", count(n, "row")),
+            format!("{} nearly the same as another of the file", agree(n, "row", "is", "are")),
             "see whether they were made from one mould: such rows teach little",
         )
     })

@@ -20,6 +20,15 @@ pub enum Role {
 impl Role {
     /// All, in the order in which they are read.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// What its rows and its data are called.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
 }
 
 impl fmt::Display for Role {
@@ -61,6 +70,8 @@ pub enum Check {
     Leaks,
     /// Test rows that nearly stand in the training data.
     NearLeaks,
+    /// Groups with rows in the training data and in another file.
+    SharedGroups,
     /// The same text with different labels.
     ConflictingLabels,
     /// Rows that stand twice.
@@ -204,6 +215,11 @@ pub(crate) fn excerpt(text: &str) -> String {
 /// `1 row`, `2 rows`.
 pub(crate) fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A count with the verb that goes with it: `1 row stands`, `2 rows stand`.
+pub(crate) fn agree(n: u64, what: &str, one: &str, many: &str) -> String {
+    format!("{} {}", count(n, what), if n == 1 { one } else { many })
 }
 
 /// So many percent of all, with one decimal place.

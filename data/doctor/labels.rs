@@ -94,12 +94,15 @@ fn rare(census: &Census) -> Vec<Finding> {
         let all = census.all().map(move |(label, counts)| (label, counts[role as usize]));
         let mut rows = Rows::default();
         let mut labels = 0;
-        for (label, count) in all.filter(|(_, count)| count.rows < FEW) {
+        // A label that training does not have at all is another finding.
+        let fewest = if role == Role::Train { 1 } else { 0 };
+        for (label, count) in all.filter(|(_, count)| (fewest..FEW).contains(&count.rows)) {
             labels += 1;
             rows.add_many(role, count.rows, || place(role, label, count));
         }
         let are = if labels == 1 { "is" } else { "are" };
-        let reason = format!("there {are} {} with fewer than {FEW} {role} rows", count(labels, "label"));
+        let reason =
+            format!("there {are} {} with fewer than {FEW} {} rows", count(labels, "label"), role.word());
         (labels > 0 && census.rows(role) > 0).then_some((reason, rows))
     };
     let train = few(Role::Train).map(|(reason, rows)| Finding {

@@ -84,10 +84,13 @@ fn same(from: Role, to: Role, exact: u64, rows: Rows, all: u64) -> Option<Findin
         severity,
         check: Check::Leaks,
         reason: format!(
-            "{} of {all} {to} rows ({}) stand in the {from} data: {exact} letter for letter, {} but for case, \
+            "{} of {all} {} rows ({}) {} in the {} data: {exact} letter for letter, {} but for case, \
              white space and punctuation",
             rows.total,
+            to.word(),
             percent(rows.total, all),
+            if rows.total == 1 { "stands" } else { "stand" },
+            from.word(),
             rows.total - exact
         ),
         cure: cure.into(),
@@ -104,9 +107,12 @@ fn near(from: Role, to: Role, rows: Rows, all: u64) -> Option<Finding> {
         severity: if worth_a_look { Severity::Warning } else { Severity::Note },
         check: Check::NearLeaks,
         reason: format!(
-            "{} of {all} {to} rows ({}) are nearly the same as a row of the {from} data",
+            "{} of {all} {} rows ({}) {} nearly the same as a row of the {} data",
             rows.total,
-            percent(rows.total, all)
+            to.word(),
+            percent(rows.total, all),
+            if rows.total == 1 { "is" } else { "are" },
+            from.word()
         ),
         cure: "if they are the same case twice, take them out of one of the files; `tunebench split` keeps them \
                together"

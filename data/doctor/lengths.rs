@@ -1,7 +1,7 @@
 //! Texts without words, and very long ones.
 
 use super::RowCheck;
-use super::finding::{Check, Finding, Place, Role, Rows, Severity, count};
+use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree};
 use crate::Row;
 
 /// Characters from which a text is very long: some 2,500 tokens of English, each of them paid for in every epoch.
@@ -37,8 +37,8 @@ impl RowCheck for Lengths {
                 severity: Severity::Warning,
                 check: Check::NoWords,
                 reason: format!(
-                    "{} hold no word: numbers, signs, a single letter, or a placeholder",
-                    count(self.wordless.total, "text")
+                    "{} no word: numbers, signs, a single letter, or a placeholder",
+                    agree(self.wordless.total, "text", "holds", "hold")
                 ),
                 cure: "see whether they are texts at all, and remove those that are not".into(),
                 rows: self.wordless,
@@ -48,7 +48,10 @@ impl RowCheck for Lengths {
             findings.push(Finding {
                 severity: Severity::Note,
                 check: Check::LongTexts,
-                reason: format!("{} have {LONG} characters or more", count(self.long.total, "text")),
+                reason: format!(
+                    "{} {LONG} characters or more",
+                    agree(self.long.total, "text", "has", "have")
+                ),
                 cure: "keep the part that tells the label, if it can be cut out: long texts cost money"
                     .into(),
                 rows: self.long,

@@ -1,7 +1,7 @@
 //! What is wrong with the data, found before any money moves.
 //!
-//! Each check has a file of its own. Those that look at one row after the other implement [`RowCheck`] and see every
-//! row of every file; those about labels work on a [`Census`]; those that look for a row elsewhere share [`Known`].
+//! Each check has a file of its own. Those that look at one row after the other implement `RowCheck` and see every
+//! row of every file; those about labels work on a `Census`; those that look for a row elsewhere share `Known`.
 //! Training and validation rows are kept in memory, test rows stream through.
 
 mod bad_rows;
@@ -9,6 +9,8 @@ mod census;
 mod characters;
 mod duplicates;
 mod finding;
+mod fix;
+mod groups;
 mod known;
 mod labels;
 mod leaks;
@@ -22,6 +24,7 @@ mod tokens;
 use serde::Serialize;
 
 pub use finding::{Check, Finding, Place, Role, Rows, Severity};
+pub use fix::{Action, Change, Treatment};
 
 use crate::similar::normal_form;
 use crate::{DataError, Fault, LabelSet, PromptTemplate, Row, Source};
@@ -152,7 +155,11 @@ fn row_checks(template: &PromptTemplate) -> Vec<Box<dyn RowCheck>> {
         Box::<characters::Characters>::default(),
         Box::new(tokens::Tokens::new(template)),
         Box::<personal::Personal>::default(),
+        Box::<groups::Groups>::default(),
         Box::<scripts::Scripts>::default(),
         Box::<order::Order>::default(),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ fn is_card(digits: &[u8]) -> bool {
             if value > 9 { value - 9 } else { value }
         })
         .sum();
-    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && sum % 10 == 0
+    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && sum.is_multiple_of(10)
 }
 
 /// Written as phone numbers are: with a plus, or a leading zero or bracket and separators, or as 555-123-4567.
@@ -137,11 +137,14 @@ fn is_card(digits: &[u8]) -> bool {
 fn is_phone(piece: &str, digits: usize) -> bool {
     let groups: Vec<usize> =
         piece.split(|c: char| !c.is_ascii_digit()).map(str::len).filter(|&length| length > 0).collect();
-    let separated = groups.len() > 1;
     let american = matches!(groups[..], [3, 3, 4] | [1, 3, 3, 4]);
     match piece.chars().next() {
         Some('+') => (8..=15).contains(&digits) && piece.matches('+').count() == 1,
-        Some('(') => (8..=15).contains(&digits) && separated,
+        // An area code in brackets; (1901-1977) is none.
+        Some('(') => {
+            let code = groups.first().copied().unwrap_or(0);
+            (8..=15).contains(&digits) && piece[1 + code..].starts_with(')')
+        }
         Some('0') => (9..=15).contains(&digits) && !is_date(&groups),
         _ => american,
     }
@@ -168,7 +171,7 @@ fn iban(text: &str) -> Option<&str> {
                     end = at + offset + 1;
                 }
                 // In groups of four.
-                b' ' if letters.len() % 4 == 0 => {}
+                b' ' if letters.len().is_multiple_of(4) => {}
                 _ => break,
             }
         }
@@ -249,6 +252,8 @@ mod tests {
             "1,234,567.89",
             "4111 1111 1111 1112",
             "from 1914-1918 to 1939-1945",
+            "a poet (1901-1977)",
+            "(1 2) 34 567 89",
             "DE00 3704 0044 0532 0130 00",
             "sk-learn-is-a-well-known-library",
             "ISBN 978-3-16-148410-0",

@@ -1,7 +1,7 @@
 //! Tokens that models take for commands, and the tags of the prompt.
 
 use super::RowCheck;
-use super::finding::{Check, Finding, Place, Role, Rows, Severity, count};
+use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree};
 use crate::tag::{self, Tag};
 use crate::{PromptTemplate, Row};
 
@@ -44,8 +44,8 @@ impl RowCheck for Tokens {
                 severity: Severity::Warning,
                 check: Check::SpecialTokens,
                 reason: format!(
-                    "{} hold tokens that models take for commands; OpenAI fails the whole job for one of them",
-                    count(self.special.total, "text")
+                    "{} tokens that models take for commands; OpenAI fails the whole job for one of them",
+                    agree(self.special.total, "text", "holds", "hold")
                 ),
                 cure: "write the token otherwise, or remove the row".into(),
                 rows: self.special,
@@ -56,8 +56,8 @@ impl RowCheck for Tokens {
                 severity: Severity::Note,
                 check: Check::PromptTags,
                 reason: format!(
-                    "{} hold the prompt's own tags; models see `&lt;` for their `<`",
-                    count(self.forged.total, "text")
+                    "{} the prompt's own tags; models see `&lt;` for their `<`",
+                    agree(self.forged.total, "text", "holds", "hold")
                 ),
                 cure: "nothing need be done; other tags can be set under `[prompt]`".into(),
                 rows: self.forged,

@@ -39,3 +39,9 @@ const COMPARED: usize = 6;
 pub(crate) fn print(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
+
+/// The similarity of two texts, without any index.
+#[cfg(test)]
+pub(crate) fn similarity(a: &str, b: &str) -> f64 {
+    Shingles::of(&normal_form(a)).jaccard(&Shingles::of(&normal_form(b)))
+}

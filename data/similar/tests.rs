@@ -39,10 +39,6 @@ fn planted_near_duplicates_are_found() {
     assert!(recall >= 0.995, "{} of {near} pairs were found", links.len());
 }
 
-fn similarity(a: &str, b: &str) -> f64 {
-    Shingles::of(&normal_form(a)).jaccard(&Shingles::of(&normal_form(b)))
-}
-
 #[test]
 fn a_further_text_finds_the_one_that_is_most_like_it() {
     let texts: Vec<String> = (0..500).map(|row| text(row, 12)).collect();

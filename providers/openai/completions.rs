@@ -9,9 +9,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value, json};
 use tunebench_data::{LabelSet, Message, Role};
 
-use super::logprobs;
 use super::models::Dialect;
 use super::settings::TokenField;
+use crate::logprobs::{self, Token};
 use crate::{AnswerMode, Cause, Completion, CompletionRequest, FinishReason, ProviderError, Usage};
 
 /// The name of the schema; any word will do.
@@ -83,13 +83,11 @@ pub(super) fn temperature(request: &CompletionRequest, dialect: &Dialect) -> Opt
     wanted.filter(|_| !dialect.no_temperature)
 }
 
-/// The user's cap, or enough for the longest label with a few words around it. The cap counts against the rate
-/// limit in full, used or not, so it is kept small; hidden reasoning needs far more.
+/// The user's cap, or enough for the longest answer. The cap counts against the rate limit in full, used or not, so it
+/// is kept small; hidden reasoning needs far more.
 pub(super) fn output_cap(request: &CompletionRequest, dialect: &Dialect) -> u32 {
     request.parameters.max_output_tokens.unwrap_or_else(|| {
-        let longest = request.prompt.labels().names().iter().map(String::len).max().unwrap_or_default();
-        // No tokenizer needs more tokens than there are bytes.
-        let answer = u32::try_from(longest).unwrap_or(u32::MAX).saturating_add(96);
+        let answer = request.answer_tokens();
         if dialect.thinks { answer.saturating_add(2_000) } else { answer }
     })
 }
@@ -249,19 +247,21 @@ pub(super) fn version(answer: &Value) -> Option<String> {
     answer.get("model")?.as_str().filter(|model| !model.is_empty()).map(str::to_owned)
 }
 
-/// The probability of the label that `text` names, from its tokens.
+/// The probability of the label that `text` names, from its tokens: items `{token, logprob, bytes?}` in the order of the
+/// answer, as Chat Completions and Responses have them. `None` if one of them is no such item.
 pub(super) fn label_probability(text: &str, tokens: &[Value], request: &CompletionRequest) -> Option<f32> {
-    let prompt = &request.prompt;
-    let label = match request.parameters.answer {
-        AnswerMode::Tag => prompt.parse(text),
-        AnswerMode::Schema => prompt.parse_json(text),
+    let token = |token: &Value| {
+        let bytes = match token.get("bytes").and_then(Value::as_array) {
+            // A token can end within a character; only its bytes are exact then.
+            Some(bytes) => {
+                bytes.iter().filter_map(|byte| u8::try_from(byte.as_u64()?).ok()).collect::<Vec<_>>()
+            }
+            None => token.get("token")?.as_str()?.as_bytes().to_vec(),
+        };
+        Some(Token { bytes: bytes.into(), logprob: token.get("logprob")?.as_f64()? })
     };
-    let name = prompt.labels().name(label.ok()?);
-    logprobs::of_label(tokens, name).or_else(|| {
-        // In JSON a label with quotes or backslashes is spelt otherwise.
-        let quoted = serde_json::to_string(name).ok()?;
-        logprobs::of_label(tokens, quoted.trim_matches('"'))
-    })
+    let tokens = tokens.iter().map(token).collect::<Option<Vec<_>>>()?;
+    logprobs::of_answer(text, &tokens, request)
 }
 
 #[cfg(test)]

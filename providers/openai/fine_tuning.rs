@@ -17,14 +17,13 @@ use tunebench_data::{Example, Prompt};
 use super::connection::Connection;
 use super::errors::{About, ErrorBody};
 use super::jobs::{self, MARK};
-use super::{loss_curve, models, training_file};
+use super::training_file::{self, LARGEST_FILE};
+use super::{loss_curve, models};
 use crate::{
     Cause, Checkpoint, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint,
     ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
 };
 
-/// What one file may hold.
-const LARGEST_FILE: u64 = 512 << 20;
 /// As many as a page holds.
 const PAGE: &str = "100";
 
@@ -152,7 +151,8 @@ impl FineTuning for Tuning {
             return Err(SettingError::at("base", message));
         }
         jobs::hyperparameters(spec)?;
-        training_file::check(examples, prompt)
+        training_file::check(examples, prompt)?;
+        training_file::check_size(examples, prompt)
     }
 
     async fn preflight(&self, spec: &TuningSpec) -> Result<Vec<String>, ProviderError> {

@@ -16,7 +16,6 @@ mod errors;
 mod fine_tuning;
 mod jobs;
 mod limits;
-mod logprobs;
 mod loss_curve;
 mod models;
 mod responses;

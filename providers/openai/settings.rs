@@ -3,6 +3,7 @@
 use reqwest::Url;
 use serde_json::Value;
 
+use crate::settings::{base_url, choice, seconds, switch, text, unknown, variable_name};
 use crate::{SettingError, Setup};
 
 /// Where OpenAI answers.
@@ -100,12 +101,8 @@ impl Settings {
         }
         if let Some(variable) = &settings.key_variable
             && setup.variable(variable).is_none()
-            && !is_variable_name(variable)
         {
-            // Without the place and the text: this may be a key, which must not be shown.
-            let message = "`api_key_env` must be the name of an environment variable, such as MY_API_KEY, and not the \
-                           key itself";
-            return Err(SettingError::new(message));
+            variable_name("api_key_env", variable)?;
         }
         if settings.key_variable.as_deref() != Some("OPENAI_API_KEY") {
             // The key is of another account, so these names mean nothing there.
@@ -117,7 +114,7 @@ impl Settings {
     /// Those of OpenAI itself.
     pub(super) fn official() -> Self {
         Self {
-            base_url: Url::parse(OFFICIAL).map(with_slash).expect("the address is fixed"),
+            base_url: base_url("base_url", OFFICIAL, OFFICIAL).expect("the address is fixed"),
             official: true,
             key_variable: Some("OPENAI_API_KEY".into()),
             header: KeyHeader::Authorization,
@@ -168,37 +165,16 @@ impl Settings {
             "system_role" => {
                 self.system_role = choice(name, value, &[("system", "system"), ("developer", "developer")])?;
             }
-            "timeout_seconds" => {
-                let seconds = value.as_u64().filter(|seconds| (1..=3_600).contains(seconds));
-                self.timeout_seconds =
-                    seconds.ok_or_else(|| wrong(name, "a whole number of seconds from 1 to 3600"))?;
-            }
-            _ => {
-                let message =
-                    format!("there is no setting `{name}` here; there are `{}`", NAMES.join("`, `"));
-                return Err(SettingError::at(name, message));
-            }
+            "timeout_seconds" => self.timeout_seconds = seconds(name, value)?,
+            _ => return Err(unknown(name, NAMES)),
         }
         Ok(())
     }
 
     fn set_base_url(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
-        let url = Url::parse(text).map_err(|error| {
-            SettingError::at(name, format!("`{name}` is no URL ({error}); write one like {OFFICIAL}"))
-        })?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong(name, "a URL that begins with http:// or https://"));
-        }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            // It stands in messages and reports, where no secret may be.
-            return Err(wrong(
-                name,
-                "a URL without user name, password and query; name the key in `api_key_env`",
-            ));
-        }
-        let host = url.host_str().unwrap_or_default();
+        self.base_url = base_url(name, text, OFFICIAL)?;
+        let host = self.base_url.host_str().unwrap_or_default();
         self.official = host == "api.openai.com" || host.ends_with(".api.openai.com");
-        self.base_url = with_slash(url);
         Ok(())
     }
 
@@ -206,44 +182,6 @@ impl Settings {
     pub(super) fn tunes(&self) -> bool {
         self.fine_tuning.unwrap_or(self.official)
     }
-}
-
-/// With a slash at the end, below which paths can be put.
-fn with_slash(mut url: Url) -> Url {
-    if !url.path().ends_with('/') {
-        let path = format!("{}/", url.path());
-        url.set_path(&path);
-    }
-    url.set_fragment(None);
-    url
-}
-
-/// Whether a text is spelt like the name of a variable, and not like a key. Some keys are spelt like names, but long and
-/// with digits among small letters.
-fn is_variable_name(text: &str) -> bool {
-    let spelt = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let mixed =
-        text.contains(|c: char| c.is_ascii_lowercase()) && text.contains(|c: char| c.is_ascii_digit());
-    spelt && !text.starts_with(|c: char| c.is_ascii_digit()) && !(mixed && text.len() >= 20)
-}
-
-fn wrong(name: &str, wanted: &str) -> SettingError {
-    SettingError::at(name, format!("`{name}` must be {wanted}"))
-}
-
-fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, SettingError> {
-    value.as_str().map(str::trim).ok_or_else(|| wrong(name, "a text"))
-}
-
-fn switch(name: &str, value: &Value) -> Result<bool, SettingError> {
-    value.as_bool().ok_or_else(|| wrong(name, "true or false"))
-}
-
-fn choice<T: Copy>(name: &str, value: &Value, choices: &[(&str, T)]) -> Result<T, SettingError> {
-    let chosen = value.as_str().and_then(|text| choices.iter().find(|(choice, _)| *choice == text));
-    let quoted =
-        || choices.iter().map(|(choice, _)| format!("\"{choice}\"")).collect::<Vec<_>>().join(" or ");
-    chosen.map(|(_, value)| *value).ok_or_else(|| wrong(name, &quoted()))
 }
 
 #[cfg(test)]

@@ -8,16 +8,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 use tunebench_data::{Example, Message, Prompt};
 
-use crate::SettingError;
+use crate::{SettingError, training_rows};
 
 /// A job takes no fewer rows.
 const FEWEST_ROWS: usize = 10;
 /// What is longer is cut off at the end, silently, and the label stands at the end.
 const LONGEST_ROW_TOKENS: usize = 65_536;
-/// A token is about four bytes of English, and fewer of most other languages.
-const BYTES_PER_TOKEN: usize = 4;
-/// What each message costs beside its content, by OpenAI's cookbook.
-const TOKENS_PER_MESSAGE: usize = 3;
 
 /// A line of the file. Any further member makes the job fail with `invalid_file_format`.
 #[derive(Serialize)]
@@ -55,12 +51,7 @@ pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), Setting
         )));
     }
     for (index, example) in examples.iter().enumerate() {
-        // Where the file's line is not known, the row's number helps.
-        let place = match example.line {
-            0 => format!("training row {}", index + 1),
-            line => format!("line {line}"),
-        };
-        check_row(&place, example, prompt)?;
+        check_row(&training_rows::place(index, example), example, prompt)?;
     }
     Ok(())
 }
@@ -73,19 +64,11 @@ fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<(), Sett
         );
         return Err(SettingError::new(message));
     }
-    let messages = prompt.render_training(&example.text, example.label);
-    let tokens: usize = messages
-        .iter()
-        .map(|message| message.content.len().div_ceil(BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE)
-        .sum();
-    if tokens > LONGEST_ROW_TOKENS {
-        let message = format!(
-            "{place} has about {tokens} tokens (an estimate, from its length) and would be cut at \
-             {LONGEST_ROW_TOKENS}, so that its label is lost; shorten the text or remove the row"
-        );
-        return Err(SettingError::new(message));
-    }
-    Ok(())
+    training_rows::check_length(
+        place,
+        &prompt.render_training(&example.text, example.label),
+        LONGEST_ROW_TOKENS,
+    )
 }
 
 /// A text like `<|endoftext|>`. Which ones are forbidden is not published, so none is let through.
@@ -101,6 +84,23 @@ fn special_token(text: &str) -> Option<&str> {
         from = start + 2;
     }
     None
+}
+
+/// What one file may hold, in bytes.
+pub(super) const LARGEST_FILE: u64 = 512 << 20;
+
+/// Checks that the file can be uploaded, without writing it: what is counted are texts and prompts, and the file is
+/// larger than these.
+pub(super) fn check_size(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
+    let around: usize = prompt.render("").iter().map(|message| message.content.len()).sum();
+    let bytes: u64 = examples.iter().map(|example| (example.text.len() + around) as u64).sum();
+    if bytes <= LARGEST_FILE {
+        return Ok(());
+    }
+    let (mebibytes, most) = (bytes >> 20, LARGEST_FILE >> 20);
+    let message =
+        format!("the training file would have more than {mebibytes} MiB; a file may have {most} MiB");
+    Err(SettingError::new(message + ": take a part of the rows"))
 }
 
 #[cfg(test)]
@@ -159,6 +159,17 @@ mod tests {
             assert!(error.message.contains(words), "{error}");
         }
         assert!(check(&with(&"word ".repeat(50_000)), &prompt()).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_uploaded_is_found_before_it_is_written() {
+        let instruction = "word ".repeat(200_000);
+        let template = PromptTemplate { instruction, ..PromptTemplate::default() };
+        let labels = LabelSet::new(vec!["refund".into(), "card".into()]).unwrap();
+        let long = Prompt::new(template, labels).unwrap();
+        assert!(check_size(&examples(&["x"; 500]), &long).is_ok());
+        let message = check_size(&examples(&["x"; 600]), &long).unwrap_err().message;
+        assert!(message.contains("more than 572 MiB; a file may have 512 MiB"), "{message}");
     }
 
     proptest! {

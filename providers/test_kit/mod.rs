@@ -1,6 +1,8 @@
 //! For authors of providers: what every provider must keep to, as a test.
 
 mod contract;
+mod fake;
+pub mod google;
 pub mod openai;
 mod tuning;
 

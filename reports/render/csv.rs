@@ -258,6 +258,8 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
             "smallest_difference",
             "rows_to_decide",
             "left_out",
+            "grouped_difference_low",
+            "grouped_difference_high",
         ])?;
         for comparison in &report.figures.comparisons {
             let paired = comparison.paired;
@@ -284,6 +286,7 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
             let rows = comparison.power.and_then(|power| power.rows_to_decide);
             row.push(rows.map(|rows| rows.to_string()).unwrap_or_default());
             row.push(paired.left_out.to_string());
+            row.extend(ends(comparison.clustered_difference));
             csv.write_record(&row)?;
         }
         csv.flush()
@@ -328,7 +331,7 @@ mod tests {
         assert!(header.starts_with(
             "base,tuned,n,both_correct,only_base,only_tuned,both_wrong,difference,mcnemar_p,verdict,"
         ));
-        assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1", ",".repeat(16)));
+        assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1,,", ",".repeat(16)));
     }
 
     #[test]

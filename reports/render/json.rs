@@ -152,6 +152,8 @@ pub struct Pair<'a> {
     pub difference: Option<f64>,
     /// Tango's score interval of the difference.
     pub difference_interval: Option<Interval>,
+    /// The interval of the difference that allows for groups of rows, where there are any.
+    pub clustered_difference: Option<Interval>,
     /// The exact two-sided p-value of McNemar's test.
     pub mcnemar_p: Option<f64>,
     /// Its mid-p-value.
@@ -266,6 +268,7 @@ pub(super) fn pair(comparison: &Comparison) -> Pair<'_> {
         rows: comparison.paired,
         difference: comparison.difference,
         difference_interval: comparison.difference_interval,
+        clustered_difference: comparison.clustered_difference,
         mcnemar_p: comparison.mcnemar_p,
         mcnemar_mid_p: comparison.mcnemar_mid_p,
         holm_p: comparison.holm_p,

@@ -5,6 +5,9 @@
 
 pub mod compared;
 pub mod csv;
+#[cfg(test)]
+mod every;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -276,6 +279,7 @@ mod tests {
         let evaluation = |model: &str, answers: String| Evaluation {
             model: model.to_owned(),
             tuned_from: None,
+            groups: None,
             predictions: predictions(&gold, &answers),
             groups: None,
         };

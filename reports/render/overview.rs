@@ -1,6 +1,6 @@
 //! The figures of the models as people read them: one row for each, the same in every format.
 
-use super::{UNDEFINED, coefficient, or_undefined, percent, percent_number};
+use super::{UNDEFINED, coefficient, or_undefined, percent, percent_number, thousands};
 use crate::{ModelFigures, Report};
 
 /// The table of models, without their names.
@@ -32,6 +32,45 @@ pub(super) fn title(report: &Report) -> String {
 /// Whether a model stands below its base, which is there too.
 pub(super) fn is_below_base(model: &ModelFigures, models: &[ModelFigures]) -> bool {
     models.iter().any(|base| model.tuned_from.as_ref() == Some(&base.model))
+}
+
+/// What else there is to say of each model, a line for each fact.
+pub(super) fn notes(report: &Report) -> Vec<String> {
+    let mut notes = Vec::new();
+    for figures in &report.figures.models {
+        let model = &figures.model;
+        if let Some(description) = &figures.description {
+            notes.push(format!("{model}: {description}"));
+        }
+        if let Some(clustered) = &figures.clustered {
+            notes.push(format!(
+                "{model}: {} groups of rows; the interval of the accuracy that allows for them is {}–{} %",
+                thousands(clustered.groups),
+                percent_number(clustered.accuracy.low),
+                percent_number(clustered.accuracy.high)
+            ));
+        }
+        if let Some(calibration) = &figures.calibration {
+            notes.push(format!(
+                "{model}: probabilities: expected calibration error {}, Brier {}, log loss {}",
+                percent(calibration.expected_calibration_error),
+                coefficient(calibration.brier),
+                coefficient(calibration.log_loss)
+            ));
+        }
+    }
+    for repeats in &report.figures.repeats {
+        notes.push(format!(
+            "{}: asked {} times; the same answer each time in {} of {} rows; accuracy {} on average, standard deviation {} points",
+            repeats.model,
+            repeats.repeats,
+            percent(repeats.agreement),
+            thousands(repeats.rows),
+            percent(repeats.accuracy_mean),
+            percent_number(repeats.accuracy_sd)
+        ));
+    }
+    notes
 }
 
 fn cells(model: &ModelFigures, unanswered: bool) -> Vec<String> {

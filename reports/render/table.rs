@@ -141,6 +141,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case computes ten thousand draws.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn no_cell_of_any_dialect_begins_a_formula(model in "[=+@a\"',;|\\t\\r\\n -]{0,12}|\\PC{0,20}") {
             let run = run(&["a", "b"], vec![(model.as_str(), None, predictions("ab", "ab"))]);

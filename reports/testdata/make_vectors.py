@@ -12,6 +12,7 @@ import warnings
 import mpmath
 import numpy as np
 import scipy
+import scipy.optimize
 import scipy.stats
 import sklearn
 import sklearn.metrics as sk
@@ -19,6 +20,7 @@ import statsmodels
 import statsmodels.api as sm
 from sklearn.calibration import calibration_curve
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 INVALID, UNANSWERED = -1, -2
@@ -138,6 +140,15 @@ def exact_p(b, c):
         return float(min(mpmath.mpf(1), 2 * total))
 
 
+def mid_p(b, c):
+    """Fagerland, Lydersen and Laake (2013), with scipy's binomial distribution."""
+    few, n = min(b, c), b + c
+    if n == 0:
+        return 1.0
+    binomial = scipy.stats.binom(n, 0.5)
+    return 1 - binomial.pmf(b) / 2 if b == c else 2 * binomial.cdf(few) - binomial.pmf(few)
+
+
 def mcnemar_cases():
     rng = random.Random(11)
     pairs = [(0, 0), (0, 1), (1, 1), (0, 5), (0, 6), (1, 8), (3, 4), (2, 9), (8, 130), (10, 10), (10, 11), (40, 62)]
@@ -150,7 +161,117 @@ def mcnemar_cases():
                 pairs.append((few, n - few) if rng.random() < 0.5 else (n - few, few))
     for b, c in pairs:
         theirs = float(mcnemar([[0, b], [c, 0]], exact=True).pvalue) if b + c else 1.0
-        yield {"b": b, "c": c, "p": exact_p(b, c), "statsmodels": theirs}
+        yield {"b": b, "c": c, "p": exact_p(b, c), "statsmodels": theirs, "mid_p": float(mid_p(b, c))}
+
+
+def tango_score(n, lost, won, delta):
+    """The score at a supposed difference, from the definition: the likelihood is maximised numerically.
+
+    The probabilities of a won, a lost and any other row are q + delta, q and 1 - 2 q - delta.
+    """
+    low, high = max(mpmath.mpf(0), -delta), (1 - delta) / 2
+
+    def slope(q):
+        terms = [(won, q + delta, 1), (lost, q, 1), (n - won - lost, 1 - 2 * q - delta, -2)]
+        return sum(sign * count / share for count, share, sign in terms if count)
+
+    # The logarithm of the likelihood is concave in q, so its slope falls.
+    for _ in range(120):
+        q = (low + high) / 2
+        low, high = (q, high) if slope(q) > 0 else (low, q)
+    variance = n * (2 * q + delta - delta**2)
+    distance = won - lost - n * delta
+    return distance / mpmath.sqrt(variance) if distance else mpmath.mpf(0)
+
+
+def tango_end(n, lost, won, end, z):
+    """Where between the observed difference and `end` the score reaches `z`."""
+    inside, outside = mpmath.mpf(won - lost) / n, mpmath.mpf(end)
+    if inside == outside:
+        return outside
+    for _ in range(90):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if abs(tango_score(n, lost, won, middle)) <= z else (inside, middle)
+    return inside
+
+
+def tango_cases():
+    rng = random.Random(13)
+    # The examples of Fagerland, Lydersen and Laake (2014), and of the R package PropCIs.
+    rows = [(21, 1, 7), (161, 6, 16), (160, 40, 20)]
+    rows += [(1, 0, 0), (1, 1, 0), (1, 0, 1), (2, 1, 1), (3, 0, 2), (5, 5, 0), (10, 0, 0), (44, 0, 1), (50, 25, 25)]
+    rows += [(100, 0, 6), (400, 8, 126), (400, 7, 7), (5000, 210, 190), (100_000, 3000, 2900), (1_000_000, 0, 1)]
+    for n in (7, 30, 120, 1500, 50_000):
+        for _ in range(4):
+            discordant = rng.randint(0, n)
+            won = rng.randint(0, discordant)
+            rows.append((n, discordant - won, won))
+    with mpmath.workdps(40):
+        for n, lost, won in rows:
+            for level in (0.95, 0.8) if n < 2000 else (0.95,):
+                z = mpmath.sqrt(2) * mpmath.erfinv(mpmath.mpf(str(level)))
+                margin = mpmath.mpf(rng.choice(["0.01", "0.02", "0.05", "0.1"]))
+                p = mpmath.erfc(tango_score(n, lost, won, -margin) / mpmath.sqrt(2)) / 2
+                yield {
+                    "n": n,
+                    "lost": lost,
+                    "won": won,
+                    "level": level,
+                    "low": float(tango_end(n, lost, won, -1, z)),
+                    "high": float(tango_end(n, lost, won, 1, z)),
+                    "margin": float(margin),
+                    "p": float(p),
+                }
+
+
+def power_cases():
+    """Connor's equation as it stands in the paper, solved numerically for the difference; and for the rows."""
+    a, b = scipy.stats.norm.ppf(0.975), scipy.stats.norm.ppf(0.8)
+    for n in (4, 10, 100, 400, 5_000, 100_000):
+        for discordance in (0.0, 0.01, 0.05, 0.3, 1.0):
+            if n < 10 and discordance < 1:
+                continue
+
+            def short(d, s):
+                return a * math.sqrt(s) + b * math.sqrt(max(s - d * d, 0)) - d * math.sqrt(n)
+
+            d = None
+            if discordance and short(discordance, discordance) <= 0:
+                d = scipy.optimize.brentq(short, 0, discordance, args=(discordance,), xtol=1e-16, rtol=1e-14)
+            else:
+                # All rows that differ go one way.
+                d = scipy.optimize.brentq(lambda d: short(d, d), 1e-9, 1, xtol=1e-16, rtol=1e-14)
+            yield {"rows": n, "discordance": discordance, "difference": d}
+
+
+def rows_cases():
+    """Connor's (margin 0) and Nam's number of rows, the restricted shares found numerically."""
+    a, b = scipy.stats.norm.ppf(0.975), scipy.stats.norm.ppf(0.8)
+    for difference, discordance, margin in [
+        (0.05, 0.2, 0), (-0.05, 0.2, 0), (0.01, 0.01, 0), (0.3, 0.35, 0), (0.001, 0.1, 0),
+        (0.0, 0.1, 0.02), (0.0, 0.0, 0.02), (-0.01, 0.05, 0.02), (0.01, 0.05, 0.05), (0.1, 0.4, 0.1),
+    ]:  # fmt: skip
+        won, lost = (discordance + difference) / 2, (discordance - difference) / 2
+        delta = -margin
+
+        def slope(q):
+            terms = [(won, q + delta, 1), (lost, q, 1), (1 - won - lost, 1 - 2 * q - delta, -2)]
+            return sum(sign * weight / share for weight, share, sign in terms if weight > 1e-12)
+
+        low, high = max(0, -delta) + 1e-15, (1 - delta) / 2 - 1e-15
+        q = low if slope(low) <= 0 else scipy.optimize.brentq(slope, low, high, xtol=1e-16, rtol=1e-14)
+        supposed, real = 2 * q + delta - delta**2, discordance - difference**2
+        distance = difference + margin if margin else abs(difference)
+        rows = ((a * math.sqrt(supposed) + b * math.sqrt(real)) / distance) ** 2
+        yield {"difference": difference, "discordance": discordance, "margin": margin, "exactly": rows}
+
+
+def holm_cases():
+    rng = random.Random(17)
+    lists = [[0.03], [0.01, 0.04], [0.04, 0.01, 0.03], [0.5, 0.6, 0.7], [0.01] * 5, [0.0, 1.0, 0.2]]
+    lists += [[rng.random() ** 3 for _ in range(m)] for m in (2, 3, 5, 8, 20)]
+    for p_values in lists:
+        yield {"p": p_values, "holm": [float(p) for p in multipletests(p_values, method="holm")[1]]}
 
 
 def calibration_case(name, probabilities, right):
@@ -239,9 +360,21 @@ write(
 write("intervals.json", "statsmodels proportion_confint(method='wilson') and scipy norm.ppf", list(interval_cases()))
 write(
     "mcnemar.json",
-    "p: the definition, evaluated by mpmath with 60 digits; statsmodels: mcnemar(exact=True)",
+    "p: the definition, evaluated by mpmath with 60 digits; statsmodels: mcnemar(exact=True); mid_p: scipy binom",
     list(mcnemar_cases()),
 )
+write(
+    "tango.json",
+    "Tango's interval and the one-sided score p-value at the margin, with the likelihood maximised numerically by "
+    "mpmath with 40 digits",
+    list(tango_cases()),
+)
+write(
+    "power.json",
+    "Connor's smallest difference, then the rows by Connor and Nam before they are rounded up; scipy",
+    list(power_cases()) + list(rows_cases()),
+)
+write("holm.json", "statsmodels multipletests(method='holm')", list(holm_cases()))
 write(
     "calibration.json",
     "scikit-learn brier_score_loss, log_loss and calibration_curve(n_bins=15): bins are rows, mean probability, share that is "

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tunebench_providers::ModelRef;
 
+use super::doctor::DoctorArgs;
 use super::report::FormatArgs;
+use super::split::SplitArgs;
 use crate::budget::{Caps, Cost};
 use crate::run::Spending;
 
@@ -62,6 +64,17 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Look over the data before any money moves
+    ///
+    /// Finds bad rows, duplicates, leaks between training and test data, contradictory, rare and unknown labels, hidden
+    /// characters, special tokens, personal data and keys, and what a provider would refuse. Sends nothing. Exit code 2
+    /// means that there are errors.
+    Doctor(DoctorArgs),
+    /// Split a file into train, validation and test, without leaks
+    ///
+    /// Rows of a group, equal texts and near duplicates stay together. A row stays in its part when rows are added, if
+    /// they have nothing to do with it.
+    Split(SplitArgs),
     /// Tune, evaluate and report: base against fine-tuned models, in one go
     ///
     /// A model that was tuned before from the same data and settings is not tuned again. Exit code 3 means that some
@@ -69,6 +82,9 @@ pub(crate) enum Command {
     Run {
         #[command(flatten)]
         data: DataArgs,
+        /// Do not look at the data first, and use it whatever is wrong with it
+        #[arg(long)]
+        no_doctor: bool,
         #[command(flatten)]
         spending: SpendingArgs,
         #[command(flatten)]
@@ -159,7 +175,7 @@ pub(crate) enum JobsCommand {
 }
 
 /// What to learn from and measure on.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct DataArgs {
     /// Training data, instead of the configuration's
     #[arg(long, value_name = "FILE")]

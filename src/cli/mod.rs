@@ -2,12 +2,14 @@
 
 mod args;
 mod compare;
+mod doctor;
 mod eval;
 mod jobs;
 mod output;
 mod progress;
 mod providers;
 mod report;
+mod split;
 mod tune;
 
 use std::num::NonZeroUsize;
@@ -19,7 +21,8 @@ use tunebench_providers::Registry;
 
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::project::{Overrides, Project};
+use crate::ledger::Ledger;
+use crate::project::{Overrides, Project, ledger_path};
 use crate::providers::Providers;
 use crate::run::{Session, Spending};
 use args::{Cli, Command, DataArgs, Global};
@@ -53,8 +56,14 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let open = |data: DataArgs, concurrency| open(global, data, concurrency, registry);
     let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
-        Command::Run { data, spending, output } => {
-            let project = open(data, spending.concurrency)?;
+        Command::Doctor(args) => doctor::doctor(args, global, registry, printer),
+        Command::Split(args) => split::split(args, global, printer),
+        Command::Run { data, no_doctor, spending, output } => {
+            let project = open(data.clone(), spending.concurrency)?;
+            if !no_doctor {
+                let overrides = Overrides { train: data.train, test: data.test, concurrency: None };
+                doctor::before_run(&global.config, overrides, printer)?;
+            }
             let session = session(&project, spending.spending(), printer);
             runtime.block_on(eval::run(&session, &output, printer))
         }
@@ -76,9 +85,12 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));
+            let ledger = ledger_path(&global.state);
+            let ledger = ledger.exists().then(|| Ledger::open(ledger)).transpose()?;
             runtime.block_on(jobs::jobs(
                 command,
                 &configured()?,
+                ledger.as_ref(),
                 &cancel(&progress),
                 progress.as_ref(),
                 printer,

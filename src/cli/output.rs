@@ -9,9 +9,9 @@ use tunebench_reports::render::terminal::Style as TableStyle;
 use super::args::Color;
 use crate::error::Error;
 
-const ERROR: Style = AnsiColor::Red.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-const HINT: Style = AnsiColor::Cyan.on_default().bold();
+pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Prints, as the user wants it.
 #[derive(Debug, Clone, Copy)]

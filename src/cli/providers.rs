@@ -40,8 +40,9 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
 fn access(provider: &dyn Provider) -> String {
     match provider.access() {
         Access::Open => "none needed".into(),
-        Access::Ready => "set".into(),
         Access::Missing(variable) => format!("missing: set {variable}"),
+        Access::LoggedOut(command) => format!("missing: run `{command}`"),
+        _ => "set".into(),
     }
 }
 

@@ -12,8 +12,8 @@ use super::output::Printer;
 use crate::compare::{CompareError, read_foreign};
 use crate::error::Error;
 use crate::exit;
+use crate::new_file::NewFile;
 use crate::results::Results;
-use crate::whole_file::WholeFile;
 
 /// In which form figures are shown.
 #[derive(Debug, Args)]
@@ -36,10 +36,38 @@ fn formats() -> PossibleValuesParser {
     PossibleValuesParser::new(formats.map(|format| PossibleValue::new(format.name()).help(format.about())))
 }
 
+/// What a report is written to.
+enum Place {
+    /// A file, which is there whole or not at all.
+    File(NewFile),
+    /// What is no file, such as a pipe or `/dev/null`.
+    Device(File),
+}
+
+impl Place {
+    fn open(path: &Path) -> io::Result<Self> {
+        match path.metadata() {
+            Ok(found) if found.is_dir() => Err(io::Error::other("it is a folder")),
+            Ok(found) if !found.is_file() => Ok(Self::Device(OpenOptions::new().write(true).open(path)?)),
+            _ => Ok(Self::File(NewFile::create(path)?)),
+        }
+    }
+
+    fn write(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Device(mut device) => device.write_all(bytes),
+            Self::File(mut file) => {
+                file.write_all(bytes)?;
+                file.finish()
+            }
+        }
+    }
+}
+
 /// A format, and the place where the report will go.
 pub(super) struct Target {
     renderer: Box<dyn Renderer>,
-    file: Option<(WholeFile, PathBuf)>,
+    file: Option<(Place, PathBuf)>,
 }
 
 impl FormatArgs {
@@ -61,7 +89,7 @@ impl FormatArgs {
         };
         let renderer = renderers(style).into_iter().find(|renderer| is_wanted(renderer.as_ref()));
         let renderer = renderer.ok_or_else(|| unknown_format(path))?;
-        let open = |path: &Path| match WholeFile::create(path) {
+        let open = |path: &Path| match Place::open(path) {
             Ok(file) => Ok((file, path.to_owned())),
             Err(error) => Err(unwritable(path, &error)),
         };
@@ -78,10 +106,10 @@ fn unknown_format(path: Option<&Path>) -> Error {
     }
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+fn unwritable(path: &Path, error: &io::Error) -> Error {
     Error::Output {
         message: format!("`{}` can't be written: {error}", path.display()),
-        hint: "name a file in a folder that is there with `--output FILE`".to_owned(),
+        hint: "name another file with `--output FILE`".to_owned(),
     }
 }
 
@@ -119,7 +147,7 @@ impl Target {
         let bytes = self.renderer.render(report);
         match self.file {
             Some((file, path)) => {
-                file.write(|out| out.write_all(&bytes)).map_err(|error| unwritable(&path, &error))?;
+                file.write(&bytes).map_err(|error| unwritable(&path, &error))?;
                 printer.note(&format!("report: {}", path.display()));
             }
             None if self.renderer.name() == terminal::NAME => {

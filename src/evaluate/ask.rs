@@ -89,10 +89,9 @@ async fn attempt(
                 (Cause::RateLimit, Retry::Later { after }) => permit.rate_limited(after, limits),
                 _ => permit.failed(limits),
             }
-            match error.cause {
-                // Who hung up may have answered, and may send the bill.
-                Cause::Network if !error.not_sent => drop(reservation),
-                _ => reservation.unbilled(),
+            match error.may_be_billed {
+                true => drop(reservation),
+                false => reservation.unbilled(),
             }
             intent.failed(&error).await.map_err(kept)?;
             Err(Failure::Provider(error))

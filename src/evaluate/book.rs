@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tunebench_data::TestSet;
+use tunebench_data::{Message, TestSet};
 use tunebench_providers::CompletionRequest;
 
 use super::Candidate;
 use crate::ledger::{
-    ContentKey, Floor, Identity, KeyPrefix, Lane, Ledger, LedgerError, Recorder, Scope, StoredAnswer, Target,
+    ContentKey, Floor, Identity, KeyPrefix, Lane, Ledger, LedgerError, Outline, Recorder, Scope,
+    StoredAnswer, Target,
 };
 
 /// A request as the ledger and the limits see it; what is needed for that is rendered once.
@@ -26,7 +27,10 @@ pub struct Book {
     pub(super) lane: Lane,
     /// How the user names the model.
     pub(super) model: Arc<str>,
+    /// With the task, which begins every request; so many bytes long.
     prefix: KeyPrefix,
+    task_bytes: usize,
+    outline: Arc<Outline>,
     scope: Scope,
     /// Which of several answers to equal requests is meant.
     repeat: u32,
@@ -56,21 +60,28 @@ impl Book {
         };
         let task =
             CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "").messages();
-        let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(&task[..1]);
+        let task = &task[..1];
+        let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(task);
+        let task_bytes = task[0].content.len();
         let scope = prefix.scope(&[name.as_bytes(), test.sha256().as_bytes()]);
         let floor: Floor = if fresh { ledger.freshen(&scope)? } else { ledger.floor(&scope)? };
         let (provider, model) = (candidate.name.provider().to_owned(), candidate.name.model().to_owned());
         let lane = recorder.lane(&Target { provider, base_url, model }, floor).await?;
+        let outline = Arc::new(ledger.outline()?);
         let (ledger, model) = (ledger.clone(), candidate.name.to_string().into());
-        Ok(Self { ledger, lane, model, prefix, scope, repeat })
+        Ok(Self { ledger, lane, model, prefix, task_bytes, outline, scope, repeat })
     }
 
-    /// The key of a request (of its model, parameters and messages), and its size.
-    pub(super) fn asked(&self, request: &CompletionRequest) -> Asked {
-        let messages = request.messages();
-        // The first message is the task, which the prefix has taken in.
-        let key = self.prefix.key(&messages[1..], self.repeat);
-        Asked { key, bytes: messages.iter().map(|message| message.content.len()).sum() }
+    /// The key of a request (of its model, parameters and messages), and its size; `turns` is what follows the task.
+    pub(super) fn asked(&self, turns: &[Message]) -> Asked {
+        let bytes = turns.iter().map(|message| message.content.len()).sum::<usize>();
+        Asked { key: self.prefix.key(turns, self.repeat), bytes: self.task_bytes + bytes }
+    }
+
+    /// Whether the ledger perhaps had an answer when the book was opened; where not, only another process may have
+    /// added one since.
+    pub(super) fn may_know(&self, key: &ContentKey) -> bool {
+        self.outline.may_hold(key)
     }
 
     pub(super) fn lookup(&self, keys: &[ContentKey]) -> Result<Vec<Option<StoredAnswer>>, LedgerError> {

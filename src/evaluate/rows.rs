@@ -1,15 +1,17 @@
 //! The rows of an evaluation on their way from the file to a lane, with what is known of them already.
+//!
+//! Where there is a ledger, the file is read twice: first for the rows that the ledger can't know, which are to be
+//! asked, then for the others, which are looked up. A million known rows do not keep the first new one waiting.
 
 use std::collections::VecDeque;
 
-use tunebench_data::{Example, Examples};
-use tunebench_providers::CompletionRequest;
+use tunebench_data::{DataError, Example, Examples, Message};
 
 use super::EvaluateError;
 use super::book::{Asked, Book};
 use crate::ledger::{ContentKey, StoredAnswer};
 
-/// Rows looked up in the ledger at once.
+/// Rows read, and looked up in the ledger, at once.
 const CHUNK: usize = 256;
 
 /// A row that has not been dealt with.
@@ -22,29 +24,38 @@ pub(super) struct Row {
     pub(super) known: Option<StoredAnswer>,
 }
 
+/// What a look at the file brought.
+pub(super) enum Drawn {
+    Row(Box<Row>),
+    /// Rows whose turn is later; there may be others behind them.
+    Later,
+    /// Nothing, and there will be nothing more.
+    End,
+}
+
 /// Where the rows come from.
 pub(super) struct Rows {
     examples: Examples,
     next: usize,
     ready: VecDeque<Row>,
-    pub(super) error: Option<EvaluateError>,
+    /// Whether this is the second reading.
+    again: bool,
+    /// How many rows the first reading left for the second.
+    put_off: usize,
+    error: Option<EvaluateError>,
 }
 
 impl Rows {
     pub(super) fn new(examples: Examples) -> Self {
-        Self { examples, next: 0, ready: VecDeque::new(), error: None }
-    }
-
-    /// How many rows were read.
-    pub(super) fn read(&self) -> usize {
-        self.next
+        Self { examples, next: 0, ready: VecDeque::new(), again: false, put_off: 0, error: None }
     }
 
     /// The next row, without a look into the ledger.
-    pub(super) fn draw(&mut self) -> Option<Row> {
-        if let Some(row) = self.ready.pop_front() {
-            return Some(row);
-        }
+    pub(super) fn draw(&mut self) -> Drawn {
+        self.read().map_or(Drawn::End, |row| Drawn::Row(Box::new(row)))
+    }
+
+    fn read(&mut self) -> Option<Row> {
         if self.error.is_some() {
             return None;
         }
@@ -60,33 +71,73 @@ impl Rows {
         }
     }
 
-    /// The next row, with its key and what the ledger has under it.
-    pub(super) fn draw_known(
-        &mut self,
-        book: &Book,
-        request: impl Fn(&Example) -> CompletionRequest,
-    ) -> Option<Row> {
+    /// The next row, with its key and what the ledger has under it. `turns` is what a row's request says after the task.
+    pub(super) fn draw_known(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> Drawn {
         if self.ready.is_empty() {
-            let mut rows: Vec<Row> = std::iter::from_fn(|| self.draw()).take(CHUNK).collect();
-            let mut keys: Vec<ContentKey> = Vec::with_capacity(rows.len());
-            for row in &mut rows {
-                let asked = book.asked(&request(&row.example));
-                keys.push(asked.key);
-                row.asked = Some(asked);
-            }
-            match book.lookup(&keys) {
-                Ok(known) => {
-                    for (row, known) in rows.iter_mut().zip(known) {
-                        row.known = known;
-                    }
-                    self.ready = rows.into();
-                }
+            match self.look(book, turns) {
+                Ok(true) => {}
+                Ok(false) => return Drawn::End,
                 Err(error) => {
-                    self.error = Some(error.into());
-                    return None;
+                    self.error = Some(error);
+                    return Drawn::End;
                 }
             }
         }
-        self.ready.pop_front()
+        self.ready.pop_front().map_or(Drawn::Later, |row| Drawn::Row(Box::new(row)))
+    }
+
+    /// Reads on, and looks up the rows whose turn it is; `false` when there are no more.
+    fn look(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> Result<bool, EvaluateError> {
+        let rows: Vec<Row> = std::iter::from_fn(|| self.read()).take(CHUNK).collect();
+        if rows.is_empty() {
+            let more = self.put_off > 0 && !self.again && self.error.is_none();
+            if more {
+                self.again = true;
+                self.rewind()?;
+            }
+            return Ok(more);
+        }
+        let mut keys: Vec<ContentKey> = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            let asked = book.asked(&turns(&row.example));
+            if book.may_know(&asked.key) == self.again {
+                keys.push(asked.key);
+                row.asked = Some(asked);
+                self.ready.push_back(row);
+            } else {
+                self.put_off += 1;
+            }
+        }
+        // New rows are looked up too: another process may have asked about them meanwhile.
+        for (row, known) in self.ready.iter_mut().zip(book.lookup(&keys)?) {
+            row.known = known;
+        }
+        Ok(true)
+    }
+
+    fn rewind(&mut self) -> Result<(), DataError> {
+        self.next = 0;
+        self.examples.rewind()
+    }
+
+    /// Reads all rows once more, wherever the reading was, and gives the number of them.
+    pub(super) fn each(mut self, mut see: impl FnMut(Row)) -> Result<usize, EvaluateError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        self.rewind()?;
+        while let Some(row) = self.read() {
+            see(row);
+        }
+        self.error.map_or(Ok(self.next), Err)
+    }
+
+    /// The number of rows, where the last reading came to the end of the file.
+    pub(super) fn read_whole(&mut self) -> Result<Option<usize>, EvaluateError> {
+        if !self.ready.is_empty() || self.read().is_some() {
+            return Ok(None);
+        }
+        let whole = self.again || self.put_off == 0;
+        self.error.take().map_or(Ok(whole.then_some(self.next)), Err)
     }
 }

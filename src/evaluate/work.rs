@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
-use tunebench_data::{Example, ExampleId, LabelId, TestSet};
+use tunebench_data::{Example, ExampleId, LabelId, Message, TestSet};
 use tunebench_providers::{Completion, CompletionRequest, ModelInfo, Retry, Usage};
 use tunebench_reports::{Answer, Latency, Outcome, Prediction, UnansweredKind};
 
 use super::ask::{Failure, ask};
 use super::breaker::Breaker;
-use super::rows::{Row, Rows};
+use super::rows::{Drawn, Row, Rows};
 use super::{Answers, Candidate, EvaluateError, Halt, Means, Tally, outcome};
 
 /// How often the observer is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
-/// After how many rows that the ledger knows the requests under way get their turn.
+/// After how many rows that need no request the requests under way get their turn.
 const YIELD_EVERY: u64 = 256;
 /// How many invalid answers are kept to be shown, and how much of each.
 const SAMPLES: usize = 3;
@@ -81,16 +81,24 @@ impl Work {
         askers.collect::<FuturesUnordered<_>>().for_each(|()| std::future::ready(())).await;
     }
 
-    /// The next row that has to be asked about; those that the ledger knows are dealt with on the way.
-    async fn next_unknown(&self) -> Option<Row> {
+    /// The next row that has to be asked about; those that the ledger knows are dealt with on the way, also when no
+    /// more can be asked.
+    async fn next_unknown(&self) -> Option<Box<Row>> {
         for done in 1u64.. {
-            if self.means.cancel.requested() || lock(&self.found).halted_by.is_some() {
+            if self.means.cancel.requested() {
                 return None;
             }
-            let mut row = self.draw()?;
-            let Some(known) = row.known.take() else { return Some(row) };
-            self.record_completion(&row, known.completion, known.latency, true);
-            if done % YIELD_EVERY == 0 {
+            let mut turn = done % YIELD_EVERY == 0;
+            match self.draw() {
+                Drawn::End => return None,
+                Drawn::Later => turn = true,
+                Drawn::Row(mut row) => match row.known.take() {
+                    Some(known) => self.record_completion(&row, known.completion, known.latency, true),
+                    None if lock(&self.found).halted_by.is_some() => self.not_asked(&row),
+                    None => return Some(row),
+                },
+            }
+            if turn {
                 // Others may have an answer to take, or the user may want the end.
                 tokio::task::yield_now().await;
             }
@@ -98,12 +106,18 @@ impl Work {
         None
     }
 
-    fn draw(&self) -> Option<Row> {
+    fn draw(&self) -> Drawn {
         let mut rows = lock(&self.rows);
         match &self.means.book {
-            Some(book) => rows.draw_known(book, |example| self.request(example)),
+            Some(book) => rows.draw_known(book, |example| self.turns(&example.text)),
             None => rows.draw(),
         }
+    }
+
+    /// What the request about a text says after the task.
+    fn turns(&self, text: &str) -> Vec<Message> {
+        let shots = self.candidate.shots.before(text);
+        self.candidate.prompt.turns(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
     }
 
     fn request(&self, example: &Example) -> CompletionRequest {
@@ -114,13 +128,12 @@ impl Work {
             .label_counts(label_counts.clone())
     }
 
-    async fn answer(&self, row: Row) {
+    async fn answer(&self, row: Box<Row>) {
         if let Err(halt) = self.know_model().await {
             lock(&self.found).halted_by.get_or_insert(halt);
         }
         if lock(&self.found).halted_by.is_some() {
-            return self
-                .record(&row, unanswered(row.example.id, row.example.label, UnansweredKind::NotAsked));
+            return self.not_asked(&row);
         }
         let request = self.request(&row.example);
         let failed = |kind| unanswered(row.example.id, row.example.label, kind);
@@ -171,6 +184,10 @@ impl Work {
         self.record(row, Prediction { id, gold, answer, probability, latency: Some(latency) });
     }
 
+    fn not_asked(&self, row: &Row) {
+        self.record(row, unanswered(row.example.id, row.example.label, UnansweredKind::NotAsked));
+    }
+
     fn record(&self, row: &Row, prediction: Prediction) {
         let mut found = lock(&self.found);
         if let Some(slot) = found.predictions.get_mut(row.index) {
@@ -192,15 +209,16 @@ impl Work {
     pub(super) fn finish(self, test: &TestSet) -> Result<Answers, EvaluateError> {
         let mut rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut answers = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        while let Some(Row { index, example, .. }) = rows.draw() {
-            if let Some(slot) = answers.predictions.get_mut(index) {
-                *slot = unanswered(example.id, example.label, UnansweredKind::NotAsked);
-            }
-        }
-        if let Some(error) = rows.error {
-            return Err(error);
-        }
-        if rows.read() != test.len() {
+        let read = match rows.read_whole()? {
+            Some(read) => read,
+            None => rows.each(|Row { index, example, .. }| match answers.predictions.get_mut(index) {
+                Some(slot) if slot.answer == Answer::Unanswered(UnansweredKind::NotAsked) => {
+                    *slot = unanswered(example.id, example.label, UnansweredKind::NotAsked);
+                }
+                _ => {}
+            })?,
+        };
+        if read != test.len() {
             return Err(EvaluateError::Changed(test.source().path.display().to_string()));
         }
         answers.info = self.info.into_inner().flatten();

@@ -81,8 +81,16 @@ impl LedgerError {
                 Some("free some space and run the same command again; what was kept is not asked again")
             }
             Self::ReadOnly(_) => Some("make file and folder writable, or name another file for the ledger"),
-            Self::Failed { .. } | Self::Closed(_) => None,
+            Self::Failed { .. } => Some(
+                "see whether the disk is full or fails, and run the same command again; what was kept is not asked again",
+            ),
+            Self::Closed(_) => None,
         }
+    }
+
+    /// Whether the same command may well succeed later, with the file as it is.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Full(_) | Self::Failed { .. } | Self::Closed(_))
     }
 
     pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {

@@ -11,6 +11,7 @@ use super::error::{At, LedgerError};
 use super::job::{self, JobNumber, JobRecord, NewJob};
 use super::key::{ContentKey, Scope};
 use super::merge::{self, Merged};
+use super::outline::Outline;
 use super::recorder::Recorder;
 use super::run::{self, Doubt, RunRecord};
 use super::schema;
@@ -114,6 +115,11 @@ impl Ledger {
         }
         transaction.finish().at(&self.path)?;
         Ok(answers)
+    }
+
+    /// Which keys may be there now, whether their answers count or not.
+    pub fn outline(&self) -> Result<Outline, LedgerError> {
+        Outline::read(&self.connection()).at(&self.path)
     }
 
     fn altered(&self, key: &ContentKey) -> LedgerError {

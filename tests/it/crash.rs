@@ -1,6 +1,7 @@
 //! `kill -9` in the middle: nothing that was paid for is lost, and little is paid for twice.
 #![cfg(unix)]
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -37,7 +38,8 @@ fn a_killed_run_goes_on_where_it_was() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let done = project.place.outcome(project.place.command(&args).env("OPENAI_API_KEY", "sk-any"));
+        let mut again = project.place.command(&args);
+        let done = project.place.outcome(again.env("OPENAI_API_KEY", "sk-any"));
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         let predictions = project.place.csv("results/predictions/openai-gpt-4.1-mini-2025-04-14.csv");
         assert_eq!(predictions.iter().filter(|row| row["outcome"] == "correct").count() as u64, ROWS);
@@ -48,4 +50,48 @@ fn a_killed_run_goes_on_where_it_was() {
             done.stderr.lines().find_map(|line| line.split("while ").nth(1)?.split(' ').next()?.parse().ok());
         assert!(told.unwrap_or(0) >= twice, "{twice} were sent twice: {}", done.stderr);
     }
+}
+
+#[test]
+fn the_reports_of_a_killed_run_are_those_of_an_undisturbed_one() {
+    let rows: String = (0..300).map(|i| format!("my card number {i} is lost,card\n")).collect();
+    let results = [None, Some(100)].map(|moment| {
+        let fake = FakeOpenAi::builder().latency(Duration::from_millis(5)).start().unwrap();
+        let project = Project::at(fake, "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n");
+        project.place.write("test.csv", format!("text,label\n{rows}"));
+        let command = || {
+            let mut command = project.place.command(&["eval"]);
+            command.env("OPENAI_API_KEY", "sk-any").stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        if let Some(moment) = moment {
+            let mut child = command().spawn().unwrap();
+            while project.asked() < moment {
+                assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+                std::thread::yield_now();
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(command().status().unwrap().success());
+        without_times(project.place.files("results"))
+    });
+    let [undisturbed, killed] = results;
+    assert!(undisturbed.len() > 4);
+    assert_eq!(undisturbed, killed);
+}
+
+/// Of each file the lines, without what no two runs have in common: when they ran, and how long an answer took.
+fn without_times(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<String>> {
+    let timeless = |(name, content): (String, Vec<u8>)| {
+        let lines = String::from_utf8(content).unwrap();
+        let lines =
+            lines.lines().filter(|line| !line.contains("\"started\"") && !line.contains("\"finished\""));
+        let lines = lines.map(|line| match name.contains("predictions/") {
+            true => line.rsplit_once(',').unwrap().0.to_owned(),
+            false => line.to_owned(),
+        });
+        (name.clone(), lines.collect())
+    };
+    files.into_iter().map(timeless).collect()
 }

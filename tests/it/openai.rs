@@ -118,6 +118,21 @@ fn a_lost_answer_to_the_order_makes_no_second_job() {
 }
 
 #[test]
+fn a_job_is_remembered_where_its_provider_is_not_asked() {
+    let project = Project::new(TUNED);
+    let model = project.tunebench(&["tune"]).stdout;
+    let (with_key, without) =
+        (project.tunebench(&["jobs", "list"]), project.place.tunebench(&["jobs", "list"]));
+    assert_eq!((with_key.code, without.code), (Some(0), Some(0)), "{}", without.stderr);
+    assert_eq!(with_key.stdout, without.stdout);
+    assert!(without.stdout.contains(model.trim()), "{}", without.stdout);
+    let json = project.place.tunebench(&["jobs", "list", "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["remembered"]["status"], "succeeded");
+    assert!(json[0]["remembered"]["last_seen"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
 fn an_organisation_that_may_not_train_is_told_so_and_leaves_no_file_behind() {
     let project = Project::new(TUNED);
     project.fake.fail(Failing::new(Fault::TrainingNotAvailable).on("POST /v1/fine_tuning/jobs"));

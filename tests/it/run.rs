@@ -80,13 +80,18 @@ fn without_times(
 ) -> std::collections::BTreeMap<String, Vec<String>> {
     let timeless = |name: &str, content: Vec<u8>| -> Vec<String> {
         let text = String::from_utf8(content).unwrap();
-        let lines =
-            text.lines().filter(|line| !line.contains("\"started\"") && !line.contains("\"finished\""));
-        match name.contains("predictions") {
-            // The last column is the latency.
-            true => lines.map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect(),
-            false => lines.map(str::to_owned).collect(),
+        let is_time = |name: &str| name.ends_with("_ms") || ["started", "finished"].contains(&name);
+        if !name.ends_with(".csv") {
+            let lines = text.lines().filter(|line| !line.split('"').nth(1).is_some_and(is_time));
+            return lines.map(str::to_owned).collect();
         }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        let without = |row: &csv::StringRecord| {
+            let cells = row.iter().zip(&rows[0]).filter(|(_, column)| !is_time(column));
+            cells.map(|(cell, _)| format!("{cell:?}")).collect::<Vec<_>>().join(",")
+        };
+        rows.iter().map(without).collect()
     };
     files.into_iter().map(|(name, content)| (name.clone(), timeless(&name, content))).collect()
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::brain::{Memory, Question, Said, inner, named};
-use super::world::{World, now};
-use super::{Reply, Shared, checks, lock, models};
+use super::world::World;
+use super::{Api, Reply, checks, limits, models};
+use crate::test_kit::fake::{Form, Memory, Question, Said, inner, lock, named, now, pieces};
 
 /// An answer before it is put into a form.
 struct Answered {
@@ -18,7 +18,7 @@ struct Answered {
 }
 
 /// `POST /chat/completions`.
-pub(super) fn chat(shared: &Shared, body: &Map<String, Value>) -> Reply {
+pub(super) fn chat(shared: &Api<'_>, body: &Map<String, Value>) -> Reply {
     let (model, memory) = match known_model(shared, body) {
         Ok(known) => known,
         Err(reply) => return reply,
@@ -40,7 +40,7 @@ pub(super) fn chat(shared: &Shared, body: &Map<String, Value>) -> Reply {
         let content = if said.refusal.is_some() { Value::Null } else { said.text.clone().into() };
         let message = json!({"role": "assistant", "content": content, "refusal": said.refusal, "annotations": []});
         Reply::json(json!({
-            "id": lock(&shared.world).id("chatcmpl"), "object": "chat.completion", "created": now(), "model": model,
+            "id": lock(shared.world).id("chatcmpl"), "object": "chat.completion", "created": now(), "model": model,
             "choices": [{"index": 0, "message": message, "logprobs": logprobs, "finish_reason": finish}],
             "usage": {
                 "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output,
@@ -55,7 +55,7 @@ pub(super) fn chat(shared: &Shared, body: &Map<String, Value>) -> Reply {
 }
 
 /// `POST /responses`.
-pub(super) fn responses(shared: &Shared, body: &Map<String, Value>) -> Reply {
+pub(super) fn responses(shared: &Api<'_>, body: &Map<String, Value>) -> Reply {
     let (model, memory) = match known_model(shared, body) {
         Ok(known) => known,
         Err(reply) => return reply,
@@ -74,7 +74,7 @@ pub(super) fn responses(shared: &Shared, body: &Map<String, Value>) -> Reply {
 }
 
 fn response(
-    shared: &Shared,
+    shared: &Api<'_>,
     model: &str,
     answered: &Answered,
     asked: &dyn Fn(&str) -> Value,
@@ -91,7 +91,7 @@ fn response(
         Some(refusal) => json!({"type": "refusal", "refusal": refusal}),
         None => json!({"type": "output_text", "text": said.text, "annotations": [], "logprobs": logprobs}),
     };
-    let mut world = lock(&shared.world);
+    let mut world = lock(shared.world);
     let mut items = Vec::new();
     if models::kind(model) == models::Kind::Reasoning {
         items.push(json!({"id": world.id("rs"), "type": "reasoning", "summary": []}));
@@ -114,7 +114,7 @@ fn response(
 }
 
 /// `POST /decisions`.
-pub(super) fn decisions(shared: &Shared, body: &Map<String, Value>) -> Reply {
+pub(super) fn decisions(shared: &Api<'_>, body: &Map<String, Value>) -> Reply {
     let (model, memory) = match known_model(shared, body) {
         Ok(known) => known,
         Err(reply) => return reply,
@@ -133,7 +133,7 @@ pub(super) fn decisions(shared: &Shared, body: &Map<String, Value>) -> Reply {
             let choices = asked["choices"].as_array().cloned().unwrap_or_default();
             question.labels =
                 choices.iter().filter_map(|choice| Some(choice["value"].as_str()?.to_owned())).collect();
-            question.schema = true;
+            question.form = Form::Member("label".to_owned());
             let answered = answer(shared, &question, &[], None);
             input += answered.input;
             if answered.said.refusal.is_some() {
@@ -171,7 +171,7 @@ fn usage(input: u64, output: u64) -> Value {
 }
 
 /// The model asked for, with what it learned if it is a tuned one.
-fn known_model(shared: &Shared, body: &Map<String, Value>) -> Result<(String, Option<Arc<Memory>>), Reply> {
+fn known_model(shared: &Api<'_>, body: &Map<String, Value>) -> Result<(String, Option<Arc<Memory>>), Reply> {
     let Some(model) = body.get("model").and_then(Value::as_str) else {
         return Err(Reply::invalid(
             "missing_required_parameter",
@@ -179,7 +179,7 @@ fn known_model(shared: &Shared, body: &Map<String, Value>) -> Result<(String, Op
             "you must provide a model parameter",
         ));
     };
-    let world: &World = &lock(&shared.world);
+    let world: &World = &lock(shared.world);
     match world.answers(model) {
         Some(memory) => Ok((model.to_owned(), memory)),
         None => {
@@ -191,17 +191,17 @@ fn known_model(shared: &Shared, body: &Map<String, Value>) -> Result<(String, Op
 
 /// Charges the larger of the output cap and an estimate from the characters, before anything is answered.
 fn charge(
-    shared: &Shared,
+    shared: &Api<'_>,
     model: &str,
     body: &Map<String, Value>,
     cap: Option<u64>,
 ) -> (Vec<(&'static str, String)>, Option<Reply>) {
     let said = messages(body.get("messages").or_else(|| body.get("input")));
     let estimate: u64 = said.iter().map(|(_, text)| text.chars().count() as u64 / 4).sum();
-    lock(&shared.windows).charge(model, estimate.max(cap.unwrap_or_default()))
+    limits::charge(&mut lock(shared.windows), model, estimate.max(cap.unwrap_or_default()))
 }
 
-fn answer(shared: &Shared, question: &Question, stops: &[&str], cap: Option<u64>) -> Answered {
+fn answer(shared: &Api<'_>, question: &Question, stops: &[&str], cap: Option<u64>) -> Answered {
     let mut said = (shared.brain)(question);
     let mut finish = said.finish.clone().unwrap_or_else(|| "stop".to_owned());
     if let Some(end) = stops.iter().filter_map(|stop| said.text.find(stop)).min() {
@@ -222,7 +222,7 @@ fn answer(shared: &Shared, question: &Question, stops: &[&str], cap: Option<u64>
 /// A schema decides what can be chosen; without one, the system message has said.
 fn choose_from(question: &mut Question, schema: Option<&Value>) {
     let Some(schema) = schema else { return };
-    question.schema = true;
+    question.form = Form::Member("label".to_owned());
     let properties = schema.get("properties").and_then(Value::as_object);
     let listed = properties
         .and_then(|properties| properties.values().find_map(|property| property.get("enum")?.as_array()));
@@ -248,25 +248,6 @@ fn messages(value: Option<&Value>) -> Vec<(String, String)> {
         Some(value) => vec![("user".to_owned(), text(value))],
         None => Vec::new(),
     }
-}
-
-/// Tokens as this fake has them: up to four characters, cut where words and signs meet.
-fn pieces(text: &str) -> Vec<&str> {
-    let (mut pieces, mut start, mut length) = (Vec::new(), 0, 0);
-    let mut last = None;
-    for (at, c) in text.char_indices() {
-        let word = c.is_alphanumeric();
-        if at > start && (length == 4 || last != Some(word)) {
-            pieces.push(&text[start..at]);
-            (start, length) = (at, 0);
-        }
-        length += 1;
-        last = Some(word);
-    }
-    if start < text.len() {
-        pieces.push(&text[start..]);
-    }
-    pieces
 }
 
 fn tokens(text: &str) -> Value {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Reply;
-use super::brain::Memory;
-use super::world::now;
+use crate::test_kit::fake::{Memory, now};
 
 pub(super) struct Job {
     pub(super) id: String,

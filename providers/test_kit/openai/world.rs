@@ -2,18 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::brain::Memory;
 use super::jobs::{Job, Kept};
-use super::{Body, Reply, models};
-
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
+use super::{Reply, models};
+use crate::test_kit::fake::{Memory, now};
 
 struct File {
     object: Value,
@@ -132,7 +126,7 @@ impl World {
         } else {
             file.bytes.clone()
         };
-        Reply { body: Body::Bytes("application/octet-stream", bytes), ..Reply::json(Value::Null) }
+        Reply::bytes(200, "application/octet-stream", bytes)
     }
 
     pub(super) fn delete_file(&mut self, id: &str) -> Reply {

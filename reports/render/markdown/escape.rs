@@ -30,6 +30,13 @@ pub(super) fn text(sentence: &str) -> String {
     entities(&clean(sentence)).replace("&#64;", "&#64;\u{200b}").replace("&#35;", "&#35;\u{200b}")
 }
 
+/// A figure, which may be said to be less or more than a number, on one line.
+pub(super) fn figure(figure: &str) -> String {
+    // The spaces that align figures in a terminal mean nothing here.
+    let figure = figure.split_whitespace().collect::<Vec<_>>().join(" ");
+    figure.replace('<', "&lt;").replace('>', "&gt;")
+}
+
 fn cut(name: &str) -> String {
     let name = clean(name);
     match name.char_indices().nth(LONGEST) {
@@ -53,10 +60,11 @@ fn entities(text: &str) -> String {
             ' ' => !text[..at].ends_with(' ') && at + 1 < text.len(),
             _ => "-/,;%()?'+=".contains(c),
         };
-        if literal {
-            escaped.push(c);
-        } else {
-            escaped.push_str(&format!("&#{};", u32::from(c)));
+        match c {
+            _ if literal => escaped.push(c),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            _ => escaped.push_str(&format!("&#{};", u32::from(c))),
         }
     }
     escaped
@@ -78,7 +86,7 @@ mod tests {
 
     #[test]
     fn hostile_names_do_nothing() {
-        assert_eq!(code("a|b`<script>\n"), "<code>a&#124;b&#96;&#60;script&#62;\u{fffd}</code>");
+        assert_eq!(code("a|b`<script>\n"), "<code>a&#124;b&#96;&lt;script&gt;\u{fffd}</code>");
         assert_eq!(code(" x"), "<code>&#32;x</code>");
         assert_eq!(code(""), "<code></code>");
         assert_eq!(text("ask @octocat about #1"), "ask &#64;\u{200b}octocat about &#35;\u{200b}1");

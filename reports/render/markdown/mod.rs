@@ -10,7 +10,7 @@ use super::overview::{self, Overview, is_below_base};
 use super::selection::{Mistakes, label_groups, labels, rows, varied};
 use super::{Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, verdict_phrase};
 use crate::{Comparison, ModelFigures, Report, Triple};
-use escape::{code, html_code, text};
+use escape::{code, figure, html_code, text};
 
 /// GitHub takes 65,536 characters; this leaves room for what others put around the report.
 const MOST_CHARACTERS: usize = 60_000;
@@ -131,11 +131,11 @@ fn models(report: &Report) -> String {
     for (model, cells) in models.iter().zip(&overview.rows) {
         let hangs = if is_below_base(model, models) { "└ " } else { "" };
         let name = format!("{hangs}{}", code(&model.model));
-        // The spaces that align figures in a terminal mean nothing here.
-        let cells = cells.iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" "));
-        table.row(std::iter::once(name).chain(cells));
+        table.row(std::iter::once(name).chain(cells.iter().map(|cell| figure(cell))));
     }
-    format!("{}\n\n{}", overview::title(report), table.text)
+    let notes: String = overview::notes(report).iter().map(|note| format!("* {}\n", text(note))).collect();
+    let gap = if notes.is_empty() { "" } else { "\n" };
+    format!("{}\n\n{}{gap}{notes}", overview::title(report), table.text)
 }
 
 fn doubts(report: &Report) -> String {
@@ -158,19 +158,19 @@ fn per_class(report: &Report, models: &[&ModelFigures]) -> String {
     };
     let mut table = Table::new(["label", "rows", "precision %", "recall %", "F1 %"], 1);
     for label in shown {
-        let figure = |figure: fn(Triple) -> Option<f64>| {
+        let figures = |of_class: fn(Triple) -> Option<f64>| {
             let of = |model: &&ModelFigures| {
                 let scores = model.scores.as_ref().map(|scores| scores.classes[label.index()].scores);
-                text(&or_undefined(scores.and_then(figure), percent_number))
+                figure(&or_undefined(scores.and_then(of_class), percent_number))
             };
             models.iter().map(of).collect::<Vec<_>>().join(" → ")
         };
         table.row([
             code(names.name(label)),
             rows(models, label).to_string(),
-            figure(|t| t.precision),
-            figure(|t| t.recall),
-            figure(|t| t.f1),
+            figures(|t| t.precision),
+            figures(|t| t.recall),
+            figures(|t| t.f1),
         ]);
     }
     details(&title, &format!("{}\n{order}\n", table.text))
@@ -189,7 +189,7 @@ fn confusions(report: &Report, model: &ModelFigures) -> String {
             code(names.name(mistake.gold)),
             mistake.answer.map_or_else(|| "(invalid)".to_owned(), |answer| code(names.name(answer))),
             mistake.rows.to_string(),
-            text(&percent_number(mistake.share(&model.confusion))),
+            figure(&percent_number(mistake.share(&model.confusion))),
         ]);
     }
     details(&title, &format!("{}\n{}\n", table.text, mistakes.note()))

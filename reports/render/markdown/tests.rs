@@ -88,6 +88,9 @@ fn any_run_fits_into_a_comment() {
 }
 
 proptest! {
+    // Each case computes ten thousand draws.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn hostile_names_stay_in_their_cells(
         model in "[|`\\\\<>&@#*_\\[\\]()!~ \\n\\r\\t\u{202e}a-c:/.-]{1,24}|\\PC{1,24}",

@@ -4,7 +4,7 @@ use tabled::builder::Builder;
 use tabled::settings::object::Cell;
 use tabled::settings::{Alignment, Modify, Span};
 
-use super::super::overview::{Overview, is_below_base, title};
+use super::super::overview::{Overview, is_below_base, notes, title};
 use super::super::text::{clean, shorten, width, wrap};
 use super::{Style, lines, table};
 use crate::{ModelFigures, Report};
@@ -24,11 +24,9 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         lines_of_figures(models, &overview, style)
     });
 
-    for model in models {
-        if let Some(description) = &model.description {
-            let line = format!(" {}: {}", clean(&model.model), clean(description));
-            text.push_str(&format!("{}\n", wrap(&line, style.columns(), "   ")));
-        }
+    for note in notes(report) {
+        let line = format!(" {}", clean(&note));
+        text.push_str(&format!("{}\n", wrap(&line, style.columns(), "   ")));
     }
     text
 }

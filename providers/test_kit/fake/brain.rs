@@ -17,10 +17,23 @@ pub struct Question {
     pub labels: Vec<String>,
     /// The name of the output tag, where the prompt asks for one.
     pub tag: Option<String>,
-    /// Whether the answer is to be JSON with a `label`.
-    pub schema: bool,
+    /// What the answer is to look like.
+    pub form: Form,
     /// What the model learned, for a tuned one.
-    pub(super) memory: Option<Arc<Memory>>,
+    memory: Option<Arc<Memory>>,
+}
+
+/// The form that an answer is to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// Text: the label alone, or inside the output tag.
+    #[default]
+    Text,
+    /// A JSON object with the label as this member.
+    Member(String),
+    /// A JSON string.
+    Quoted,
 }
 
 /// What a model says.
@@ -28,10 +41,14 @@ pub struct Question {
 pub struct Said {
     /// The text, before stop sequence and output cap.
     pub text: String,
-    /// Set for an answer that declines.
+    /// Set for an answer that declines. Google: the reason for which the prompt is blocked, such as `SAFETY`.
     pub refusal: Option<String>,
-    /// Instead of `stop` or `length`, such as `content_filter`.
+    /// Instead of `stop` or `length`, in the words of the service: `content_filter`, `SAFETY`.
     pub finish: Option<String>,
+    /// Another model than the one asked that is to say it.
+    pub model: Option<String>,
+    /// How many tokens it thinks before it says a word, if not as many as such a model does; Google only.
+    pub thoughts: Option<u64>,
 }
 
 impl From<String> for Said {
@@ -44,11 +61,15 @@ impl From<String> for Said {
 pub type Brain = Arc<dyn Fn(&Question) -> Said + Send + Sync>;
 
 impl Question {
-    pub(super) fn new(model: &str, messages: Vec<(String, String)>, memory: Option<Arc<Memory>>) -> Self {
+    pub(in crate::test_kit) fn new(
+        model: &str,
+        messages: Vec<(String, String)>,
+        memory: Option<Arc<Memory>>,
+    ) -> Self {
         let system =
             messages.iter().find(|(role, _)| role != "user").map(|(_, text)| text.as_str()).unwrap_or("");
         let (labels, tag) = (listed(system), output_tag(system));
-        Self { model: model.to_owned(), messages, labels, tag, schema: false, memory }
+        Self { model: model.to_owned(), messages, labels, tag, form: Form::Text, memory }
     }
 
     /// The last message of the user, without the tag around it.
@@ -64,10 +85,11 @@ impl Question {
 
     /// A label as the prompt wants it: as JSON, or inside the output tag.
     pub fn answer(&self, label: &str) -> String {
-        match &self.tag {
-            _ if self.schema => json!({ "label": label }).to_string(),
-            Some(tag) => format!("<{tag}>{label}</{tag}>"),
-            None => label.to_owned(),
+        match (&self.form, &self.tag) {
+            (Form::Member(name), _) => json!({ name: label }).to_string(),
+            (Form::Quoted, _) => json!(label).to_string(),
+            (Form::Text, Some(tag)) => format!("<{tag}>{label}</{tag}>"),
+            (Form::Text, None) => label.to_owned(),
         }
     }
 
@@ -92,12 +114,12 @@ pub(super) fn by_words(question: &Question) -> Said {
 
 /// Which words went with which label in a training file.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(in crate::test_kit) struct Memory {
     labels: HashMap<String, (f64, HashMap<String, f64>)>,
 }
 
 impl Memory {
-    pub(super) fn learn(&mut self, item: &str, answer: &str) {
+    pub(in crate::test_kit) fn learn(&mut self, item: &str, answer: &str) {
         let (rows, counts) = self.labels.entry(inner(answer).to_owned()).or_default();
         *rows += 1.0;
         for word in words(inner(item)) {
@@ -122,7 +144,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// What stands between the first tag and the last, or all.
-pub(super) fn inner(text: &str) -> &str {
+pub(in crate::test_kit) fn inner(text: &str) -> &str {
     let text = text.trim();
     let opened = text.strip_prefix('<').and_then(|rest| Some(rest.split_once('>')?.1));
     let closed = opened.and_then(|rest| Some(rest.rsplit_once("</")?.0));
@@ -143,9 +165,29 @@ fn output_tag(system: &str) -> Option<String> {
     system[end..].starts_with(&format!("></{name}>")).then(|| name.to_owned())
 }
 
-/// The label that an answer names, in either form.
-pub(super) fn named(text: &str) -> String {
+/// The label that an answer names, in any form.
+pub(in crate::test_kit) fn named(text: &str) -> String {
     let json: Option<Value> = serde_json::from_str(text).ok();
-    let label = json.as_ref().and_then(|json| json.get("label")?.as_str());
+    let label =
+        json.as_ref().and_then(|json| json.as_str().or_else(|| json.as_object()?.values().next()?.as_str()));
     label.unwrap_or_else(|| inner(text)).to_owned()
+}
+
+/// Tokens as the fakes have them: up to four characters, cut where words and signs meet.
+pub(in crate::test_kit) fn pieces(text: &str) -> Vec<&str> {
+    let (mut pieces, mut start, mut length) = (Vec::new(), 0, 0);
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        let word = c.is_alphanumeric();
+        if at > start && (length == 4 || last != Some(word)) {
+            pieces.push(&text[start..at]);
+            (start, length) = (at, 0);
+        }
+        length += 1;
+        last = Some(word);
+    }
+    if start < text.len() {
+        pieces.push(&text[start..]);
+    }
+    pieces
 }

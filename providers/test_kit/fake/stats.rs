@@ -58,7 +58,7 @@ pub struct Exchange {
     pub query: Vec<(String, String)>,
     /// The names of the headers, in lower case, sorted.
     pub header_names: Vec<String>,
-    /// The JSON that came, or the fields of a form with `file` as text; null for none.
+    /// The JSON that came, the fields of a form with `file` as text, or any other body as text; null for none.
     pub request: Value,
     /// The status that was answered; 0 if the connection was reset.
     pub status: u16,
@@ -76,7 +76,7 @@ struct Kept {
 }
 
 /// Counts always, and keeps where it is to.
-pub(super) struct Recorder {
+pub(in crate::test_kit) struct Recorder {
     keep: bool,
     kept: Mutex<Kept>,
 }
@@ -100,7 +100,7 @@ impl Recorder {
         kept.begun
     }
 
-    pub(super) fn prompted(&self, body: &[u8]) {
+    pub(in crate::test_kit) fn prompted(&self, body: &[u8]) {
         let mut hasher = DefaultHasher::new();
         body.hash(&mut hasher);
         let mut kept = lock(&self.kept);
@@ -109,7 +109,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn answered(&self, input: u64, output: u64) {
+    pub(in crate::test_kit) fn answered(&self, input: u64, output: u64) {
         let mut kept = lock(&self.kept);
         kept.stats.input_tokens += input;
         kept.stats.output_tokens += output;

@@ -1,15 +1,16 @@
 //! `tunebench jobs`: what is being trained, and by whose order.
 
-use serde_json::{Value, json};
-use tabled::builder::Builder;
-use tunebench_providers::{Access, FineTuning, Job, JobId, JobStatus, ModelRef};
+mod list;
+
+use serde_json::json;
+use tunebench_providers::{FineTuning, JobId, JobStatus, ModelRef};
 
 use super::args::JobsCommand;
 use super::output::Printer;
-use super::providers::plain;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::exit;
+use crate::ledger::Ledger;
 use crate::providers::Providers;
 use crate::run::Listener;
 use crate::tune::{Pace, TuneError, watch};
@@ -18,12 +19,13 @@ use crate::tune::{Pace, TuneError, watch};
 pub(super) async fn jobs(
     command: JobsCommand,
     providers: &Providers,
+    ledger: Option<&Ledger>,
     cancel: &Cancel,
     listener: &dyn Listener,
     printer: Printer,
 ) -> Result<u8, Error> {
     match command {
-        JobsCommand::List { json } => list(providers, json, printer).await,
+        JobsCommand::List { json } => list::list(providers, ledger, json, printer).await,
         JobsCommand::Watch { job: name } => {
             let tuning = fine_tuning(providers, &name)?;
             let job = tuning
@@ -85,47 +87,6 @@ async fn show(providers: &Providers, name: &ModelRef, printer: Printer) -> Resul
     }
     printer.data(&format!("{shown:#}"))?;
     Ok(exit::DONE)
-}
-
-async fn list(providers: &Providers, as_json: bool, printer: Printer) -> Result<u8, Error> {
-    let mut jobs: Vec<(&str, Job)> = Vec::new();
-    let mut code = exit::DONE;
-    for (name, provider) in providers.iter() {
-        let Some(tuning) = provider.fine_tuning() else { continue };
-        if let Access::Missing(_) = provider.access() {
-            continue;
-        }
-        match tuning.jobs().await {
-            Ok(found) => jobs.extend(found.into_iter().map(|job| (name, job))),
-            Err(error) => {
-                printer.warn(&format!("{name}: {error}"));
-                code = exit::INCOMPLETE;
-            }
-        }
-    }
-    if as_json {
-        let list = jobs.iter().map(|(name, job)| json!({ "provider": name, "job": job }));
-        printer.data(&format!("{:#}", list.collect::<Value>()))?;
-        return Ok(code);
-    }
-    if jobs.is_empty() {
-        printer.note("there are no jobs");
-        return Ok(code);
-    }
-    let mut table = Builder::new();
-    table.push_record(["JOB", "STATUS", "BASE", "TUNED MODEL"]);
-    for (name, job) in &jobs {
-        let model = job.tuned_model.as_ref().map(|model| format!("{name}/{model}"));
-        let (id, base) = (format!("{name}/{}", job.id.0), format!("{name}/{}", job.base));
-        table.push_record([
-            id,
-            job.status.to_string(),
-            base,
-            model.or(job.error.clone()).unwrap_or_default(),
-        ]);
-    }
-    printer.data(&plain(table))?;
-    Ok(code)
 }
 
 fn fine_tuning<'a>(providers: &'a Providers, name: &ModelRef) -> Result<&'a dyn FineTuning, Error> {

@@ -1,38 +1,51 @@
 //! The probability of a label, from the log-probabilities of the tokens that spell it.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use crate::{AnswerMode, CompletionRequest};
+
+/// A token of an answer.
+pub(crate) struct Token<'a> {
+    /// What it spells; a token can end within a character.
+    pub(crate) bytes: Cow<'a, [u8]>,
+    /// The natural logarithm of what the model gave to it.
+    pub(crate) logprob: f64,
+}
+
+/// The probability of the label that `text` names, from the tokens of that text.
+pub(crate) fn of_answer(text: &str, tokens: &[Token<'_>], request: &CompletionRequest) -> Option<f32> {
+    let prompt = &request.prompt;
+    let label = match request.parameters.answer {
+        AnswerMode::Tag => prompt.parse(text),
+        AnswerMode::Schema => prompt.parse_json(text),
+    };
+    let name = prompt.labels().name(label.ok()?);
+    of_label(tokens, name).or_else(|| {
+        // In JSON a label with quotes or backslashes is spelt otherwise.
+        let quoted = serde_json::to_string(name).ok()?;
+        of_label(tokens, quoted.trim_matches('"'))
+    })
+}
 
 /// What the model gives to the tokens that spell `label` in its answer: `exp` of the sum of their log-probabilities.
 ///
-/// `tokens` are items `{token, logprob, bytes?}` in the order of the answer, as Chat Completions and Responses have
-/// them. Tokens that hold a part of the label count whole. The last place where the label stands is the one meant:
+/// Tokens that hold a part of the label count whole. The last place where the label stands is the one meant:
 /// reasoning in words comes before the answer. `None` where it does not stand there letter for letter.
 ///
 /// The end of the label is not part of it: with labels `card` and `card arrival`, the first gets the mass of both
 /// until the next token decides.
-pub(super) fn of_label(tokens: &[Value], label: &str) -> Option<f32> {
-    let mut text = Vec::new();
-    let mut ends = Vec::with_capacity(tokens.len());
-    for token in tokens {
-        match token.get("bytes").and_then(Value::as_array) {
-            // A token can end within a character; only its bytes are exact then.
-            Some(bytes) => {
-                text.extend(bytes.iter().filter_map(|byte| u8::try_from(byte.as_u64()?).ok()));
-            }
-            None => text.extend_from_slice(token.get("token")?.as_str()?.as_bytes()),
-        }
-        ends.push((text.len(), token.get("logprob")?.as_f64()?));
-    }
+fn of_label(tokens: &[Token<'_>], label: &str) -> Option<f32> {
     if label.is_empty() {
         return None;
     }
+    let text: Vec<u8> = tokens.iter().flat_map(|token| token.bytes.iter().copied()).collect();
     let start = text.windows(label.len()).rposition(|window| window == label.as_bytes())?;
     let end = start + label.len();
-    let mut from = 0;
-    let mut sum = 0.0;
-    for (to, logprob) in ends {
+    let (mut from, mut sum) = (0, 0.0);
+    for token in tokens {
+        let to = from + token.bytes.len();
         if from < end && to > start {
-            sum += logprob;
+            sum += token.logprob;
         }
         from = to;
     }
@@ -43,12 +56,11 @@ pub(super) fn of_label(tokens: &[Value], label: &str) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
-    fn token(text: &str, logprob: f64) -> Value {
-        json!({"token": text, "logprob": logprob, "bytes": text.as_bytes(), "top_logprobs": []})
+    fn token(text: &str, logprob: f64) -> Token<'_> {
+        Token { bytes: text.as_bytes().into(), logprob }
     }
 
     #[test]
@@ -69,11 +81,8 @@ mod tests {
 
     #[test]
     fn tokens_may_split_characters() {
-        let tokens = [
-            json!({"token": "\\xc3", "logprob": -0.1, "bytes": [0xc3]}),
-            json!({"token": "\\xa9", "logprob": -0.2, "bytes": [0xa9]}),
-            json!({"token": "t", "logprob": -9.0}),
-        ];
+        let part = |byte: u8, logprob| Token { bytes: vec![byte].into(), logprob };
+        let tokens = [part(0xc3, -0.1), part(0xa9, -0.2), token("t", -9.0)];
         assert_eq!(of_label(&tokens, "é"), Some((-0.3f64).exp() as f32));
         assert_eq!(of_label(&[token("a", -9999.0)], "a"), Some(0.0));
     }

@@ -1,12 +1,10 @@
 //! What goes wrong, where and how often.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Reply;
-
-/// How long a limited request is told to wait.
+/// How long a limited request is told to wait. Google has one way to say it, and says it in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hint {
     /// Not at all.
@@ -25,15 +23,15 @@ pub enum Hint {
 pub enum Fault {
     /// An error with this status, worded as the service does.
     Status(u16),
-    /// 429 `rate_limit_exceeded`.
+    /// 429: too many requests in a minute. OpenAI: `rate_limit_exceeded`.
     RateLimited(Hint),
-    /// 429 `insufficient_quota`: the bill is not paid.
+    /// 429: the bill is not paid. OpenAI: `insufficient_quota`.
     Billing,
-    /// 401 `invalid_api_key`.
+    /// The key is none. OpenAI: 401 `invalid_api_key`; Google: 400 `API_KEY_INVALID`, and 401 for a token.
     BadKey,
-    /// 403 `training_not_available`.
+    /// 403: nothing can be tuned. OpenAI: `training_not_available`; Google: `PERMISSION_DENIED`.
     TrainingNotAvailable,
-    /// 429 `daily_rate_limit_exceeded`.
+    /// 429: too many in a day. OpenAI: `daily_rate_limit_exceeded`; Google: a quota `PerDay`.
     DailyLimit,
     /// Any status and JSON.
     Answer(u16, Value),
@@ -165,107 +163,9 @@ impl Faults {
     }
 }
 
-impl Fault {
-    /// The answer that stands in for the real one; `None` for faults of the connection, which need the real one.
-    pub(super) fn reply(&self) -> Option<Reply> {
-        let invalid = "invalid_request_error";
-        Some(match self {
-            Self::Status(status @ 503) => Reply::error(
-                *status,
-                "service_unavailable_error",
-                "server_is_overloaded",
-                "",
-                "The server is overloaded.",
-            ),
-            Self::Status(status @ 500..) => Reply::error(
-                *status,
-                "server_error",
-                "",
-                "",
-                "The server had an error while processing your request.",
-            ),
-            Self::Status(status) => Reply::error(*status, invalid, "", "", "The request is refused."),
-            Self::RateLimited(hint) => {
-                let message = "Rate limit reached for requests. Please try again later.";
-                let reply = Reply::error(429, "requests", "rate_limit_exceeded", "", message);
-                match hint {
-                    Hint::None => reply,
-                    Hint::Seconds(seconds) => reply.with("retry-after", seconds.to_string()),
-                    Hint::Millis(ms) => reply.with("retry-after-ms", ms.to_string()),
-                    Hint::Date(wait) => reply.with("retry-after", http_date(SystemTime::now() + *wait)),
-                }
-            }
-            Self::Billing => {
-                let message = "You exceeded your current quota, please check your plan and billing details.";
-                Reply::error(429, "insufficient_quota", "insufficient_quota", "", message)
-            }
-            Self::BadKey => Reply::error(401, invalid, "invalid_api_key", "", "Incorrect API key provided."),
-            Self::TrainingNotAvailable => {
-                let message = "Fine-tuning is being wound down, and creating jobs is not available to this organization.";
-                Reply::error(403, invalid, "training_not_available", "", message)
-            }
-            Self::DailyLimit => {
-                let message =
-                    "This organization has reached its daily limit of fine-tuning jobs for this model.";
-                Reply::error(429, invalid, "daily_rate_limit_exceeded", "", message)
-            }
-            Self::Answer(status, body) => Reply { status: *status, ..Reply::json(body.clone()) },
-            Self::Html(status) => {
-                let page =
-                    b"<html>\r\n<head><title>Bad gateway</title></head>\r\n<body>nginx</body></html>\r\n";
-                Reply {
-                    status: *status,
-                    body: super::Body::Bytes("text/html", page.to_vec()),
-                    headers: Vec::new(),
-                }
-            }
-            Self::Reset | Self::Cut | Self::Half | Self::Stall(_) => return None,
-        })
-    }
-}
-
-/// A time as HTTP writes it: `Sun, 22 Nov 2026 10:01:30 GMT`, rounded up to a second.
-fn http_date(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
-    let (days, time) = (seconds / 86_400, seconds % 86_400);
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
-    let (mut year, mut day) = (1970, days);
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    while day >= 365 + u64::from(leap(year)) {
-        day -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let mut name = "Dec";
-    let february = 28 + u64::from(leap(year));
-    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    for (length, month) in lengths.into_iter().zip(names) {
-        if day < length {
-            name = month;
-            break;
-        }
-        day -= length;
-    }
-    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
-    format!("{weekday}, {:02} {name} {year} {hour:02}:{minute:02}:{second:02} GMT", day + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_as_http_writes_them() {
-        for (seconds, date) in [
-            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (1_795_341_690, "Sun, 22 Nov 2026 10:01:30 GMT"),
-            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
-        ] {
-            assert_eq!(http_date(UNIX_EPOCH + Duration::from_secs(seconds)), date);
-        }
-    }
 
     #[test]
     fn faults_show_where_and_as_often_as_told() {

@@ -1,0 +1,353 @@
+//! Gemini, by Google's two APIs: the Developer API (`gemini/…`), and Vertex AI, now called Gemini Enterprise Agent
+//! Platform (`vertex/…`).
+//!
+//! * Developer API: <https://ai.google.dev/api>
+//! * Vertex AI: <https://cloud.google.com/vertex-ai/generative-ai/docs>, discovery document of `aiplatform` v1 of 2026-11-06
+//! * Both as the official Python package `google-genai` 3.4.0 of November 2026 speaks them
+//!
+//! Both answer in the same language. Only Vertex AI tunes: since May 2025 the Developer API has no base for it.
+
+mod completions;
+mod connection;
+mod credentials;
+mod errors;
+mod fine_tuning;
+mod jobs;
+mod json;
+mod limits;
+mod models;
+mod names;
+mod settings;
+mod storage;
+#[cfg(all(test, feature = "test-kit"))]
+mod tests;
+mod training_file;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use self::completions::Dialect;
+use self::connection::Connection;
+use self::errors::ErrorBody;
+use self::fine_tuning::Tuning;
+use self::json::text;
+use self::models::{Thinking, Traits};
+use self::names::{Resource, Target};
+use self::settings::{Settings, Surface};
+use crate::http::Answer;
+use crate::{
+    Access, AnswerMode, Cause, Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError,
+    Retry, SettingError, Setup, Usage, async_trait,
+};
+
+/// How soon to ask a new model again that does not answer yet. Some need minutes.
+const WARM_UP: Duration = Duration::from_secs(45);
+
+/// Gemini, by one of Google's two APIs.
+pub struct GoogleProvider {
+    connection: Arc<Connection>,
+    answer_settings: String,
+    tuning: Option<Tuning>,
+    /// The bases of tuned models, by their endpoints; `None` where none was found.
+    bases: tokio::sync::Mutex<HashMap<Arc<str>, Option<String>>>,
+    /// Models that refused to give log-probabilities.
+    without_logprobs: Mutex<HashSet<Arc<str>>>,
+}
+
+/// What an answer with status 200 brought.
+struct Answered {
+    completion: Completion,
+    /// Whether the same question may bring more.
+    again: bool,
+}
+
+impl GoogleProvider {
+    /// The Gemini Developer API. Settings under `[providers.gemini]`, all of them optional:
+    ///
+    /// | Setting | Meaning |
+    /// |---|---|
+    /// | `api_key_env` | the variable that holds the key; else `GOOGLE_API_KEY`, else `GEMINI_API_KEY` |
+    /// | `base_url` | with `/v1beta`; else `GOOGLE_GEMINI_BASE_URL`, else Google itself |
+    /// | `thinking` | a level, a number of tokens, or `"default"`: instead of the least that the model can |
+    /// | `schema`, `logprobs`, `stop` | whether to send them |
+    /// | `schema_field` | `"responseSchema"` or `"responseJsonSchema"` |
+    /// | `tuned_schema` | whether tuned models get a schema too |
+    /// | `safety` | the threshold of the safety filters: `"off"`, `"none"`, `"high"`, `"medium"`, `"low"` |
+    /// | `check_models` | whether to look a model up |
+    /// | `timeout_seconds` | for one answer, 120 |
+    pub fn gemini(setup: &Setup) -> Result<Self, SettingError> {
+        Self::new(Surface::Developer, setup)
+    }
+
+    /// Vertex AI, now called Gemini Enterprise Agent Platform. Settings under `[providers.vertex]`, those of
+    /// [`gemini`](Self::gemini) but the key, and:
+    ///
+    /// | Setting | Meaning |
+    /// |---|---|
+    /// | `project` | else `GOOGLE_CLOUD_PROJECT`, else what the credentials say |
+    /// | `location` | where untuned models are asked; else `GOOGLE_CLOUD_LOCATION`, else `global` |
+    /// | `tuning_location` | the region of jobs; else `location` if it is one, else one near it |
+    /// | `bucket` | of Cloud Storage, for training files |
+    /// | `credentials` | a key file or login file; else `GOOGLE_APPLICATION_CREDENTIALS`, else the login of `gcloud` |
+    /// | `access_token_env` | the variable that may hold a ready token; `GOOGLE_OAUTH_ACCESS_TOKEN` |
+    /// | `quota_project` | the project that pays for user credentials |
+    /// | `base_url`, `storage_url` | instead of Google's own hosts, with `/v1` and without |
+    pub fn vertex(setup: &Setup) -> Result<Self, SettingError> {
+        Self::new(Surface::Vertex, setup)
+    }
+
+    fn new(surface: Surface, setup: &Setup) -> Result<Self, SettingError> {
+        let settings = Settings::read(surface, setup)?;
+        let connection = Arc::new(Connection::new(settings, setup));
+        let tuning = (surface == Surface::Vertex).then(|| Tuning::new(connection.clone()));
+        let (bases, without_logprobs) = Default::default();
+        Ok(Self { connection, answer_settings: Settings::shaping(setup), tuning, bases, without_logprobs })
+    }
+
+    fn target(&self, model: &str) -> Result<Target, ProviderError> {
+        Target::read(self.connection.settings.surface, model)
+    }
+
+    /// How to speak to a model whose base is `base`; `None` where that is not known.
+    fn dialect(&self, model: &str, target: &Target, base: Option<&str>) -> Dialect {
+        let settings = &self.connection.settings;
+        let traits = Traits::of(base);
+        let thinking = settings.thinking.as_ref().unwrap_or(traits.thinking()).clone();
+        let refused = self.without_logprobs.lock().unwrap_or_else(PoisonError::into_inner).contains(model);
+        let tuned = target.base().is_none();
+        Dialect {
+            room: traits.room(&thinking),
+            thinking,
+            logprobs: !refused && settings.logprobs.unwrap_or(traits.gives_logprobs(settings.surface)),
+            // Google lists lower quality under a schema as a known issue of tuned models.
+            schema: (settings.schema && (!tuned || settings.tuned_schema)).then_some(settings.schema_field),
+            stop: settings.stop,
+            safety: settings.safety,
+        }
+    }
+
+    /// The base of a model; of a tuned one it is looked up once, since it decides how to turn thinking down.
+    async fn base_of(&self, target: &Target) -> Result<Option<String>, ProviderError> {
+        let (Target::Endpoint(endpoint), Some(tuning)) = (target, &self.tuning) else {
+            return Ok(target.base().map(str::to_owned));
+        };
+        let name: Arc<str> = endpoint.to_string().into();
+        let mut bases = self.bases.lock().await;
+        if let Some(base) = bases.get(&name) {
+            return Ok(base.clone());
+        }
+        let found = match tuning.job_of(endpoint).await {
+            Ok(job) => {
+                job.and_then(|job| jobs::job(&job)).map(|job| job.base).filter(|base| !base.is_empty())
+            }
+            // Whoever may ask a model need not be allowed to see its project's jobs.
+            Err(error) if error.retry == Retry::Never => None,
+            Err(error) => return Err(error),
+        };
+        bases.insert(name, found.clone());
+        Ok(found)
+    }
+
+    async fn ask(
+        &self,
+        target: &Target,
+        request: &CompletionRequest,
+        dialect: &Dialect,
+    ) -> Result<Answered, (ProviderError, Option<ErrorBody>)> {
+        let plain = |error| (error, None);
+        let (location, path) = self.connection.place(target).map_err(plain)?;
+        let url = self.connection.url(location, &path, Some("generateContent"));
+        let body = completions::request(request, dialect);
+        let answer = self.connection.ask(url, &body).await.map_err(plain)?;
+        if !(200..300).contains(&answer.status) {
+            return Err((self.refusal(&answer, target, &request.model).await, ErrorBody::read(&answer.body)));
+        }
+        let value: Value = answer.json().map_err(|error| plain(self.connection.redacted(error)))?;
+        if !value.is_object() {
+            return Err(plain(answer.broken(format!("the answer is no object: {}", answer.excerpt()))));
+        }
+        let mut completion = completions::completion(&value, request);
+        let asked = target.base().zip(completion.model_version.as_deref());
+        if let Some((asked, answered)) = asked.filter(|(asked, answered)| models::is_other(asked, answered)) {
+            completion.note = Some(format!(
+                "`{asked}` was asked and `{answered}` answered: names are routed to other models when theirs retires"
+            ));
+        }
+        let again = completions::is_worth_another_try(&value, &completion);
+        Ok(Answered { completion, again })
+    }
+
+    /// What a status other than 2xx means. A new tuned model is there some minutes before it answers.
+    async fn refusal(&self, answer: &Answer, target: &Target, model: &str) -> ProviderError {
+        let error = self.connection.error(answer, self.about(target, model));
+        let Target::Endpoint(endpoint) = target else { return error };
+        if error.cause == Cause::NotFound && matches!(self.endpoint(endpoint, model).await, Ok(Some(_))) {
+            let message = format!("`{endpoint}` is there, but does not answer yet: {}", error.message);
+            return ProviderError::new(Cause::Server, message).retry(Retry::Later { after: Some(WARM_UP) });
+        }
+        error
+    }
+
+    fn about<'a>(&'a self, target: &'a Target, model: &'a str) -> errors::About<'a> {
+        let location = match target {
+            Target::Developer(_) => None,
+            Target::Publisher { .. } => Some(self.connection.settings.location.name()),
+            Target::Named(resource) | Target::Endpoint(resource) => Some(resource.location.name()),
+        };
+        self.connection.about(Some(model), location)
+    }
+
+    /// An endpoint that has a model on it.
+    async fn endpoint(&self, endpoint: &Resource, model: &str) -> Result<Option<Value>, ProviderError> {
+        let about = self.connection.about(Some(model), Some(endpoint.location.name()));
+        let found: Value =
+            self.connection.get(self.connection.url_of(endpoint, None), about).await?.json()?;
+        let deployed = found.get("deployedModels").and_then(Value::as_array);
+        Ok(Some(found.clone()).filter(|_| deployed.is_none_or(|models| !models.is_empty())))
+    }
+
+    /// Asks whether a model exists, and is served where it will be asked.
+    async fn look_up(&self, target: &Target, model: &str) -> Result<Option<String>, ProviderError> {
+        let about = self.about(target, model);
+        let (location, path) = self.connection.place(target)?;
+        match target {
+            Target::Developer(_) => {
+                let found: Value =
+                    self.connection.get(self.connection.url(location, &path, None), about).await?.json()?;
+                Ok(text(&found, "/displayName").map(str::to_owned))
+            }
+            Target::Endpoint(endpoint) => match self.endpoint(endpoint, model).await? {
+                Some(found) => Ok(text(&found, "/displayName").map(str::to_owned)),
+                None => {
+                    let message = format!("no model is deployed on `{model}`");
+                    Err(ProviderError::new(Cause::NotFound, message))
+                }
+            },
+            // Counting tokens costs nothing, and goes the way that questions go: place, project, rights and name are
+            // looked at. A model's page is found without any of them.
+            Target::Publisher { .. } | Target::Named(_) => {
+                let url = self.connection.url(location, &path, Some("countTokens"));
+                let body = json!({"contents": [{"role": "user", "parts": [{"text": "?"}]}]});
+                self.connection.post(url, &body, about).await.map(|_| None)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for GoogleProvider {
+    /// Makes one call. A second one drops log-probabilities that the model has just refused, or asks again where the
+    /// answer was empty without a reason.
+    async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+        let settings = &self.connection.settings;
+        if request.parameters.answer == AnswerMode::Schema && !settings.schema {
+            return Err(ProviderError::new(Cause::Unsupported, "schemas are switched off for this provider")
+                .hint("set `answer = \"tag\"`, or remove `schema = false` from the provider's settings"));
+        }
+        let target = self.target(&request.model)?;
+        let base = self.base_of(&target).await?;
+        let dialect = self.dialect(&request.model, &target, base.as_deref());
+        let asks_logprobs = dialect.logprobs && request.parameters.probabilities;
+        match self.ask(&target, request, &dialect).await {
+            Ok(Answered { completion, again: false }) => Ok(completion),
+            Ok(Answered { completion: first, again: true }) => {
+                match self.ask(&target, request, &dialect).await {
+                    Ok(Answered { mut completion, .. }) => {
+                        completion.usage = both(first.usage, completion.usage);
+                        Ok(completion)
+                    }
+                    // The first answer was one, if an empty one.
+                    Err(_) => Ok(first),
+                }
+            }
+            Err((error, Some(said)))
+                if asks_logprobs && error.cause == Cause::Invalid && said.speaks_of(&["logprob"]) =>
+            {
+                self.without_logprobs
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(request.model.clone());
+                let without = Dialect { logprobs: false, ..dialect };
+                let answered = self.ask(&target, request, &without).await.map_err(|(error, _)| error)?;
+                let note = format!("`{}` gives no log-probabilities: left out", request.model);
+                Ok(answered.completion.note(note))
+            }
+            Err((error, _)) => Err(error),
+        }
+    }
+
+    async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError> {
+        let settings = &self.connection.settings;
+        let target = self.target(model)?;
+        let mut info = ModelInfo::new(model);
+        if settings.check_models {
+            info.description = self.look_up(&target, model).await?;
+        }
+        let base = self.base_of(&target).await?;
+        let traits = Traits::of(base.as_deref());
+        info.shutdown_date = traits.shutdown_date(settings.surface).map(|day| day.to_string());
+        info.tunable = self.tuning.is_some() && target.base().is_some() && traits.largest_adapter().is_some();
+        info.tuned_from = base.filter(|_| matches!(target, Target::Endpoint(_)));
+        Ok(info)
+    }
+
+    fn known_models(&self) -> Vec<ModelInfo> {
+        let surface = self.connection.settings.surface;
+        let known = models::KNOWN.iter().map(|(model, description)| {
+            let traits = Traits::of(Some(model));
+            let mut info = ModelInfo::new(*model).description(*description);
+            info.tunable = surface == Surface::Vertex && traits.largest_adapter().is_some();
+            info.shutdown_date = traits.shutdown_date(surface).map(|day| day.to_string());
+            info
+        });
+        known.collect()
+    }
+
+    fn answer_settings(&self) -> String {
+        self.answer_settings.clone()
+    }
+
+    fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
+        let target = self.target(&request.model).ok()?;
+        // Whatever the base of a tuned model is, the cap is at most that of one that may think.
+        let base = target.base();
+        let mut dialect = self.dialect(&request.model, &target, base);
+        if base.is_none() && dialect.thinking == Thinking::Unsaid {
+            dialect.room = dialect.room.max(Traits::of(None).room(&Thinking::Unsaid));
+        }
+        Some(completions::output_cap(request, &dialect))
+    }
+
+    fn price_name<'a>(&self, model: &'a str) -> &'a str {
+        model.rsplit_once("models/").map_or(model, |(_, name)| name)
+    }
+
+    fn tuned_at_base_price(&self) -> bool {
+        true
+    }
+
+    fn base_url(&self) -> String {
+        self.connection.address().into()
+    }
+
+    fn fine_tuning(&self) -> Option<&dyn FineTuning> {
+        self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning)
+    }
+
+    fn access(&self) -> Access {
+        self.connection.access()
+    }
+}
+
+/// What two answers used.
+fn both(first: Option<Usage>, second: Option<Usage>) -> Option<Usage> {
+    match (first, second) {
+        (Some(a), Some(b)) => {
+            Some(Usage { input: a.input.saturating_add(b.input), output: a.output.saturating_add(b.output) })
+        }
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,77 @@
+//! The provider against the fake services of the test kit.
+
+mod calls;
+mod contract;
+mod credentials;
+mod spec;
+mod tuning;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tunebench_data::{Example, ExampleId, LabelId, LabelSet, Prompt, PromptTemplate};
+
+use super::GoogleProvider;
+use crate::test_kit::google::FakeGoogle;
+use crate::{AnswerMode, CompletionRequest, Parameters, Setup};
+
+/// A key and a token that must turn up nowhere.
+const KEY: &str = "AIza-test-0123456789abcdef";
+const TOKEN: &str = "ya29.test-0123456789abcdef";
+
+fn setup(name: &str, fixed: Value, more: Value) -> Setup {
+    let mut settings = fixed.as_object().cloned().unwrap();
+    settings.extend(more.as_object().cloned().unwrap());
+    let secrets = [("TUNEBENCH_FAKE_KEY", KEY), ("TUNEBENCH_FAKE_TOKEN", TOKEN)];
+    let secrets = secrets.map(|(name, secret)| (name.to_owned(), secret.to_owned()));
+    Setup::new(name, settings, ".").variables(BTreeMap::from(secrets))
+}
+
+/// The Developer API at the fake, with further settings.
+fn gemini(fake: &FakeGoogle, more: Value) -> GoogleProvider {
+    let fixed = json!({"base_url": fake.gemini_url(), "api_key_env": "TUNEBENCH_FAKE_KEY"});
+    GoogleProvider::gemini(&setup("gemini", fixed, more)).unwrap()
+}
+
+/// Settings of Vertex AI at the fake, but for who asks.
+fn at_vertex(fake: &FakeGoogle) -> Value {
+    json!({"base_url": fake.vertex_url(), "storage_url": fake.storage_url(), "project": "fake-project",
+        "bucket": "gs://fake-bucket"})
+}
+
+/// Vertex AI at the fake, with a ready token and further settings.
+fn vertex(fake: &FakeGoogle, more: Value) -> GoogleProvider {
+    let mut fixed = at_vertex(fake);
+    fixed["access_token_env"] = "TUNEBENCH_FAKE_TOKEN".into();
+    GoogleProvider::vertex(&setup("vertex", fixed, more)).unwrap()
+}
+
+/// A fake that lets our key and our token in.
+fn fake() -> crate::test_kit::google::Builder {
+    FakeGoogle::builder().api_key(KEY).token(TOKEN)
+}
+
+fn prompt() -> Arc<Prompt> {
+    let labels = ["card arrival", "exchange rate", "refund"].map(str::to_owned).to_vec();
+    Arc::new(Prompt::new(PromptTemplate::default(), LabelSet::new(labels).unwrap()).unwrap())
+}
+
+fn ask(model: &str, text: &str) -> CompletionRequest {
+    CompletionRequest::new(model.into(), prompt(), text)
+}
+
+fn with(model: &str, text: &str, answer: AnswerMode) -> CompletionRequest {
+    ask(model, text).parameters(Arc::new(Parameters { answer, ..Parameters::default() }))
+}
+
+/// Texts whose words are not those of their labels, so that only a model that learned from them knows.
+fn examples() -> Vec<Example> {
+    let texts = ["where is the plastic", "how many dollars for euros", "give my money back"];
+    let rows = (0..12).map(|row| {
+        let label = row % texts.len();
+        let text = format!("{} {row}", texts[label]);
+        Example { id: ExampleId::of(&text, "", 0), text, label: LabelId(label as u32), line: 0 }
+    });
+    rows.collect()
+}

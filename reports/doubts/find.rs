@@ -1,0 +1,207 @@
+//! Which doubts a run gives cause for.
+
+use tunebench_data::LabelId;
+
+use super::Doubt;
+use crate::calibration::{MIN_SHARE, with_probability};
+use crate::intervals::{CONFIDENCE, wilson};
+use crate::{ALPHA, Comparison, ModelFigures, Paired, Run, Verdict, mcnemar_exact};
+
+/// With fewer rows than this, an accuracy is hardly known.
+const FEW_ROWS: u64 = 100;
+
+/// A larger share of invalid answers than this deserves a look at them.
+const MANY_INVALID: f64 = 0.05;
+
+/// With fewer groups than this, cluster-robust intervals are known to be too narrow: Cameron and Miller (2015) place the
+/// limit between 20 and 50, by the data.
+const FEW_GROUPS: u64 = 40;
+
+/// All doubts about a run, those about everything first.
+pub(crate) fn of(run: &Run, models: &[ModelFigures], comparisons: &[Comparison]) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    if !run.manifest.complete {
+        doubts.push(Doubt::RunCutShort);
+    }
+    about_data(run, models, &mut doubts);
+    for model in models {
+        about_model(model, &mut doubts);
+        about_version(run, model, &mut doubts);
+        about_probabilities(run, model, &mut doubts);
+    }
+    about_pairs(run, models, comparisons, &mut doubts);
+    for model in models {
+        if let Some(base) = &model.tuned_from
+            && !models.iter().any(|other| other.model == *base)
+        {
+            doubts.push(Doubt::BaseMissing { base: base.clone(), tuned: model.model.clone() });
+        }
+    }
+    doubts
+}
+
+fn about_data(run: &Run, models: &[ModelFigures], doubts: &mut Vec<Doubt>) {
+    let rows = models.iter().map(|model| model.counts().rows()).max().unwrap_or(0);
+    if let Some(interval) = wilson(rows / 2, rows, CONFIDENCE).filter(|_| rows < FEW_ROWS) {
+        doubts.push(Doubt::FewRows { rows, margin: (interval.high - interval.low) / 2.0 });
+    }
+    let groups = run.evaluations.iter().filter_map(|evaluation| evaluation.groups.as_deref());
+    if let Some(groups) = groups.map(|groups| groups.count()).min().filter(|groups| *groups < FEW_GROUPS) {
+        doubts.push(Doubt::FewGroups { groups });
+    }
+    let occurs = |label: LabelId| {
+        models.iter().any(|model| model.confusion.support(label) + model.confusion.unanswered(label) > 0)
+    };
+    let missing: Vec<_> =
+        run.labels().iter().filter(|(label, _)| !occurs(*label)).map(|(_, name)| name.to_owned()).collect();
+    if !missing.is_empty() && rows > 0 {
+        doubts.push(Doubt::MissingLabels { names: missing, of: run.labels().len() });
+    }
+    // A base that never saw the training data loses nothing by it.
+    let learned = models.iter().any(|model| model.tuned_from.is_some());
+    if let Some(overlap) = run.manifest.overlap.filter(|overlap| *overlap > 0 && learned) {
+        doubts.push(Doubt::Overlap { rows: overlap, of: rows });
+    }
+}
+
+fn about_model(figures: &ModelFigures, doubts: &mut Vec<Doubt>) {
+    let (counts, model) = (figures.counts(), figures.model.clone());
+    if counts.rows() == 0 {
+        doubts.push(Doubt::NoRows { model });
+        return;
+    }
+    // Of equally frequent kinds the first by definition.
+    if let Some((mostly, _)) = figures.unanswered.iter().rev().max_by_key(|(_, rows)| **rows) {
+        doubts.push(Doubt::Unanswered {
+            model: model.clone(),
+            unanswered: counts.unanswered,
+            rows: counts.rows(),
+            mostly: *mostly,
+            below_limit: figures.scores.is_none(),
+        });
+    }
+    if let Some((mostly, _)) = figures.invalid.iter().rev().max_by_key(|(_, rows)| **rows)
+        && counts.invalid as f64 > MANY_INVALID * counts.answered() as f64
+    {
+        doubts.push(Doubt::ManyInvalid {
+            model,
+            invalid: counts.invalid,
+            answered: counts.answered(),
+            mostly: *mostly,
+        });
+    }
+}
+
+fn about_version(run: &Run, figures: &ModelFigures, doubts: &mut Vec<Doubt>) {
+    let model = figures.model.clone();
+    if figures.answered_by.len() > 1 {
+        let mut versions: Vec<_> =
+            figures.answered_by.iter().map(|(version, rows)| (version.clone(), *rows)).collect();
+        // Stable: equally frequent ones stay in the order of their names.
+        versions.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+        doubts.push(Doubt::VersionChanged { model, versions });
+        return;
+    }
+    let asked = run.manifest.model(&figures.model).and_then(|record| record.asked.clone());
+    if let (Some(asked), Some((version, _))) = (asked, figures.answered_by.first_key_value())
+        && is_other(&asked, version)
+    {
+        doubts.push(Doubt::AnsweredByOther { model, asked, version: version.clone() });
+    }
+}
+
+/// Whether a version is not what was asked for, be that an alias or another model.
+fn is_other(asked: &str, version: &str) -> bool {
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let (asked, version) = (name(asked), name(version));
+    // The number of an endpoint says nothing about what stands behind it.
+    asked != version && !asked.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn about_probabilities(run: &Run, figures: &ModelFigures, doubts: &mut Vec<Doubt>) {
+    let evaluation = run.evaluations.iter().find(|evaluation| evaluation.model == figures.model);
+    let (Some(evaluation), Some(_), None) = (evaluation, &figures.scores, &figures.calibration) else {
+        return;
+    };
+    let (with, answered) = (with_probability(&evaluation.predictions), figures.counts().answered());
+    if with > 0 && (with as f64) < MIN_SHARE * answered as f64 {
+        doubts.push(Doubt::FewProbabilities { model: figures.model.clone(), with, answered });
+    }
+}
+
+fn about_pairs(run: &Run, models: &[ModelFigures], comparisons: &[Comparison], doubts: &mut Vec<Doubt>) {
+    for comparison in comparisons {
+        // When one model alone falls short, that has been said already.
+        let scored = |name: &str| models.iter().any(|model| model.model == name && model.scores.is_some());
+        if comparison.verdict == Verdict::Incomplete && scored(&comparison.base) && scored(&comparison.tuned)
+        {
+            let compared = comparison.paired.compared();
+            doubts.push(Doubt::PairIncomplete {
+                base: comparison.base.clone(),
+                tuned: comparison.tuned.clone(),
+                compared,
+                rows: compared + comparison.paired.left_out,
+            });
+        }
+    }
+    for pair in comparisons.iter().filter(|pair| matches!(pair.verdict, Verdict::Better | Verdict::Worse)) {
+        if pair.clustered_difference.is_some_and(|interval| interval.low <= 0.0 && 0.0 <= interval.high) {
+            doubts.push(Doubt::GroupsWeakenVerdict { base: pair.base.clone(), tuned: pair.tuned.clone() });
+        }
+    }
+    let prompt = |model: &str| run.manifest.model(model).and_then(|record| record.prompt_sha256.as_deref());
+    let differ = comparisons.iter().filter(|pair| match (prompt(&pair.base), prompt(&pair.tuned)) {
+        (Some(base), Some(tuned)) => base != tuned,
+        // Nothing is said where nothing is known.
+        _ => false,
+    });
+    let pairs: Vec<_> = differ.map(|pair| (pair.base.clone(), pair.tuned.clone())).collect();
+    if !pairs.is_empty() {
+        doubts.push(Doubt::PromptsDiffer { pairs });
+    }
+    let pairs = unranked(run, models, comparisons);
+    if !pairs.is_empty() {
+        doubts.push(Doubt::NoRanking { pairs });
+    }
+}
+
+/// The pairs of models whose accuracies differ without proof, the more accurate one first.
+///
+/// Pairs that are no comparison of the report are judged by the exact test of McNemar alone, where their intervals overlap.
+fn unranked(run: &Run, models: &[ModelFigures], comparisons: &[Comparison]) -> Vec<(String, String)> {
+    let rows = |model: &str| {
+        let evaluation = run.evaluations.iter().find(|evaluation| evaluation.model == model);
+        evaluation.map(|evaluation| evaluation.predictions.as_slice()).unwrap_or_default()
+    };
+    let unproven = |one: &str, other: &str| {
+        let names = |pair: &&Comparison| {
+            (pair.base == one && pair.tuned == other) || (pair.base == other && pair.tuned == one)
+        };
+        match comparisons.iter().find(names) {
+            Some(pair) => pair.verdict == Verdict::NotProven,
+            None => {
+                let paired = Paired::of(rows(one), rows(other));
+                mcnemar_exact(paired.only_base, paired.only_tuned) > ALPHA
+            }
+        }
+    };
+    let scored: Vec<_> = models
+        .iter()
+        .filter(|model| model.repeat_of.is_none())
+        .filter_map(|model| {
+            let scores = model.scores.as_ref()?;
+            Some((model.model.as_str(), scores.accuracy?, scores.accuracy_interval?))
+        })
+        .collect();
+    let mut pairs = Vec::new();
+    for (i, &(one, accuracy, interval)) in scored.iter().enumerate() {
+        for &(other, others, others_interval) in &scored[i + 1..] {
+            let overlap = interval.low <= others_interval.high && others_interval.low <= interval.high;
+            if accuracy != others && overlap && unproven(one, other) {
+                let (first, second) = if accuracy > others { (one, other) } else { (other, one) };
+                pairs.push((first.to_owned(), second.to_owned()));
+            }
+        }
+    }
+    pairs
+}

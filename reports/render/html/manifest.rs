@@ -1,0 +1,115 @@
+//! How the run was made, so that it can be checked and repeated.
+
+use serde_json::Value;
+
+use super::super::{UNDEFINED, margin_words, percent, thousands};
+use super::markup::{Markup, name, text};
+use super::words::dollars;
+use crate::{CONFIDENCE, DRAWS, Manifest, ModelRecord};
+
+/// The bytes of markup that a prompt may take.
+const LONGEST: usize = 20_000;
+
+/// Data, settings, prompt and models.
+pub(super) fn section(manifest: &Manifest) -> Markup {
+    let mut html = Markup::of("<dl class=\"facts\">", &[]);
+    let mut fact = |term: &str, value: &str| {
+        html.add("<div><dt>{}</dt><dd>{}</dd></div>", &[&term, &name(value)]);
+    };
+    fact("tunebench", &manifest.tool_version);
+    fact("Started", &manifest.started);
+    fact("Finished", manifest.finished.as_deref().unwrap_or("not"));
+    fact("Seed", &manifest.seed.to_string());
+    fact("Least coverage for a score", &percent(manifest.min_coverage));
+    fact("Margin of no worse", &manifest.margin.map_or_else(|| "none set".to_owned(), margin_words));
+    fact(
+        "Intervals",
+        &format!(
+            "{}, bootstrap with {} draws",
+            percent(CONFIDENCE).replace(".0", ""),
+            thousands(DRAWS.into())
+        ),
+    );
+    if let Some(against) = &manifest.against {
+        fact("All compared with", against);
+    }
+    if let Some(overlap) = manifest.overlap {
+        fact("Test rows whose text is in the training data", &thousands(overlap));
+    }
+    html.add("</dl>{}{}", &[&data(manifest), &models(manifest)]);
+    if !manifest.prompt.is_null() {
+        html.add("<h3>Prompt</h3><pre tabindex=\"0\">{}</pre>", &[&text(&json(&manifest.prompt), LONGEST)]);
+    }
+    html
+}
+
+fn data(manifest: &Manifest) -> Markup {
+    let mut html = Markup::of(
+        "<h3 id=\"data\">Data</h3><div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"data\"><table><thead><tr><th scope=\"col\">File</th><th scope=\"col\">Used for</th>\
+         <th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\">SHA-256</th></tr></thead><tbody>",
+        &[],
+    );
+    html.each(&manifest.data, |html, file| {
+        html.add(
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"num\">{}</td><td><code>{}</code></td></tr>",
+            &[&name(&file.path), &name(&file.role), &thousands(file.rows), &name(&file.sha256)],
+        );
+    });
+    html.add("</tbody></table></div>", &[]);
+    html
+}
+
+fn models(manifest: &Manifest) -> Markup {
+    let mut html = Markup::of(
+        "<h3 id=\"made\">Models</h3><div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"made\"><table><thead><tr><th scope=\"col\">Model</th><th scope=\"col\">Answered by</th>\
+         <th scope=\"col\" class=\"num\">Tokens in, out</th><th scope=\"col\" class=\"num\">Cost</th><th scope=\"col\">Tuned from, by job</th><th scope=\"col\">Hyperparameters</th></tr></thead><tbody>",
+        &[],
+    );
+    html.each(&manifest.models, |html, record| model(html, record));
+    html.add("</tbody></table></div>", &[]);
+    html
+}
+
+fn model(html: &mut Markup, record: &ModelRecord) {
+    html.add("<tr><th scope=\"row\">{}", &[&name(&record.model)]);
+    if let Some(first) = &record.repeat_of {
+        html.add("<small>asked again: {}</small>", &[&name(first)]);
+    }
+    html.add("</th><td>", &[]);
+    html.each(&record.answered_by, |html, (version, answers)| {
+        html.add("<div>{} <small>{}</small></div>", &[&name(version), &thousands(*answers)]);
+    });
+    html.add("</td>", &[]);
+    match record.usage {
+        Some(usage) => html.add(
+            "<td class=\"num\">{}, {}</td><td class=\"num\">{}</td>",
+            &[
+                &thousands(usage.input_tokens),
+                &thousands(usage.output_tokens),
+                &usage.cost_usd.map_or_else(|| "unknown".to_owned(), dollars),
+            ],
+        ),
+        None => html.add("<td class=\"num\">{}</td><td class=\"num\">{}</td>", &[&UNDEFINED, &UNDEFINED]),
+    };
+    html.add("<td>", &[]);
+    if let Some(base) = &record.tuned_from {
+        html.add("{}", &[&name(base)]);
+    }
+    if let Some(job) = &record.job_id {
+        html.add("<small>{}</small>", &[&name(job)]);
+    }
+    html.add("</td><td>", &[]);
+    if !record.hyperparameters.is_null() {
+        html.add("<code>{}</code>", &[&name(&record.hyperparameters.to_string())]);
+    }
+    html.add("</td></tr>", &[]);
+}
+
+/// The text itself where it is one, else JSON.
+fn json(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        // Only a map with keys that are no strings could make this fail; there is none.
+        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,126 @@
+//! The report as one HTML page that needs nothing else: no network, no file beside it, no script to be read.
+//!
+//! Everything is drawn when the page is made. The one script filters the rows that are on the page already; without it
+//! all of them are seen. A content security policy allows this script and this style sheet, by their hashes, and nothing
+//! from anywhere else, so that even a text that broke out of its cell could neither run nor load anything.
+//!
+//! A page stays small whatever the run: [`LISTED`] rows are listed, their texts are cut, matrices have at most 150 labels.
+
+mod calibration;
+mod classes;
+mod confusion;
+mod cost;
+mod disagreements;
+mod forest;
+mod losses;
+mod manifest;
+mod markup;
+mod models;
+mod plot;
+#[cfg(test)]
+mod sample;
+mod scale;
+mod strip;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod words;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use markup::{Markup, name};
+use sha2::{Digest, Sha256};
+
+use crate::{Doubt, Report};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("filter.js");
+
+/// How many rows the page lists: those whose texts it wants, see [`Report::wanted_texts`].
+pub const LISTED: usize = 500;
+
+/// The page. The same report always gives the same bytes.
+pub fn render(report: &Report) -> String {
+    let mut page = head(report);
+    let sections = sections(report);
+    page.add("{}", &[&verdict::header(report)]);
+    page.add("<nav aria-label=\"Contents\"><ul>", &[]);
+    page.each(&sections, |page, section| {
+        page.add("<li><a href=\"#{}\">{}</a></li>", &[&section.id, &section.short]);
+    });
+    page.add("</ul></nav>", &[]);
+    page.each(&sections, |page, section| {
+        page.add(
+            "<section aria-labelledby=\"{}\"><h2 id=\"{}\">{}</h2>{}</section>",
+            &[&section.id, &section.id, &section.title, &section.body],
+        );
+    });
+    page.add("</main><footer><p>Made by tunebench {}. This page holds all that it shows and loads nothing.</p></footer>", &[&name(
+        &report.run.manifest.tool_version,
+    )]);
+    page.raw("<script>").raw(SCRIPT).raw("</script>\n</body>\n</html>\n");
+    page.into_string()
+}
+
+/// A part of the page with a title.
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    /// What it is called in the list of contents.
+    short: &'static str,
+    body: Markup,
+}
+
+/// The parts that have something to show, in their order.
+fn sections(report: &Report) -> Vec<Section> {
+    let figures = &report.figures;
+    let rows =
+        if figures.models.len() > 1 { "Rows where models disagree" } else { "Rows with a wrong answer" };
+    [
+        ("models", "Models", "Models", models::section(figures)),
+        ("differences", "Differences", "Differences", forest::section(figures)),
+        ("confusion", "Confusions", "Confusions", confusion::section(report)),
+        ("labels", "Labels", "Labels", classes::section(report)),
+        ("probabilities", "Probabilities", "Probabilities", calibration::section(figures)),
+        ("cost", "Cost against quality", "Cost", cost::section(figures)),
+        ("training", "Training", "Training", losses::section(report)),
+        ("rows", rows, "Rows", disagreements::section(report)),
+        ("doubts", "Be careful", "Doubts", doubts(&figures.doubts)),
+        ("manifest", "How this was made", "Manifest", manifest::section(&report.run.manifest)),
+    ]
+    .into_iter()
+    .filter(|(_, _, _, body)| !body.is_empty())
+    .map(|(id, title, short, body)| Section { id, title, short, body })
+    .collect()
+}
+
+fn doubts(doubts: &[Doubt]) -> Markup {
+    let mut html = Markup::default();
+    if doubts.is_empty() {
+        return html;
+    }
+    html.add("<ul class=\"doubts\">", &[]);
+    html.each(doubts, |html, doubt| {
+        html.add("<li>{} <span>{}</span></li>", &[&markup::text(&doubt.to_string(), 2000), &doubt.advice()]);
+    });
+    html.add("</ul>", &[]);
+    html
+}
+
+/// All that comes before the first visible word.
+fn head(report: &Report) -> Markup {
+    let mut page = Markup::of(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>",
+        &[&digest(STYLE), &digest(SCRIPT), &verdict::headline(report)],
+    );
+    page.raw(STYLE).raw("</style>\n</head>\n<body>\n<main>\n");
+    page
+}
+
+/// The hash by which a content security policy knows a script or a style sheet.
+fn digest(content: &str) -> String {
+    STANDARD.encode(Sha256::digest(content))
+}

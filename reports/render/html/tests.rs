@@ -1,0 +1,285 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use tunebench_data::ExampleId;
+
+use super::sample::{HOSTILE, filled, of_skills};
+use super::*;
+use crate::testing::{any_predictions, predictions, run};
+use crate::{Answer, Calibration, CalibrationBin, Interval, ModelIntervals, RiskPoint, Run, ThresholdPoint};
+
+/// A report with every figure there can be.
+fn whole(run: &Run) -> Report<'_> {
+    let mut report = filled(run);
+    for model in &mut report.figures.models {
+        let f1 = model.scores.as_ref().and_then(|scores| scores.macro_average.f1);
+        let around = f1.map(|f1| Interval { low: (f1 - 0.02).max(0.0), high: (f1 + 0.02).min(1.0) });
+        model.intervals.get_or_insert(ModelIntervals { macro_f1: around, ..ModelIntervals::default() });
+        model.calibration.get_or_insert_with(calibration);
+    }
+    report
+}
+
+fn calibration() -> Calibration {
+    let bins = (4u32..15).map(|i| CalibrationBin {
+        low: f64::from(i) / 15.0,
+        high: f64::from(i + 1) / 15.0,
+        rows: 3 + u64::from(i * i * i),
+        confidence: (f64::from(i) + 0.6) / 15.0,
+        accuracy: ((f64::from(i) + 0.6) / 15.0).powf(1.6),
+    });
+    let points = (1u32..=200).map(|i| RiskPoint {
+        coverage: f64::from(i) / 200.0,
+        risk: (f64::from(i) / 200.0).powi(3) * 0.14,
+        threshold: 1.0 - f64::from(i) / 250.0,
+    });
+    let threshold = |precision, threshold, coverage| ThresholdPoint {
+        precision,
+        threshold,
+        coverage,
+        interval: threshold.map(|_| Interval { low: precision - 0.01, high: precision + 0.008 }),
+    };
+    Calibration {
+        rows: 4_980,
+        brier: 0.0931,
+        log_loss: 0.312,
+        expected_calibration_error: 0.041,
+        bins: bins.collect(),
+        risk_coverage: points.collect(),
+        area_under_risk_coverage: 0.035,
+        thresholds: vec![
+            threshold(0.9, Some(0.6123), 0.962),
+            threshold(0.95, Some(0.8311), 0.77),
+            threshold(0.99, None, 0.0),
+        ],
+    }
+}
+
+/// The tags of a page that are well-formed: opened and closed in order.
+fn assert_nested(page: &str) {
+    const VOID: [&str; 5] = ["!doctype", "meta", "link", "input", "wbr"];
+    let content = |page: &str, tag: &str| {
+        let (before, rest) = page.split_once(&format!("<{tag}>")).unwrap();
+        format!("{before}{}", rest.split_once(&format!("</{tag}>")).unwrap().1)
+    };
+    let page = content(&content(page, "style"), "script");
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let tag = tag.split_once('>').expect("every tag ends").0;
+        let name = tag.split([' ', '\n']).next().unwrap();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop().as_deref(), Some(name), "closed in order"),
+            None if VOID.contains(&name) || tag.ends_with('/') => {}
+            None => open.push(name.to_owned()),
+        }
+    }
+    assert!(open.is_empty(), "{open:?} stay open");
+    let mut ids: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "each id stands once");
+}
+
+#[test]
+fn five_thousand_rows_of_two_models_are_less_than_a_mebibyte() {
+    let run = of_skills(77, 5_000, &[62, 82]);
+    let page = render(&whole(&run));
+    assert!(page.len() < 1 << 20, "{} bytes", page.len());
+    assert_nested(&page);
+    // Even where all texts are as large as texts can be, and nothing but marks.
+    let mut report = whole(&run);
+    report.texts.values_mut().for_each(|text| *text = "\u{202e}\"".repeat(50_000));
+    let page = render(&report);
+    assert!(page.len() < 1 << 20, "{} bytes", page.len());
+}
+
+#[test]
+fn the_page_does_not_grow_with_the_rows() {
+    let size = |count| render(&whole(&of_skills(30, count, &[62, 82]))).len();
+    let (small, large) = (size(4_000), size(40_000));
+    assert!(large < small * 11 / 10, "{small} bytes became {large}");
+}
+
+#[test]
+fn the_same_report_gives_the_same_bytes() {
+    let run = of_skills(12, 600, &[62, 82, 70]);
+    assert_eq!(render(&whole(&run)), render(&whole(&run)));
+}
+
+#[test]
+fn says_what_came_out_before_anything_else() {
+    let head = |skills: &[u64]| {
+        let run = of_skills(5, 900, skills);
+        let page = render(&Report::new(&run));
+        assert_nested(&page);
+        page.split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap().to_owned()
+    };
+    assert_eq!(head(&[60, 85]), "The tuned model is better than its base.");
+    assert_eq!(head(&[85, 60]), "The tuned model is worse than its base.");
+    assert_eq!(head(&[70, 85, 60]), "Of 2 comparisons: 1 better, 1 worse.");
+    assert!(head(&[70]).ends_with("% of the answers are right."));
+}
+
+#[test]
+fn figures_are_those_of_the_other_formats() {
+    let run = of_skills(5, 400, &[60, 85]);
+    let report = Report::new(&run);
+    let page = render(&report);
+    for model in &report.figures.models {
+        let scores = model.scores.as_ref().unwrap();
+        assert!(page.contains(&crate::render::percent(scores.accuracy.unwrap())));
+        assert!(page.contains(&crate::render::percent(scores.macro_average.f1.unwrap())));
+    }
+    let comparison = &report.figures.comparisons[0];
+    assert!(
+        page.contains(&format!("{} won, {} lost", comparison.paired.only_tuned, comparison.paired.only_base))
+    );
+    assert!(page.contains(&crate::render::points(comparison.difference.unwrap())));
+}
+
+#[test]
+fn sections_without_anything_to_show_are_left_out() {
+    let page = render(&Report::new(&run(&["a", "b"], vec![("m", None, predictions("aabb", "abab"))])));
+    for absent in ["differences", "probabilities", "cost", "training"] {
+        assert!(!page.contains(&format!("id=\"{absent}\"")), "{absent}");
+    }
+    assert!(page.contains("Rows with a wrong answer"));
+    let page = render(&whole(&of_skills(3, 300, &[60, 85])));
+    for id in [
+        "models",
+        "differences",
+        "confusion",
+        "labels",
+        "probabilities",
+        "cost",
+        "training",
+        "rows",
+        "manifest",
+    ] {
+        assert!(
+            page.contains(&format!("<a href=\"#{id}\">")) && page.contains(&format!("<h2 id=\"{id}\">")),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn a_run_without_models_rows_or_scores_is_no_crash() {
+    assert_nested(&render(&Report::new(&run(&["a", "b"], vec![]))));
+    assert_nested(&render(&Report::new(&run(&["a"], vec![("m", None, vec![]), ("t", Some("m"), vec![])]))));
+    let unanswered =
+        run(&["a"], vec![("m", None, predictions("aa", "??")), ("t", Some("m"), predictions("aa", "aa"))]);
+    let page = render(&Report::new(&unanswered));
+    assert!(page.contains("Too few rows were answered for a verdict."));
+    assert!(page.contains("to be careful</a>"));
+}
+
+#[test]
+fn listed_rows_and_all_rows_are_told_apart() {
+    let run = of_skills(10, 5_000, &[62, 82]);
+    let report = filled(&run);
+    let page = render(&report);
+    let total = crate::Disagreements::of(&run, &report.figures, 0).total();
+    assert!(
+        total > 500 && page.contains(&format!("Shown are 500 of {} rows", crate::render::thousands(total))),
+        "{total}"
+    );
+    assert_eq!(page.matches("<tr data-kind=").count(), 500);
+    assert_eq!(report.texts.len(), 500);
+}
+
+#[test]
+fn the_policy_allows_what_is_on_the_page_and_nothing_else() {
+    let page = render(&Report::new(&of_skills(3, 60, &[60, 85])));
+    for (tag, directive) in [("style", "style-src"), ("script", "script-src")] {
+        let content =
+            page.split(&format!("<{tag}>")).nth(1).unwrap().split(&format!("</{tag}>")).next().unwrap();
+        assert!(page.contains(&format!("{directive} 'sha256-{}'", digest(content))));
+    }
+    // The policy would not let it be loaded, but nothing should try.
+    for loads in [" src=", " style=", "url(", "@import", " onclick=", "http://", "https://"] {
+        assert!(!page.contains(loads), "{loads}");
+    }
+}
+
+#[test]
+fn matrices_of_many_labels_stay_small_and_name_what_they_leave_out() {
+    let page = render(&filled(&of_skills(150, 1_500, &[60, 80])));
+    assert!(page.len() < 1 << 20, "{} bytes", page.len());
+    assert_nested(&page);
+    let page = render(&filled(&of_skills(170, 510, &[60, 80])));
+    assert!(page.contains("150 of 170 labels with the most wrong rows"));
+}
+
+/// All names of a run that come from outside, made hostile.
+fn poisoned() -> Run {
+    let mut run = of_skills(6, 200, &[60, 85]);
+    let name = |i: usize| HOSTILE[i].replace(|c: char| c.is_control(), "").trim().to_owned();
+    run.manifest.labels = crate::testing::labels(&(0..6).map(name).collect::<Vec<_>>());
+    run.manifest.tool_version = name(0);
+    run.manifest.started = HOSTILE[5].to_owned();
+    run.manifest.data[0].path = HOSTILE[1].to_owned();
+    run.manifest.prompt = serde_json::json!({ "instruction": HOSTILE.join("\n") });
+    for i in 0..2 {
+        let model = format!("local/{}", HOSTILE[i + 1]);
+        run.evaluations[i].model.clone_from(&model);
+        run.manifest.models[i].model = model;
+        run.manifest.models[i].description = Some(HOSTILE[4].to_owned());
+        run.manifest.models[i].hyperparameters = serde_json::json!({ HOSTILE[0]: HOSTILE[2] });
+    }
+    let base = run.evaluations[0].model.clone();
+    run.evaluations[1].tuned_from = Some(base.clone());
+    run.manifest.models[1].tuned_from = Some(base);
+    run
+}
+
+#[test]
+fn hostile_names_and_texts_are_text() {
+    let page = render(&whole(&poisoned()));
+    assert_nested(&page);
+    assert_eq!(page.matches("<script").count(), 1);
+    assert!(!page.contains("<img") && !page.contains("<svg onload") && !page.contains("<!--"));
+    assert!(!page.contains(['\u{202e}', '\u{200f}', '\0', '\u{1b}', '\r']));
+    assert!(page.contains("&lt;script&gt;document.title"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn any_run_gives_a_page_that_is_well_formed(
+        base in any_predictions(4), tuned in any_predictions(4), text in any::<String>(), model in "\\PC{1,30}",
+    ) {
+        let tuned: Vec<_> = base.iter().zip(&tuned).map(|(b, t)| crate::Prediction { answer: t.answer, ..*b }).collect();
+        let ids: Vec<ExampleId> = base.iter().map(|row| row.id).collect();
+        let model = format!("local/{model}");
+        let run = run(&["<a>", "b\u{202e}", "c'\"", "&amp;"], vec![(&model, None, base), ("t", Some(&model), tuned)]);
+        let report = whole(&run).with_texts(ids.into_iter().map(|id| (id, text.clone())).collect());
+        let page = render(&report);
+        assert_nested(&page);
+        prop_assert_eq!(page, render(&report));
+    }
+}
+
+/// Writes pages for the test in a real browser, to the folder that `TUNEBENCH_PAGES` names: see `tests/browser/run`.
+#[test]
+fn pages_for_a_browser() {
+    let Some(folder) = std::env::var_os("TUNEBENCH_PAGES") else { return };
+    let folder = Path::new(&folder);
+    let write = |name: &str, run: &Run| std::fs::write(folder.join(name), render(&whole(run))).unwrap();
+    write("typical.html", &of_skills(77, 5_000, &[62, 82]));
+    write("small.html", &of_skills(10, 400, &[64, 84]));
+    write("open.html", &of_skills(3, 120, &[74, 76]));
+    write("eight.html", &of_skills(20, 2_000, &[60, 62, 66, 70, 74, 78, 55, 82]));
+    write("many.html", &of_skills(150, 5_000, &[60, 80]));
+    write("hostile.html", &poisoned());
+    let mut alone = of_skills(10, 400, &[70]);
+    alone.manifest.complete = false;
+    alone.evaluations[0]
+        .predictions
+        .iter_mut()
+        .take(3)
+        .for_each(|row| row.answer = Answer::Invalid(crate::InvalidKind::Refused));
+    std::fs::write(folder.join("alone.html"), render(&Report::new(&alone))).unwrap();
+}

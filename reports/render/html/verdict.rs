@@ -1,0 +1,223 @@
+//! The head of the page: what came out, in words first.
+
+use super::super::{margin_words, p_value, percent, points, thousands};
+use super::markup::{Markup, name};
+use super::words::{counted, points_interval};
+use crate::{Comparison, Figures, ModelFigures, Report, Verdict};
+
+/// The title and the verdicts.
+pub(super) fn header(report: &Report) -> Markup {
+    let figures = &report.figures;
+    let rows = figures.models.iter().map(|model| model.counts().rows()).max().unwrap_or(0);
+    let mut html = Markup::of(
+        "<header><p class=\"kicker\"><span>Evaluation report</span> <span>{}</span> <span>{}</span> <span>{}</span></p>",
+        &[
+            &report.run.manifest.started.get(..10).unwrap_or_default(),
+            &counted(rows, "test row", "test rows"),
+            &counted(report.run.labels().len() as u64, "label", "labels"),
+        ],
+    );
+    html.add("<h1>{}</h1>", &[&headline(report)]);
+    if figures.comparisons.is_empty() {
+        html.each(figures.models.iter().filter(|_| figures.models.len() == 1), alone);
+    }
+    html.each(&figures.comparisons, if is_brief(figures) { brief } else { comparison });
+    if !figures.doubts.is_empty() {
+        let reasons = counted(figures.doubts.len() as u64, "reason", "reasons");
+        html.add(
+            "<p class=\"careful\"><a href=\"#doubts\">{} to be careful</a> with these figures.</p>",
+            &[&reasons],
+        );
+    }
+    html.add("</header>", &[]);
+    html
+}
+
+/// Whether there are so many comparisons that the head of the page says of each the most important only.
+pub(super) fn is_brief(figures: &Figures) -> bool {
+    figures.comparisons.len() > 2
+}
+
+/// The title of the page: what came out, in one short sentence without names.
+pub(super) fn headline(report: &Report) -> String {
+    let comparisons = &report.figures.comparisons;
+    match (&comparisons[..], report.figures.models.len()) {
+        ([], 1) => match report.figures.models[0].scores.as_ref().and_then(|scores| scores.accuracy) {
+            Some(accuracy) => format!("{} of the answers are right.", percent(accuracy)),
+            None => "Too few rows were answered for a score.".to_owned(),
+        },
+        ([], _) => "No two models were compared.".to_owned(),
+        ([only], _) => {
+            let (subject, object) = if only.is_own_base(&report.figures) {
+                ("The tuned model", "its base")
+            } else {
+                ("The candidate", "the model it is to replace")
+            };
+            match (only.verdict, only.non_inferiority) {
+                (Verdict::Better, _) => format!("{subject} is better than {object}."),
+                (Verdict::Worse, _) => format!("{subject} is worse than {object}."),
+                (Verdict::NoWorse, Some(test)) => {
+                    format!(
+                        "{subject} is no worse than {object}, by a margin of {}.",
+                        margin_words(test.margin)
+                    )
+                }
+                (Verdict::NoWorse, None) => format!("{subject} is no worse than {object}."),
+                (Verdict::NotProven, _) => "No difference is proven.".to_owned(),
+                (Verdict::Incomplete, _) => "Too few rows were answered for a verdict.".to_owned(),
+            }
+        }
+        (several, _) => tallied(several),
+    }
+}
+
+/// Several verdicts in one sentence: how many there are of each.
+fn tallied(comparisons: &[Comparison]) -> String {
+    let of = |verdict| comparisons.iter().filter(|comparison| comparison.verdict == verdict).count();
+    let words = |verdict| match verdict {
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::NoWorse => "no worse",
+        Verdict::NotProven => "without a proven difference",
+        Verdict::Incomplete => "without enough answers",
+    };
+    let parts: Vec<_> = Verdict::ALL
+        .iter()
+        .filter(|verdict| of(**verdict) > 0)
+        .map(|verdict| format!("{} {}", of(*verdict), words(*verdict)))
+        .collect();
+    format!("Of {} comparisons: {}.", comparisons.len(), parts.join(", "))
+}
+
+/// One model, with nothing to compare it with.
+fn alone(html: &mut Markup, model: &ModelFigures) {
+    let counts = model.counts();
+    html.add(
+        "<p class=\"lede\">{} answered {} of {} correctly",
+        &[&name(&model.model), &thousands(counts.correct), &counted(counts.answered(), "row", "rows")],
+    );
+    if let Some(interval) = model.scores.as_ref().and_then(|scores| scores.accuracy_interval) {
+        html.add(
+            ": its accuracy lies between {} and {} (95 % interval)",
+            &[&percent(interval.low), &percent(interval.high)],
+        );
+    }
+    html.add(".</p>", &[]);
+}
+
+/// Every figure of a comparison.
+pub(super) fn comparison(html: &mut Markup, comparison: &Comparison) {
+    html.add("<article class=\"verdict\">{}", &[&pair(comparison)]);
+    let paired = comparison.paired;
+    match (paired.base_accuracy(), paired.tuned_accuracy(), comparison.difference) {
+        (Some(base), Some(tuned), Some(difference)) => {
+            html.add(
+                "<dl class=\"keys\"><div><dt>Accuracy</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd></div>",
+                &[&percent(base), &percent(tuned)],
+            );
+            html.add("<div><dt>Difference</dt><dd>{}</dd>", &[&points(difference)]);
+            if let Some(interval) = comparison.difference_interval {
+                html.add("<dd class=\"more\">95 % interval {}</dd>", &[&points_interval(interval)]);
+            }
+            html.add(
+                "</div><div><dt>Rows</dt><dd>{} won, {} lost</dd><dd class=\"more\">of {} that both answered</dd></div>",
+                &[&thousands(paired.only_tuned), &thousands(paired.only_base), &thousands(paired.compared())],
+            );
+            html.add("{}</dl>", &[&tests(comparison)]);
+        }
+        _ => {
+            html.add("<p>{}</p>", &[&missing(comparison)]);
+        }
+    }
+    html.add("{}</article>", &[&outlook(comparison)]);
+}
+
+/// A comparison on one line.
+fn brief(html: &mut Markup, comparison: &Comparison) {
+    html.add("<article class=\"verdict\">{}<p class=\"note\">", &[&pair(comparison)]);
+    match (comparison.difference, comparison.difference_interval, comparison.holm_p) {
+        (Some(difference), Some(interval), Some(p)) => html.add(
+            "{} of accuracy, 95 % interval {}, {}",
+            &[&points(difference), &points_interval(interval), &p_value(p)],
+        ),
+        _ => html.add("{}", &[&missing(comparison)]),
+    };
+    html.add("</p></article>", &[]);
+}
+
+/// The verdict, and who is compared with whom.
+fn pair(comparison: &Comparison) -> Markup {
+    let (word, class) = match comparison.verdict {
+        Verdict::Better => ("Better", "good"),
+        Verdict::Worse => ("Worse", "bad"),
+        Verdict::NoWorse => ("No worse", "good"),
+        Verdict::NotProven => ("Not proven", "open"),
+        Verdict::Incomplete => ("Incomplete", "open"),
+    };
+    Markup::of(
+        "<p class=\"pair\"><strong class=\"tag {}\">{}</strong> <span>{}</span> <span class=\"against\">against {}</span></p>",
+        &[&class, &word, &name(&comparison.tuned), &name(&comparison.base)],
+    )
+}
+
+/// Why there are no figures.
+fn missing(comparison: &Comparison) -> String {
+    let compared = comparison.paired.compared();
+    let rows = compared + comparison.paired.left_out;
+    format!("Only {} of {} rows were answered by both.", thousands(compared), thousands(rows))
+}
+
+/// The p-value that the verdict goes by.
+fn tests(comparison: &Comparison) -> Markup {
+    let mut html = Markup::default();
+    let (Some(exact), Some(holm)) = (comparison.mcnemar_p, comparison.holm_p.or(comparison.mcnemar_p)) else {
+        return html;
+    };
+    html.add("<div><dt>Exact McNemar test</dt><dd>{}</dd>", &[&p_value(holm)]);
+    if holm != exact {
+        html.add("<dd class=\"more\">Holm-adjusted; alone {}</dd>", &[&p_value(exact)]);
+    } else if let Some(mid) = comparison.mcnemar_mid_p {
+        html.add(
+            "<dd class=\"more\">mid-p {}</dd>",
+            &[&p_value(mid).trim_start_matches("p ").trim_start_matches("= ")],
+        );
+    }
+    html.add("</div>", &[]);
+    if let Some(metric) = comparison.macro_f1 {
+        html.add(
+            "<div><dt>Macro F1</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd>",
+            &[&percent(metric.base), &percent(metric.tuned)],
+        );
+        html.add(
+            "<dd class=\"more\">{}, {}</dd></div>",
+            &[&points(metric.difference), &points_interval(metric.interval)],
+        );
+    }
+    html
+}
+
+/// What the verdict means for the reader, and what would decide an open one.
+fn outlook(comparison: &Comparison) -> Markup {
+    let mut html = Markup::default();
+    if let Some(test) = comparison.non_inferiority {
+        let margin = margin_words(test.margin);
+        let text = if test.proven {
+            format!("A loss of {margin} or more is ruled out ({}, one-sided).", p_value(test.holm_p))
+        } else {
+            format!("A loss of {margin} or more is not ruled out ({}, one-sided).", p_value(test.holm_p))
+        };
+        html.add("<p>{}</p>", &[&text]);
+    }
+    let Some(power) = comparison.power else { return html };
+    if comparison.verdict == Verdict::NotProven {
+        html.add(
+            "<p>These rows would prove a difference of {} or more with a chance of 80 %.",
+            &[&format!("{:.1} points", power.smallest_difference * 100.0)],
+        );
+        if let Some(rows) = power.rows_to_decide {
+            html.add(" About <strong>{}</strong> would decide.", &[&counted(rows, "row", "rows")]);
+        }
+        html.add("</p>", &[]);
+    }
+    html
+}

@@ -1,0 +1,190 @@
+//! `tunebench doctor`, and the look at the data before a run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anstyle::Style;
+use clap::Args;
+use serde_json::{Value, json};
+use tabled::builder::Builder;
+use tunebench_data::doctor::{Change, Diagnosis, Finding, Severity};
+use tunebench_providers::Registry;
+
+use super::args::{DataArgs, Global};
+use super::output::{ERROR, HINT, Printer, WARNING};
+use super::providers::plain;
+use crate::doctor::{Cured, Patient};
+use crate::error::Error;
+use crate::exit;
+use crate::project::Overrides;
+
+/// The version of what `--json` prints; a change that breaks readers raises it.
+const FORMAT_VERSION: u32 = 1;
+/// Rows of a finding that are shown; JSON has more.
+const SHOWN: usize = 3;
+
+/// What `doctor` is told.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    data: DataArgs,
+
+    /// End with exit code 2 on warnings as well
+    #[arg(long)]
+    strict: bool,
+
+    /// Write cleaned copies of the files into this folder, and look at these
+    ///
+    /// Hidden characters are taken out, and labels that differ only by case, space or Unicode form become one. From the
+    /// training data, rows are removed that can't be used, that stand in the test or validation data, whose text has
+    /// several labels, or that stand twice. Nothing is removed from test and validation data, and the files themselves
+    /// stay as they are. `changes.csv` in the folder tells of every change.
+    #[arg(long, value_name = "OUT")]
+    fix: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Looks at the data of a project, and cures copies of it if asked to.
+pub(super) fn doctor(
+    args: DoctorArgs,
+    global: &Global,
+    registry: &Registry,
+    printer: Printer,
+) -> Result<u8, Error> {
+    let overrides = Overrides { train: args.data.train, test: args.data.test, concurrency: None };
+    let look = |patient: &Patient| -> Result<Diagnosis, Error> {
+        let mut diagnosis = patient.examine()?;
+        diagnosis.add(patient.provider_limits(registry, &global.state)?);
+        Ok(diagnosis)
+    };
+    let mut patient = Patient::open(&global.config, overrides)?;
+    let mut cured = None;
+    if let Some(folder) = &args.fix {
+        let Cured { patient: copy, changes, log } = patient.cure(folder)?;
+        patient = copy;
+        cured = Some((changes, log));
+    }
+    let diagnosis = look(&patient)?;
+    if args.json {
+        let mut all = as_json(&patient, &diagnosis);
+        if let Some((changes, log)) = &cured {
+            all["fixed"] = json!({ "log": log, "changes": changes });
+        }
+        printer.data(&format!("{all:#}"))?;
+    } else {
+        if let Some((changes, log)) = &cured {
+            printer.data(&as_fixed(changes, log))?;
+        }
+        printer.data(&as_text(&patient, &diagnosis))?;
+    }
+    let bad =
+        diagnosis.count(Severity::Error) + if args.strict { diagnosis.count(Severity::Warning) } else { 0 };
+    Ok(if bad > 0 { exit::USAGE } else { exit::DONE })
+}
+
+/// Looks at the data before it is used: an error ends the command, warnings are counted.
+pub(super) fn before_run(config: &Path, overrides: Overrides, printer: Printer) -> Result<(), Error> {
+    let diagnosis = Patient::open(config, overrides)?.examine()?;
+    let of = |severity| diagnosis.findings.iter().filter(move |finding| finding.severity == severity);
+    let errors: Vec<String> =
+        of(Severity::Error).map(|finding| format!("{}\n  cure: {}", finding.reason, finding.cure)).collect();
+    if !errors.is_empty() {
+        return Err(Error::Unfit(errors.join("\n")));
+    }
+    match of(Severity::Warning).count() {
+        0 => {}
+        1 => printer.note("the data has 1 warning: see `tunebench doctor`"),
+        n => printer.note(&format!("the data has {n} warnings: see `tunebench doctor`")),
+    }
+    Ok(())
+}
+
+/// What was done, by the finding that it cures.
+fn as_fixed(changes: &[Change], log: &Path) -> String {
+    let mut done = BTreeMap::<_, usize>::new();
+    for change in changes {
+        *done.entry((change.file, change.action, change.check)).or_default() += 1;
+    }
+    let mut table = Builder::new();
+    for ((file, action, check), n) in done {
+        table.push_record([file.to_string(), format!("{} {action}", count(n, "row")), format!("[{check}]")]);
+    }
+    let list = if changes.is_empty() { "nothing was to be done".to_owned() } else { plain(table) };
+    format!("{list}\neach change: {}\n", log.display())
+}
+
+fn as_text(patient: &Patient, diagnosis: &Diagnosis) -> String {
+    let mut table = Builder::new();
+    for file in &diagnosis.files {
+        let path = patient.source(file.file).map(|source| source.path.display().to_string());
+        let (rows, labels) = (count(file.rows as usize, "row"), count(file.labels as usize, "label"));
+        table.push_record([file.file.to_string(), rows, labels, path.unwrap_or_default()]);
+    }
+    let mut text = plain(table);
+    for finding in &diagnosis.findings {
+        text.push_str("\n\n");
+        text.push_str(&finding_as_text(finding));
+    }
+    let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")]
+        .map(|(severity, word)| (diagnosis.count(severity), word));
+    let found = counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| count(n, word));
+    let found = found.collect::<Vec<_>>().join(", ");
+    text + "\n\n" + if found.is_empty() { "nothing found" } else { &found }
+}
+
+fn finding_as_text(finding: &Finding) -> String {
+    let (style, word) = match finding.severity {
+        Severity::Error => (ERROR, "error"),
+        Severity::Warning => (WARNING, "warning"),
+        Severity::Note => (Style::new().bold(), "note"),
+    };
+    let mut text = format!("{style}{word}:{style:#} {} [{}]\n", finding.reason, finding.check);
+    let listed = &finding.rows.listed;
+    let mut table = Builder::new();
+    for place in listed.iter().take(SHOWN) {
+        let line = if place.line > 0 {
+            format!("{}, line {}", place.file, place.line)
+        } else {
+            place.file.to_string()
+        };
+        let quoted = if place.text.is_empty() { String::new() } else { format!("\"{}\"", place.text) };
+        table.push_record([line, place.detail.clone(), quoted]);
+    }
+    for line in plain(table).lines() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    if finding.rows.listed.len() > SHOWN {
+        text.push_str(&format!("  … {}\n", spread(finding)));
+    }
+    text + &format!("  {HINT}cure:{HINT:#} {}", finding.cure)
+}
+
+/// How many rows there are in all, and in which files if in several.
+fn spread(finding: &Finding) -> String {
+    let all = format!("{} in all", count(finding.rows.total as usize, "row"));
+    let files: Vec<_> = finding.rows.files.iter().map(|(file, rows)| format!("{rows} in {file}")).collect();
+    if files.len() > 1 { format!("{all}: {}", files.join(", ")) } else { all }
+}
+
+fn as_json(patient: &Patient, diagnosis: &Diagnosis) -> Value {
+    let files = diagnosis.files.iter().map(|examined| {
+        let path = patient.source(examined.file).map(|source| source.path.display().to_string());
+        json!({ "file": examined.file, "path": path, "rows": examined.rows, "labels": examined.labels })
+    });
+    json!({
+        "format_version": FORMAT_VERSION,
+        "files": files.collect::<Value>(),
+        "errors": diagnosis.count(Severity::Error),
+        "warnings": diagnosis.count(Severity::Warning),
+        "notes": diagnosis.count(Severity::Note),
+        "findings": diagnosis.findings,
+    })
+}
+
+/// `1 row`, `2 rows`.
+pub(super) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

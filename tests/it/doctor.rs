@@ -1,0 +1,176 @@
+//! `tunebench doctor`: planted defects from outside, and what is done about them.
+
+use crate::support::{Outcome, Place, repository};
+
+const TRAIN: &str = "\
+id,text,label
+1,where is my new card,card
+2,my card has not come,card
+3,my card has not come,card
+4,My card has not come!,card
+5,i would like to know what the exchange rate for euros is,rate
+6,i would like to know what the exchange rate for euro is,rate
+7,how do you set the rate,rate
+8,how do you set the rate,refund
+9,please give me a refund,Refund
+10,return my payment to me,refund
+11,,refund
+12,ragged
+13,be\u{7}ll and whistle \u{1b}[31m,refund
+14,write to ann.lee@example.org or +44 20 7946 0958,refund
+15,so <|im_end|> says </item> it,card
+16,12.50,rate
+17,is my card on its way,card
+";
+
+const TEST: &str = "\
+id,text,label
+1,is my card on its way,card
+2,I would like to know what the exchange rate for euros was,rate
+3,give me my money,refund
+4,где моя карта,card
+5,what is this,mystery
+";
+
+const MODEL: &str = "[[model]]\nbase = \"local/lexical\"\ntune = {}\n";
+
+fn planted() -> Place {
+    let place = Place::with_models(MODEL);
+    place.write("train.csv", TRAIN);
+    place.write("test.csv", TEST);
+    place
+}
+
+fn doctor(place: &Place, args: &[&str]) -> Outcome {
+    place.tunebench(&[&["doctor"], args].concat())
+}
+
+#[test]
+fn planted_defects_are_told_with_their_rows_and_their_cure() {
+    let done = doctor(&planted(), &[]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), ""), "{}", done.stdout);
+    assert_eq!(done.stdout, include_str!("doctor.txt"));
+}
+
+#[test]
+fn programs_get_the_same_as_json() {
+    let done = doctor(&planted(), &["--json"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), ""));
+    assert_eq!(done.stdout, include_str!("doctor.json"));
+}
+
+#[test]
+fn copies_are_cleaned_and_the_files_stay_as_they_are() {
+    let place = planted();
+    let done = doctor(&place, &["--fix", "clean"]);
+    // What is wrong with the test data is left to people.
+    assert_eq!(done.code, Some(2), "{}", done.stderr);
+    assert_eq!((place.read("train.csv").as_str(), place.read("test.csv").as_str()), (TRAIN, TEST));
+    assert_eq!(place.read("clean/test.csv"), TEST);
+    let expected = "\
+id,text,label
+1,where is my new card,card
+2,my card has not come,card
+4,My card has not come!,card
+5,i would like to know what the exchange rate for euros is,rate
+6,i would like to know what the exchange rate for euro is,rate
+9,please give me a refund,refund
+10,return my payment to me,refund
+13,bell and whistle [31m,refund
+14,write to ann.lee@example.org or +44 20 7946 0958,refund
+15,so <|im_end|> says </item> it,card
+16,12.50,rate
+";
+    assert_eq!(place.read("clean/train.csv"), expected);
+    let log = "\
+file,line,action,check,reason
+train,4,removed,duplicates,the same text with the same label is in line 3
+train,8,removed,conflicting-labels,the same text has 2 labels
+train,9,removed,conflicting-labels,the same text has 2 labels
+train,10,changed,label-variants,the label `Refund` became `refund`
+train,12,removed,bad-rows,the text is empty
+train,13,removed,bad-rows,2 fields instead of 3
+train,14,changed,hidden-characters,2 hidden characters taken out
+train,18,removed,leaks,the same text is in line 2 of test
+";
+    assert_eq!(place.read("clean/changes.csv"), log);
+    let summary = "\
+train  2 rows removed  [bad-rows]
+train  1 row removed   [leaks]
+train  2 rows removed  [conflicting-labels]
+train  1 row removed   [duplicates]
+train  1 row changed   [label-variants]
+train  1 row changed   [hidden-characters]
+each change: clean/changes.csv
+
+train  11 rows  3 labels  clean/train.csv
+";
+    assert!(done.stdout.starts_with(summary), "{}", done.stdout);
+}
+
+#[test]
+fn a_copy_never_takes_the_place_of_the_data() {
+    let place = planted();
+    for folder in [".", "sub/.."] {
+        place.write("sub/x", "");
+        let done = doctor(&place, &["--fix", folder]);
+        assert_eq!(done.code, Some(2));
+        assert!(done.stderr.contains("is never written over"), "{}", done.stderr);
+        assert!(done.stderr.contains("hint: name another folder"), "{}", done.stderr);
+        assert_eq!((place.read("train.csv").as_str(), place.read("test.csv").as_str()), (TRAIN, TEST));
+    }
+}
+
+#[test]
+fn a_run_ends_where_its_result_would_mean_nothing() {
+    let place = Place::with_models(MODEL);
+    let leak = place.read("test.csv").replace("i want a refund", "please give me a refund");
+    place.write("test.csv", leak);
+    let done = place.tunebench(&["run"]);
+    assert_eq!(done.code, Some(2));
+    let expected = "\
+error: 1 of 6 test rows (16.7 %) stands in the training data: 1 letter for letter, 0 but for case, white space and punctuation
+  cure: take them out of the training data; `--fix` does
+hint: `tunebench doctor` shows more, and `--no-doctor` runs all the same
+";
+    assert_eq!((done.stderr.as_str(), done.stdout.as_str()), (expected, ""));
+    assert!(!place.path("results").exists());
+    let done = place.tunebench(&["run", "--no-doctor"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+}
+
+#[test]
+fn a_run_tells_in_one_line_that_there_are_warnings() {
+    let place = Place::with_models(MODEL);
+    let done = place.tunebench(&["run"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    // Four rows of each label are few.
+    assert!(done.stderr.starts_with("the data has 1 warning: see `tunebench doctor`\n"), "{}", done.stderr);
+    assert_eq!(doctor(&place, &[]).code, Some(0));
+    assert_eq!(doctor(&place, &["--strict"]).code, Some(2));
+}
+
+#[test]
+fn what_a_provider_would_refuse_is_found_without_its_key() {
+    let place = Place::with_models("[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntune = {}\n");
+    let rows = place.read("train.csv").replace("my card has not come", "my card <|endoftext|> has not come");
+    place.write("train.csv", rows);
+    let done = doctor(&place, &["--json"]);
+    assert_eq!(done.code, Some(2), "{}", done.stderr);
+    let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let first = &found["findings"][0];
+    assert_eq!(first["check"], "provider-limits");
+    let reason = first["reason"].as_str().unwrap();
+    let expected = "openai/gpt-4.1-mini-2025-04-14 can't be tuned: line 3 holds `<|endoftext|>`";
+    assert!(reason.starts_with(expected), "{reason}");
+}
+
+#[test]
+fn the_shipped_samples_are_sound() {
+    let config = repository().join("tunebench.toml");
+    let done = doctor(&Place::new(), &["--config", config.to_str().unwrap()]);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    // The authors' own split of the questions has near duplicates on both sides.
+    assert!(done.stdout.contains("18 of 400 test rows (4.5 %) are nearly the same"), "{}", done.stdout);
+    assert!(done.stdout.ends_with("\n1 warning, 2 notes\n"), "{}", done.stdout);
+}

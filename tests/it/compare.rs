@@ -56,7 +56,12 @@ fn says_the_verdict_then_what_it_rests_on_then_the_rows() {
     let place = changed(2, 20);
     let done = compare(&place, &["--limit", "1"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
-    assert_eq!(done.stdout, TEXT, "{}", done.stdout);
+    // The seeded draws behind one interval may change; what stands around it may not.
+    let (drawn, text): (Vec<_>, Vec<_>) = done.stdout.lines().partition(|line| line.contains("Macro-F1"));
+    assert_eq!(text.join("\n"), TEXT, "{}", done.stdout);
+    assert!(
+        matches!(drawn[..], [line] if line.starts_with("   Macro-F1 92.4 % → 99.2 %, +6.9 points (95 % CI +"))
+    );
     let better = compare(&place, &["--rows", "better", "--limit", "3"]).stdout;
     assert!(better.contains("Got better: 20 rows, 3 shown") && !better.contains("Got worse"), "{better}");
     let worse = compare(&place, &["--rows", "worse"]).stdout;
@@ -64,7 +69,20 @@ fn says_the_verdict_then_what_it_rests_on_then_the_rows() {
     assert!(!compare(&place, &["--rows", "none"]).stdout.contains("Got "));
 }
 
-const TEXT: &str = "";
+const TEXT: &str = " new is better than old.
+
+   Accuracy 90.0 % → 99.0 %, +9.0 points (95 % CI +4.9 to +14.1); exact McNemar p = 0.0001.
+   Of 200 rows: both right 178, lost 2, won 20, both wrong 0.
+
+Got worse: 2 rows, 1 shown
+
+ 9934fe0f8bd78e67  b, answered a
+   text 1
+
+Got better: 20 rows, 1 shown
+
+ 0240f459b8f105a7  a, an invalid answer (no_label)
+   text 180";
 
 #[test]
 fn json_holds_the_figures_and_all_rows() {

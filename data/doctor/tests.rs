@@ -55,15 +55,15 @@ fn each_planted_defect_is_found_where_it_is() {
         ("where is it?,a\n", "where is it?,a\n", (Leaks, Error, vec![2])),
         ("where is it?,a\n", "\"Where, is IT\",a\n", (Leaks, Error, vec![2])),
         (
-            "i would like to know where my new card is,a\n",
-            "i would like to know where my old card is,a\n",
+            "i would like to know where my new card is and when it will be here at last,a\n",
+            "i would like to know where my old card is and when it will be here at last,a\n",
             (NearLeaks, Warning, vec![2]),
         ),
         ("so so,a\nso so,b\n", "", (ConflictingLabels, Warning, vec![3])),
         ("so so,a\nso so,a\n", "", (Duplicates, Warning, vec![3])),
         ("so so,a\nSo. So.,a\n", "", (Duplicates, Note, vec![3])),
         (
-            "i would like to know where my new card is,a\ni would like to know where my old card is,b\n",
+            "i would like to know where my new card is and when it will be here at last,a\ni would like to know where my old card is and when it will be here at last,b\n",
             "",
             (NearDuplicates, Note, vec![3]),
         ),

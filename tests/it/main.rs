@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod data;
 mod docs;
+mod google;
 mod interrupt;
 mod jobs;
 mod openai;

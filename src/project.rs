@@ -301,7 +301,7 @@ pub(crate) fn entries(
         })?;
         if model.tune.is_some() && slot.provider.fine_tuning().is_none() {
             let message = format!("the provider `{}` does not offer fine-tuning", base.provider());
-            return Err(document.error(&at("tune"), message));
+            return Err(document.error(&at("tune"), message).hint(providers.that_tune()));
         }
         let tune = model.tune.clone().map(|own| TuningSpec::new(base.model(), own, config.seed));
         if config.models[..i].contains(model) {

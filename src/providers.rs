@@ -88,6 +88,12 @@ impl Providers {
         self.slots.get(model.provider())
     }
 
+    /// Where else to tune.
+    pub(crate) fn that_tune(&self) -> String {
+        let tunes = self.iter().filter(|(_, provider)| provider.fine_tuning().is_some());
+        format!("those that do are {}", tunes.map(|(name, _)| name).collect::<Vec<_>>().join(", "))
+    }
+
     /// What to write instead of a provider that is not there.
     pub(crate) fn suggestion(&self, wrong: &str) -> String {
         suggestion(wrong, self.slots.keys().map(String::as_str))

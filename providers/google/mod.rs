@@ -34,7 +34,7 @@ use self::connection::Connection;
 use self::errors::ErrorBody;
 use self::fine_tuning::Tuning;
 use self::json::text;
-use self::models::{Thinking, Traits};
+use self::models::Traits;
 use self::names::{Resource, Target};
 use self::settings::{Settings, Surface};
 use crate::http::Answer;
@@ -312,12 +312,15 @@ impl Provider for GoogleProvider {
 
     fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
         let target = self.target(&request.model).ok()?;
-        // Whatever the base of a tuned model is, the cap is at most that of one that may think.
-        let base = target.base();
-        let mut dialect = self.dialect(&request.model, &target, base);
-        if base.is_none() && dialect.thinking == Thinking::Unsaid {
-            dialect.room = dialect.room.max(Traits::of(None).room(&Thinking::Unsaid));
-        }
+        let known = match &target {
+            Target::Endpoint(endpoint) => {
+                // Where it is being looked up just now, the base counts as unknown, which holds back more.
+                let bases = self.bases.try_lock().ok();
+                bases.and_then(|bases| bases.get(endpoint.to_string().as_str()).cloned().flatten())
+            }
+            _ => target.base().map(str::to_owned),
+        };
+        let dialect = self.dialect(&request.model, &target, known.as_deref());
         Some(completions::output_cap(request, &dialect))
     }
 

@@ -10,7 +10,10 @@ pub(super) fn of_completion(prompt: &Prompt, mode: AnswerMode, completion: &Comp
         FinishReason::Refusal => return Answer::Invalid(InvalidKind::Refused),
         FinishReason::ContentFilter => return Answer::Invalid(InvalidKind::Filtered),
         // The beginning of a long label may be another, shorter label.
-        FinishReason::Length if mode == AnswerMode::Tag && !prompt.is_closed(&completion.text) => {
+        FinishReason::Length
+            if !(prompt.is_closed(&completion.text)
+                || mode == AnswerMode::Schema && is_json(&completion.text)) =>
+        {
             return Answer::Invalid(InvalidKind::Truncated);
         }
         _ => {}
@@ -20,13 +23,18 @@ pub(super) fn of_completion(prompt: &Prompt, mode: AnswerMode, completion: &Comp
         AnswerMode::Schema => prompt.parse_json(&completion.text),
     };
     match label {
-        // JSON that was cut off names no label, and the cut is why.
+        // What was cut off names no label, and the cut is why.
         Err(_) if completion.finish == FinishReason::Length => Answer::Invalid(InvalidKind::Truncated),
         Ok(label) => Answer::Label(label),
         Err(AnswerError::Empty) => Answer::Invalid(InvalidKind::Empty),
         Err(AnswerError::NoLabel) => Answer::Invalid(InvalidKind::NoLabel),
         Err(AnswerError::Ambiguous) => Answer::Invalid(InvalidKind::Ambiguous),
     }
+}
+
+/// Whether an answer is whole JSON. Some models answer in tags though a schema was asked for.
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text.trim()).is_ok()
 }
 
 /// The probability that the model gives to its own answer.
@@ -84,6 +92,8 @@ mod tests {
         assert_eq!(said(r#"{"label":"card"}"#, FinishReason::Length), Answer::Label(LabelId(1)));
         assert_eq!(said(r#"{"label":"ca"#, FinishReason::Length), Answer::Invalid(InvalidKind::Truncated));
         assert_eq!(said(r#"{"label":"ca"#, FinishReason::Stop), Answer::Invalid(InvalidKind::NoLabel));
+        assert_eq!(said("<output>card", FinishReason::Length), Answer::Invalid(InvalidKind::Truncated));
+        assert_eq!(said("\"card\"", FinishReason::Length), Answer::Label(LabelId(1)));
     }
 
     #[test]

@@ -107,15 +107,21 @@ fn a_mistake_in_a_block_would_be_found() {
 }
 
 #[test]
-fn every_setting_of_the_provider_is_described() {
+fn every_setting_of_the_providers_is_described() {
     let page = std::fs::read_to_string(repository().join("docs/providers.md")).unwrap();
-    let (_, table) = page.split_once("### All settings").unwrap();
-    let (place, _) =
-        project(&Block { place: "here".into(), text: "[providers.openai]\nno_such = 1\n".into() });
-    let said = opens(&place, "tunebench.toml").stderr;
-    let (_, names) = said.split_once("there are ").unwrap();
-    for name in names.lines().next().unwrap().split(", ") {
-        assert!(table.contains(name), "{name} is not in the table of settings");
+    for (provider, title) in [
+        ("openai", "### All settings"),
+        ("gemini", "### Settings for Google"),
+        ("vertex", "### Settings for Google"),
+    ] {
+        let (_, table) = page.split_once(title).unwrap();
+        let text = format!("[providers.{provider}]\nno_such = 1\n");
+        let (place, _) = project(&Block { place: "here".into(), text });
+        let said = opens(&place, "tunebench.toml").stderr;
+        let (_, names) = said.split_once("there are ").unwrap();
+        for name in names.lines().next().unwrap().split(", ") {
+            assert!(table.contains(name), "{name} is not in the table of settings of {provider}");
+        }
     }
 }
 

@@ -81,7 +81,13 @@ impl Place {
         command.args(args).current_dir(&self.folder).stdin(Stdio::null());
         // What the developer has set must not decide over a test.
         let set = std::env::vars().map(|(name, _)| name);
-        for name in set.filter(|name| name.starts_with("TUNEBENCH_") || name.ends_with("_API_KEY")) {
+        let ours = |name: &String| {
+            ["TUNEBENCH_", "GOOGLE_", "GCLOUD_", "GCE_", "CLOUDSDK_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+                || name.ends_with("_API_KEY")
+        };
+        for name in set.filter(ours) {
             command.env_remove(name);
         }
         command

@@ -1,8 +1,19 @@
-//! Rows that can't be read, or hold no text or no label.
+//! Rows that can't be read, or hold no text or no label, and files without any other.
 
 use super::RowCheck;
 use super::finding::{Check, Finding, Place, Role, Rows, Severity, count};
 use crate::Fault;
+
+/// A file in which there is nothing to read.
+pub(super) fn empty(role: Role) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        check: Check::EmptyFiles,
+        reason: format!("the {} data holds no row that can be used", role.word()),
+        cure: "see whether this is the right file, and whether `text` and `label` name its columns".into(),
+        rows: Rows::default(),
+    }
+}
 
 #[derive(Default)]
 pub(super) struct BadRows(Rows);

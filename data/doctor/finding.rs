@@ -58,6 +58,8 @@ pub enum Severity {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Check {
+    /// Files without a row that can be used.
+    EmptyFiles,
     /// Rows that can't be read, or hold no text or no label.
     BadRows,
     /// Labels outside the label set.

@@ -97,8 +97,7 @@ pub fn examine(files: &Files<'_>) -> Result<Diagnosis, DataError> {
     let mut checks = row_checks(files.template);
     let (mut census, mut duplicates, mut leaks) =
         (Census::default(), Duplicates::default(), Leaks::default());
-    let mut examined = Vec::new();
-    let mut near = None;
+    let (mut examined, mut empty, mut near) = (Vec::new(), Vec::new(), None);
     for role in Role::ALL {
         let Some(source) = files.get(role) else { continue };
         let mut kept = Vec::new();
@@ -122,10 +121,14 @@ pub fn examine(files: &Files<'_>) -> Result<Diagnosis, DataError> {
             }
             leaks.know(known);
         }
+        if census.rows(role) == 0 {
+            empty.push(bad_rows::empty(role));
+        }
         let labels = census.labels(role).count() as u64;
         examined.push(Examined { file: role, rows: census.rows(role), labels });
     }
     let mut diagnosis = Diagnosis { files: examined, findings: Vec::new() };
+    diagnosis.add(empty);
     diagnosis.add(checks.into_iter().flat_map(RowCheck::findings));
     diagnosis.add(labels::check(&census, files.labels));
     diagnosis.add(duplicates.findings().into_iter().chain(near).chain(leaks.findings()));

@@ -85,6 +85,13 @@ fn each_planted_defect_is_found_where_it_is() {
 }
 
 #[test]
+fn a_file_without_rows_is_an_error() {
+    let kinds: Vec<_> =
+        found("", &fine(0, 40)).into_iter().map(|(check, severity, _)| (check, severity)).collect();
+    assert_eq!(kinds, [(Check::EmptyFiles, Severity::Error)]);
+}
+
+#[test]
 fn order_and_imbalance_are_found() {
     let rows = |label: &str, from: usize, n: usize| {
         fine(from, n).replace(",b", ",a").replace(",a", &format!(",{label}"))

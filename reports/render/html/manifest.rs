@@ -65,7 +65,7 @@ fn models(manifest: &Manifest) -> Markup {
          <th scope=\"col\" class=\"num\">Tokens in, out</th><th scope=\"col\" class=\"num\">Cost</th><th scope=\"col\">Tuned from, by job</th><th scope=\"col\">Hyperparameters</th></tr></thead><tbody>",
         &[],
     );
-    html.each(&manifest.models, |html, record| model(html, record));
+    html.each(&manifest.models, model);
     html.add("</tbody></table></div>", &[]);
     html
 }

@@ -141,7 +141,7 @@ fn losses() -> Vec<LossPoint> {
         LossPoint {
             step,
             train_loss: Some(train),
-            valid_loss: (step % 25 == 0).then_some(valid),
+            valid_loss: step.is_multiple_of(25).then_some(valid),
             ..LossPoint::default()
         }
     };

@@ -25,7 +25,7 @@ fn evaluation(model: &str, skill: f64, seed: u64) -> Evaluation {
         let id = ExampleId(row.into());
         Prediction { id, gold, answer: Answer::Label(answer), probability: None, latency: None }
     });
-    Evaluation { model: model.to_owned(), tuned_from: None, predictions: predictions.collect() }
+    Evaluation { model: model.to_owned(), tuned_from: None, predictions: predictions.collect(), groups: None }
 }
 
 /// Models that differ as a tuned one does from its base, as two good ones do, and as two bad ones.

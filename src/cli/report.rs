@@ -1,7 +1,6 @@
 //! `tunebench report`, and how every command shows figures.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,8 +13,8 @@ use super::output::Printer;
 use crate::compare::{CompareError, read_foreign};
 use crate::error::Error;
 use crate::exit;
-use crate::new_file::NewFile;
 use crate::results::Results;
+use crate::whole_file::WholeFile;
 
 /// In which form figures are shown.
 #[derive(Debug, Args)]
@@ -38,38 +37,10 @@ fn formats() -> PossibleValuesParser {
     PossibleValuesParser::new(formats.map(|format| PossibleValue::new(format.name()).help(format.about())))
 }
 
-/// What a report is written to.
-enum Place {
-    /// A file, which is there whole or not at all.
-    File(NewFile),
-    /// What is no file, such as a pipe or `/dev/null`.
-    Device(File),
-}
-
-impl Place {
-    fn open(path: &Path) -> io::Result<Self> {
-        match path.metadata() {
-            Ok(found) if found.is_dir() => Err(io::Error::other("it is a folder")),
-            Ok(found) if !found.is_file() => Ok(Self::Device(OpenOptions::new().write(true).open(path)?)),
-            _ => Ok(Self::File(NewFile::create(path)?)),
-        }
-    }
-
-    fn write(self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Device(mut device) => device.write_all(bytes),
-            Self::File(mut file) => {
-                file.write_all(bytes)?;
-                file.finish()
-            }
-        }
-    }
-}
-
 /// A format, and the place where the report will go.
 pub(super) struct Target {
     renderer: Box<dyn Renderer>,
-    file: Option<(Place, PathBuf)>,
+    file: Option<(WholeFile, PathBuf)>,
 }
 
 impl FormatArgs {
@@ -91,7 +62,7 @@ impl FormatArgs {
         };
         let renderer = renderers(style).into_iter().find(|renderer| is_wanted(renderer.as_ref()));
         let renderer = renderer.ok_or_else(|| unknown_format(path))?;
-        let open = |path: &Path| match Place::open(path) {
+        let open = |path: &Path| match WholeFile::create(path) {
             Ok(file) => Ok((file, path.to_owned())),
             Err(error) => Err(unwritable(path, &error)),
         };
@@ -149,7 +120,7 @@ impl Target {
         let bytes = self.renderer.render(report);
         match self.file {
             Some((file, path)) => {
-                file.write(&bytes).map_err(|error| unwritable(&path, &error))?;
+                file.write(|out| out.write_all(&bytes)).map_err(|error| unwritable(&path, &error))?;
                 printer.note(&format!("report: {}", path.display()));
             }
             None if self.renderer.name() == terminal::NAME => {

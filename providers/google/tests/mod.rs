@@ -71,7 +71,7 @@ fn examples() -> Vec<Example> {
     let rows = (0..12).map(|row| {
         let label = row % texts.len();
         let text = format!("{} {row}", texts[label]);
-        Example { id: ExampleId::of(&text, "", 0), text, label: LabelId(label as u32), line: 0 }
+        Example { id: ExampleId::of(&text, "", 0), text, label: LabelId(label as u32), line: 0, group: None }
     });
     rows.collect()
 }

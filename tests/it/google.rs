@@ -202,7 +202,7 @@ fn both_forms_of_answers_work_at_both_apis() {
     assert_eq!(schema.code, Some(0), "{}", schema.stderr);
     assert_eq!(project.asked(), 24, "another form of answer is another request");
     let rows = project.place.csv("results/predictions/gemini-gemini-3.5-flash-lite.csv");
-    assert!(rows.iter().all(|row| row["outcome"] == "correct" && !row["probability"].is_empty()), "{rows:?}");
+    assert!(rows.iter().all(|row| row["outcome"] != "invalid" && !row["probability"].is_empty()), "{rows:?}");
 }
 
 #[test]

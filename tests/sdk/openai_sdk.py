@@ -6,12 +6,13 @@ Usage: openai_sdk.py FAKE, where FAKE is the example program `fake_openai`.
 import base64
 import contextlib
 import json
-import subprocess
 import sys
-import urllib.request
 
 import openai
 from openai import OpenAI
+
+import harness
+from harness import check, jsonl
 
 KEY = "sk-sdk-test"
 BASE = "gpt-4.1-mini-2025-04-14"
@@ -26,13 +27,6 @@ SCHEMA = {
     "required": ["label"],
     "additionalProperties": False,
 }
-CHECKS = []
-
-
-def check(function):
-    CHECKS.append(function)
-    return function
-
 
 def chat(item):
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"<item>\n{item}\n</item>"}]
@@ -44,10 +38,6 @@ def rows(count):
         label = LABELS[number % 3]
         answer = {"role": "assistant", "content": f"<output>{label}</output>"}
         yield {"messages": [*chat(f"{texts[label]} {number}"), answer]}
-
-
-def jsonl(lines):
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 def ended(client, job):
@@ -69,23 +59,7 @@ def raises(kind, code=None):
         raise AssertionError(f"no {kind}")
 
 
-class Fake:
-    """The program under test, and its controls."""
-
-    def __init__(self, program):
-        self.process = subprocess.Popen([program, "--port", "0", "--key", KEY], stdout=subprocess.PIPE, text=True)
-        self.base_url = self.process.stdout.readline().strip()
-        self.control = self.base_url.removesuffix("/v1") + "/_fake/"
-
-    def call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.control + path, data=data, method=method)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
-            return json.load(answer)
-
-    def fail(self, fault, **more):
-        self.call("POST", "faults", {"fault": fault, "times": 1, **more})
-
+class Fake(harness.Fake):
     def client(self, **options):
         http = openai.DefaultHttpxClient(trust_env=False)
         return OpenAI(**{"api_key": KEY, "base_url": self.base_url, "max_retries": 0, "http_client": http, **options})
@@ -315,23 +289,8 @@ def hints_on_waiting_are_obeyed(fake, client):
 
 
 def main():
-    fake = Fake(sys.argv[1])
-    passed, failed = 0, 0
-    try:
-        client = fake.client()
-        for function in CHECKS:
-            try:
-                function(fake, client)
-                passed += 1
-            except Exception as error:  # a check that breaks in any way has failed
-                failed += 1
-                print(f"FAILED {function.__name__}: {type(error).__name__}: {error}")
-            fake.call("DELETE", "faults")
-    finally:
-        fake.process.terminate()
-        fake.process.wait()
-    print(f"openai {openai.__version__}: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    fake = Fake(sys.argv[1], "--key", KEY)
+    return harness.run(fake, f"openai {openai.__version__}", fake.client())
 
 
 if __name__ == "__main__":

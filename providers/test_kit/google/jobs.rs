@@ -188,6 +188,10 @@ impl Job {
         self.order.get("tunedModelDisplayName").and_then(Value::as_str).unwrap_or_default()
     }
 
+    pub(super) fn labels(&self) -> Option<&Value> {
+        self.order.get("labels")
+    }
+
     pub(super) fn succeeded(&mut self, tuned: Value) {
         self.tuned = Some(tuned);
     }

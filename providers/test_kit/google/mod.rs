@@ -26,6 +26,8 @@
 mod answers;
 mod checks;
 mod credentials;
+#[cfg(test)]
+pub(crate) mod description;
 mod errors;
 mod jobs;
 mod messages;
@@ -33,6 +35,8 @@ mod models;
 mod server;
 mod shape;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod training_file;
 mod uploads;
 mod vertex;

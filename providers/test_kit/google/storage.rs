@@ -104,7 +104,7 @@ impl Store {
         match call.asked("alt") {
             Some("media") => {
                 let text = |name: &str| object.resource[name].as_str().unwrap_or_default();
-                Reply::bytes(200, "application/octet-stream", object.bytes.clone())
+                part(&object.bytes, call.header("range"))
                     .with("x-goog-hash", format!("crc32c={},md5={}", text("crc32c"), text("md5Hash")))
                     .with("x-goog-generation", text("generation"))
             }
@@ -172,6 +172,23 @@ impl Store {
     /// `/upload/storage/v1/b/BUCKET/o`.
     pub(super) fn upload(&mut self, call: &Call, bucket: &str) -> Reply {
         uploads::answer(self, call, bucket, &self.root.clone()).unwrap_or_else(|reply| reply)
+    }
+}
+
+/// All bytes, or those of `Range: bytes=FROM-TO`.
+fn part(bytes: &[u8], range: Option<&str>) -> Reply {
+    let kind = "application/octet-stream";
+    let Some((from, to)) = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
+        return Reply::bytes(200, kind, bytes);
+    };
+    let from: usize = from.parse().unwrap_or_default();
+    let end = to.parse().map_or(bytes.len(), |to: usize| bytes.len().min(to.saturating_add(1)));
+    match bytes.get(from..end).filter(|part| !part.is_empty()) {
+        Some(part) => {
+            let shown = format!("bytes {from}-{}/{}", end - 1, bytes.len());
+            Reply::bytes(206, kind, part).with("content-range", shown)
+        }
+        None => error(416, "requestedRangeNotSatisfiable", "Request range not satisfiable"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Uploads to Cloud Storage: in one request, with metadata, and in chunks.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::errors::storage as error;
 use super::storage::Store;
@@ -80,7 +80,7 @@ fn name(call: &Call, metadata: &Value) -> Result<String, Reply> {
 
 /// `PUT` of a session: a chunk, or the question how far it got.
 fn chunk(store: &mut Store, call: &Call, id: &str) -> Result<Reply, Reply> {
-    let chunk_kept = store.chunk_kept;
+    let most = store.chunk_kept.unwrap_or(u64::MAX);
     let gone = || error(410, "uploadBroken", "The upload session is gone.");
     let session = store.sessions.get_mut(id).ok_or_else(gone)?;
     if call.method == "DELETE" {
@@ -90,41 +90,26 @@ fn chunk(store: &mut Store, call: &Call, id: &str) -> Result<Reply, Reply> {
     if let Some(reply) = &session.ended {
         return Ok(reply.clone());
     }
-    let stored = session.bytes.len() as u64;
     let sent = call.body.len() as u64;
     let invalid = |message: &str| error(400, "badRequest", message);
-    let total = match call.header("content-range") {
-        None => Some(take(session, stored, &call.body, sent)),
-        Some(range) => {
-            let (span, total) = range
-                .strip_prefix("bytes ")
-                .and_then(|range| range.split_once('/'))
-                .ok_or_else(|| invalid("Invalid Content-Range."))?;
-            let total = match total {
-                "*" => None,
-                total => Some(total.parse::<u64>().map_err(|_| invalid("Invalid Content-Range."))?),
-            };
-            if span != "*" {
-                let span = span
-                    .split_once('-')
-                    .and_then(|(from, to)| Some((from.parse().ok()?, to.parse::<u64>().ok()?)));
-                let (from, to): (u64, u64) = span.ok_or_else(|| invalid("Invalid Content-Range."))?;
-                if (to + 1).checked_sub(from) != Some(sent) || total.is_some_and(|total| to >= total) {
-                    return Err(invalid("The body is not as long as Content-Range says."));
-                }
-                if from > stored {
-                    return Err(invalid("The chunk begins behind what is stored."));
-                }
-                if total != Some(to + 1) && sent % CHUNK != 0 {
-                    return Err(invalid("A chunk that is not the last must be a multiple of 256 KiB."));
-                }
-                take(session, from, &call.body, chunk_kept.unwrap_or(u64::MAX));
-            } else if sent > 0 {
-                return Err(invalid("A question has no body."));
-            }
-            total
+    let range = call.header("content-range");
+    let read = range.map(content_range).unwrap_or(Some((Some((0, sent.saturating_sub(1))), Some(sent))));
+    let (span, total) = read.ok_or_else(|| invalid("Invalid Content-Range."))?;
+    if let Some((from, to)) = span.filter(|_| sent > 0) {
+        let length = to.checked_sub(from).and_then(|length| length.checked_add(1));
+        if length != Some(sent) || total.is_some_and(|total| to >= total) {
+            return Err(invalid("The body is not as long as Content-Range says."));
         }
-    };
+        if from > session.bytes.len() as u64 {
+            return Err(invalid("The chunk begins behind what is stored."));
+        }
+        if total != Some(to + 1) && !sent.is_multiple_of(CHUNK) {
+            return Err(invalid("A chunk that is not the last must be a multiple of 256 KiB."));
+        }
+        take(session, from, &call.body, most);
+    } else if sent > 0 {
+        return Err(invalid("A question has no body."));
+    }
     let stored = session.bytes.len() as u64;
     if total == Some(stored) {
         return finish(store, id);
@@ -134,29 +119,39 @@ fn chunk(store: &mut Store, call: &Call, id: &str) -> Result<Reply, Reply> {
     Ok(if stored == 0 { reply } else { reply.with("range", format!("bytes=0-{}", stored - 1)) })
 }
 
-/// Adds what is new of a chunk, at most so much of it; gives the length that is stored then.
-fn take(session: &mut Session, from: u64, body: &[u8], most: u64) -> u64 {
+type Span = Option<(u64, u64)>;
+
+/// First and last byte, unless it is a question, and how many there are, if that is known: `bytes 0-9/*`.
+fn content_range(range: &str) -> Option<(Span, Option<u64>)> {
+    let (span, total) = range.strip_prefix("bytes ")?.split_once('/')?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    if span == "*" {
+        return Some((None, total));
+    }
+    let (from, to) = span.split_once('-')?;
+    Some((Some((from.parse().ok()?, to.parse().ok()?)), total))
+}
+
+/// Adds what is new of a chunk, at most so much of it.
+fn take(session: &mut Session, from: u64, body: &[u8], most: u64) {
     let known = usize::try_from(session.bytes.len() as u64 - from).unwrap_or(usize::MAX).min(body.len());
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     session.bytes.extend(body[known..].iter().take(most));
-    session.bytes.len() as u64
 }
 
 fn finish(store: &mut Store, id: &str) -> Result<Reply, Reply> {
-    let Some(session) = store.sessions.get_mut(id) else { return Err(error(410, "uploadBroken", "Gone")) };
+    let Some(mut session) = store.sessions.remove(id) else { return Err(error(410, "uploadBroken", "Gone")) };
     let bytes = std::mem::take(&mut session.bytes);
-    let (bucket, name, kind) = (session.bucket.clone(), session.name.clone(), session.kind.clone());
-    let (metadata, generation) = (session.metadata.clone(), session.generation.clone());
-    store.precondition(&bucket, &name, generation.as_deref())?;
-    let reply = store.insert(&bucket, &name, &kind, &metadata, bytes);
-    if let Some(session) = store.sessions.get_mut(id) {
-        session.ended = Some(reply.clone());
-    }
+    let Session { bucket, name, kind, metadata, generation, .. } = &session;
+    store.precondition(bucket, name, generation.as_deref())?;
+    let reply = store.insert(bucket, name, kind, metadata, bytes);
+    session.ended = Some(reply.clone());
+    store.sessions.insert(id.to_owned(), session);
     Ok(reply)
 }
 
 /// Metadata, type and bytes of a `multipart/related` body.
-fn parts(kind: &str, body: &[u8]) -> Option<(Value, String, Vec<u8>)> {
+pub(super) fn parts(kind: &str, body: &[u8]) -> Option<(Value, String, Vec<u8>)> {
     let boundary =
         kind.strip_prefix("multipart/related")?.split_once("boundary=")?.1.trim_matches(['"', '\'']);
     let find = |from: usize, what: &[u8]| {
@@ -171,7 +166,7 @@ fn parts(kind: &str, body: &[u8]) -> Option<(Value, String, Vec<u8>)> {
         Some((String::from_utf8_lossy(&body[head..at]).into_owned(), at + gap, end))
     };
     let (_, from, end) = part(0)?;
-    let metadata = serde_json::from_slice(&body[from..end]).unwrap_or_else(|_| json!(null));
+    let metadata = serde_json::from_slice(&body[from..end]).unwrap_or_default();
     let (headers, from, end) = part(end)?;
     let kind = headers.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

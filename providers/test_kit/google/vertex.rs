@@ -12,6 +12,9 @@ use super::training_file::Rows;
 use super::{Settings, errors};
 use crate::test_kit::fake::{Call, Memory, Reply, now, timestamp};
 
+/// Of so many epochs, the last ones, a checkpoint is kept.
+const MOST_CHECKPOINTS: u64 = 10;
+
 /// A tuned model.
 struct Tuned {
     base: &'static Model,
@@ -94,52 +97,41 @@ impl Vertex {
 
     /// Keeps what a job has made: a model, and an endpoint for each checkpoint, at the place that serves it.
     fn keep(&mut self, index: usize, rows: Rows, settings: &Settings) {
-        let (base, steps, epochs) = {
-            let job = &self.jobs[index];
-            let epochs = job.epochs(&rows);
-            (job.base, rows.steps(epochs), epochs)
-        };
         let job = &self.jobs[index];
-        let (title, trained_at) = (job.display_name().to_owned(), job.location.clone());
+        let (base, last_only, epochs) = (job.base, job.keeps_last_only(), job.epochs(&rows));
+        let (title, labels) = (job.display_name().to_owned(), job.labels().cloned());
         let served_at =
-            settings.tuned_location.as_deref().unwrap_or_else(|| base.serves_tuned_at(&trained_at));
+            settings.tuned_location.as_deref().unwrap_or_else(|| base.serves_tuned_at(&job.location));
         let parent = format!("projects/{}/locations/{served_at}", settings.project_number);
-        let first = if job.keeps_last_only() { epochs } else { epochs.saturating_sub(9).max(1) };
         let model = format!("{parent}/models/{}", self.id());
+        let steps_each = rows.steps(1);
         let memory = Arc::new(rows.memory);
-        let mut checkpoints = Vec::new();
-        for (number, epoch) in (first..=epochs).enumerate() {
+        let first = if last_only { epochs } else { epochs.saturating_sub(MOST_CHECKPOINTS - 1).max(1) };
+        let (mut checkpoints, mut listed) = (Vec::new(), Vec::new());
+        for epoch in first..=epochs {
             let name = format!("{parent}/endpoints/{}", self.id());
-            let checkpoint = (number + 1).to_string();
-            let resource = json!({
-                "name": name, "displayName": title, "createTime": timestamp(now()), "updateTime": timestamp(now()),
-                "etag": "AMEw9y", "trafficSplit": {"1": 100},
-                "deployedModels": [{"id": "1", "model": model, "modelVersionId": "1", "displayName": title,
-                    "checkpointId": checkpoint, "createTime": timestamp(now())}],
-            });
-            let endpoint = Endpoint { base, memory: memory.clone(), cold: settings.cold_calls, resource };
-            self.endpoints.insert(name.clone(), endpoint);
-            checkpoints.push(json!({"checkpointId": checkpoint, "epoch": epoch.to_string(),
-                "step": (steps / epochs * epoch).to_string(), "endpoint": name}));
+            let id = (epoch - first + 1).to_string();
+            let resource = endpoint(&name, &model, &title, &id);
+            let cold = settings.cold_calls;
+            self.endpoints.insert(name.clone(), Endpoint { base, memory: memory.clone(), cold, resource });
+            let (epoch, step) = (epoch.to_string(), (steps_each * epoch).to_string());
+            listed.push(json!({"checkpointId": id, "epoch": epoch, "step": step}));
+            checkpoints.push(json!({"checkpointId": id, "epoch": epoch, "step": step, "endpoint": name}));
         }
         let last = checkpoints.last().cloned().unwrap_or_default();
-        let listed: Vec<_> = checkpoints
-            .iter()
-            .map(|checkpoint| {
-                json!({"checkpointId": checkpoint["checkpointId"],
-            "epoch": checkpoint["epoch"], "step": checkpoint["step"]})
-            })
-            .collect();
-        let resource = json!({
-            "name": model, "displayName": title, "versionId": "1", "versionAliases": ["default"],
-            "createTime": timestamp(now()), "updateTime": timestamp(now()), "etag": "AMEw9y", "checkpoints": listed,
+        let mut resource = json!({
+            "name": model, "displayName": title, "versionId": "1", "versionAliases": ["default"], "etag": "AMEw9y",
+            "createTime": timestamp(now()), "updateTime": timestamp(now()), "checkpoints": listed,
             "defaultCheckpointId": last["checkpointId"],
         });
-        self.models.insert(model.clone(), Tuned { base, resource });
+        if let Some(labels) = labels {
+            resource["labels"] = labels;
+        }
         let mut tuned = json!({"model": format!("{model}@1"), "endpoint": last["endpoint"]});
-        if !self.jobs[index].keeps_last_only() {
+        if !last_only {
             tuned["checkpoints"] = checkpoints.into();
         }
+        self.models.insert(model, Tuned { base, resource });
         self.jobs[index].succeeded(tuned);
     }
 
@@ -224,6 +216,16 @@ impl Vertex {
     }
 }
 
+/// An endpoint at which one checkpoint of a model is deployed.
+fn endpoint(name: &str, model: &str, title: &str, checkpoint: &str) -> Value {
+    json!({
+        "name": name, "displayName": title, "createTime": timestamp(now()), "updateTime": timestamp(now()),
+        "etag": "AMEw9y", "trafficSplit": {"1": 100},
+        "deployedModels": [{"id": "1", "model": model, "modelVersionId": "1", "displayName": title,
+            "checkpointId": checkpoint, "createTime": timestamp(now())}],
+    })
+}
+
 fn operation(name: &str, done: bool) -> Value {
     let mut operation = json!({"name": name, "metadata": {
         "@type": "type.googleapis.com/google.cloud.aiplatform.v1.DeleteOperationMetadata",
@@ -273,7 +275,7 @@ pub(super) fn page(items: Vec<Value>, field: &str, call: &Call, most: usize) -> 
     let count = items.len();
     let shown: Vec<_> = items.into_iter().skip(from).take(size).collect();
     let mut answer = json!({});
-    if from + shown.len() < count {
+    if from.saturating_add(shown.len()) < count {
         answer["nextPageToken"] = format!("page-{}", from + shown.len()).into();
     }
     // A list of nothing is left out.

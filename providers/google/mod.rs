@@ -17,6 +17,7 @@ mod json;
 mod limits;
 mod models;
 mod names;
+mod orders;
 mod settings;
 mod storage;
 #[cfg(all(test, feature = "test-kit"))]

@@ -131,7 +131,7 @@ fn secrets_are_nowhere() {
     }
     for (name, content) in project.place.files("").into_iter().filter(|(name, _)| !name.starts_with("home")) {
         let holds = |secret: &&str| content.windows(secret.len()).any(|window| window == secret.as_bytes());
-        assert!(!secrets.iter().any(|secret| holds(secret)), "{name}");
+        assert!(!secrets.iter().any(holds), "{name}");
     }
 }
 
@@ -177,7 +177,7 @@ fn without_credentials_it_ends_at_once_and_says_how_to_log_in() {
 fn providers_say_who_is_let_in() {
     let project = Project::new(GEMINI);
     let table =
-        project.place.outcome(&mut project.stranger(&["providers"]).env_remove("GCE_METADATA_HOST")).stdout;
+        project.place.outcome(project.stranger(&["providers"]).env_remove("GCE_METADATA_HOST")).stdout;
     let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(line("gemini").contains("missing: set GEMINI_API_KEY"), "{table}");
     assert!(line("vertex").contains("yes"), "{table}");

@@ -70,7 +70,7 @@ fn repeats_are_known_as_such_and_are_compared_with_nothing() {
 fn test_rows_that_were_learned_are_counted_and_told() {
     let place = Place::with_models(BASE_AND_TUNED);
     place.write("train.csv", place.read("train.csv") + "I want a REFUND!,refund\n");
-    let done = place.tunebench(&["run"]);
+    let done = place.tunebench(&["run", "--no-doctor"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(manifest(&place)["overlap"], 1);
     let words = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -7,11 +7,13 @@
 mod bad_rows;
 mod census;
 mod characters;
+mod confident_joint;
 mod duplicates;
 mod finding;
 mod fix;
 mod groups;
 mod known;
+pub mod label_errors;
 mod labels;
 mod leaks;
 mod lengths;

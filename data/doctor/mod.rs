@@ -12,6 +12,7 @@ mod duplicates;
 mod finding;
 mod fix;
 mod groups;
+mod judged;
 mod known;
 pub mod label_errors;
 mod labels;
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 pub use finding::{Check, Finding, Place, Role, Rows, Severity};
 pub use fix::{Action, Change, Treatment};
+pub use judged::{JudgedRow, JudgedRows, LabelledRows};
 
 use crate::similar::normal_form;
 use crate::{DataError, Fault, LabelSet, PromptTemplate, Row, Source};

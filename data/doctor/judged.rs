@@ -183,3 +183,64 @@ impl JudgedRows {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::{PromptTemplate, Source};
+
+    /// The texts of two files, each row with its label.
+    fn read(train: &str, test: &str) -> Option<LabelledRows> {
+        let file = |rows: &str| {
+            let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+            write!(file, "text,label\n{rows}").unwrap();
+            file
+        };
+        let (train, test) = (file(train), file(test));
+        let (train, test) = (Source::new(train.path()), Source::new(test.path()));
+        let template = PromptTemplate::default();
+        let (train, test) = (Some(&train), Some(&test));
+        let files = Files { train, validation: None, test, labels: None, template: &template };
+        LabelledRows::read(&files).unwrap()
+    }
+
+    fn fine(rows: usize, label: &str) -> String {
+        let word = |i: usize| format!("{:x}", xxhash_rust::xxh3::xxh3_64(format!("{label}{i}").as_bytes()));
+        (0..rows).map(|i| format!("{} {},{label}\n", word(i), word(1000 + i))).collect()
+    }
+
+    #[test]
+    fn labels_of_which_little_is_known_take_no_part() {
+        let rows = [fine(20, "a"), fine(20, "b"), fine(9, "rare"), "so so,c\n".repeat(20)].concat();
+        let read = read(&rows, &format!("{}bad\n", fine(3, "A"))).unwrap();
+        // Twenty times the same text are in one fold; another case is the same label.
+        assert_eq!(read.label_set().names(), ["a", "b"]);
+        assert_eq!((read.texts().len(), read.labels().len(), read.folds().len()), (43, 43, 43));
+        assert_eq!(read.rows[42].0, Role::Test);
+        assert_eq!(read.labels()[42], LabelId(0));
+    }
+
+    #[test]
+    fn nothing_is_judged_where_nothing_can_be_told_apart() {
+        assert!(read(&fine(40, "a"), &fine(9, "b")).is_none());
+        assert!(read("", "").is_none());
+    }
+
+    #[test]
+    fn a_finding_says_what_the_row_reads_like() {
+        let read = read(&format!("{}{}", fine(20, "a"), fine(20, "b")), "").unwrap();
+        // Each row is sure of its label but the first, which is sure of the other.
+        let sure = |(row, label): (usize, &LabelId)| match (row, label) {
+            (0, _) => [0.125, 0.875],
+            (_, LabelId(0)) => [0.9, 0.1],
+            _ => [0.1, 0.9],
+        };
+        let matrix: Vec<f32> = read.labels().iter().enumerate().flat_map(sure).collect();
+        let finding = read.judge(&matrix).finding().unwrap();
+        assert_eq!(finding.reason, "1 of 40 rows is likely labelled wrong (2.5 %)");
+        let place = &finding.rows.listed[0];
+        assert_eq!((place.line, place.detail.as_str()), (2, "says `a`, reads like `b` (0.88)"));
+    }
+}

@@ -1,5 +1,6 @@
 //! Planted label errors, and how many of them the classifier and confident learning find together.
 
+use std::collections::HashSet;
 use std::io::Write;
 
 use tunebench_data::doctor::{Files, LabelledRows};
@@ -55,7 +56,7 @@ fn find(sample: &str, noise: Noise, percent: usize) -> Found {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&i| hash(&rows[i]));
     let planted = (rows.len() * percent + 50) / 100;
-    let mut wrong = std::collections::HashSet::new();
+    let mut wrong = HashSet::new();
     for i in order.into_iter().take(planted) {
         let label = names.binary_search(&rows[i].label).unwrap();
         let step = match noise {
@@ -89,8 +90,8 @@ fn planted_label_errors_are_found() {
     println!("|---|---|---|---|---|---|---|");
     // The least precision and recall, which hold for both kinds of noise; somewhat below what was measured.
     for (sample, floors) in [
-        ("banking10", [(0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)]),
-        ("definitions8", [(0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)]),
+        ("banking10", [(0.70, 0.82), (0.78, 0.80), (0.87, 0.78), (0.84, 0.78), (0.74, 0.70)]),
+        ("definitions8", [(0.15, 0.42), (0.36, 0.64), (0.54, 0.73), (0.62, 0.67), (0.59, 0.59)]),
     ] {
         for noise in [Noise::Uniform, Noise::Pair] {
             for (percent, (precision, recall)) in [2, 5, 10, 20, 30].into_iter().zip(floors) {
@@ -106,25 +107,5 @@ fn planted_label_errors_are_found() {
                 assert!(found.precision() >= precision && found.recall() >= recall, "{sample} {found:?}");
             }
         }
-    }
-}
-
-#[test]
-fn scaling() {
-    let texts: Vec<String> = rows("banking10").into_iter().chain(rows("definitions8")).map(|r| r.text).collect();
-    for (n, k) in [(2000, 10), (10000, 10), (10000, 77)] {
-        let texts: Vec<String> = (0..n).map(|i| {
-            let (a, b) = (&texts[i % texts.len()], &texts[(i * 7919 + i / texts.len() * 31) % texts.len()]);
-            let take = |t: &str, s: usize| t.split(' ').skip(s).take(6).collect::<Vec<_>>().join(" ");
-            format!("{} {}", take(a, 0), take(b, 3))
-        }).collect();
-        let labels: Vec<tunebench_data::LabelId> = (0..n).map(|i| tunebench_data::LabelId((i % 3110 % k) as u32)).collect();
-        let set = tunebench_data::LabelSet::new((0..k).map(|i| i.to_string()).collect()).unwrap();
-        let t: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let bytes: usize = t.iter().map(|t| t.len()).sum();
-        let folds: Vec<usize> = (0..n).map(|i| i % 3110 % 5).collect();
-        let start = std::time::Instant::now();
-        out_of_fold(&t, &labels, &set, &folds).unwrap();
-        println!("{n} {k} bytes {bytes} work {} {:?}", bytes * k, start.elapsed());
     }
 }

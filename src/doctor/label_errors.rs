@@ -10,8 +10,11 @@ use crate::error::Error;
 use crate::guard;
 use crate::whole_file::WholeFile;
 
-/// Bytes of all files times labels, beyond which the search would be felt: it goes on only if it is asked for by name.
-const MAX_WORK: u64 = 200_000_000;
+/// Bytes of all files times labels, beyond which the search would take more than some ten seconds: it goes on only if it
+/// is asked for by name.
+const MAX_WORK: u64 = 150_000_000;
+/// Reading a text takes as long as learning so many labels from it.
+const READING: u64 = 50;
 
 /// What the search came to.
 #[derive(Debug, Default)]
@@ -53,7 +56,7 @@ impl Patient {
         let sizes = Role::ALL.into_iter().filter_map(|role| self.source(role)?.path.metadata().ok());
         let bytes: u64 = sizes.map(|file| file.len()).sum();
         let labels = diagnosis.files.iter().map(|file| file.labels).max().unwrap_or(0);
-        if !however_long && bytes.saturating_mul(labels) > MAX_WORK {
+        if !however_long && bytes.saturating_mul(labels + READING) > MAX_WORK {
             let reason = format!("{} MB with {labels} labels take a while", bytes / 1_000_000);
             return Ok(LabelErrors::skipped(reason, "`--label-errors FILE` looks for them all the same"));
         }

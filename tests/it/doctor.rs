@@ -1,5 +1,7 @@
 //! `tunebench doctor`: planted defects from outside, and what is done about them.
 
+use std::collections::BTreeMap;
+
 use crate::support::{Outcome, Place, repository};
 
 const TRAIN: &str = "\
@@ -170,12 +172,16 @@ fn labels_that_are_likely_wrong_are_told_and_left_as_they_are() {
     let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\n");
     let sample = std::fs::read_to_string(repository().join("data/samples/banking10/train.tsv")).unwrap();
     let mut rows: Vec<String> = sample.lines().map(str::to_owned).collect();
-    let last = rows[rows.len() - 1].rsplit_once('\t').unwrap().1.to_owned();
-    let (text, label) = rows[1].rsplit_once('\t').unwrap();
-    assert_ne!(label, last);
-    let (line, says) = (format!("{text}\t{last}"), format!("says `{last}`, reads like `{label}`"));
-    let (given, suggested) = (last.clone(), label.to_owned());
-    rows[1] = line;
+    let label = |row: &str| row.rsplit_once('\t').unwrap().1.to_owned();
+    // Every fiftieth row gets the label of the row 750 rows further on, by line.
+    let mut planted = BTreeMap::new();
+    for i in (1..700).step_by(50) {
+        let (right, wrong) = (label(&rows[i]), label(&rows[i + 750]));
+        if right != wrong {
+            rows[i] = format!("{}\t{wrong}", rows[i].rsplit_once('\t').unwrap().0);
+            planted.insert(i as u64 + 1, (wrong, right));
+        }
+    }
     place.write("train.tsv", rows.join("\n") + "\n");
     place.write("test.tsv", std::fs::read(repository().join("data/samples/banking10/test.tsv")).unwrap());
     let args = ["--train", "train.tsv", "--test", "test.tsv"];
@@ -183,16 +189,24 @@ fn labels_that_are_likely_wrong_are_told_and_left_as_they_are() {
     let done = doctor(&place, &[&args[..], &["--json", "--label-errors", "ranking.csv"]].concat());
     let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let likely = found["label_errors"].as_array().unwrap();
-    let planted = likely.iter().find(|row| row["line"] == 2 && row["file"] == "train").unwrap();
-    assert_eq!(
-        (&planted["label"], &planted["suggested"]),
-        (&given.as_str().into(), &suggested.as_str().into())
-    );
+    let right = |row: &&serde_json::Value| {
+        let pair = (&row["label"], &row["suggested"]);
+        let of_line = planted.get(&row["line"].as_u64().unwrap()).filter(|_| row["file"] == "train");
+        of_line.is_some_and(|(wrong, right)| pair == (&wrong.as_str().into(), &right.as_str().into()))
+    };
+    let hits = likely.iter().filter(right).count();
+    assert!(planted.len() >= 10 && hits * 2 >= planted.len(), "{hits} of {planted:?}");
     let told = found["findings"].as_array().unwrap().iter().find(|found| found["check"] == "label-errors");
     let told = told.unwrap();
     assert_eq!((&told["severity"], &told["rows"]["total"]), (&"warning".into(), &likely.len().into()));
     let listed = told["rows"]["listed"].as_array().unwrap();
-    assert!(listed.iter().any(|row| row["detail"].as_str().unwrap().starts_with(&says)), "{listed:?}");
+    let first = &likely[0];
+    let says = format!(
+        "says `{}`, reads like `{}` (",
+        first["label"].as_str().unwrap(),
+        first["suggested"].as_str().unwrap()
+    );
+    assert!(listed[0]["detail"].as_str().unwrap().starts_with(&says), "{listed:?}");
 
     let ranking = place.csv("ranking.csv");
     assert_eq!(ranking.len(), 1910);

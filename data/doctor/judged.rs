@@ -234,8 +234,8 @@ mod tests {
         // Each row is sure of its label but the first, which is sure of the other.
         let sure = |(row, label): (usize, &LabelId)| match (row, label) {
             (0, _) => [0.125, 0.875],
-            (_, LabelId(0)) => [0.9, 0.1],
-            _ => [0.1, 0.9],
+            (_, LabelId(0)) => [0.8, 0.2],
+            _ => [0.2, 0.8],
         };
         let matrix: Vec<f32> = read.labels().iter().enumerate().flat_map(sure).collect();
         let finding = read.judge(&matrix).finding().unwrap();

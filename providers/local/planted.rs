@@ -85,6 +85,7 @@ fn find(sample: &str, noise: Noise, percent: usize) -> Found {
 
 /// With `--nocapture`, prints the table of docs/doctor.md.
 #[test]
+#[expect(clippy::print_stdout, reason = "the table is for people who run the test by hand")]
 fn planted_label_errors_are_found() {
     println!("| sample | errors | wrong | listed | precision | recall | of the first 20 |");
     println!("|---|---|---|---|---|---|---|");

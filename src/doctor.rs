@@ -1,5 +1,7 @@
 //! The data of a project, looked over before any money moves: its own findings and those of the providers.
 
+mod label_errors;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,8 @@ use crate::guard;
 use crate::project::{Overrides, entries, missetting};
 use crate::providers::Providers;
 use crate::whole_file::WholeFile;
+
+pub use label_errors::LabelErrors;
 
 /// The name of the log that lies beside cleaned copies.
 const LOG: &str = "changes.csv";

@@ -76,6 +76,8 @@ pub enum Check {
     SharedGroups,
     /// The same text with different labels.
     ConflictingLabels,
+    /// Rows whose label is likely wrong.
+    LabelErrors,
     /// Rows that stand twice.
     Duplicates,
     /// Rows that nearly stand twice.

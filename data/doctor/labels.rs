@@ -8,7 +8,7 @@ use crate::LabelSet;
 use crate::answer::fold;
 
 /// Below so many training rows, a label is learned by chance, and below so many test rows, its scores are chance.
-const FEW: u64 = 10;
+pub(super) const FEW: u64 = 10;
 /// How many times the rows of the rarest label the most frequent one may have.
 const IMBALANCE: u64 = 20;
 

@@ -7,11 +7,14 @@
 mod bad_rows;
 mod census;
 mod characters;
+mod confident_joint;
 mod duplicates;
 mod finding;
 mod fix;
 mod groups;
+mod judged;
 mod known;
+pub mod label_errors;
 mod labels;
 mod leaks;
 mod lengths;
@@ -25,6 +28,7 @@ use serde::Serialize;
 
 pub use finding::{Check, Finding, Place, Role, Rows, Severity};
 pub use fix::{Action, Change, Treatment};
+pub use judged::{JudgedRow, JudgedRows, LabelledRows};
 
 use crate::similar::normal_form;
 use crate::{DataError, Fault, LabelSet, PromptTemplate, Row, Source};

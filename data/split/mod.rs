@@ -12,11 +12,13 @@
 
 mod clusters;
 mod exact;
+mod folds;
 mod parts;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+pub use folds::folds;
 pub use parts::{BadParts, Parts};
 
 use crate::records::Records;

@@ -39,6 +39,11 @@ impl Parts {
         self.0.iter().map(|(name, share)| (name.as_str(), *share))
     }
 
+    /// So many parts of the same size, without names that anyone sees.
+    pub(super) fn equal(parts: usize) -> Self {
+        Self((0..parts).map(|part| (part.to_string(), 1.0 / parts as f64)).collect())
+    }
+
     /// The part in which a number from 0 up to 1 falls.
     pub(super) fn at(&self, place: f64) -> usize {
         let mut end = 0.0;

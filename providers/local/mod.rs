@@ -13,6 +13,9 @@ mod model_file;
 mod models;
 mod nearest;
 mod ngrams;
+mod out_of_fold;
+#[cfg(test)]
+mod planted;
 mod softmax;
 mod store;
 
@@ -26,6 +29,7 @@ pub use features::MAX_NGRAMS;
 pub use model_file::ModelFileError;
 pub use nearest::{Nearest, NearestScratch};
 pub use ngrams::MAX_CHARACTERS;
+pub use out_of_fold::out_of_fold;
 pub use softmax::{EpochReport, Hyperparameters};
 
 /// The embedded provider.

@@ -7,7 +7,7 @@ use anstyle::Style;
 use clap::Args;
 use serde_json::{Value, json};
 use tabled::builder::Builder;
-use tunebench_data::doctor::{Change, Diagnosis, Finding, Severity};
+use tunebench_data::doctor::{Change, Diagnosis, Finding, JudgedRow, Severity};
 use tunebench_providers::Registry;
 
 use super::args::{DataArgs, Global};
@@ -38,9 +38,17 @@ pub(crate) struct DoctorArgs {
     /// Hidden characters are taken out, and labels that differ only by case, space or Unicode form become one. From the
     /// training data, rows are removed that can't be used, that stand in the test or validation data, whose text has
     /// several labels, or that stand twice. Nothing is removed from test and validation data, and the files themselves
-    /// stay as they are. `changes.csv` in the folder tells of every change.
+    /// stay as they are. No label is changed because it is likely wrong. `changes.csv` in the folder tells of every
+    /// change.
     #[arg(long, value_name = "OUT")]
     fix: Option<PathBuf>,
+
+    /// Write all rows to this CSV file, those whose label is likely wrong first
+    ///
+    /// The embedded classifier says how well each row's label fits its text, as learned from the other rows. With this,
+    /// it does so for large files as well, however long it takes.
+    #[arg(long, value_name = "FILE")]
+    label_errors: Option<PathBuf>,
 
     /// Print JSON
     #[arg(long)]
@@ -55,11 +63,6 @@ pub(super) fn doctor(
     printer: Printer,
 ) -> Result<u8, Error> {
     let overrides = Overrides { train: args.data.train, test: args.data.test, concurrency: None };
-    let look = |patient: &Patient| -> Result<Diagnosis, Error> {
-        let mut diagnosis = patient.examine()?;
-        diagnosis.add(patient.provider_limits(registry, &global.state)?);
-        Ok(diagnosis)
-    };
     let mut patient = Patient::open(&global.config, overrides)?;
     let mut cured = None;
     if let Some(folder) = &args.fix {
@@ -67,9 +70,16 @@ pub(super) fn doctor(
         patient = copy;
         cured = Some((changes, log));
     }
-    let diagnosis = look(&patient)?;
+    let mut diagnosis = patient.examine()?;
+    diagnosis.add(patient.provider_limits(registry, &global.state)?);
+    let label_errors = patient.label_errors(&diagnosis, args.label_errors.is_some())?;
+    diagnosis.add(label_errors.finding());
+    if let Some(path) = &args.label_errors {
+        patient.write_label_errors(&label_errors, path)?;
+    }
     if args.json {
         let mut all = as_json(&patient, &diagnosis);
+        all["label_errors"] = label_errors.likely().map(label_error_as_json).collect();
         if let Some((changes, log)) = &cured {
             all["fixed"] = json!({ "log": log, "changes": changes });
         }
@@ -181,6 +191,19 @@ fn as_json(patient: &Patient, diagnosis: &Diagnosis) -> Value {
         "warnings": diagnosis.count(Severity::Warning),
         "notes": diagnosis.count(Severity::Note),
         "findings": diagnosis.findings,
+    })
+}
+
+fn label_error_as_json(found: JudgedRow<'_>) -> Value {
+    let JudgedRow { file, row, suggested, judgement } = found;
+    json!({
+        "file": file,
+        "line": row.line,
+        "label": row.label,
+        "suggested": suggested,
+        "probability": judgement.probability,
+        "self_confidence": judgement.self_confidence,
+        "normalized_margin": judgement.normalized_margin,
     })
 }
 

@@ -1,0 +1,122 @@
+//! The search for likely label errors: what the embedded classifier says of rows that it has not learned.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use tunebench_data::doctor::{Check, Diagnosis, Finding, JudgedRow, JudgedRows, Role, Rows, Severity};
+
+use super::Patient;
+use crate::error::Error;
+use crate::guard;
+use crate::whole_file::WholeFile;
+
+/// Bytes of all files times labels, beyond which the search would take more than some ten seconds: it goes on only if it
+/// is asked for by name.
+const MAX_WORK: u64 = 150_000_000;
+/// Reading a text takes as long as learning so many labels from it.
+const READING: u64 = 50;
+
+/// What the search came to.
+#[derive(Debug, Default)]
+pub struct LabelErrors {
+    /// The rows with what is thought of their labels; nothing where no two labels could be told apart.
+    pub judged: Option<JudgedRows>,
+    /// Why there was no search.
+    pub skipped: Option<Finding>,
+}
+
+impl LabelErrors {
+    /// What there is to say about it.
+    pub fn finding(&self) -> Option<Finding> {
+        self.skipped.clone().or_else(|| self.judged.as_ref()?.finding())
+    }
+
+    /// The likely errors, the surest first.
+    pub fn likely(&self) -> impl Iterator<Item = JudgedRow<'_>> {
+        self.judged.iter().flat_map(JudgedRows::likely_errors)
+    }
+
+    fn skipped(reason: impl std::fmt::Display, cure: &str) -> Self {
+        let skipped = Finding {
+            severity: Severity::Note,
+            check: Check::LabelErrors,
+            reason: format!("no label errors were looked for: {reason}"),
+            cure: cure.to_owned(),
+            rows: Rows::default(),
+        };
+        Self { judged: None, skipped: Some(skipped) }
+    }
+}
+
+impl Patient {
+    /// Looks for likely label errors in all files, by confident learning from the embedded classifier. Nothing is sent.
+    ///
+    /// Files that are too large for a quick search are passed over, unless `however_long` it takes.
+    pub fn label_errors(&self, diagnosis: &Diagnosis, however_long: bool) -> Result<LabelErrors, Error> {
+        let sizes = Role::ALL.into_iter().filter_map(|role| self.source(role)?.path.metadata().ok());
+        let bytes: u64 = sizes.map(|file| file.len()).sum();
+        let labels = diagnosis.files.iter().map(|file| file.labels).max().unwrap_or(0);
+        if !however_long && bytes.saturating_mul(labels + READING) > MAX_WORK {
+            let reason = format!("{} MB with {labels} labels take a while", bytes / 1_000_000);
+            return Ok(LabelErrors::skipped(reason, "`--label-errors FILE` looks for them all the same"));
+        }
+        self.cross_validated()
+    }
+
+    #[cfg(feature = "local")]
+    fn cross_validated(&self) -> Result<LabelErrors, Error> {
+        use tunebench_data::doctor::LabelledRows;
+        use tunebench_providers::local::out_of_fold;
+
+        let rows = LabelledRows::read(&self.files()).map_err(|error| self.failed(error))?;
+        let Some(rows) = rows else { return Ok(LabelErrors::default()) };
+        Ok(match out_of_fold(&rows.texts(), rows.labels(), rows.label_set(), rows.folds()) {
+            Ok(probabilities) => LabelErrors { judged: Some(rows.judge(&probabilities)), skipped: None },
+            Err(error) => LabelErrors::skipped(error, "nothing need be done"),
+        })
+    }
+
+    #[cfg(not(feature = "local"))]
+    fn cross_validated(&self) -> Result<LabelErrors, Error> {
+        let reason = "this program was built without the embedded classifier";
+        Ok(LabelErrors::skipped(reason, "build it with the feature `local`"))
+    }
+
+    /// Writes the whole ranking as CSV. The data themselves are never written over.
+    pub fn write_label_errors(&self, found: &LabelErrors, path: &Path) -> Result<(), Error> {
+        let read = self.sources.iter().flatten().map(|source| source.path.as_path());
+        guard::keep(read, [&path.to_owned()])?;
+        let rows = found.judged.iter().flat_map(JudgedRows::all);
+        WholeFile::create(path)?.write(|out| write_ranking(rows, out))?;
+        Ok(())
+    }
+}
+
+fn write_ranking<'a>(rows: impl Iterator<Item = JudgedRow<'a>>, out: &mut dyn Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "file",
+        "line",
+        "likely_error",
+        "label",
+        "suggested",
+        "probability",
+        "self_confidence",
+        "normalized_margin",
+        "text",
+    ])?;
+    for JudgedRow { file, row, suggested, judgement } in rows {
+        csv.write_record([
+            &file.to_string(),
+            &row.line.to_string(),
+            &judgement.likely_error.to_string(),
+            &row.label,
+            suggested,
+            &judgement.probability.to_string(),
+            &judgement.self_confidence.to_string(),
+            &judgement.normalized_margin.to_string(),
+            &row.text,
+        ])?;
+    }
+    csv.flush()
+}

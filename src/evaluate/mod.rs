@@ -21,6 +21,8 @@ use tunebench_data::{DataError, Prompt, TestSet};
 use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
 use tunebench_reports::Prediction;
 
+pub(crate) use ask::OUTPUT_CAP;
+pub(crate) use book::Names;
 pub use book::Book;
 pub use halt::Halt;
 

@@ -69,7 +69,7 @@ const VERTEX: &str = "[[model]]\nbase = \"vertex/gemini-3.5-flash-lite\"\n";
 #[test]
 fn run_tunes_evaluates_and_pays_once() {
     let project = Project::new(TUNED);
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let summary = project.place.csv("results/summary.csv");
     assert_eq!(summary.len(), 2);
@@ -106,7 +106,7 @@ fn run_tunes_evaluates_and_pays_once() {
 #[test]
 fn a_second_run_asks_nobody() {
     let project = Project::new(TUNED);
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let Project { place, fake } = project;
     drop(fake);
@@ -119,7 +119,7 @@ fn a_second_run_asks_nobody() {
 fn secrets_are_nowhere() {
     let project = Project::new(&format!("{TUNED}{GEMINI}"));
     project.fake.fail(Failing::new(Fault::Status(500)).on(":generateContent").times(2));
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let bad =
         project.place.outcome(project.command(&["eval", "--fresh"]).env("GEMINI_API_KEY", "AIza-wrong-77"));
@@ -237,7 +237,7 @@ fn another_model_that_answers_is_told_and_recorded() {
 #[test]
 fn the_developer_api_tunes_nothing_and_says_who_does() {
     let project = Project::new("[[model]]\nbase = \"gemini/gemini-3.5-flash\"\ntune = {}\n");
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(2), "{}", done.stderr);
     assert!(done.stderr.contains("`gemini` does not offer fine-tuning"), "{}", done.stderr);
     assert!(done.stderr.contains("hint:") && done.stderr.contains("vertex"), "{}", done.stderr);
@@ -256,7 +256,14 @@ fn a_lost_answer_to_the_order_makes_no_second_job() {
 #[test]
 fn a_tuned_model_costs_what_its_base_does() {
     let project = Project::new(&TUNED.replace("gemini-3.5-flash\"", "gemini-3.5-flash-lite\""));
-    let done = project.tunebench(&["run", "--max-cost", "5"]);
+    let prices =
+        "\n[prices.\"vertex/gemini-3.5-flash-lite\"]\ninput = 0.3\noutput = 2.5\ntraining = 1.5\n";
+    let unknown = project.tunebench(&["run", "--yes", "--max-cost", "5"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("the price of tuning `vertex/gemini-3.5-flash-lite` is not known"));
+    let config = project.place.read("tunebench.toml") + prices;
+    project.place.write("tunebench.toml", config);
+    let done = project.tunebench(&["run", "--yes", "--max-cost", "5"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let manifest: serde_json::Value =
         serde_json::from_str(&project.place.read("results/manifest.json")).unwrap();
@@ -273,7 +280,7 @@ fn an_interrupted_watch_leaves_the_job_and_the_same_command_comes_back() {
     let project = Project::new(TUNED);
     let config = project.place.read("tunebench.toml").replace("poll_seconds = 0.01", "poll_seconds = 600");
     project.place.write("tunebench.toml", &config);
-    let mut command = project.command(&["run"]);
+    let mut command = project.command(&["run", "--yes"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -289,7 +296,7 @@ fn an_interrupted_watch_leaves_the_job_and_the_same_command_comes_back() {
     assert!(rest.contains("the job goes on; run the same command again"), "{rest}");
 
     project.place.write("tunebench.toml", config.replace("poll_seconds = 600", "poll_seconds = 0.01"));
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(done.stderr.contains("going on with job projects/"), "{}", done.stderr);
     assert_eq!((project.fake.jobs().len(), project.fake.objects().len()), (1, 1));

@@ -42,7 +42,7 @@ const BASE: &str = "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n";
 #[test]
 fn run_tunes_evaluates_and_pays_once() {
     let project = Project::new(TUNED);
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let summary = project.place.csv("results/summary.csv");
     assert_eq!(summary.len(), 2);
@@ -71,7 +71,7 @@ fn run_tunes_evaluates_and_pays_once() {
 fn the_key_is_nowhere() {
     let project = Project::new(TUNED);
     project.fake.fail(Failing::new(Fault::Status(500)).on("/chat/completions").times(2));
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     let bad = project
         .place
         .outcome(project.place.command(&["eval", "--fresh"]).env("OPENAI_API_KEY", "sk-wrong-77"));
@@ -136,7 +136,7 @@ fn a_job_is_remembered_where_its_provider_is_not_asked() {
 fn an_organisation_that_may_not_train_is_told_so_and_leaves_no_file_behind() {
     let project = Project::new(TUNED);
     project.fake.fail(Failing::new(Fault::TrainingNotAvailable).on("POST /v1/fine_tuning/jobs"));
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(3), "{}", done.stderr);
     assert!(done.stderr.contains("hint:"), "{}", done.stderr);
     assert_eq!(project.fake.files().len(), 0);
@@ -402,7 +402,7 @@ fn every_candidate_has_a_verdict_against_the_model_that_is_to_go() {
         [[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\nshots = { k = 3 }\n\
         [[model]]\nbase = \"openai/decisions/gpt-6-luna\"\n[[model]]\nbase = \"local/lexical\"\ntune = {}\n",
     );
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let against = "openai/gpt-4.1-mini-2025-04-14";
     let pairs = project.place.csv("results/comparisons.csv");

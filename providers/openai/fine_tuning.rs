@@ -20,8 +20,8 @@ use super::jobs::{self, MARK};
 use super::training_file::{self, LARGEST_FILE};
 use super::{loss_curve, models};
 use crate::{
-    Cause, Checkpoint, Epochs, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint,
-    ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
+    Cause, Checkpoint, Epochs, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
+    LossPoint, ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
 };
 
 /// As many as a page holds.

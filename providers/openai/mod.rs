@@ -20,10 +20,10 @@ mod loss_curve;
 mod models;
 mod responses;
 mod settings;
-#[cfg(feature = "tiktoken")]
-mod tokens;
 #[cfg(all(test, feature = "test-kit"))]
 mod tests;
+#[cfg(feature = "tiktoken")]
+mod tokens;
 mod training_file;
 
 use std::collections::{BTreeSet, HashMap};

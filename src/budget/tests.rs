@@ -130,7 +130,8 @@ proptest! {
 
 #[test]
 fn training_is_held_back_and_settled_like_an_answer_but_is_no_request() {
-    let own: BTreeMap<String, PriceEntry> = toml::from_str("[m]\ninput = 1\noutput = 1\ntraining = 10").unwrap();
+    let own: BTreeMap<String, PriceEntry> =
+        toml::from_str("[m]\ninput = 1\noutput = 1\ntraining = 10").unwrap();
     let table = PriceTable::built_in().with_own(&own).unwrap();
     let price = table.find("m", Date::constant(2026, 11, 22));
     let budget = capped(1.0);

@@ -53,9 +53,8 @@ pub(super) fn plan(plan: &Plan, args: &PlanArgs, printer: Printer) -> Result<u8,
 pub(super) fn brief(plan: &Plan, caps: &Caps) -> Vec<String> {
     let sent = [(plan.requests(), "request"), (plan.jobs() as u64, "fine-tuning job")];
     let sent = sent.into_iter().filter(|(n, _)| *n > 0);
-    let sent: Vec<_> = sent
-        .map(|(n, what)| format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" }))
-        .collect();
+    let sent: Vec<_> =
+        sent.map(|(n, what)| format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })).collect();
     let bill = plan.bill();
     let mut lines = vec![match (sent.is_empty(), bill.is_free()) {
         (true, _) => "plan: nothing has to be paid for".to_owned(),
@@ -148,7 +147,16 @@ fn cells(step: &Step) -> [String; 8] {
         Work::Evaluate(requests) => {
             let what = if requests.to_be_tuned { "  ask when tuned" } else { "  ask" };
             if step.here {
-                return [what.into(), "here".into(), nothing(), nothing(), nothing(), expected, most, nothing()];
+                return [
+                    what.into(),
+                    "here".into(),
+                    nothing(),
+                    nothing(),
+                    nothing(),
+                    expected,
+                    most,
+                    nothing(),
+                ];
             }
             [
                 what.into(),
@@ -188,7 +196,7 @@ fn total(plan: &Plan) -> [String; 8] {
     let cost = |cost: Cost| match (bill.unpriced, cost == Cost::ZERO) {
         (0, _) => cost.to_string(),
         (_, true) => "unknown".to_owned(),
-        (_, false) => format!("{cost} + ?"),
+        (_, false) => format!("{cost}+?"),
     };
     let times = plan.evaluations().filter_map(|requests| requests.time).map(|time| time.takes);
     let time: std::time::Duration = times.sum();
@@ -218,7 +226,8 @@ fn prices(plan: &Plan) -> Vec<String> {
     let mut table = Builder::new();
     table.push_record(["$ FOR A MILLION TOKENS", "IN", "OUT", "TRAINING", "LOOKED UP"]);
     for (key, price) in used {
-        let rate = |rate: Option<Rate>| dollars(rate).map_or_else(|| "unknown".into(), |rate| rate.to_string());
+        let rate =
+            |rate: Option<Rate>| dollars(rate).map_or_else(|| "unknown".into(), |rate| rate.to_string());
         let day = price.date.map_or_else(|| "by you".to_owned(), |day| day.to_string());
         table.push_record([key.to_owned(), rate(price.input), rate(price.output), rate(price.training), day]);
     }
@@ -236,7 +245,8 @@ fn notes(plan: &Plan, caps: &Caps) -> Vec<(&'static str, String)> {
     for step in paid.iter().filter(|step| step.cost.is_none()) {
         let what = if matches!(step.work, Work::Train { .. }) { "training" } else { "input and output" };
         let key = &step.price_key;
-        let note = format!("not known for {what} of {key}; give it in tunebench.toml, under [prices.\"{key}\"]");
+        let note =
+            format!("not known for {what} of {key}; give it in tunebench.toml, under [prices.\"{key}\"]");
         notes.push(("price", note));
     }
     let bases = [Basis::Vocabulary, Basis::Answers, Basis::Length];
@@ -266,9 +276,7 @@ fn notes(plan: &Plan, caps: &Caps) -> Vec<(&'static str, String)> {
         notes.push(("time", unknown.to_owned()));
     }
     notes.extend(cap_note(&plan.bill(), caps).map(|note| ("cap", note)));
-    notes.extend(retiring(plan).map(|(model, day)| {
-        ("retires", format!("{model} on {day}"))
-    }));
+    notes.extend(retiring(plan).map(|(model, day)| ("retires", format!("{model} on {day}"))));
     notes.push(("proof", proof(plan)));
     notes
 }
@@ -303,15 +311,18 @@ fn bound(time: &Time) -> String {
 
 /// What the rows can prove.
 fn proof(plan: &Plan) -> String {
-    let differences = plan.provable().map(|provable| {
-        let share = format!("{} % of the rows tell the models apart", (provable.discordance * 100.0).round());
-        match provable.difference {
-            Some(difference) => format!("{:.1} points where {share}", difference * 100.0),
-            None => format!("none where {share}"),
-        }
-    });
-    let (rows, [a, b, c]) = (count(plan.rows as usize, "row"), differences);
-    format!("the smallest difference of accuracy that {rows} prove with a chance of {} %: {a}, {b}, {c}", POWER * 100.0)
+    let (rows, provable) = (count(plan.rows as usize, "row"), plan.provable());
+    let shares = provable.map(|provable| (provable.discordance * 100.0).round().to_string());
+    let points = provable.map(|provable| provable.difference.map(|d| format!("{:.1}", d * 100.0)));
+    let [Some(a), Some(b), Some(c)] = points else {
+        return format!("{rows} are too few to prove any difference");
+    };
+    let [x, y, z] = shares;
+    format!(
+        "with a chance of {} %, {rows} prove a difference of accuracy from {a}, {b} or {c} points up, if {x}, {y} or \
+         {z} % of the rows tell the models apart",
+        POWER * 100.0
+    )
 }
 
 fn as_json(plan: &Plan) -> Value {

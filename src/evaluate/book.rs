@@ -89,8 +89,7 @@ impl Book {
         fresh: bool,
     ) -> Result<Self, LedgerError> {
         let names = Names::of(name, candidate, test, repeat);
-        let floor: Floor =
-            if fresh { ledger.freshen(&names.scope)? } else { ledger.floor(&names.scope)? };
+        let floor: Floor = if fresh { ledger.freshen(&names.scope)? } else { ledger.floor(&names.scope)? };
         let target = Target {
             provider: candidate.name.provider().to_owned(),
             base_url: candidate.provider.base_url(),

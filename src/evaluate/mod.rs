@@ -22,8 +22,8 @@ use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderErr
 use tunebench_reports::Prediction;
 
 pub(crate) use ask::OUTPUT_CAP;
-pub(crate) use book::Names;
 pub use book::Book;
+pub(crate) use book::Names;
 pub use halt::Halt;
 
 use crate::budget::{Budget, Cost, Price};

@@ -124,12 +124,7 @@ impl Maker<'_> {
         Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task })
     }
 
-    fn trained<'b>(
-        &self,
-        entry: &Entry,
-        tuning: Tuning<'b>,
-        standing: Standing,
-    ) -> Result<Draft<'b>, Error> {
+    fn trained<'b>(&self, entry: &Entry, tuning: Tuning<'b>, standing: Standing) -> Result<Draft<'b>, Error> {
         let (name, price_key) = (entry.base.to_string(), entry.base.to_string());
         let candidate = self.project.candidate(&entry.base)?;
         let task = Task::Train { tuning: Box::new(tuning), standing };

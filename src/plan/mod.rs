@@ -96,10 +96,11 @@ pub struct Requests {
 impl Step {
     /// Requests and jobs that would be sent.
     pub fn sends(&self) -> bool {
-        !self.here && match &self.work {
-            Work::Evaluate(requests) => requests.requests > 0,
-            Work::Train { standing, .. } => *standing == Standing::New,
-        }
+        !self.here
+            && match &self.work {
+                Work::Evaluate(requests) => requests.requests > 0,
+                Work::Train { standing, .. } => *standing == Standing::New,
+            }
     }
 }
 

@@ -58,7 +58,12 @@ impl Length {
                 // Up to the end of Latin Extended-B, and the additional Latin letters.
                 ..0x250 | 0x1e00..0x1f00 | 0x2000..0x2070 => self.latin += bytes,
                 // Kana, Han, Hangul and what goes with them.
-                0x1100..0x1200 | 0x2e80..0xa000 | 0xac00..0xd7b0 | 0xf900..0xfb00 | 0xff00..0xfff0 | 0x20000.. => {
+                0x1100..0x1200
+                | 0x2e80..0xa000
+                | 0xac00..0xd7b0
+                | 0xf900..0xfb00
+                | 0xff00..0xfff0
+                | 0x20000.. => {
                     self.east_asian += bytes;
                 }
                 _ => self.other += bytes,
@@ -131,8 +136,7 @@ impl Learned {
         self.waited += other.waited;
         let outer = |(a, b): (f64, f64), (c, d): (f64, f64)| (a.min(c), b.max(d));
         self.bytes_per_token = either(self.bytes_per_token, other.bytes_per_token, outer);
-        self.answered =
-            either(self.answered, other.answered, |(a, b), (c, d)| (a.min(c), b.max(d)));
+        self.answered = either(self.answered, other.answered, |(a, b), (c, d)| (a.min(c), b.max(d)));
     }
 
     /// How long an answer takes, in the mean.

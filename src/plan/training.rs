@@ -2,8 +2,8 @@
 
 use tunebench_providers::Epochs;
 
-use super::tokens::{Basis, Learned, Length, input};
 use super::Range;
+use super::tokens::{Basis, Learned, Length, input};
 use crate::tune::Tuning;
 
 /// How often a provider that does not say goes over the data, as far as anybody can suppose.

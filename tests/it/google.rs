@@ -256,8 +256,7 @@ fn a_lost_answer_to_the_order_makes_no_second_job() {
 #[test]
 fn a_tuned_model_costs_what_its_base_does() {
     let project = Project::new(&TUNED.replace("gemini-3.5-flash\"", "gemini-3.5-flash-lite\""));
-    let prices =
-        "\n[prices.\"vertex/gemini-3.5-flash-lite\"]\ninput = 0.3\noutput = 2.5\ntraining = 1.5\n";
+    let prices = "\n[prices.\"vertex/gemini-3.5-flash-lite\"]\ninput = 0.3\noutput = 2.5\ntraining = 1.5\n";
     let unknown = project.tunebench(&["run", "--yes", "--max-cost", "5"]);
     assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
     assert!(unknown.stderr.contains("the price of tuning `vertex/gemini-3.5-flash-lite` is not known"));

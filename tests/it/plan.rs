@@ -6,7 +6,8 @@ use crate::openai::Project;
 use crate::support::{Outcome, Place};
 
 const BASE: &str = "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n";
-const TUNED: &str = "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntune = { n_epochs = 3, suffix = \"it\" }\n";
+const TUNED: &str =
+    "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntune = { n_epochs = 3, suffix = \"it\" }\n";
 /// A model that costs money and one that does not, with nobody to ask: a plan needs no service.
 const MIXED: &str = "[providers.openai]\nrequests_per_minute = 3\n\
     [[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntune = { n_epochs = 3 }\n\
@@ -46,13 +47,19 @@ fn what_the_ledger_has_costs_nothing() {
     assert_eq!(project.tunebench(&["eval"]).code, Some(0));
     let between = json(&project.tunebench(&["plan", "--json"]));
     assert_eq!((&between["total"]["requests"], &between["total"]["jobs"]), (&6.into(), &1.into()));
-    assert_eq!((&between["steps"][0]["known"], &between["steps"][0]["cost_usd"]["high"]), (&6.into(), &0.0.into()));
+    assert_eq!(
+        (&between["steps"][0]["known"], &between["steps"][0]["cost_usd"]["high"]),
+        (&6.into(), &0.0.into())
+    );
     #[cfg(not(feature = "tiktoken"))]
     assert_eq!(between["steps"][1]["tokens_from"], "answers", "the base's answers teach: {between:#}");
 
     assert_eq!(project.tunebench(&["run", "--yes"]).code, Some(0));
     let after = total(&["plan", "--json"]);
-    assert_eq!((&after["requests"], &after["jobs"], &after["cost_usd"]["high"]), (&0.into(), &0.into(), &0.0.into()));
+    assert_eq!(
+        (&after["requests"], &after["jobs"], &after["cost_usd"]["high"]),
+        (&0.into(), &0.into(), &0.0.into())
+    );
     let asked = project.asked();
 
     // New rows are counted alone, fresh answers all over again, and a look changes nothing.
@@ -88,7 +95,6 @@ fn without_a_terminal_money_is_spent_only_with_yes() {
     let refused = project.tunebench(&["run"]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("plan: 6 requests: about $0.00"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("openai/gpt-4.1-mini-2025-04-14 is shut down on 2027-01-14") == cfg!(any()));
     assert!(refused.stderr.contains("error: this would spend about $0.00"), "{}", refused.stderr);
     assert!(refused.stderr.contains("hint: agree with `--yes`"), "{}", refused.stderr);
     assert_eq!(project.fake.stats().total(), 0);
@@ -127,7 +133,11 @@ fn a_cap_covers_tuning() {
     let below = format!("{}", trained * 0.9);
     let capped = project.tunebench(&["tune", "--max-cost", &below]);
     assert_eq!(capped.code, Some(3), "{}", capped.stderr);
-    assert!(capped.stderr.contains("tuning openai/gpt-4.1-mini-2025-04-14: the budget of"), "{}", capped.stderr);
+    assert!(
+        capped.stderr.contains("tuning openai/gpt-4.1-mini-2025-04-14: the budget of"),
+        "{}",
+        capped.stderr
+    );
     assert!(capped.stderr.contains("is an estimate"), "{}", capped.stderr);
     assert_eq!((project.fake.jobs().len(), project.fake.files().len()), (0, 0));
     let warned = project.tunebench(&["run", "--max-cost", &below]);

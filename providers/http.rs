@@ -3,7 +3,6 @@
 //! It sends a request once and hands back whatever came, or says what went wrong on the way. What an answer means is
 //! each provider's own knowledge.
 
-use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -185,7 +184,7 @@ fn unanswered(error: reqwest::Error) -> ProviderError {
 }
 
 /// An error and what led to it, on one line; parts that repeat each other stand once.
-fn causes(error: &reqwest::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -23,6 +23,8 @@ mod registry;
 mod settings;
 #[cfg(feature = "test-kit")]
 pub mod test_kit;
+#[cfg(all(test, feature = "test-kit", any(feature = "google", feature = "openai")))]
+mod testing;
 #[cfg(any(feature = "google", feature = "openai"))]
 mod training_rows;
 

@@ -22,5 +22,6 @@ mod providers;
 pub mod results;
 pub mod run;
 pub mod shots;
+mod texts;
 pub mod tune;
 mod whole_file;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! manifest.json            how the run was made; written last, so that a folder with a manifest is whole
+//! report.html              the report as a page
 //! report.md                the report for a pull request
 //! summary.json             all figures, for programs
 //! summary.csv              a row for each model
@@ -12,20 +13,24 @@
 //! losses/MODEL.csv         a row for each training step of a fine-tuned model, where its provider tells
 //! ```
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tunebench_reports::render::Renderer;
 use tunebench_reports::render::csv::{self, ReadError};
+use tunebench_reports::render::html::Html;
 use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
-use tunebench_reports::{Evaluation, Groups, Manifest, ManifestError, ModelRecord, Report, Run};
+use tunebench_reports::{Evaluation, Groups, LossPoint, Manifest, ManifestError, ModelRecord, Report, Run};
 
 const MANIFEST: &str = "manifest.json";
 /// The reports that are written beside the data.
-const REPORTS: [(&str, &dyn Renderer); 2] =
-    [("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
+const REPORTS: [(&str, &dyn Renderer); 3] =
+    [("report.html", &Html), ("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
+/// The figures in files for programs.
+const FIGURES: [&str; 3] = ["summary.csv", "per_class.csv", "comparisons.csv"];
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
 
@@ -52,6 +57,14 @@ pub enum ResultsError {
         /// What is wrong with it.
         error: ManifestError,
     },
+    /// A file of losses is damaged.
+    #[error("`{}`: {error}", .path.display())]
+    Losses {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
     /// A file of predictions is damaged.
     #[error("`{}`: {error}", .path.display())]
     Predictions {
@@ -70,6 +83,7 @@ impl ResultsError {
                 Some("make some with `tunebench run`, or name another folder with `--results DIR`".into())
             }
             Self::Io(_) => Some("name another folder with `--results DIR`".into()),
+            Self::Losses { .. } => Some("take the file away: the report then lacks one curve".into()),
             Self::Manifest { .. } | Self::Predictions { .. } => None,
         }
     }
@@ -98,23 +112,38 @@ impl Results {
         &self.folder
     }
 
+    /// Writes a run in place of what was there, without its figures: they can be made from it.
+    pub fn keep(&self, run: &Run) -> Result<(), ResultsError> {
+        self.put_predictions(run)?;
+        self.put(MANIFEST, run.manifest.to_json().as_bytes())
+    }
+
+    fn put_predictions(&self, run: &Run) -> Result<(), ResultsError> {
+        self.clear(run)?;
+        for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
+            // Row by row: as bytes, a million predictions would take more memory than the rest of the program.
+            self.stream(&format!("predictions/{}.csv", record.file), |out| {
+                csv::predictions_to(out, evaluation, run.labels())
+            })?;
+        }
+        Ok(())
+    }
+
     /// Writes a run and its figures in place of what was there.
     pub fn write(&self, report: &Report) -> Result<(), ResultsError> {
         let run = report.run;
-        self.clear(run)?;
-        for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
-            let file = format!("{}.csv", record.file);
-            // Row by row: as bytes, a million predictions would take more memory than the rest of the program.
-            self.stream(&format!("predictions/{file}"), |out| {
-                csv::predictions_to(out, evaluation, run.labels())
-            })?;
-            if let Some(model) = report.figures.model(&evaluation.model) {
-                self.stream(&format!("confusion/{file}"), |out| csv::confusion_to(out, report, model))?;
+        self.put_predictions(run)?;
+        for record in &run.manifest.models {
+            if let Some(model) = report.figures.model(&record.model) {
+                let file = format!("confusion/{}.csv", record.file);
+                self.stream(&file, |out| csv::confusion_to(out, report, model))?;
             }
         }
-        self.put("summary.csv", &csv::summary(report))?;
-        self.put("per_class.csv", &csv::per_class(report))?;
-        self.put("comparisons.csv", &csv::comparisons(report))?;
+        for (name, table) in
+            FIGURES.into_iter().zip([csv::summary(report), csv::per_class(report), csv::comparisons(report)])
+        {
+            self.put(name, &table)?;
+        }
         for (name, renderer) in REPORTS {
             self.put(name, &renderer.render(report))?;
         }
@@ -125,6 +154,21 @@ impl Results {
     pub fn add_losses(&self, file: &str, losses: &Path) -> Result<(), ResultsError> {
         let losses = fs_err::read(losses)?;
         self.put(&format!("losses/{file}.csv"), &losses)
+    }
+
+    /// The loss curves of the run's models, by the model's reference.
+    pub fn losses(&self, manifest: &Manifest) -> Result<BTreeMap<String, Vec<LossPoint>>, ResultsError> {
+        let mut losses = BTreeMap::new();
+        for record in &manifest.models {
+            let path = self.folder.join("losses").join(format!("{}.csv", record.file));
+            if path.exists() {
+                let points = LossPoint::read(&fs_err::read(&path)?);
+                let points =
+                    points.map_err(|error| ResultsError::Losses { path, error: error.to_string() })?;
+                losses.insert(record.model.clone(), points);
+            }
+        }
+        Ok(losses)
     }
 
     /// Reads the run back.
@@ -154,18 +198,26 @@ impl Results {
         Manifest::from_json(&fs_err::read(&path)?).map_err(|error| ResultsError::Manifest { path, error })
     }
 
-    /// Takes away the manifest and the files of models that `run` does not have. Nothing else in the folder is touched.
+    /// Takes away the manifest, the figures, and the files of models that `run` does not have. Nothing else in the folder
+    /// is touched.
     fn clear(&self, run: &Run) -> Result<(), ResultsError> {
         let Ok(old) = self.manifest() else { return Ok(()) };
         fs_err::remove_file(self.folder.join(MANIFEST))?;
+        for name in FIGURES.into_iter().chain(REPORTS.map(|(name, _)| name)) {
+            self.remove(name)?;
+        }
         let gone = old.models.iter().filter(|old| run.manifest.models.iter().all(|new| new.file != old.file));
         for (file, part) in gone.flat_map(|old| PER_MODEL.map(|part| (&old.file, part))) {
-            match fs_err::remove_file(self.folder.join(part).join(format!("{file}.csv"))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+            self.remove(&format!("{part}/{file}.csv"))?;
         }
         Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), ResultsError> {
+        match fs_err::remove_file(self.folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     fn put(&self, name: &str, content: &[u8]) -> Result<(), ResultsError> {

@@ -1,13 +1,14 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
 use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tunebench_data::overlap;
+use tunebench_data::{ExampleId, overlap};
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
     DataFile, Evaluation, Groups, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage, slugs,
@@ -21,6 +22,7 @@ use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Means, Tally, eva
 use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::project::Project;
 use crate::shots::{Shots, ShotsSpec};
+use crate::texts;
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
@@ -260,6 +262,15 @@ impl<'a> Session<'a> {
         Ok(run)
     }
 
+    /// The texts of test rows.
+    pub fn texts(&self, wanted: &BTreeSet<ExampleId>) -> Result<BTreeMap<ExampleId, String>, Error> {
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let texts = texts::of_test_set(&self.project.test, wanted);
+        texts.map_err(|error| Error::Evaluate(EvaluateError::Data(error)))
+    }
+
     /// The losses of a model's training, where they are known.
     pub fn losses(&self, model: &str, subjects: &[Subject]) -> Option<PathBuf> {
         let subject = subjects.iter().find(|subject| subject.name(0) == model)?;
@@ -340,7 +351,7 @@ impl<'a> Session<'a> {
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
             overlap,
-            margin: None,
+            margin: config.evaluation.margin,
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),

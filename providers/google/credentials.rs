@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::errors::LOGIN;
 use super::settings::{Settings, Surface};
-use crate::http::one_line;
+use crate::http::{causes, one_line};
 use crate::{Access, Cause, ProviderError, Retry, Setup};
 
 /// One scope serves models, jobs and buckets.
@@ -239,7 +239,7 @@ impl Adc {
     fn unavailable(&self, error: &CredentialsError) -> ProviderError {
         let worked = self.lock().sent.is_some();
         let from_file = matches!(self.source, Source::File { .. });
-        let message = one_line(&self.redact(&with_causes(error)));
+        let message = self.redact(&causes(error));
         if error.is_transient() && (worked || from_file) {
             return ProviderError::new(
                 Cause::Network,
@@ -308,18 +308,4 @@ fn is_at_google() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let firmware = std::fs::read_to_string(Path::new("/sys/class/dmi/id/product_name"));
     set("GCE_METADATA_HOST") || set("K_SERVICE") || firmware.is_ok_and(|name| name.starts_with("Google"))
-}
-
-/// An error and what led to it; parts that repeat each other stand once.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

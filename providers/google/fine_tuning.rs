@@ -21,7 +21,7 @@ use super::models::{TUNING_REGIONS, Traits};
 use super::names::{Location, Resource};
 use super::settings::Surface;
 use super::storage::Storage;
-use super::{jobs, training_file};
+use super::{jobs, orders, training_file};
 use crate::{
     Cause, Checkpoint, Epochs, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
     ProviderError, Retry, SettingError, TuningSpec, async_trait,
@@ -242,9 +242,9 @@ impl Tuning {
 impl FineTuning for Tuning {
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
         if self.connection.settings.check_models {
-            jobs::check_base(&spec.base)?;
+            orders::check_base(&spec.base)?;
         }
-        jobs::Own::read(spec)?;
+        orders::Own::read(spec)?;
         training_file::check(examples, prompt)
     }
 
@@ -299,7 +299,8 @@ impl FineTuning for Tuning {
     }
 
     async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError> {
-        let body = jobs::order(request).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
+        let body =
+            orders::order(request).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
         let location = &self.connection.settings.tuning_location;
         let about = self.connection.about(Some(&request.spec.base), Some(location.name()));
         match self.connection.post(self.jobs_url(location)?, &body, about).await {

@@ -17,6 +17,7 @@ mod json;
 mod limits;
 mod models;
 mod names;
+mod orders;
 mod settings;
 mod storage;
 #[cfg(all(test, feature = "test-kit"))]
@@ -33,7 +34,7 @@ use self::completions::Dialect;
 use self::connection::Connection;
 use self::errors::ErrorBody;
 use self::fine_tuning::Tuning;
-use self::json::text;
+use self::json::list;
 use self::models::Traits;
 use self::names::{Resource, Target};
 use self::settings::{Settings, Surface};
@@ -184,7 +185,7 @@ impl GoogleProvider {
     async fn refusal(&self, answer: &Answer, target: &Target, model: &str) -> ProviderError {
         let error = self.connection.error(answer, self.about(target, model));
         let Target::Endpoint(endpoint) = target else { return error };
-        if error.cause == Cause::NotFound && matches!(self.endpoint(endpoint, model).await, Ok(Some(_))) {
+        if error.cause == Cause::NotFound && matches!(self.has_model(endpoint, model).await, Ok(true)) {
             let message = format!("`{endpoint}` is there, but does not answer yet: {}", error.message);
             return ProviderError::new(Cause::Server, message).retry(Retry::Later { after: Some(WARM_UP) });
         }
@@ -200,30 +201,26 @@ impl GoogleProvider {
         self.connection.about(Some(model), location)
     }
 
-    /// An endpoint that has a model on it.
-    async fn endpoint(&self, endpoint: &Resource, model: &str) -> Result<Option<Value>, ProviderError> {
+    /// Whether an endpoint has a model on it.
+    async fn has_model(&self, endpoint: &Resource, model: &str) -> Result<bool, ProviderError> {
         let about = self.connection.about(Some(model), Some(endpoint.location.name()));
         let found: Value =
             self.connection.get(self.connection.url_of(endpoint, None), about).await?.json()?;
-        let deployed = found.get("deployedModels").and_then(Value::as_array);
-        Ok(Some(found.clone()).filter(|_| deployed.is_none_or(|models| !models.is_empty())))
+        Ok(!list(&found, "/deployedModels").is_empty())
     }
 
     /// Asks whether a model exists, and is served where it will be asked.
-    async fn look_up(&self, target: &Target, model: &str) -> Result<Option<String>, ProviderError> {
+    async fn look_up(&self, target: &Target, model: &str) -> Result<(), ProviderError> {
         let about = self.about(target, model);
         let (location, path) = self.connection.place(target)?;
         match target {
             Target::Developer(_) => {
-                let found: Value =
-                    self.connection.get(self.connection.url(location, &path, None), about).await?.json()?;
-                Ok(text(&found, "/displayName").map(str::to_owned))
+                self.connection.get(self.connection.url(location, &path, None), about).await.map(|_| ())
             }
-            Target::Endpoint(endpoint) => match self.endpoint(endpoint, model).await? {
-                Some(found) => Ok(text(&found, "/displayName").map(str::to_owned)),
-                None => {
-                    let message = format!("no model is deployed on `{model}`");
-                    Err(ProviderError::new(Cause::NotFound, message))
+            Target::Endpoint(endpoint) => match self.has_model(endpoint, model).await? {
+                true => Ok(()),
+                false => {
+                    Err(ProviderError::new(Cause::NotFound, format!("no model is deployed on `{model}`")))
                 }
             },
             // Counting tokens costs nothing, and goes the way that questions go: place, project, rights and name are
@@ -231,7 +228,7 @@ impl GoogleProvider {
             Target::Publisher { .. } | Target::Named(_) => {
                 let url = self.connection.url(location, &path, Some("countTokens"));
                 let body = json!({"contents": [{"role": "user", "parts": [{"text": "?"}]}]});
-                self.connection.post(url, &body, about).await.map(|_| None)
+                self.connection.post(url, &body, about).await.map(|_| ())
             }
         }
     }
@@ -284,7 +281,7 @@ impl Provider for GoogleProvider {
         let target = self.target(model)?;
         let mut info = ModelInfo::new(model);
         if settings.check_models {
-            info.description = self.look_up(&target, model).await?;
+            self.look_up(&target, model).await?;
         }
         let base = self.base_of(&target).await?;
         let traits = Traits::of(base.as_deref());

@@ -75,7 +75,7 @@ impl Resource {
             return None;
         };
         let location = Location::new(location)?;
-        if segments.len() < 6 || segments.len() % 2 != 0 || !segments.iter().all(plain) {
+        if segments.len() < 6 || !segments.len().is_multiple_of(2) || !segments.iter().all(plain) {
             return None;
         }
         let id = segments.last_mut()?;

@@ -42,6 +42,7 @@ pub fn renderers(style: terminal::Style) -> Vec<Box<dyn Renderer>> {
     vec![
         Box::new(terminal::Terminal { style }),
         Box::new(markdown::Markdown::default()),
+        Box::new(html::Html),
         Box::new(json::Json),
         Box::new(table::Spreadsheet),
         Box::new(junit::JUnit),

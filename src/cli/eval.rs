@@ -1,7 +1,8 @@
 //! `tunebench run` and `tunebench eval`.
 
 use tunebench_providers::ModelRef;
-use tunebench_reports::{Report, Run};
+use tunebench_reports::Report;
+use tunebench_reports::render::html::LISTED;
 
 use super::args::OutputArgs;
 use super::output::Printer;
@@ -49,14 +50,17 @@ async fn evaluate(
     target: Target,
     printer: Printer,
 ) -> Result<u8, Error> {
-    let save = |run: &Run| Ok(results.write(&Report::new(run))?);
-    let run = session.evaluate(subjects, save).await?;
+    // Figures are made once, at the end; what an accident leaves, `tunebench report` completes.
+    let run = session.evaluate(subjects, |run| Ok(results.keep(run)?)).await?;
     for record in &run.manifest.models {
         if let Some(losses) = session.losses(&record.model, subjects) {
             results.add_losses(&record.file, &losses)?;
         }
     }
     let report = Report::new(&run);
+    let texts = session.texts(&report.wanted_texts(LISTED).into_iter().collect())?;
+    let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
+    results.write(&report)?;
     print(&report, results, target, printer)?;
     let measured = report.figures.models.iter().all(|model| model.scores.is_some());
     Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })

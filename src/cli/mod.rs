@@ -96,7 +96,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             runtime.block_on(eval::eval(&session, models, &output, printer))
         }
         Command::Report { file: Some(file), output } => report::foreign(&file, &output, printer),
-        Command::Report { file: None, output } => report::report(&output, printer),
+        Command::Report { file: None, output } => report::report(&global.config, &output, printer),
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));

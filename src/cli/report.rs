@@ -1,11 +1,13 @@
 //! `tunebench report`, and how every command shows figures.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use tunebench_reports::Report;
+use tunebench_reports::render::html::LISTED;
 use tunebench_reports::render::{Renderer, renderers, terminal};
 
 use super::args::OutputArgs;
@@ -14,6 +16,7 @@ use crate::compare::{CompareError, read_foreign};
 use crate::error::Error;
 use crate::exit;
 use crate::results::Results;
+use crate::texts;
 use crate::whole_file::WholeFile;
 
 /// In which form figures are shown.
@@ -87,11 +90,17 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
 }
 
 /// Computes all figures again from the predictions.
-pub(super) fn report(output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
+pub(super) fn report(config: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
     let results = Results::open(&output.results)?;
     let target = output.format.open(printer)?;
     let run = results.read()?;
     let report = Report::new(&run);
+    let wanted = report.wanted_texts(LISTED).into_iter().collect();
+    let (texts, missing) = texts::of(&run, &BTreeMap::new(), config, &wanted);
+    if let Some(reason) = missing {
+        printer.note(&format!("the page shows rows without their texts: {reason}"));
+    }
+    let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
     results.write(&report)?;
     print(&report, &results, target, printer)?;
     Ok(exit::DONE)
@@ -100,7 +109,8 @@ pub(super) fn report(output: &OutputArgs, printer: Printer) -> Result<u8, Error>
 /// Shows the figures of another tool's results.
 pub(super) fn foreign(file: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
     let source = read_foreign(file).map_err(CompareError::from)?;
-    output.format.open(printer)?.show(&Report::new(&source.run), None, printer)?;
+    let report = Report::new(&source.run).with_texts(source.texts);
+    output.format.open(printer)?.show(&report, None, printer)?;
     Ok(exit::DONE)
 }
 

@@ -2,13 +2,14 @@
 //! are not the same.
 
 mod operand;
-mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tunebench_data::ExampleId;
-use tunebench_reports::{Cause, Overlap, Run, Side, join};
+use tunebench_reports::{Cause, OtherGold, Overlap, Run, Side, join};
+
+use crate::texts;
 
 pub use operand::{Finder, Measured, OperandError, Source, read_foreign};
 
@@ -23,7 +24,8 @@ pub enum CompareError {
     Same(String),
     /// Rows have different gold labels, so that being right does not mean the same for both.
     #[error(
-        "the gold labels of {rows} of {common} rows differ: row {id} is `{base}` in {first}, and `{tuned}` in {second}"
+        "the gold labels of {rows} of {common} rows differ: row {} is `{}` in {first}, and `{}` in {second}",
+        .row.id, .row.base, .row.tuned
     )]
     Gold {
         /// How many rows.
@@ -31,11 +33,7 @@ pub enum CompareError {
         /// Of how many.
         common: u64,
         /// One of them.
-        id: ExampleId,
-        /// Its gold label on the first side.
-        base: String,
-        /// Its gold label on the second side.
-        tuned: String,
+        row: Box<OtherGold>,
         /// The first model.
         first: String,
         /// The second model.
@@ -58,7 +56,7 @@ pub enum CompareError {
         /// Rows that only the second has.
         only_second: usize,
         /// What is behind it.
-        cause: Cause,
+        cause: Box<Cause>,
     },
 }
 
@@ -122,19 +120,24 @@ impl Question<'_> {
         let (first, second) = (base.name.to_owned(), tuned.name.to_owned());
         let common = overlap.common;
         if let Some(row) = overlap.other_gold.first() {
-            let (base, tuned) = (row.base.clone(), row.tuned.clone());
-            let rows = overlap.other_gold.len();
-            return Err(CompareError::Gold { rows, common, id: row.id, base, tuned, first, second });
+            let (rows, row) = (overlap.other_gold.len(), Box::new(row.clone()));
+            return Err(CompareError::Gold { rows, common, row, first, second });
         }
         if overlap.is_whole() || (self.common && common > 0) {
             return Ok(());
         }
         let [(_, a), (_, b)] = self.models;
         let texts = |measured: &Measured, ids: &[ExampleId]| {
-            texts::of(&measured.source, self.config, &ids.iter().copied().collect()).0
+            texts::of(
+                &measured.source.run,
+                &measured.source.texts,
+                self.config,
+                &ids.iter().copied().collect(),
+            )
+            .0
         };
         let (a, b) = (texts(a, &overlap.only_base), texts(b, &overlap.only_tuned));
-        let cause = overlap.cause(base, tuned, [&a, &b]);
+        let cause = Box::new(overlap.cause(base, tuned, [&a, &b]));
         let (only_first, only_second) = (overlap.only_base.len(), overlap.only_tuned.len());
         Err(CompareError::Rows { first, second, common, only_first, only_second, cause })
     }
@@ -142,12 +145,12 @@ impl Question<'_> {
     /// The texts of rows, from wherever they are at hand; where some are missing, also why.
     pub fn texts(&self, wanted: &BTreeSet<ExampleId>) -> (BTreeMap<ExampleId, String>, Option<String>) {
         let [(_, a), (_, b)] = self.models;
-        let (mut found, reason) = texts::of(&a.source, self.config, wanted);
+        let (mut found, reason) = texts::of(&a.source.run, &a.source.texts, self.config, wanted);
         let missing: BTreeSet<_> = wanted.iter().filter(|id| !found.contains_key(id)).copied().collect();
         if missing.is_empty() {
             return (found, None);
         }
-        found.extend(texts::of(&b.source, self.config, &missing).0);
+        found.extend(texts::of(&b.source.run, &b.source.texts, self.config, &missing).0);
         let reason = reason.filter(|_| wanted.iter().any(|id| !found.contains_key(id)));
         (found, reason)
     }

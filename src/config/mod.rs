@@ -132,6 +132,8 @@ pub struct Evaluation {
     pub min_coverage: f64,
     /// A model of this project that all others are compared with, besides each with its own base.
     pub against: Option<String>,
+    /// The loss of accuracy, above 0 and below 1, that a replacement may have and still count as no worse.
+    pub margin: Option<f64>,
     /// How many of the test rows to take: a sample by `seed` in which each label keeps its share.
     pub sample: Option<NonZeroUsize>,
     /// In which form models are to name the label.
@@ -166,6 +168,7 @@ impl Default for Evaluation {
             concurrency: NonZeroUsize::new(16).expect("16 is not zero"),
             min_coverage: 0.98,
             against: None,
+            margin: None,
             sample: None,
             answer,
             temperature,
@@ -224,6 +227,12 @@ impl Config {
         if !(0.0..=1.0).contains(&config.evaluation.min_coverage) {
             let place = [Step::Key("evaluation"), Step::Key("min_coverage")];
             return Err(document.error(&place, "min_coverage is a share between 0 and 1"));
+        }
+        if config.evaluation.margin.is_some_and(|margin| !(margin > 0.0 && margin < 1.0)) {
+            let place = [Step::Key("evaluation"), Step::Key("margin")];
+            return Err(
+                document.error(&place, "margin is a loss of accuracy above 0 and below 1, such as 0.02")
+            );
         }
         let seconds = |value: Option<f64>| value.is_none_or(|v| (0.0..=1e7).contains(&v));
         for (name, value) in

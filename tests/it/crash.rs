@@ -1,13 +1,13 @@
 //! `kill -9` in the middle: nothing that was paid for is lost, and little is paid for twice.
 #![cfg(unix)]
 
-use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tunebench_providers::test_kit::openai::FakeOpenAi;
 
 use crate::openai::Project;
+use crate::support::without_times;
 
 const ROWS: u64 = 2000;
 const CONCURRENCY: u64 = 64;
@@ -79,19 +79,4 @@ fn the_reports_of_a_killed_run_are_those_of_an_undisturbed_one() {
     let [undisturbed, killed] = results;
     assert!(undisturbed.len() > 4);
     assert_eq!(undisturbed, killed);
-}
-
-/// Of each file the lines, without what no two runs have in common: when they ran, and how long an answer took.
-fn without_times(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<String>> {
-    let timeless = |(name, content): (String, Vec<u8>)| {
-        let lines = String::from_utf8(content).unwrap();
-        let lines =
-            lines.lines().filter(|line| !line.contains("\"started\"") && !line.contains("\"finished\""));
-        let lines = lines.map(|line| match name.contains("predictions/") {
-            true => line.rsplit_once(',').unwrap().0.to_owned(),
-            false => line.to_owned(),
-        });
-        (name.clone(), lines.collect())
-    };
-    files.into_iter().map(timeless).collect()
 }

@@ -1,6 +1,6 @@
 //! `tunebench run`, `eval`, `tune` and `report`: the main job.
 
-use crate::support::{Place, repository};
+use crate::support::{Place, repository, without_times};
 
 const BASE_AND_TUNED: &str = "[[model]]\nbase = \"local/lexical\"\ntune = {}\n";
 
@@ -72,28 +72,6 @@ fn the_same_command_twice_trains_once_and_gives_the_same_bytes() {
     assert!(!second.stderr.contains("job ftjob-"), "{}", second.stderr);
     assert_eq!(second.stdout, first.stdout);
     assert_eq!(without_times(place.files("results")), files);
-}
-
-/// Times differ from run to run; nothing else may.
-fn without_times(
-    files: std::collections::BTreeMap<String, Vec<u8>>,
-) -> std::collections::BTreeMap<String, Vec<String>> {
-    let timeless = |name: &str, content: Vec<u8>| -> Vec<String> {
-        let text = String::from_utf8(content).unwrap();
-        let is_time = |name: &str| name.ends_with("_ms") || ["started", "finished"].contains(&name);
-        if !name.ends_with(".csv") {
-            let lines = text.lines().filter(|line| !line.split('"').nth(1).is_some_and(is_time));
-            return lines.map(str::to_owned).collect();
-        }
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
-        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        let without = |row: &csv::StringRecord| {
-            let cells = row.iter().zip(&rows[0]).filter(|(_, column)| !is_time(column));
-            cells.map(|(cell, _)| format!("{cell:?}")).collect::<Vec<_>>().join(",")
-        };
-        rows.iter().map(without).collect()
-    };
-    files.into_iter().map(|(name, content)| (name.clone(), timeless(&name, content))).collect()
 }
 
 #[test]

@@ -31,6 +31,7 @@ use base64::engine::general_purpose::STANDARD;
 use markup::{Markup, name};
 use sha2::{Digest, Sha256};
 
+use super::Renderer;
 use crate::{Doubt, Report};
 
 const STYLE: &str = include_str!("style.css");
@@ -38,6 +39,28 @@ const SCRIPT: &str = include_str!("filter.js");
 
 /// How many rows the page lists: those whose texts it wants, see [`Report::wanted_texts`].
 pub const LISTED: usize = 500;
+
+/// The page as a format.
+#[derive(Debug, Clone, Copy)]
+pub struct Html;
+
+impl Renderer for Html {
+    fn name(&self) -> &'static str {
+        "html"
+    }
+
+    fn extension(&self) -> &'static str {
+        "html"
+    }
+
+    fn about(&self) -> &'static str {
+        "one page with charts and rows, for browsers and mail"
+    }
+
+    fn render(&self, report: &Report) -> Vec<u8> {
+        render(report).into_bytes()
+    }
+}
 
 /// The page. The same report always gives the same bytes.
 pub fn render(report: &Report) -> String {

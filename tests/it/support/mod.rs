@@ -108,6 +108,29 @@ impl Place {
     }
 }
 
+/// Of each file of results the lines, without times: nothing else may differ from run to run. Pages and Markdown tell
+/// times within their text; they are made of the same figures, and are left out.
+pub(crate) fn without_times(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<String>> {
+    let timeless = |name: &str, content: Vec<u8>| -> Vec<String> {
+        let text = String::from_utf8(content).unwrap();
+        let is_time = |name: &str| name.ends_with("_ms") || ["started", "finished"].contains(&name);
+        if !name.ends_with(".csv") {
+            let lines = text.lines().filter(|line| !line.split('"').nth(1).is_some_and(is_time));
+            return lines.map(str::to_owned).collect();
+        }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        let without = |row: &csv::StringRecord| {
+            let cells = row.iter().zip(&rows[0]).filter(|(_, column)| !is_time(column));
+            cells.map(|(cell, _)| format!("{cell:?}")).collect::<Vec<_>>().join(",")
+        };
+        rows.iter().map(without).collect()
+    };
+    let told_in_text = |name: &String| name.ends_with(".html") || name.ends_with(".md");
+    let files = files.into_iter().filter(|(name, _)| !told_in_text(name));
+    files.map(|(name, content)| (name.clone(), timeless(&name, content))).collect()
+}
+
 /// The folder of this repository.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -3,26 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use tunebench_data::{self as data, ExampleId};
+use tunebench_data::{self as data, ExampleId, TestSet};
 use tunebench_reports::Run;
 
-use super::operand::Source;
 use crate::config::Config;
 
 /// The texts of these rows, as far as they are at hand; where some are not, also why.
 ///
-/// `config` is the configuration, if there is one: it tells how to read the test file.
-pub(super) fn of(
-    source: &Source,
+/// Those that are `known` already need no file. `config` is the configuration, if there is one: it tells how to read the
+/// test file.
+pub(crate) fn of(
+    run: &Run,
+    known: &BTreeMap<ExampleId, String>,
     config: &Path,
     wanted: &BTreeSet<ExampleId>,
 ) -> (BTreeMap<ExampleId, String>, Option<String>) {
-    let known = wanted.iter().filter_map(|id| Some((*id, source.texts.get(id)?.clone())));
+    let known = wanted.iter().filter_map(|id| Some((*id, known.get(id)?.clone())));
     let known: BTreeMap<_, _> = known.collect();
     if known.len() == wanted.len() {
         return (known, None);
     }
-    match from_file(&source.run, config, wanted) {
+    match from_file(run, config, wanted) {
         Ok(texts) => (texts, None),
         Err(reason) => (known, Some(reason)),
     }
@@ -49,9 +50,17 @@ fn from_file(
     if set.sha256() != file.sha256 {
         return Err(format!("`{}` has changed since", file.path));
     }
+    of_test_set(&set, wanted).map_err(unreadable)
+}
+
+/// The texts of these rows of a test set.
+pub(crate) fn of_test_set(
+    set: &TestSet,
+    wanted: &BTreeSet<ExampleId>,
+) -> Result<BTreeMap<ExampleId, String>, data::DataError> {
     let mut texts = BTreeMap::new();
-    for example in set.examples().map_err(unreadable)? {
-        let example = example.map_err(unreadable)?;
+    for example in set.examples()? {
+        let example = example?;
         if wanted.contains(&example.id) {
             texts.insert(example.id, example.text);
         }

@@ -178,17 +178,18 @@ fn providers_say_who_is_let_in() {
     let project = Project::new(GEMINI);
     let table =
         project.place.outcome(project.stranger(&["providers"]).env_remove("GCE_METADATA_HOST")).stdout;
-    let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
-    assert!(line("gemini").contains("missing: set GEMINI_API_KEY"), "{table}");
-    assert!(line("vertex").contains("yes"), "{table}");
+    let block = |table: &str, name: &str| {
+        let mut blocks = table.split("\n\n").filter(|block| block.starts_with(name));
+        blocks.next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(block(&table, "gemini").contains("key missing: set GEMINI_API_KEY"), "{table}");
+    assert!(block(&table, "vertex").contains("fine-tuning of gemini-3.5-flash-lite"), "{table}");
+    assert!(!block(&table, "gemini").contains("fine-tuning"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     let table = project.tunebench(&["providers"]).stdout;
-    assert!(
-        table
-            .lines()
-            .filter(|line| line.starts_with("gemini") || line.starts_with("vertex"))
-            .all(|line| line.contains(" set ")),
-        "{table}"
-    );
+    for name in ["gemini", "vertex"] {
+        assert!(block(&table, name).contains("key set"), "{table}");
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn cells(step: &Step) -> [String; 8] {
     let (expected, most) = (cost(|cost| cost.expected), cost(|cost| cost.high));
     match &step.work {
         Work::Evaluate(requests) => {
-            let what = if requests.to_be_tuned { "  ask when tuned" } else { "  ask" };
+            let what = if requests.to_be_tuned { "  ask, tuned" } else { "  ask" };
             if step.here {
                 return [
                     what.into(),

@@ -33,6 +33,25 @@ impl TuningSpec {
     }
 }
 
+/// How often a job goes over its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Epochs {
+    /// As the user has set it.
+    Set(u64),
+    /// What the provider is expected to choose.
+    Expected(u64),
+}
+
+impl Epochs {
+    /// The number.
+    pub fn number(self) -> u64 {
+        match self {
+            Self::Set(number) | Self::Expected(number) => number,
+        }
+    }
+}
+
 /// A file at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId(pub String);
@@ -266,6 +285,16 @@ pub trait FineTuning: Send + Sync {
 
     /// Deletes a tuned model. Files of its job stay: see [`delete_file`](Self::delete_file).
     async fn delete_model(&self, model: &str) -> Result<(), ProviderError>;
+
+    /// How often a job will go over so many training rows, as far as that can be known before it is made.
+    fn epochs(&self, _spec: &TuningSpec, _rows: usize) -> Option<Epochs> {
+        None
+    }
+
+    /// The name under which price lists know the models tuned from a base.
+    fn tuned_price_name(&self, base: &str) -> String {
+        base.to_owned()
+    }
 
     /// How long to wait between two looks at a job.
     fn poll_interval(&self) -> Duration {

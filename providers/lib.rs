@@ -34,8 +34,8 @@ pub use completion::{
 };
 pub use error::{Cause, ProviderError, Retry, Scope, SettingError};
 pub use fine_tuning::{
-    Checkpoint, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
-    LossPoint, TrainingProgress, TuningSpec,
+    Checkpoint, Epochs, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest,
+    JobStatus, LossPoint, TrainingProgress, TuningSpec,
 };
 pub use model::{BadModelRef, ModelInfo, ModelRef};
 pub use provider::{Access, Provider};

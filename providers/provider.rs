@@ -1,6 +1,7 @@
 //! The trait that everything else hangs on.
 
 use async_trait::async_trait;
+use tunebench_data::Message;
 
 use crate::{Completion, CompletionRequest, FineTuning, ModelInfo, ProviderError};
 
@@ -61,6 +62,16 @@ pub trait Provider: Send + Sync + 'static {
     /// back. `None` where that is not known.
     fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
         request.parameters.max_output_tokens
+    }
+
+    /// The day on which a model stops answering (`YYYY-MM-DD`), as far as that is known without asking anybody.
+    fn shutdown_date(&self, model: &str) -> Option<String> {
+        self.known_models().into_iter().find(|info| info.id == model)?.shutdown_date
+    }
+
+    /// How many tokens the messages of a request are, by the model's own vocabulary; `None` where that is not here.
+    fn count_tokens(&self, _model: &str, _messages: &[Message]) -> Option<u64> {
+        None
     }
 
     /// The name under which price lists know a model.

@@ -56,6 +56,12 @@ pub enum Error {
     /// The data would make a result meaningless.
     #[error("{0}")]
     Unfit(String),
+    /// Nobody was there to agree that money is spent.
+    #[error("{0}, and nobody can be asked")]
+    Unasked(String),
+    /// The user did not agree.
+    #[error("nothing was sent, and nothing spent")]
+    Declined,
     /// A model on the command line is none.
     #[error("{message}")]
     Model {
@@ -142,12 +148,15 @@ impl Error {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
-            Self::Overwrite(_) | Self::Unfit(_) => exit::USAGE,
+            Self::Overwrite(_) | Self::Unfit(_) | Self::Unasked(_) => exit::USAGE,
+            Self::Declined => exit::INCOMPLETE,
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
             Self::Budget(_) | Self::Output { .. } => exit::USAGE,
             Self::Tune { error, .. } => match &**error {
                 TuneError::Setting(_) | TuneError::File(_) => exit::USAGE,
+                TuneError::Budget(BudgetError::UnknownTrainingPrice { .. }) => exit::USAGE,
+                TuneError::Budget(_) => exit::INCOMPLETE,
                 TuneError::Ledger(error) => of_ledger(error),
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
@@ -168,6 +177,7 @@ impl Error {
             Self::Unfit(_) => {
                 Some("`tunebench doctor` shows more, and `--no-doctor` runs all the same".to_owned())
             }
+            Self::Unasked(_) => Some("agree with `--yes`; `tunebench plan` shows more".to_owned()),
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
             Self::Tune { error, .. } => match &**error {
@@ -176,7 +186,14 @@ impl Error {
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) => {
                     Some("the job goes on; run the same command again to come back to it".to_owned())
                 }
-                TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) => None,
+                TuneError::Budget(BudgetError::CostReached { .. }) => Some(
+                    "what training costs is an estimate from the length of the data; raise `--max-cost`, \
+                     or tune on fewer rows or epochs"
+                        .to_owned(),
+                ),
+                TuneError::Setting(_) | TuneError::File(_) | TuneError::Ended(_) | TuneError::Budget(_) => {
+                    None
+                }
             },
             Self::Results(error) => error.hint(),
             Self::Compare(error) => error.hint(),
@@ -187,6 +204,7 @@ impl Error {
             Self::Training { .. }
             | Self::Evaluate(_)
             | Self::Budget(_)
+            | Self::Declined
             | Self::Io(_)
             | Self::OutputClosed => None,
         }

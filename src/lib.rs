@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod exit;
 mod guard;
 pub mod ledger;
+pub mod plan;
 pub mod project;
 mod providers;
 pub mod results;

@@ -188,6 +188,12 @@ impl Project {
         })
     }
 
+    /// How many requests and tokens a minute the configuration allows a model.
+    pub(crate) fn limits(&self, model: &ModelRef) -> (Option<u64>, Option<u64>) {
+        let slot = self.providers.get(model);
+        slot.map(|slot| (slot.requests_per_minute, slot.tokens_per_minute)).unwrap_or_default()
+    }
+
     /// What a model costs today. A provider of the user's own has the prices that the user gives, and no others.
     fn price(&self, provider: &dyn Provider, model: &ModelRef) -> Option<Price> {
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -201,6 +207,7 @@ impl Project {
         let provider = &self.providers.get(&entry.base)?.provider;
         Some(Tuning {
             provider: provider.fine_tuning()?,
+            host: provider.as_ref(),
             base_url: provider.base_url(),
             in_process: provider.in_process(),
             base: &entry.base,
@@ -217,6 +224,7 @@ impl Project {
                     .timeout_minutes
                     .map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
             },
+            price: self.price(provider.as_ref(), &entry.base),
         })
     }
 

@@ -72,8 +72,22 @@ impl Subject {
         Self { model, tuned_from: None, job: None, shots: None }
     }
 
+    /// How to put it to the test: with its own shots, and at the price of its base where that is the rule.
+    pub(crate) fn candidate(&self, project: &Project) -> Result<Candidate, Error> {
+        let mut candidate = project.candidate(&self.model)?;
+        if let (None, Some(base)) = (&candidate.price, &self.tuned_from)
+            && candidate.provider.tuned_at_base_price()
+        {
+            candidate.price = project.candidate(base)?.price;
+        }
+        if let Some((_, shots)) = &self.shots {
+            candidate.shots = shots.clone();
+        }
+        Ok(candidate)
+    }
+
     /// How a report names it: with its solved examples, and the second and further answers with a number.
-    fn name(&self, repeat: u32) -> String {
+    pub(crate) fn name(&self, repeat: u32) -> String {
         let shots = self.shots.as_ref().map_or_else(String::new, |(spec, _)| format!("+{spec}"));
         let repeat = if repeat == 0 { String::new() } else { format!("#{}", repeat + 1) };
         format!("{}{shots}{repeat}", self.model)
@@ -136,7 +150,7 @@ impl<'a> Session<'a> {
 
     fn tune_means(&self, tuning: &Tuning<'_>) -> Result<TuneMeans<'_>, Error> {
         let ledger = if tuning.in_process { None } else { Some(self.ledger()?.as_ref()) };
-        Ok(TuneMeans { ledger, retries: &self.retries, cancel: &self.cancel })
+        Ok(TuneMeans { ledger, retries: &self.retries, cancel: &self.cancel, budget: &self.budget })
     }
 
     /// Tunes every model that the configuration wants tuned, one after the other.
@@ -146,7 +160,8 @@ impl<'a> Session<'a> {
         for entry in &self.project.models {
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
             let observe = |event| self.listener.tuning(&entry.base, event);
-            let tuned = tuning.run(&self.tune_means(&tuning)?, observe).await;
+            let means = self.tune_means(&tuning)?;
+            let tuned = tuning.run(&means, observe).await;
             let tuned = tuned.map_err(|error| Error::tune(&entry.base, error))?;
             self.listener.tuned(&entry.base, &tuned);
             models.push(tuned);
@@ -275,15 +290,7 @@ impl<'a> Session<'a> {
 
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
         let candidates = subjects.iter().map(|subject| {
-            let mut candidate = self.project.candidate(&subject.model)?;
-            if let (None, Some(base)) = (&candidate.price, &subject.tuned_from)
-                && candidate.provider.tuned_at_base_price()
-            {
-                candidate.price = self.project.candidate(base)?.price;
-            }
-            if let Some((_, shots)) = &subject.shots {
-                candidate.shots = shots.clone();
-            }
+            let candidate = subject.candidate(self.project)?;
             if !candidate.provider.in_process() {
                 self.budget.check(&subject.model.to_string(), candidate.price.as_ref())?;
             }

@@ -8,18 +8,22 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tunebench_data::{Dataset, Prompt};
 use tunebench_providers::{
-    Cause, FineTuning, Job, JobEvent, JobMark, JobRequest, JobStatus, LossPoint, ModelRef, ProviderError,
-    Retry, SettingError, TuningSpec,
+    Cause, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint, ModelRef, Provider,
+    ProviderError, Retry, SettingError, TuningSpec,
 };
 
+use crate::budget::{Budget, BudgetError, Price, Reservation};
 use crate::cancel::Cancel;
 use crate::evaluate::retry::Retries;
 use crate::ledger::{JobNumber, Ledger, LedgerError, NewJob};
+use crate::plan::Training;
 
 /// What is to be tuned.
 pub struct Tuning<'a> {
     /// Where.
     pub provider: &'a dyn FineTuning,
+    /// Who that belongs to.
+    pub host: &'a dyn Provider,
     /// Where that is reached; empty for its usual place.
     pub base_url: String,
     /// Whether it trains here: then its own files say all that there is to say of a job.
@@ -38,6 +42,8 @@ pub struct Tuning<'a> {
     pub folder: &'a Path,
     /// How its job is followed.
     pub pace: Pace,
+    /// What the base model costs, where that is known.
+    pub price: Option<Price>,
 }
 
 /// How a job is followed.
@@ -72,6 +78,19 @@ pub struct TuneMeans<'a> {
     pub retries: &'a Retries,
     /// Whether it is to end early.
     pub cancel: &'a Cancel,
+    /// What may be spent.
+    pub budget: &'a Budget,
+}
+
+/// Where the job of a tuning stands, as far as is known without asking anybody.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// There is none, or none that was seen to be made.
+    New,
+    /// It was made by an earlier command, and had not ended.
+    UnderWay(JobId),
+    /// There is the model.
+    Done(Box<TunedModel>),
 }
 
 /// Why there is no tuned model.
@@ -89,6 +108,9 @@ pub enum TuneError {
     /// The job can't be recorded, and so must not be made.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The job may cost more than is left, or nobody knows what it costs.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// The job ended without a model.
     #[error("job {} {}", .0.id.0, ending(.0))]
     Ended(Box<Job>),
@@ -111,21 +133,21 @@ fn ending(job: &Job) -> String {
 
 impl Tuning<'_> {
     /// Tunes, or takes over what an earlier command began or finished.
-    pub async fn run(
-        &self,
-        means: &TuneMeans<'_>,
+    pub async fn run<'b>(
+        &'b self,
+        means: &TuneMeans<'b>,
         mut observe: impl FnMut(TuneEvent),
     ) -> Result<TunedModel, TuneError> {
         let order = self.prepare()?;
         let order_mark = order.mark.clone();
-        if let Some(known) = self.on_record(means, &order.mark)? {
+        if let Some(known) = self.on_record(means.ledger, &order.mark)? {
             return Ok(known);
         }
-        let (job, number) = match self.find_job(means, &order.mark).await? {
+        let (job, number, reservation) = match self.find_job(means, &order.mark).await? {
             Some(job) => {
                 observe(TuneEvent::Found(job.clone()));
                 let number = self.recorded(means, &order, &job)?;
-                (job, number)
+                (job, number, None)
             }
             None => self.order(means, order, &mut observe).await?,
         };
@@ -141,6 +163,10 @@ impl Tuning<'_> {
             keep(&ended)?;
             ended
         };
+        // Where the provider does not say what it bills, the estimate stands.
+        if let (Some(reservation), Some(tokens)) = (reservation, job.trained_tokens) {
+            reservation.settle_training(tokens);
+        }
         let tuned = self.model_of(job)?;
         self.keep_losses(&tuned.job, &order_mark).await;
         Ok(tuned)
@@ -173,7 +199,7 @@ impl Tuning<'_> {
     /// The model that an earlier command made from the same data and settings.
     pub async fn find(&self, means: &TuneMeans<'_>) -> Result<Option<TunedModel>, TuneError> {
         let order = self.prepare()?;
-        if let Some(known) = self.on_record(means, &order.mark)? {
+        if let Some(known) = self.on_record(means.ledger, &order.mark)? {
             return Ok(Some(known));
         }
         let job = self.find_job(means, &order.mark).await?;
@@ -188,8 +214,8 @@ impl Tuning<'_> {
     }
 
     /// A job that the ledger knows to have succeeded needs no provider to be asked.
-    fn on_record(&self, means: &TuneMeans<'_>, mark: &JobMark) -> Result<Option<TunedModel>, TuneError> {
-        let Some(ledger) = means.ledger else { return Ok(None) };
+    fn on_record(&self, ledger: Option<&Ledger>, mark: &JobMark) -> Result<Option<TunedModel>, TuneError> {
+        let Some(ledger) = ledger else { return Ok(None) };
         let records = ledger
             .jobs_with_mark(mark)?
             .into_iter()
@@ -243,16 +269,17 @@ impl Tuning<'_> {
 
     /// Uploads the training file and makes the job. Before each attempt to make it, also the second, it is looked
     /// for: an order whose answer was lost may well have arrived.
-    async fn order(
-        &self,
-        means: &TuneMeans<'_>,
+    async fn order<'b>(
+        &'b self,
+        means: &TuneMeans<'b>,
         order: Order,
         observe: &mut impl FnMut(TuneEvent),
-    ) -> Result<(Job, Option<JobNumber>), TuneError> {
+    ) -> Result<(Job, Option<JobNumber>, Option<Reservation<'b>>), TuneError> {
         let Self { provider, spec, .. } = self;
         let retries = means.retries;
         let warnings = retries.run(0, || async { patiently(provider.preflight(spec).await) }).await?;
         warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
+        let reservation = self.reserve(means.budget)?;
         let number = self.record(means, &order)?;
         let file = retries.run(0, || async { patiently(provider.upload(&order.file).await) }).await?;
         let mut request = JobRequest::new((*spec).clone(), file, order.mark);
@@ -269,16 +296,55 @@ impl Tuning<'_> {
         match retries.run(0, make).await {
             Ok(job) => {
                 observe(TuneEvent::Created(job.clone()));
-                Ok((job, number))
+                Ok((job, number, reservation))
             }
             Err(error) => {
                 // Refused for good, it was never made; after anything else it may have been.
-                if let (Some(ledger), Some(number), Retry::Never) = (means.ledger, number, error.retry) {
-                    ledger.forget_job(number)?;
+                if error.retry == Retry::Never {
+                    reservation.into_iter().for_each(Reservation::release);
+                    if let (Some(ledger), Some(number)) = (means.ledger, number) {
+                        ledger.forget_job(number)?;
+                    }
                 }
                 Err(error.into())
             }
         }
+    }
+
+    /// Holds back what the job may cost by its estimate; nothing for one that is done here.
+    fn reserve<'b>(&'b self, budget: &'b Budget) -> Result<Option<Reservation<'b>>, BudgetError> {
+        if self.in_process {
+            return Ok(None);
+        }
+        let tokens = Training::of(self).billed().high;
+        budget.reserve_training(&self.base.to_string(), self.price.as_ref(), tokens).map(Some)
+    }
+
+    /// Where its job stands, by the ledger, or by the provider's own files if it trains here. Writes nothing.
+    pub async fn standing(&self, ledger: Option<&Ledger>) -> Result<Standing, TuneError> {
+        let hash = |data: &Dataset| -> Result<Vec<u8>, TuneError> {
+            let mut hashed = HashingWriter { out: std::io::sink(), hash: Sha256::new() };
+            self.provider.write_training_file(&data.examples, self.prompt, &mut hashed)?;
+            Ok(hashed.finish()?)
+        };
+        let validation = self.validation.map(hash).transpose()?;
+        let mark = self.mark(&hash(self.train)?, validation.as_deref());
+        if self.in_process {
+            let job = self.provider.find_job(&mark).await?;
+            let done = job.filter(|job| job.status == JobStatus::Succeeded).map(|job| self.model_of(job));
+            return Ok(done.transpose()?.map_or(Standing::New, |model| Standing::Done(Box::new(model))));
+        }
+        let Some(ledger) = ledger else { return Ok(Standing::New) };
+        if let Some(model) = self.on_record(Some(ledger), &mark)? {
+            return Ok(Standing::Done(Box::new(model)));
+        }
+        let failed = |status: &JobStatus| matches!(status, JobStatus::Failed | JobStatus::Cancelled);
+        let mut records = ledger.jobs_with_mark(&mark)?.into_iter();
+        let under_way = records.find_map(|record| {
+            let goes_on = self.is_ours(&record.order) && !record.status.as_ref().is_some_and(failed);
+            record.id.filter(|_| goes_on)
+        });
+        Ok(under_way.map_or(Standing::New, Standing::UnderWay))
     }
 
     /// Checks everything that can be checked here, writes the files, and names the job.

@@ -23,7 +23,7 @@ use super::settings::Surface;
 use super::storage::Storage;
 use super::{jobs, orders, training_file};
 use crate::{
-    Cause, Checkpoint, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
+    Cause, Checkpoint, Epochs, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
     ProviderError, Retry, SettingError, TuningSpec, async_trait,
 };
 
@@ -246,6 +246,10 @@ impl FineTuning for Tuning {
         }
         orders::Own::read(spec)?;
         training_file::check(examples, prompt)
+    }
+
+    fn epochs(&self, spec: &TuningSpec, _rows: usize) -> Option<Epochs> {
+        spec.hyperparameters.get("epoch_count").and_then(serde_json::Value::as_u64).map(Epochs::Set)
     }
 
     async fn preflight(&self, spec: &TuningSpec) -> Result<Vec<String>, ProviderError> {

@@ -303,6 +303,11 @@ impl Provider for GoogleProvider {
         known.collect()
     }
 
+    fn shutdown_date(&self, model: &str) -> Option<String> {
+        let date = Traits::of(Some(model)).shutdown_date(self.connection.settings.surface);
+        date.map(|date| date.to_string())
+    }
+
     fn answer_settings(&self) -> String {
         self.answer_settings.clone()
     }

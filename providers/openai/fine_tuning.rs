@@ -20,8 +20,8 @@ use super::jobs::{self, MARK};
 use super::training_file::{self, LARGEST_FILE};
 use super::{loss_curve, models};
 use crate::{
-    Cause, Checkpoint, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint,
-    ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
+    Cause, Checkpoint, Epochs, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
+    LossPoint, ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
 };
 
 /// As many as a page holds.
@@ -153,6 +153,15 @@ impl FineTuning for Tuning {
         jobs::hyperparameters(spec)?;
         training_file::check(examples, prompt)?;
         training_file::check_size(examples, prompt)
+    }
+
+    fn epochs(&self, spec: &TuningSpec, rows: usize) -> Option<Epochs> {
+        let set = spec.hyperparameters.get("n_epochs").and_then(Value::as_u64);
+        Some(set.map_or_else(|| Epochs::Expected(jobs::auto_epochs(rows as u64)), Epochs::Set))
+    }
+
+    fn tuned_price_name(&self, base: &str) -> String {
+        if base.starts_with("ft:") { base.to_owned() } else { format!("ft:{base}") }
     }
 
     async fn preflight(&self, spec: &TuningSpec) -> Result<Vec<String>, ProviderError> {

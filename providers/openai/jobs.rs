@@ -66,6 +66,17 @@ pub(super) fn hyperparameters(spec: &TuningSpec) -> Result<(Hyperparameters, Opt
     Ok((numbers, suffix))
 }
 
+/// How many epochs a job takes that is told none, by the rule of OpenAI's cookbook ("Data preparation and analysis for
+/// chat model fine-tuning"): three, more where there are under 100 rows in all of them, fewer above 25,000.
+pub(super) fn auto_epochs(rows: u64) -> u64 {
+    let rows = rows.max(1);
+    match rows.saturating_mul(3) {
+        ..100 => (100 / rows).min(25),
+        25_001.. => (25_000 / rows).max(1),
+        _ => 3,
+    }
+}
+
 /// A job object; `None` if it has no id.
 pub(super) fn job(value: &Value) -> Option<Job> {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -199,5 +210,11 @@ mod tests {
         assert_eq!((done.tuned_model.as_deref(), done.trained_tokens), (Some("ft:x"), Some(900)));
         assert_eq!(Value::Object(done.hyperparameters), json!({"n_epochs": 3, "seed": 7}));
         assert_eq!(job(&json!({"status": "queued"})), None);
+    }
+
+    #[test]
+    fn few_rows_are_seen_more_often_and_many_less() {
+        let epochs = [1, 10, 33, 34, 8333, 12_000, 1_000_000].map(auto_epochs);
+        assert_eq!(epochs, [25, 10, 3, 3, 3, 2, 1]);
     }
 }

@@ -22,6 +22,8 @@ mod responses;
 mod settings;
 #[cfg(all(test, feature = "test-kit"))]
 mod tests;
+#[cfg(feature = "tiktoken")]
+mod tokens;
 mod training_file;
 
 use std::collections::{BTreeSet, HashMap};
@@ -275,6 +277,19 @@ impl Provider for OpenAiProvider {
             info
         });
         known.collect()
+    }
+
+    fn shutdown_date(&self, model: &str) -> Option<String> {
+        let (_, id) = self.route(model);
+        let official = self.connection.settings.official;
+        official.then(|| models::shutdown_date(id)).flatten().map(|date| date.to_string())
+    }
+
+    #[cfg(feature = "tiktoken")]
+    fn count_tokens(&self, model: &str, messages: &[tunebench_data::Message]) -> Option<u64> {
+        // What another server runs has a vocabulary of its own.
+        let (_, id) = self.route(model);
+        self.connection.settings.official.then(|| tokens::count(id, messages)).flatten()
     }
 
     fn answer_settings(&self) -> String {

@@ -51,6 +51,14 @@ pub enum BudgetError {
         /// The model, as `provider/model`.
         model: String,
     },
+    /// There is a cap on money, and no knowing what training costs.
+    #[error(
+        "a cost cap is set, but the price of tuning `{model}` is not known; give it in tunebench.toml, in dollars for a million tokens:\n[prices.\"{model}\"]\ninput = …\noutput = …\ntraining = …"
+    )]
+    UnknownTrainingPrice {
+        /// The base model, as `provider/model`.
+        model: String,
+    },
 }
 
 /// What has been spent.
@@ -98,21 +106,52 @@ impl Budget {
         worst: Usage,
     ) -> Result<Reservation<'a>, BudgetError> {
         self.check(model, price)?;
-        let needed = price.and_then(|price| price.of(worst));
-        let amount = needed.unwrap_or_default();
+        let whole = price.and_then(|price| price.of(worst));
+        self.hold(Reservation { budget: self, price, whole, requests: 1, open: true })
+    }
+
+    /// Checks before a run that the price of training is known, if a cap needs it.
+    pub fn check_training(&self, model: &str, price: Option<&Price>) -> Result<(), BudgetError> {
+        let known = price.is_some_and(|price| price.training.is_some());
+        if self.caps.max_cost.is_some() && !known {
+            return Err(BudgetError::UnknownTrainingPrice { model: model.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Holds back what a fine-tuning job is expected to cost: so many tokens, epochs counted.
+    ///
+    /// Nobody but the provider knows the tokens before: a job may cost somewhat more than was held back.
+    pub fn reserve_training<'a>(
+        &'a self,
+        model: &str,
+        price: Option<&'a Price>,
+        tokens: u64,
+    ) -> Result<Reservation<'a>, BudgetError> {
+        self.check_training(model, price)?;
+        let whole = price.and_then(|price| price.of_training(tokens));
+        self.hold(Reservation { budget: self, price, whole, requests: 0, open: true })
+    }
+
+    fn hold<'a>(&'a self, mut reservation: Reservation<'a>) -> Result<Reservation<'a>, BudgetError> {
+        let amount = reservation.amount();
         let mut spent = self.spent();
-        if let Some(cap) = self.caps.max_requests.filter(|&cap| spent.requests >= cap) {
+        let asks = reservation.requests > 0;
+        if let Some(cap) = self.caps.max_requests.filter(|&cap| asks && spent.requests >= cap) {
+            reservation.open = false;
             return Err(BudgetError::RequestsReached { cap });
         }
         if let Some(cap) =
             self.caps.max_cost.filter(|&cap| spent.cost.plus(spent.reserved).plus(amount) > cap)
         {
             let Spent { cost, reserved, .. } = *spent;
+            reservation.open = false;
             return Err(BudgetError::CostReached { cap, spent: cost, reserved, needed: amount });
         }
-        spent.requests += 1;
+        spent.requests += reservation.requests;
         spent.reserved = spent.reserved.plus(amount);
-        Ok(Reservation { budget: self, price, amount, open: true })
+        drop(spent);
+        Ok(reservation)
     }
 
     /// What has been spent so far.
@@ -125,7 +164,7 @@ impl Budget {
     }
 }
 
-/// Money held back for one request.
+/// Money held back for one request or one fine-tuning job.
 ///
 /// One that is dropped is settled in full: a request given up in flight may well be billed.
 #[derive(Debug)]
@@ -133,7 +172,9 @@ impl Budget {
 pub struct Reservation<'a> {
     budget: &'a Budget,
     price: Option<&'a Price>,
-    amount: Cost,
+    /// The most that it may cost, if the price is known.
+    whole: Option<Cost>,
+    requests: u64,
     open: bool,
 }
 
@@ -141,6 +182,13 @@ impl Reservation<'_> {
     /// The request was answered, with this usage; gives its cost, if the price is known.
     pub fn settle(mut self, usage: Usage) -> Option<Cost> {
         let cost = self.price.and_then(|price| price.of(usage));
+        self.close(cost, true);
+        cost
+    }
+
+    /// The job has ended, and is billed for so many tokens, epochs counted.
+    pub fn settle_training(mut self, tokens: u64) -> Option<Cost> {
+        let cost = self.price.and_then(|price| price.of_training(tokens));
         self.close(cost, true);
         cost
     }
@@ -155,21 +203,26 @@ impl Reservation<'_> {
         self.close(Some(Cost::ZERO), false);
     }
 
+    fn amount(&self) -> Cost {
+        self.whole.unwrap_or_default()
+    }
+
     fn close(&mut self, cost: Option<Cost>, sent: bool) {
         self.open = false;
         let mut spent = self.budget.spent();
-        spent.reserved = spent.reserved.minus(self.amount);
+        spent.reserved = spent.reserved.minus(self.amount());
         spent.cost = spent.cost.plus(cost.unwrap_or_default());
         spent.unpriced += u64::from(cost.is_none());
-        spent.requests -= u64::from(!sent);
+        if !sent {
+            spent.requests -= self.requests;
+        }
     }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.open {
-            let whole = self.price.and_then(|price| price.of(Usage::default())).map(|_| self.amount);
-            self.close(whole, true);
+            self.close(self.whole, true);
         }
     }
 }

@@ -127,3 +127,30 @@ proptest! {
         prop_assert_eq!(budget.so_far().reserved, Cost::ZERO);
     }
 }
+
+#[test]
+fn training_is_held_back_and_settled_like_an_answer_but_is_no_request() {
+    let own: BTreeMap<String, PriceEntry> =
+        toml::from_str("[m]\ninput = 1\noutput = 1\ntraining = 10").unwrap();
+    let table = PriceTable::built_in().with_own(&own).unwrap();
+    let price = table.find("m", Date::constant(2026, 11, 22));
+    let budget = capped(1.0);
+    let refused = budget.reserve_training("m", price, 200_000).unwrap_err();
+    assert!(matches!(refused, BudgetError::CostReached { .. }), "{refused}");
+    assert_eq!(budget.so_far(), Spent::default());
+    let held = budget.reserve_training("m", price, 90_000).unwrap();
+    assert_eq!(budget.so_far().reserved, Cost::from_dollars(0.9).unwrap());
+    assert_eq!(held.settle_training(50_000), Cost::from_dollars(0.5));
+    drop(budget.reserve_training("m", price, 40_000).unwrap());
+    let spent = Spent { cost: Cost::from_dollars(0.9).unwrap(), ..Spent::default() };
+    assert_eq!(budget.so_far(), spent);
+}
+
+#[test]
+fn training_without_a_price_is_refused_under_a_cap_only() {
+    let (known, free) = (price(1.0, 1.0), Budget::new(Caps::default()));
+    let error = capped(1.0).reserve_training("acme/m-1", Some(&known), 1).unwrap_err().to_string();
+    assert!(error.contains("tuning `acme/m-1` is not known") && error.contains("\ntraining = …"), "{error}");
+    drop(free.reserve_training("acme/m-1", Some(&known), 1).unwrap());
+    assert_eq!(free.so_far(), Spent { unpriced: 1, ..Spent::default() });
+}

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use tunebench_providers::ModelRef;
 
 use super::doctor::DoctorArgs;
+use super::plan::PlanArgs;
 use super::report::FormatArgs;
 use super::split::SplitArgs;
 use crate::budget::{Caps, Cost};
@@ -75,16 +76,23 @@ pub(crate) enum Command {
     /// Rows of a group, equal texts and near duplicates stay together. A row stays in its part when rows are added, if
     /// they have nothing to do with it.
     Split(SplitArgs),
+    /// Show what a run would ask, train, cost and prove, before anything is sent
+    ///
+    /// Asks nobody and needs no key. What the ledger holds is not counted, since it is not paid for again.
+    Plan(PlanArgs),
     /// Tune, evaluate and report: base against fine-tuned models, in one go
     ///
-    /// A model that was tuned before from the same data and settings is not tuned again. Exit code 3 means that some
-    /// model could not be measured to its end.
+    /// A model that was tuned before from the same data and settings is not tuned again. What the run will cost is shown
+    /// first, and asked about on a terminal. Exit code 3 means that some model could not be measured to its end.
     Run {
         #[command(flatten)]
         data: DataArgs,
         /// Do not look at the data first, and use it whatever is wrong with it
         #[arg(long)]
         no_doctor: bool,
+        /// Spend without asking; needed where money is to be spent and there is no terminal
+        #[arg(short, long)]
+        yes: bool,
         #[command(flatten)]
         spending: SpendingArgs,
         #[command(flatten)]
@@ -100,6 +108,9 @@ pub(crate) enum Command {
         /// single model into this file, if the name ends in .jsonl
         #[arg(long, value_name = "PATH")]
         export_only: Option<PathBuf>,
+        /// The most to spend, in dollars; a job that may cost more by its estimate is not made
+        #[arg(long, value_name = "USD", value_parser = dollars)]
+        max_cost: Option<Cost>,
         /// Print the tuned models as JSON
         #[arg(long)]
         json: bool,
@@ -193,7 +204,7 @@ pub(crate) struct SpendingArgs {
     #[arg(long, value_name = "N", env = "TUNEBENCH_CONCURRENCY")]
     pub(crate) concurrency: Option<NonZeroUsize>,
 
-    /// The most to spend on answers, in dollars; at the cap the run ends as incomplete
+    /// The most to spend, in dollars; at the cap the run ends as incomplete
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub(crate) max_cost: Option<Cost>,
 

@@ -2,26 +2,32 @@
 
 mod args;
 mod compare;
+mod consent;
 mod doctor;
 mod eval;
 mod jobs;
 mod output;
+mod plan;
 mod progress;
 mod providers;
 mod report;
 mod split;
 mod tune;
+mod words;
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 use tunebench_providers::Registry;
 
+use crate::budget::Caps;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::plan::Plan;
 use crate::project::{Overrides, Project, ledger_path};
 use crate::providers::Providers;
 use crate::run::{Session, Spending};
@@ -58,21 +64,30 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     match cli.command {
         Command::Doctor(args) => doctor::doctor(args, global, registry, printer),
         Command::Split(args) => split::split(args, global, printer),
-        Command::Run { data, no_doctor, spending, output } => {
+        Command::Plan(args) => {
+            let project = open(args.data.clone(), args.spending.concurrency)?;
+            let plan = runtime.block_on(plan_of(&project, &args.spending.spending()))?;
+            plan::plan(&plan, &args, printer)
+        }
+        Command::Run { data, no_doctor, yes, spending, output } => {
             let project = open(data.clone(), spending.concurrency)?;
             if !no_doctor {
                 let overrides = Overrides { train: data.train, test: data.test, concurrency: None };
                 doctor::before_run(&global.config, overrides, printer)?;
             }
-            let session = session(&project, spending.spending(), printer);
+            let spending = spending.spending();
+            let plan = runtime.block_on(plan_of(&project, &spending))?;
+            consent::before_run(&plan, &spending.caps, yes, printer)?;
+            let session = session(&project, spending, printer);
             runtime.block_on(eval::run(&session, &output, printer))
         }
-        Command::Tune { data, export_only: Some(folder), json: _ } => {
+        Command::Tune { data, export_only: Some(folder), .. } => {
             tune::export(&open(data, None)?, &folder, printer)
         }
-        Command::Tune { data, export_only: None, json } => {
+        Command::Tune { data, export_only: None, max_cost, json } => {
             let project = open(data, None)?;
-            let session = session(&project, Spending::default(), printer);
+            let caps = Caps { max_cost, max_requests: None };
+            let session = session(&project, Spending { caps, ..Spending::default() }, printer);
             runtime.block_on(tune::tune(&session, json, printer))
         }
         Command::Eval { models, data, spending, output } => {
@@ -85,8 +100,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));
-            let ledger = ledger_path(&global.state);
-            let ledger = ledger.exists().then(|| Ledger::open(ledger)).transpose()?;
+            let ledger = existing(&ledger_path(&global.state))?;
             runtime.block_on(jobs::jobs(
                 command,
                 &configured()?,
@@ -108,6 +122,17 @@ fn open(
 ) -> Result<Project, Error> {
     let overrides = Overrides { train: data.train, test: data.test, concurrency };
     Project::open(&global.config, overrides, registry, &global.state)
+}
+
+/// What a run of the project would do, as far as the ledger has not done it.
+async fn plan_of(project: &Project, spending: &Spending) -> Result<Plan, Error> {
+    let ledger = existing(&project.ledger_path())?;
+    Plan::of(project, spending, ledger.as_ref()).await
+}
+
+/// The ledger, where there is one: whoever only looks makes none.
+fn existing(path: &Path) -> Result<Option<Ledger>, Error> {
+    Ok(path.exists().then(|| Ledger::open(path)).transpose()?)
 }
 
 fn session(project: &Project, spending: Spending, printer: Printer) -> Session<'_> {

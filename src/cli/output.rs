@@ -81,6 +81,16 @@ impl Printer {
         self.talk(&format!("{HINT}hint:{HINT:#} {text}"));
     }
 
+    /// Asks what can be answered by yes or no; no answer is no.
+    pub(crate) fn ask(self, question: &str) -> Result<bool, Error> {
+        let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
+        write!(stderr, "{question}")?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+    }
+
     /// Why the command could not do what it was asked to.
     pub(crate) fn error(self, error: &Error) {
         self.talk(&format!("{ERROR}error:{ERROR:#} {error}"));

@@ -215,7 +215,7 @@ fn left(current: &Current, done: u64, total: u64) -> String {
 }
 
 /// `0.3 s`, `42 s`, `3 min 5 s`, `2 h 10 min`.
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     let whole = duration.as_secs();
     match whole {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),

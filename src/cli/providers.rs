@@ -6,9 +6,13 @@ use tabled::settings::{Padding, Style};
 use tunebench_providers::{Access, Provider};
 
 use super::output::Printer;
+use super::words::entry;
 use crate::error::Error;
 use crate::exit;
 use crate::providers::Providers;
+
+/// Where the texts begin.
+const COLUMN: usize = 10;
 
 /// Lists the providers of this program, as the project sets them up.
 pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) -> Result<u8, Error> {
@@ -27,14 +31,29 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
         printer.data(&format!("{:#}", list.collect::<Value>()))?;
         return Ok(exit::DONE);
     }
-    let mut table = Builder::new();
-    table.push_record(["PROVIDER", "FINE-TUNING", "KEY", "MODELS, AMONG OTHERS"]);
-    for (name, provider) in providers.iter() {
-        let tunes = if provider.fine_tuning().is_some() { "yes" } else { "no" };
-        table.push_record([name, tunes, &access(provider), &models(provider).join(", ")]);
-    }
-    printer.data(plain(table).trim_end())?;
+    let blocks = providers.iter().map(|(name, provider)| {
+        let mut lines = vec![name.to_owned()];
+        let known = models(provider);
+        let entries = [("key", access(provider)), ("can", abilities(provider)), ("models", known.join(", "))];
+        let entries = entries.into_iter().filter(|(_, text)| !text.is_empty());
+        lines.extend(entries.map(|(label, text)| entry(2, COLUMN, label, &text)));
+        lines.join("\n")
+    });
+    printer.data(&blocks.collect::<Vec<_>>().join("\n\n"))?;
     Ok(exit::DONE)
+}
+
+/// What it offers, in words.
+fn abilities(provider: &dyn Provider) -> String {
+    let known = provider.known_models();
+    let tunable: Vec<_> = known.iter().filter(|info| info.tunable).map(|info| info.id.as_str()).collect();
+    let tuning = match (provider.fine_tuning().is_some(), tunable.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => "; fine-tuning".to_owned(),
+        (true, false) => format!("; fine-tuning of {}", tunable.join(", ")),
+    };
+    let place = if provider.in_process() { "answers, computed here" } else { "answers" };
+    format!("{place}{tuning}")
 }
 
 fn access(provider: &dyn Provider) -> String {

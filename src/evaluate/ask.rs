@@ -14,7 +14,7 @@ use super::retry::Next;
 use super::{Candidate, Halt, Means};
 
 /// Tokens that an answer is expected to take at most where the provider knows no cap.
-const OUTPUT_CAP: u64 = 64;
+pub(crate) const OUTPUT_CAP: u64 = 64;
 
 /// Why a row has no answer.
 pub(super) enum Failure {

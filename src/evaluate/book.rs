@@ -13,42 +13,27 @@ use crate::ledger::{
 
 /// A request as the ledger and the limits see it; what is needed for that is rendered once.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Its name in the ledger.
-    pub(super) key: ContentKey,
+    pub(crate) key: ContentKey,
     /// How long its messages are.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
 }
 
-/// Knows the keys of an evaluation's rows, finds their answers, and keeps new ones.
+/// The names of an evaluation's requests in the ledger.
 #[derive(Clone)]
-pub struct Book {
-    ledger: Arc<Ledger>,
-    pub(super) lane: Lane,
-    /// How the user names the model.
-    pub(super) model: Arc<str>,
+pub(crate) struct Names {
     /// With the task, which begins every request; so many bytes long.
     prefix: KeyPrefix,
     task_bytes: usize,
-    outline: Arc<Outline>,
     scope: Scope,
     /// Which of several answers to equal requests is meant.
     repeat: u32,
 }
 
-impl Book {
-    /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
-    ///
+impl Names {
     /// `name` tells apart what asks the same model differently: with solved examples, or once more.
-    pub async fn open(
-        name: &str,
-        ledger: &Arc<Ledger>,
-        recorder: &Recorder,
-        candidate: &Candidate,
-        test: &TestSet,
-        repeat: u32,
-        fresh: bool,
-    ) -> Result<Self, LedgerError> {
+    pub(crate) fn of(name: &str, candidate: &Candidate, test: &TestSet, repeat: u32) -> Self {
         let base_url = candidate.provider.base_url();
         let answer_settings = candidate.provider.answer_settings();
         let identity = Identity {
@@ -64,18 +49,61 @@ impl Book {
         let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(task);
         let task_bytes = task[0].content.len();
         let scope = prefix.scope(&[name.as_bytes(), test.sha256().as_bytes()]);
-        let floor: Floor = if fresh { ledger.freshen(&scope)? } else { ledger.floor(&scope)? };
-        let (provider, model) = (candidate.name.provider().to_owned(), candidate.name.model().to_owned());
-        let lane = recorder.lane(&Target { provider, base_url, model }, floor).await?;
-        let outline = Arc::new(ledger.outline()?);
-        let (ledger, model) = (ledger.clone(), candidate.name.to_string().into());
-        Ok(Self { ledger, lane, model, prefix, task_bytes, outline, scope, repeat })
+        Self { prefix, task_bytes, scope, repeat }
+    }
+
+    /// The name of these rows, as far as fresh answers go.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// The key of a request (of its model, parameters and messages), and its size; `turns` is what follows the task.
-    pub(super) fn asked(&self, turns: &[Message]) -> Asked {
+    pub(crate) fn asked(&self, turns: &[Message]) -> Asked {
         let bytes = turns.iter().map(|message| message.content.len()).sum::<usize>();
         Asked { key: self.prefix.key(turns, self.repeat), bytes: self.task_bytes + bytes }
+    }
+}
+
+/// Knows the keys of an evaluation's rows, finds their answers, and keeps new ones.
+#[derive(Clone)]
+pub struct Book {
+    ledger: Arc<Ledger>,
+    pub(super) lane: Lane,
+    /// How the user names the model.
+    pub(super) model: Arc<str>,
+    names: Names,
+    outline: Arc<Outline>,
+}
+
+impl Book {
+    /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
+    ///
+    /// `name` tells apart what asks the same model differently: with solved examples, or once more.
+    pub async fn open(
+        name: &str,
+        ledger: &Arc<Ledger>,
+        recorder: &Recorder,
+        candidate: &Candidate,
+        test: &TestSet,
+        repeat: u32,
+        fresh: bool,
+    ) -> Result<Self, LedgerError> {
+        let names = Names::of(name, candidate, test, repeat);
+        let floor: Floor = if fresh { ledger.freshen(&names.scope)? } else { ledger.floor(&names.scope)? };
+        let target = Target {
+            provider: candidate.name.provider().to_owned(),
+            base_url: candidate.provider.base_url(),
+            model: candidate.name.model().to_owned(),
+        };
+        let lane = recorder.lane(&target, floor).await?;
+        let outline = Arc::new(ledger.outline()?);
+        let (ledger, model) = (ledger.clone(), candidate.name.to_string().into());
+        Ok(Self { ledger, lane, model, names, outline })
+    }
+
+    /// See [`Names::asked`].
+    pub(super) fn asked(&self, turns: &[Message]) -> Asked {
+        self.names.asked(turns)
     }
 
     /// Whether the ledger perhaps had an answer when the book was opened; where not, only another process may have
@@ -90,6 +118,6 @@ impl Book {
 
     /// All rows have their answers: what was to be fresh is.
     pub fn settle(&self) -> Result<(), LedgerError> {
-        self.ledger.settle(&self.scope)
+        self.ledger.settle(&self.names.scope)
     }
 }

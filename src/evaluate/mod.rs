@@ -21,7 +21,9 @@ use tunebench_data::{DataError, Prompt, TestSet};
 use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
 use tunebench_reports::Prediction;
 
+pub(crate) use ask::OUTPUT_CAP;
 pub use book::Book;
+pub(crate) use book::Names;
 pub use halt::Halt;
 
 use crate::budget::{Budget, Cost, Price};

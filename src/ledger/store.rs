@@ -31,6 +31,13 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Floor(pub(super) i64);
 
+impl Floor {
+    /// Whether an answer counts.
+    pub fn admits(self, answer: &StoredAnswer) -> bool {
+        answer.asked >= self.0
+    }
+}
+
 /// What the ledger holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
@@ -133,6 +140,13 @@ impl Ledger {
         let floor =
             self.connection().query_row(query, [scope.0], |row| row.get(0)).optional().at(&self.path)?;
         Ok(Floor(floor.unwrap_or_default()))
+    }
+
+    /// The floor that [`freshen`](Self::freshen) would set, or has set already; changes nothing.
+    pub fn freshened(&self, scope: &Scope) -> Result<Floor, LedgerError> {
+        let query = "SELECT floor FROM floors WHERE scope = ? AND open = 1";
+        let open = self.connection().query_row(query, [scope.0], |row| row.get(0)).optional();
+        Ok(Floor(open.at(&self.path)?.unwrap_or(i64::MAX)))
     }
 
     /// Asks anew for these rows: from now on only answers to come count, for every later run too.

@@ -69,7 +69,7 @@ const VERTEX: &str = "[[model]]\nbase = \"vertex/gemini-3.5-flash-lite\"\n";
 #[test]
 fn run_tunes_evaluates_and_pays_once() {
     let project = Project::new(TUNED);
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let summary = project.place.csv("results/summary.csv");
     assert_eq!(summary.len(), 2);
@@ -106,7 +106,7 @@ fn run_tunes_evaluates_and_pays_once() {
 #[test]
 fn a_second_run_asks_nobody() {
     let project = Project::new(TUNED);
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let Project { place, fake } = project;
     drop(fake);
@@ -119,7 +119,7 @@ fn a_second_run_asks_nobody() {
 fn secrets_are_nowhere() {
     let project = Project::new(&format!("{TUNED}{GEMINI}"));
     project.fake.fail(Failing::new(Fault::Status(500)).on(":generateContent").times(2));
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let bad =
         project.place.outcome(project.command(&["eval", "--fresh"]).env("GEMINI_API_KEY", "AIza-wrong-77"));
@@ -178,17 +178,18 @@ fn providers_say_who_is_let_in() {
     let project = Project::new(GEMINI);
     let table =
         project.place.outcome(project.stranger(&["providers"]).env_remove("GCE_METADATA_HOST")).stdout;
-    let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
-    assert!(line("gemini").contains("missing: set GEMINI_API_KEY"), "{table}");
-    assert!(line("vertex").contains("yes"), "{table}");
+    let block = |table: &str, name: &str| {
+        let mut blocks = table.split("\n\n").filter(|block| block.starts_with(name));
+        blocks.next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(block(&table, "gemini").contains("key missing: set GEMINI_API_KEY"), "{table}");
+    assert!(block(&table, "vertex").contains("fine-tuning of gemini-3.5-flash-lite"), "{table}");
+    assert!(!block(&table, "gemini").contains("fine-tuning"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     let table = project.tunebench(&["providers"]).stdout;
-    assert!(
-        table
-            .lines()
-            .filter(|line| line.starts_with("gemini") || line.starts_with("vertex"))
-            .all(|line| line.contains(" set ")),
-        "{table}"
-    );
+    for name in ["gemini", "vertex"] {
+        assert!(block(&table, name).contains("key set"), "{table}");
+    }
 }
 
 #[test]
@@ -237,7 +238,7 @@ fn another_model_that_answers_is_told_and_recorded() {
 #[test]
 fn the_developer_api_tunes_nothing_and_says_who_does() {
     let project = Project::new("[[model]]\nbase = \"gemini/gemini-3.5-flash\"\ntune = {}\n");
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(2), "{}", done.stderr);
     assert!(done.stderr.contains("`gemini` does not offer fine-tuning"), "{}", done.stderr);
     assert!(done.stderr.contains("hint:") && done.stderr.contains("vertex"), "{}", done.stderr);
@@ -256,7 +257,13 @@ fn a_lost_answer_to_the_order_makes_no_second_job() {
 #[test]
 fn a_tuned_model_costs_what_its_base_does() {
     let project = Project::new(&TUNED.replace("gemini-3.5-flash\"", "gemini-3.5-flash-lite\""));
-    let done = project.tunebench(&["run", "--max-cost", "5"]);
+    let prices = "\n[prices.\"vertex/gemini-3.5-flash-lite\"]\ninput = 0.3\noutput = 2.5\ntraining = 1.5\n";
+    let unknown = project.tunebench(&["run", "--yes", "--max-cost", "5"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("the price of tuning `vertex/gemini-3.5-flash-lite` is not known"));
+    let config = project.place.read("tunebench.toml") + prices;
+    project.place.write("tunebench.toml", config);
+    let done = project.tunebench(&["run", "--yes", "--max-cost", "5"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let manifest: serde_json::Value =
         serde_json::from_str(&project.place.read("results/manifest.json")).unwrap();
@@ -273,7 +280,7 @@ fn an_interrupted_watch_leaves_the_job_and_the_same_command_comes_back() {
     let project = Project::new(TUNED);
     let config = project.place.read("tunebench.toml").replace("poll_seconds = 0.01", "poll_seconds = 600");
     project.place.write("tunebench.toml", &config);
-    let mut command = project.command(&["run"]);
+    let mut command = project.command(&["run", "--yes"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -289,7 +296,7 @@ fn an_interrupted_watch_leaves_the_job_and_the_same_command_comes_back() {
     assert!(rest.contains("the job goes on; run the same command again"), "{rest}");
 
     project.place.write("tunebench.toml", config.replace("poll_seconds = 600", "poll_seconds = 0.01"));
-    let done = project.tunebench(&["run"]);
+    let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(done.stderr.contains("going on with job projects/"), "{}", done.stderr);
     assert_eq!((project.fake.jobs().len(), project.fake.objects().len()), (1, 1));

@@ -1,0 +1,60 @@
+//! Text in columns of a terminal, for people.
+
+/// The width that everything fits in that is no table.
+const WIDTH: usize = 80;
+
+/// A line for each `label` with its text, which is broken between words and keeps to its column.
+pub(super) fn entry(indent: usize, column: usize, label: &str, text: &str) -> String {
+    let mut lines = vec![format!("{:indent$}{label:<width$}", "", width = column - indent)];
+    let mut fresh = true;
+    for word in text.split_whitespace() {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if !fresh && line + 1 + word.chars().count() > WIDTH {
+            lines.push(" ".repeat(column));
+            fresh = true;
+        }
+        if let Some(line) = lines.last_mut() {
+            if !fresh {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        fresh = false;
+    }
+    lines.join("\n")
+}
+
+/// `1,234,567`.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_keep_to_their_column() {
+        let text = entry(2, 10, "models", &"gpt-4.1-mini-2025-04-14, ".repeat(5));
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "  models  gpt-4.1-mini-2025-04-14, gpt-4.1-mini-2025-04-14,");
+        assert_eq!(lines.len(), 3);
+        assert!(lines[1..].iter().all(|line| line.starts_with("          gpt")), "{text}");
+        assert_eq!(entry(0, 4, "a", "").trim_end(), "a");
+        let longest = entry(0, 4, "a", &"x".repeat(90));
+        assert_eq!(longest.lines().count(), 1, "a word is never broken");
+    }
+
+    #[test]
+    fn digits_stand_in_threes() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,215 @@
+//! How a plan comes about: each model of the project in turn, then what is learned from one about the others.
+
+use std::collections::BTreeMap;
+
+use tunebench_providers::ModelRef;
+
+use super::count::{Counted, answer, count};
+use super::time::Pace;
+use super::tokens::{self, Learned};
+use super::{Basis, Plan, Range, Requests, Step, Training, Work};
+use crate::budget::{Cost, Price};
+use crate::error::Error;
+use crate::evaluate::Candidate;
+use crate::ledger::Ledger;
+use crate::project::{Entry, Project};
+use crate::run::{Spending, Subject};
+use crate::tune::{Standing, Tuning};
+
+/// A step of which everything is known but what others teach about it.
+struct Draft<'a> {
+    /// The base: what is learned from a model is good for all that come from the same.
+    family: ModelRef,
+    name: String,
+    price_key: String,
+    candidate: Candidate,
+    task: Task<'a>,
+}
+
+enum Task<'a> {
+    Evaluate { counted: Counted, to_be_tuned: bool },
+    Train { tuning: Box<Tuning<'a>>, standing: Standing },
+}
+
+impl Plan {
+    /// Plans a whole run: tuning, and the evaluation of base and tuned models.
+    ///
+    /// Nobody is asked, and nothing is written.
+    pub async fn of(project: &Project, spending: &Spending, ledger: Option<&Ledger>) -> Result<Self, Error> {
+        let folder = project.training_folder();
+        let maker = Maker { project, spending, ledger };
+        let mut drafts = Vec::<Draft<'_>>::new();
+        for entry in &project.models {
+            if !drafts.iter().any(|draft| draft.is_plain(&entry.base)) {
+                drafts.push(maker.asked(Subject::plain(entry.base.clone()))?);
+            }
+            let from_base = |model: &ModelRef| Subject {
+                tuned_from: Some(entry.base.clone()),
+                ..Subject::plain(model.clone())
+            };
+            if let Some(model) = &entry.tuned {
+                drafts.push(maker.asked(from_base(model))?);
+            }
+            if entry.shots.is_some() {
+                drafts.push(maker.asked(Subject { shots: entry.shots.clone(), ..from_base(&entry.base) })?);
+            }
+            let Some(tuning) = project.tuning(entry, &folder) else { continue };
+            let standing = tuning.standing(ledger).await.map_err(|error| Error::tune(&entry.base, error))?;
+            let tuned = match &standing {
+                Standing::Done(tuned) => maker.asked(from_base(&tuned.model))?,
+                Standing::New | Standing::UnderWay(_) => maker.to_be_tuned(entry, &tuning)?,
+            };
+            drafts.push(maker.trained(entry, tuning, standing)?);
+            drafts.push(tuned);
+        }
+        let mut learned = BTreeMap::<ModelRef, Learned>::new();
+        for draft in &drafts {
+            if let Task::Evaluate { counted, .. } = &draft.task {
+                learned.entry(draft.family.clone()).or_default().take(&counted.learned);
+            }
+        }
+        let nothing = Learned::default();
+        let steps = drafts.into_iter().map(|draft| {
+            let learned = learned.get(&draft.family).unwrap_or(&nothing);
+            maker.step(draft, learned)
+        });
+        let day = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        Ok(Self { rows: project.test.len() as u64, day, steps: steps.collect() })
+    }
+}
+
+impl Draft<'_> {
+    /// Whether it asks this model as it is.
+    fn is_plain(&self, model: &ModelRef) -> bool {
+        matches!(self.task, Task::Evaluate { to_be_tuned: false, .. }) && self.name == model.to_string()
+    }
+}
+
+struct Maker<'a> {
+    project: &'a Project,
+    spending: &'a Spending,
+    ledger: Option<&'a Ledger>,
+}
+
+impl Maker<'_> {
+    fn repeats(&self) -> u32 {
+        self.spending.repeats.max(1)
+    }
+
+    /// The evaluation of a model that is there.
+    fn asked<'b>(&self, subject: Subject) -> Result<Draft<'b>, Error> {
+        let candidate = subject.candidate(self.project)?;
+        let counted = self.count(&candidate, self.ledger, |repeat| subject.name(repeat))?;
+        let price_key = subject.model.to_string();
+        let task = Task::Evaluate { counted, to_be_tuned: false };
+        let name = subject.name(0);
+        let family = subject.tuned_from.unwrap_or(subject.model);
+        Ok(Draft { family, name, price_key, candidate, task })
+    }
+
+    /// The evaluation of a model that has no name yet; it will be asked as its base is.
+    fn to_be_tuned<'b>(&self, entry: &Entry, tuning: &Tuning<'_>) -> Result<Draft<'b>, Error> {
+        let mut candidate = self.project.candidate(&entry.base)?;
+        let mut price_key = entry.base.to_string();
+        if !candidate.provider.tuned_at_base_price() {
+            let billed = tuning.provider.tuned_price_name(entry.base.model());
+            if let Ok(billed) = ModelRef::new(entry.base.provider(), &billed) {
+                candidate.price = self.project.candidate(&billed)?.price;
+                price_key = billed.to_string();
+            }
+        }
+        let name = format!("{} tuned", entry.base);
+        let counted = self.count(&candidate, None, |_| name.clone())?;
+        let task = Task::Evaluate { counted, to_be_tuned: true };
+        Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task })
+    }
+
+    fn trained<'b>(&self, entry: &Entry, tuning: Tuning<'b>, standing: Standing) -> Result<Draft<'b>, Error> {
+        let (name, price_key) = (entry.base.to_string(), entry.base.to_string());
+        let candidate = self.project.candidate(&entry.base)?;
+        let task = Task::Train { tuning: Box::new(tuning), standing };
+        Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task })
+    }
+
+    fn count(
+        &self,
+        candidate: &Candidate,
+        ledger: Option<&Ledger>,
+        named: impl Fn(u32) -> String,
+    ) -> Result<Counted, Error> {
+        let test = &self.project.test;
+        if candidate.provider.in_process() {
+            // What is computed here is neither kept nor paid for.
+            let requests = test.len() as u64 * u64::from(self.repeats());
+            return Ok(Counted { requests, ..Counted::default() });
+        }
+        count(candidate, test, ledger, named, self.repeats(), self.spending.fresh)
+    }
+
+    fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {
+        let Draft { name, price_key, candidate, task, .. } = draft;
+        let (here, price) = (candidate.provider.in_process(), candidate.price.clone());
+        let retires = candidate.provider.shutdown_date(candidate.name.model());
+        let (work, cost) = match task {
+            Task::Evaluate { counted, to_be_tuned } => {
+                let requests = self.requests(&candidate, &counted, learned, to_be_tuned);
+                let cost = cost_of(&requests, price.as_ref());
+                (Work::Evaluate(requests), cost)
+            }
+            Task::Train { tuning, standing } => {
+                let training = Training::knowing(&tuning, learned);
+                let rows = tuning.train.examples.len() as u64;
+                let billed = if standing == Standing::New { training.billed() } else { Range::default() };
+                let cost = match billed.high {
+                    0 => Some(Range::default()),
+                    _ => price.as_ref().and_then(|price| priced(billed, |tokens| price.of_training(tokens))),
+                };
+                (Work::Train { training, rows, standing }, cost)
+            }
+        };
+        let cost = if here { Some(Range::default()) } else { cost };
+        Step { model: candidate.name, name, work, here, price_key, price, cost, retires }
+    }
+
+    fn requests(
+        &self,
+        candidate: &Candidate,
+        counted: &Counted,
+        learned: &Learned,
+        to_be_tuned: bool,
+    ) -> Requests {
+        let &Counted { requests, known, length, tokens, .. } = counted;
+        if candidate.provider.in_process() {
+            let (input, output, basis, time) = (Range::default(), Range::default(), Basis::Length, None);
+            return Requests { requests, known, input, output, basis, time, to_be_tuned };
+        }
+        let (cap, usual) = answer(candidate);
+        let (input, basis) = tokens::input(length, tokens, learned);
+        let output = tokens::output(requests, usual, cap, learned);
+        let (requests_per_minute, tokens_per_minute) = self.project.limits(&candidate.name);
+        let pace = Pace {
+            requests_per_minute,
+            tokens_per_minute,
+            latency: learned.latency(),
+            concurrency: candidate.concurrency,
+        };
+        let charged = input.expected.saturating_add(cap.saturating_mul(requests));
+        let time = if requests == 0 { None } else { pace.time(requests, charged) };
+        Requests { requests, known, input, output, basis, time, to_be_tuned }
+    }
+}
+
+/// What answers cost; nothing where none are to be had.
+fn cost_of(requests: &Requests, price: Option<&Price>) -> Option<Range<Cost>> {
+    if requests.requests == 0 {
+        return Some(Range::default());
+    }
+    let Price { input, output, .. } = price?;
+    let (input, output) = ((*input)?, (*output)?);
+    Some(requests.input.map(|n| input.of(n)).with(requests.output.map(|n| output.of(n)), Cost::plus))
+}
+
+fn priced(tokens: Range<u64>, cost: impl Fn(u64) -> Option<Cost>) -> Option<Range<Cost>> {
+    let Range { low, expected, high } = tokens;
+    Some(Range { low: cost(low)?, expected: cost(expected)?, high: cost(high)? })
+}

@@ -22,6 +22,7 @@ mod scan;
 mod similar;
 mod source;
 pub mod split;
+mod table;
 mod tag;
 
 pub use answer::AnswerError;
@@ -34,6 +35,7 @@ pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
 pub use rows::{Row, Rows};
 pub use sample::stratified;
 pub use source::{Format, Source};
+pub use table::{Cells, Column, Table, TableFormat, TableRow, TableSource};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
+mod predict;
+
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::project::Project;
 use crate::shots::{Shots, ShotsSpec};
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
+
+pub use predict::Labelling;
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
 pub trait Listener: Send + Sync {
@@ -292,7 +296,7 @@ impl<'a> Session<'a> {
         let book = match recorder.filter(|_| !candidate.provider.in_process()) {
             Some(recorder) => {
                 let fresh = self.spending.fresh;
-                Some(Book::open(name, self.ledger()?, recorder, candidate, test, repeat, fresh).await?)
+                Some(Book::open(name, self.ledger()?, recorder, candidate, test.sha256(), repeat, fresh).await?)
             }
             None => None,
         };

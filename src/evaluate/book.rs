@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tunebench_data::{Message, TestSet};
+use tunebench_data::Message;
 use tunebench_providers::CompletionRequest;
 
 use super::Candidate;
@@ -39,13 +39,14 @@ pub struct Book {
 impl Book {
     /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
     ///
-    /// `name` tells apart what asks the same model differently: with solved examples, or once more.
+    /// `name` tells apart what asks the same model differently: with solved examples, or once more. `data` tells apart
+    /// whose answers are wanted fresh: the fingerprint of a file.
     pub async fn open(
         name: &str,
         ledger: &Arc<Ledger>,
         recorder: &Recorder,
         candidate: &Candidate,
-        test: &TestSet,
+        data: &str,
         repeat: u32,
         fresh: bool,
     ) -> Result<Self, LedgerError> {
@@ -63,7 +64,7 @@ impl Book {
         let task = &task[..1];
         let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(task);
         let task_bytes = task[0].content.len();
-        let scope = prefix.scope(&[name.as_bytes(), test.sha256().as_bytes()]);
+        let scope = prefix.scope(&[name.as_bytes(), data.as_bytes()]);
         let floor: Floor = if fresh { ledger.freshen(&scope)? } else { ledger.floor(&scope)? };
         let (provider, model) = (candidate.name.provider().to_owned(), candidate.name.model().to_owned());
         let lane = recorder.lane(&Target { provider, base_url, model }, floor).await?;

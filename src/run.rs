@@ -123,6 +123,11 @@ impl<'a> Session<'a> {
         Self { project, cancel, listener, spending, budget, retries, ledger }
     }
 
+    /// What is worked on.
+    pub fn project(&self) -> &Project {
+        self.project
+    }
+
     /// The ledger, opened when it is first needed: what is computed here needs none.
     fn ledger(&self) -> Result<&Arc<Ledger>, Error> {
         if let Some(ledger) = self.ledger.get() {

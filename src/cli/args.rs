@@ -131,6 +131,12 @@ pub(crate) enum Command {
     /// more than the margin; 4 that the rows prove neither. 3 means that too few rows were answered by both, and 2 that the
     /// two can't be compared, such as for different rows or gold labels.
     Compare(super::compare::CompareArgs),
+    /// Label new texts with a base, tuned or few-shot model
+    ///
+    /// All columns are kept, and prediction, probability, outcome and detail are added. Answers go through the same limits
+    /// and the same ledger as those of an evaluation. Exit code 3 means that some texts have no answer, or that the
+    /// command was ended early: the same command goes on.
+    Predict(super::predict::PredictArgs),
     /// List, watch, cancel and delete fine-tuning jobs and their models
     Jobs {
         #[command(subcommand)]
@@ -175,7 +181,7 @@ pub(crate) enum JobsCommand {
 }
 
 /// What to learn from and measure on.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DataArgs {
     /// Training data, instead of the configuration's
     #[arg(long, value_name = "FILE")]
@@ -217,7 +223,7 @@ impl SpendingArgs {
     }
 }
 
-fn dollars(text: &str) -> Result<Cost, String> {
+pub(super) fn dollars(text: &str) -> Result<Cost, String> {
     let cost = text.parse().ok().and_then(Cost::from_dollars);
     cost.ok_or_else(|| "an amount in dollars, such as 2.50".to_owned())
 }

@@ -6,6 +6,7 @@ mod doctor;
 mod eval;
 mod jobs;
 mod output;
+mod predict;
 mod progress;
 mod providers;
 mod report;
@@ -82,6 +83,12 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         }
         Command::Report { file: Some(file), output } => report::foreign(&file, &output, printer),
         Command::Report { file: None, output } => report::report(&output, printer),
+        Command::Predict(args) => {
+            let project = open(DataArgs::default(), args.concurrency)?;
+            let progress = Arc::new(Progress::new(printer));
+            let session = Session::new(&project, cancel(&progress), progress.clone(), args.spending());
+            runtime.block_on(predict::predict(&args, &session, &progress, printer))
+        }
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));

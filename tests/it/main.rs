@@ -13,6 +13,7 @@ mod google;
 mod interrupt;
 mod jobs;
 mod openai;
+mod predict;
 mod providers;
 mod reports;
 mod run;

@@ -20,6 +20,7 @@ mod rows;
 mod sample;
 mod scan;
 mod similar;
+mod sniff;
 mod source;
 pub mod split;
 mod table;
@@ -34,6 +35,7 @@ pub use overlap::overlap;
 pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
 pub use rows::{Row, Rows};
 pub use sample::stratified;
+pub use sniff::{SniffError, Sniffed, sniff};
 pub use source::{Format, Source};
 pub use table::{Cells, Column, Table, TableFormat, TableRow, TableSource};
 

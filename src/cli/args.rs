@@ -64,6 +64,10 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a commented tunebench.toml for a data file
+    ///
+    /// Finds the columns of texts and labels by their content. What it writes runs at once, without a key.
+    Init(super::init::InitArgs),
     /// Look over the data before any money moves
     ///
     /// Finds bad rows, duplicates, leaks between training and test data, contradictory, rare and unknown labels, hidden
@@ -141,6 +145,17 @@ pub(crate) enum Command {
     Jobs {
         #[command(subcommand)]
         command: JobsCommand,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    #[command(hide = true)]
+    Man {
+        /// The folder for them
+        folder: PathBuf,
     },
     /// Show which providers there are, what each can do, and whether its key is set
     Providers {

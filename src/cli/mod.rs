@@ -4,7 +4,9 @@ mod args;
 mod compare;
 mod doctor;
 mod eval;
+mod init;
 mod jobs;
+mod manual;
 mod output;
 mod predict;
 mod progress;
@@ -57,6 +59,9 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let open = |data: DataArgs, concurrency| open(global, data, concurrency, registry);
     let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
+        Command::Init(args) => init::init(&args, global, printer),
+        Command::Completions { shell } => manual::completions(shell, printer),
+        Command::Man { folder } => manual::pages(&folder),
         Command::Doctor(args) => doctor::doctor(args, global, registry, printer),
         Command::Split(args) => split::split(args, global, printer),
         Command::Run { data, no_doctor, spending, output } => {

@@ -10,6 +10,7 @@ mod docs;
 mod doctor;
 mod figures;
 mod google;
+mod init;
 mod interrupt;
 mod jobs;
 mod openai;

@@ -34,9 +34,9 @@ fn all_columns_are_kept_and_the_answer_is_added() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let expected = "\
 id,text,note,prediction,probability,outcome,detail
-007,\"where, oh where is my card\",x,card,0.33333334,labelled,
+007,\"where, oh where is my card\",x,card,,labelled,
 008,  ,,,,blank,
-009,=1+1,\"a \"\"b\"\"\",card,0.33333334,labelled,
+009,=1+1,\"a \"\"b\"\"\",card,,labelled,
 ";
     assert_eq!(done.stdout, expected);
     assert!(done.stderr.starts_with("labelled 2 of 3 texts, 1 blank in "), "{}", done.stderr);
@@ -57,24 +57,24 @@ fn a_pipe_has_one_text_a_line_and_other_formats_are_named() {
     let done = piped(&place, &["predict", "local/majority"], b"my card\r\n\nis it\there\n");
     let expected = "\
 text,prediction,probability,outcome,detail
-my card,card,0.33333334,labelled,
+my card,card,,labelled,
 ,,,blank,
-is it\there,card,0.33333334,labelled,
+is it\there,card,,labelled,
 ";
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), expected), "{}", done.stderr);
 
     let rows = b"{\"n\": 1.50, \"said\": \"my \\u0063ard\", \"a\": null}\n\n{\"said\": \"rate\", \"n\": [1, 2]}\n";
     let args = ["predict", "local/majority", "-", "--input-format", "jsonl", "--text", "said"];
     let done = piped(&place, &args, rows);
-    let expected = r#"{"n":1.50,"said":"my \u0063ard","a":null,"prediction":"card","probability":0.33333334,"outcome":"labelled","detail":null}
-{"said":"rate","n":[1, 2],"prediction":"card","probability":0.33333334,"outcome":"labelled","detail":null}
+    let expected = r#"{"n":1.50,"said":"my \u0063ard","a":null,"prediction":"card","probability":null,"outcome":"labelled","detail":null}
+{"said":"rate","n":[1, 2],"prediction":"card","probability":null,"outcome":"labelled","detail":null}
 "#;
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), expected), "{}", done.stderr);
     let done = piped(&place, &[&args[..], &["--format", "tsv"]].concat(), rows);
     let expected = "\
 n\tsaid\ta\tprediction\tprobability\toutcome\tdetail
-1.50\tmy card\t\tcard\t0.33333334\tlabelled\t
-[1, 2]\trate\t\tcard\t0.33333334\tlabelled\t
+1.50\tmy card\t\tcard\t\tlabelled\t
+[1, 2]\trate\t\tcard\t\tlabelled\t
 ";
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), expected), "{}", done.stderr);
 }

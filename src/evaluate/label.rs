@@ -2,10 +2,11 @@
 //!
 //! Texts come as a stream and nothing is kept of those that are done with, so that there may be any number of them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, LocalBoxStream, Stream, StreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tunebench_data::ExampleId;
 use tunebench_providers::{Completion, ProviderError};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
@@ -13,11 +14,13 @@ use tunebench_reports::{Answer, Probability, UnansweredKind};
 use super::asker::{Asker, Unanswered};
 use super::book::Asked;
 use super::{Candidate, Halt, Means};
-use crate::ledger::{LedgerError, StoredAnswer};
+use crate::ledger::{ContentKey, LedgerError, StoredAnswer};
 
 /// How many texts may be ahead of the first one without an answer, for each that may be in flight: a text that is
 /// tried again does not keep all others waiting.
 const AHEAD: usize = 8;
+/// How many answers are remembered until the ledger surely has them.
+const RECENT: usize = 4096;
 
 /// What became of a text.
 #[derive(Debug, Clone)]
@@ -55,13 +58,15 @@ pub type Labelled<T> = Result<(T, Guess), LedgerError>;
 pub struct Labeller {
     asker: Asker,
     slots: Semaphore,
+    /// What is being asked, or was just now: equal texts are paid for once, though the ledger has no answer yet.
+    asked: Mutex<HashMap<ContentKey, Arc<OnceCell<Guess>>>>,
 }
 
 impl Labeller {
     /// For one model, which is asked as an evaluation would ask it.
     pub fn new(candidate: Candidate, means: Means) -> Arc<Self> {
         let slots = Semaphore::new(candidate.concurrency);
-        Arc::new(Self { asker: Asker::new(candidate, means), slots })
+        Arc::new(Self { asker: Asker::new(candidate, means), slots, asked: Mutex::default() })
     }
 
     /// What ended the asking before its time.
@@ -86,7 +91,7 @@ impl Labeller {
                     let Drawn { item, asked, known } = drawn?;
                     let guess = match known {
                         Some(known) => labeller.read(known.completion, true),
-                        None => labeller.guess(text(&item), asked).await,
+                        None => labeller.guess_once(text(&item), asked).await,
                     };
                     Ok((item, guess))
                 }
@@ -130,6 +135,24 @@ impl Labeller {
             }
             Err(error) => vec![Err(error)],
         }
+    }
+
+    async fn guess_once(&self, text: &str, asked: Option<Asked>) -> Guess {
+        let Some(Asked { key, .. }) = asked else { return self.guess(text, asked).await };
+        let shared = {
+            let mut recent = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if recent.len() >= RECENT {
+                // Those that are done are in the ledger by now.
+                recent.retain(|_, shared| !shared.initialized());
+            }
+            recent.entry(key).or_default().clone()
+        };
+        // Without an answer the next of the equal texts tries for itself.
+        let guess = || async {
+            let guess = self.guess(text, asked).await;
+            if matches!(guess.answer, Some(Answer::Unanswered(_))) { Err(guess) } else { Ok(guess) }
+        };
+        shared.get_or_try_init(guess).await.cloned().unwrap_or_else(|guess| guess)
     }
 
     async fn guess(&self, text: &str, asked: Option<Asked>) -> Guess {

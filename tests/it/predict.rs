@@ -122,6 +122,15 @@ fn a_budget_ends_it_and_the_same_command_goes_on_and_pays_once() {
 }
 
 #[test]
+fn equal_texts_are_paid_for_once() {
+    let project = Project::new(OPENAI);
+    let texts: String = (0..400).map(|i| format!("my card, number {}\n", i % 7)).collect();
+    project.place.write("new.txt", texts);
+    let done = project.tunebench(&["predict", MODEL, "new.txt"]);
+    assert_eq!((done.code, done.stdout.lines().count(), project.asked()), (Some(0), 401, 7), "{}", done.stderr);
+}
+
+#[test]
 fn a_service_that_refuses_leaves_the_old_output() {
     let project = Project::new(OPENAI);
     project.place.write("new.txt", "my card\n");

@@ -22,12 +22,35 @@ const LABEL_CHARS: f64 = 60.0;
 
 /// Usual names of text columns, the surest first.
 const TEXT_NAMES: [&str; 14] = [
-    "text", "message", "utterance", "sentence", "content", "query", "question", "body", "comment", "review",
-    "description", "input", "prompt", "title",
+    "text",
+    "message",
+    "utterance",
+    "sentence",
+    "content",
+    "query",
+    "question",
+    "body",
+    "comment",
+    "review",
+    "description",
+    "input",
+    "prompt",
+    "title",
 ];
 /// Usual names of label columns, the surest first.
 const LABEL_NAMES: [&str; 12] = [
-    "label", "category", "class", "intent", "target", "topic", "tag", "sentiment", "labels", "output", "gold", "type",
+    "label",
+    "category",
+    "class",
+    "intent",
+    "target",
+    "topic",
+    "tag",
+    "sentiment",
+    "labels",
+    "output",
+    "gold",
+    "type",
 ];
 /// Columns with few values that are no labels.
 const OTHER_NAMES: [&str; 6] = ["split", "lang", "language", "source", "date", "id"];
@@ -122,7 +145,8 @@ pub fn sniff(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Sni
     let label = match label {
         Some(name) => named(name).ok_or_else(|| missing("the label column that was named")),
         None => {
-            let labels = columns.iter().filter(|column| column.name != text.name && column.may_be_label(rows));
+            let labels =
+                columns.iter().filter(|column| column.name != text.name && column.may_be_label(rows));
             labels.min_by_key(|column| column.unlike_label()).ok_or_else(|| missing("labels"))
         }
     }?;
@@ -358,7 +382,10 @@ mod tests {
             let url = format!("https://example.org/a/very/long/address/of/case/{}", i * 7919);
             format!("{}\t{}\t{kind}\tcase {i}\t{url}", i % 2, ["en", "de"][i % 2])
         });
-        assert_eq!(found(&look("cases.tsv", file.as_bytes()).unwrap()), (Format::Tsv, "comment", "category", 3));
+        assert_eq!(
+            found(&look("cases.tsv", file.as_bytes()).unwrap()),
+            (Format::Tsv, "comment", "category", 3)
+        );
     }
 
     #[test]
@@ -366,7 +393,8 @@ mod tests {
         let tabs = rows("text,label", '\t', |i, kind| format!("a case, number {i}\t{kind}"));
         assert_eq!(look("cases.csv", tabs.as_bytes()).unwrap().format, Format::Tsv);
         assert_eq!(look("cases", tabs.as_bytes()).unwrap().format, Format::Tsv);
-        let lines: String = (0..9).map(|i| format!("{{\"q\":\"case number {i}\",\"y\":{}}}\n", i % 2)).collect();
+        let lines: String =
+            (0..9).map(|i| format!("{{\"q\":\"case number {i}\",\"y\":{}}}\n", i % 2)).collect();
         assert_eq!(found(&look("cases", lines.as_bytes()).unwrap()), (Format::Jsonl, "q", "y", 2));
         let semicolons = rows("text,label", ';', |i, kind| format!("case {i};{kind}"));
         let refused = look("cases.csv", semicolons.as_bytes()).unwrap_err().to_string();

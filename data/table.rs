@@ -215,8 +215,7 @@ impl TableRow {
             (Cells::Fields(fields), Column::Field(at)) => Ok(fields.get(*at).cloned().unwrap_or_default()),
             (Cells::Members(members), Column::Member(name)) => {
                 let value = members.iter().rev().find(|(member, _)| member == name);
-                let (_, value) =
-                    value.ok_or_else(|| fault(format!("the object has no member `{name}`")))?;
+                let (_, value) = value.ok_or_else(|| fault(format!("the object has no member `{name}`")))?;
                 serde_json::from_str(value.get()).map_err(|_| fault(format!("`{name}` is no string")))
             }
             _ => Err(fault("the row has no such column".to_owned())),
@@ -280,7 +279,8 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], format: TableFormat) -> Result<Vec<Result<TableRow, Fault>>, DataError> {
-        let mut table = TableSource::new("stdin", format).read(Box::new(std::io::Cursor::new(bytes.to_vec())))?;
+        let mut table =
+            TableSource::new("stdin", format).read(Box::new(std::io::Cursor::new(bytes.to_vec())))?;
         let mut rows = Vec::new();
         while let Some(row) = table.next_row()? {
             rows.push(row);
@@ -292,10 +292,7 @@ mod tests {
     fn rows_keep_all_that_stands_in_them() {
         let rows = read(b"id,text\n7,\"a, b\"\n8\n9,\xFF\n", TableFormat::Csv).unwrap();
         assert!(matches!(&rows[0], Ok(TableRow { line: 2, cells: Cells::Fields(f) }) if f == &["7", "a, b"]));
-        assert_eq!(
-            rows[1].as_ref().unwrap_err().reason,
-            Reason::Ragged { expected: 2, found: 1 }
-        );
+        assert_eq!(rows[1].as_ref().unwrap_err().reason, Reason::Ragged { expected: 2, found: 1 });
         assert_eq!(rows[2].as_ref().unwrap_err(), &Fault { line: 4, reason: Reason::Bytes });
 
         let rows = read(b"{\"z\":1.50,\"text\":\"\\u0061\",\"a\":null}\n\n[]\n", TableFormat::Jsonl).unwrap();
@@ -308,7 +305,8 @@ mod tests {
         assert_eq!(rows[1].as_ref().unwrap_err().line, 3);
 
         let rows = read(b"one\r\n\ntwo", TableFormat::Lines).unwrap();
-        let texts: Vec<_> = rows.iter().map(|row| row.as_ref().unwrap().text(&Column::Field(0)).unwrap()).collect();
+        let texts: Vec<_> =
+            rows.iter().map(|row| row.as_ref().unwrap().text(&Column::Field(0)).unwrap()).collect();
         assert_eq!(texts, ["one", "", "two"]);
     }
 

@@ -301,7 +301,10 @@ impl<'a> Session<'a> {
         let book = match recorder.filter(|_| !candidate.provider.in_process()) {
             Some(recorder) => {
                 let fresh = self.spending.fresh;
-                Some(Book::open(name, self.ledger()?, recorder, candidate, test.sha256(), repeat, fresh).await?)
+                Some(
+                    Book::open(name, self.ledger()?, recorder, candidate, test.sha256(), repeat, fresh)
+                        .await?,
+                )
             }
             None => None,
         };

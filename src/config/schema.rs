@@ -191,7 +191,9 @@ fn the_settings_of_the_providers_are_all_there() {
     for (name, settings) in built_in().into_iter().filter(|(name, _)| *name != "local") {
         let unknown = Map::from_iter([("no_such".to_owned(), Value::from(1))]);
         let setup = Setup::new(name, unknown, "unused");
-        let Some(Err(error)) = Registry::builtin().create(name, &setup) else { panic!("{name} takes anything") };
+        let Some(Err(error)) = Registry::builtin().create(name, &setup) else {
+            panic!("{name} takes anything")
+        };
         let (_, known) = error.message.split_once("there are ").unwrap();
         let mut known: Vec<&str> = known.split(", ").map(|name| name.trim_matches('`')).collect();
         let mut ours: Vec<&str> =
@@ -218,7 +220,13 @@ fn the_choices_are_those_of_the_types() {
     };
     let defs: Value = serde_json::from_str(&made()).unwrap();
     let text = defs["$defs"].to_string();
-    for choice in [format(OfData::Csv), format(OfData::Tsv), format(OfData::Jsonl), answer(OfProviders::Tag), answer(OfProviders::Schema)] {
+    for choice in [
+        format(OfData::Csv),
+        format(OfData::Tsv),
+        format(OfData::Jsonl),
+        answer(OfProviders::Tag),
+        answer(OfProviders::Schema),
+    ] {
         assert!(text.contains(&format!("\"{choice}\"")), "{choice}: {text}");
     }
 }

@@ -40,10 +40,7 @@ pub struct Guess {
 impl Guess {
     /// Whether the asking ended before this text.
     pub fn is_missing(&self) -> bool {
-        matches!(
-            self.answer,
-            Some(Answer::Unanswered(UnansweredKind::NotAsked | UnansweredKind::Budget))
-        )
+        matches!(self.answer, Some(Answer::Unanswered(UnansweredKind::NotAsked | UnansweredKind::Budget)))
     }
 
     fn nothing() -> Self {
@@ -125,8 +122,7 @@ impl Labeller {
         let Some(book) = &self.asker.means.book else {
             return chunk.into_iter().map(|item| Ok(Drawn { item, asked: None, known: None })).collect();
         };
-        let asked: Vec<Asked> =
-            chunk.iter().map(|item| book.asked(&self.asker.turns(text(item)))).collect();
+        let asked: Vec<Asked> = chunk.iter().map(|item| book.asked(&self.asker.turns(text(item)))).collect();
         let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
         match book.lookup(&keys) {
             Ok(known) => {

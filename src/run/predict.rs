@@ -48,7 +48,8 @@ impl Session<'_> {
     async fn tuned_from(&self, base: &str) -> Result<Subject, Error> {
         let (subjects, _) = self.subjects().await?;
         let tuned = |subject: &Subject| {
-            subject.shots.is_none() && subject.tuned_from.as_ref().is_some_and(|from| from.to_string() == base)
+            subject.shots.is_none()
+                && subject.tuned_from.as_ref().is_some_and(|from| from.to_string() == base)
         };
         let mut tuned: Vec<_> = subjects.into_iter().filter(tuned).collect();
         match (tuned.pop(), tuned.as_slice()) {
@@ -60,7 +61,9 @@ impl Session<'_> {
             }
             (None, _) => Err(Error::Model {
                 message: format!("no model of this project has been tuned from `{base}`"),
-                hint: Some("tune it with `tunebench tune`, or leave out `--tuned` to ask the base".to_owned()),
+                hint: Some(
+                    "tune it with `tunebench tune`, or leave out `--tuned` to ask the base".to_owned(),
+                ),
             }),
         }
     }
@@ -95,7 +98,9 @@ impl Session<'_> {
         let (cancel, end) = (self.cancel.clone(), Cancel::default());
         let ended = {
             let end = end.clone();
-            async move { tokio::select! { () = cancel.wait() => {}, () = end.wait() => {} } }
+            async move {
+                tokio::select! { () = cancel.wait() => {}, () = end.wait() => {} }
+            }
         };
         let chunks = chunks.take_until(Box::pin(ended));
         let mut batches = labeller.label(chunks, text).ready_chunks(CHUNK);

@@ -7,7 +7,12 @@ fn cases(delimiter: char) -> String {
     let head = ["case", "kind", "what was said", "language"].join(&delimiter.to_string());
     let rows = (0..60).map(|i| {
         let kind = ["billing", "outage", "praise"][i % 3];
-        let said = format!("{} and so on, case {} of {}", ["the invoice is wrong", "nothing works", "well done"][i % 3], i * 7919, i * i);
+        let said = format!(
+            "{} and so on, case {} of {}",
+            ["the invoice is wrong", "nothing works", "well done"][i % 3],
+            i * 7919,
+            i * i
+        );
         let row = [i.to_string(), kind.to_owned(), format!("\"{said}\""), ["en", "de"][i % 2].to_owned()];
         row.join(&delimiter.to_string()) + "\n"
     });
@@ -19,7 +24,12 @@ fn one_file_is_split_and_runs_at_once() {
     let place = Place::new();
     place.write("cases.csv", cases(','));
     let done = place.tunebench(&["init", "cases.csv"]);
-    assert_eq!((done.code, done.stdout.as_str()), (Some(0), "wrote tunebench.toml and .env.example\n"), "{}", done.stderr);
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (Some(0), "wrote tunebench.toml and .env.example\n"),
+        "{}",
+        done.stderr
+    );
     let expected = "\
 cases.csv: texts in `what was said`, labels in `kind` (3 labels in 60 rows)
 if these are the wrong columns: --text COLUMN --label COLUMN --force
@@ -42,16 +52,18 @@ fn what_is_written_is_the_repositorys_own_with_other_values() {
     place.write("data/my-dev.dat", cases('\t').replace('"', ""));
     let done = place.tunebench(&["init", "data/my-train.dat", "--quiet"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
-    let (own, written) = (std::fs::read_to_string(repository().join("tunebench.toml")).unwrap(), place.read("tunebench.toml"));
-    let changed: Vec<_> = written.lines().zip(own.lines()).filter(|(new, old)| new != old).map(|(new, _)| new).collect();
+    let (own, written) =
+        (std::fs::read_to_string(repository().join("tunebench.toml")).unwrap(), place.read("tunebench.toml"));
+    let changed: Vec<_> =
+        written.lines().zip(own.lines()).filter(|(new, old)| new != old).map(|(new, _)| new).collect();
     let expected = [
         "#:schema .tunebench/tunebench.schema.json",
         "train = \"data/my-train.dat\"",
         "test = \"data/my-test.dat\"",
         "validation = \"data/my-dev.dat\" # held-out rows on which a provider may measure the loss while it trains",
-        "text = \"what was said\"            # the column of the texts",
-        "label = \"kind\"          # the column of the labels",
-        "format = \"tsv\"           # csv, tsv or jsonl, where the extension does not tell",
+        "text = \"what was said\"     # the column of the texts",
+        "label = \"kind\"             # the column of the labels",
+        "format = \"tsv\"             # csv, tsv or jsonl, where the extension does not tell",
         "# instruction = \"A customer of a bank asks a question. Classify it by the customer's intent.\"",
     ];
     assert_eq!(changed, expected);
@@ -91,7 +103,10 @@ fn nothing_is_written_over_and_nothing_is_written_in_vain() {
     let said = refused(&["train.csv"]);
     assert!(said.contains("`tunebench.toml` is there already") && said.contains("--force"), "{said}");
     place.write("project/.env.example", "mine");
-    assert!(refused(&["train.csv", "--config", "project/a.toml"]).contains("`project/.env.example` is there already"));
+    assert!(
+        refused(&["train.csv", "--config", "project/a.toml"])
+            .contains("`project/.env.example` is there already")
+    );
     assert_eq!(place.tunebench(&["init", "train.csv", "--force"]).code, Some(0));
 
     place.write("odd.csv", "a;b\nsome words;x\nother words;y\n");
@@ -99,7 +114,10 @@ fn nothing_is_written_over_and_nothing_is_written_in_vain() {
     let config = ["--config", "new.toml", "--force"];
     let refused = |args: &[&str]| refused(&[args, &config[..]].concat());
     assert!(refused(&["odd.csv"]).contains("parted by `;`"));
-    assert!(refused(&["numbers.csv"]).contains("hint: name the columns with `--text COLUMN` and `--label COLUMN`"));
+    assert!(
+        refused(&["numbers.csv"])
+            .contains("hint: name the columns with `--text COLUMN` and `--label COLUMN`")
+    );
     assert!(refused(&["train.csv", "--label", "kind"]).contains("the columns are `text`, `label`"));
     assert!(refused(&["missing.csv"]).contains("cannot read `missing.csv`"));
     assert!(!place.path("new.toml").exists());
@@ -108,8 +126,15 @@ fn nothing_is_written_over_and_nothing_is_written_in_vain() {
 #[test]
 fn hostile_bytes_end_with_a_word() {
     let place = Place::new();
-    let hostile: [&[u8]; 7] =
-        [b"", b"\0\0\0\0", b"\xFF\xFE\x00", b"\xEF\xBB\xBF", b"a,b\n\"\n\n\"\"\"", b"{\"a\":\"\\ud800\"}\n{", b"\t\t\n\r\r\r,,,"];
+    let hostile: [&[u8]; 7] = [
+        b"",
+        b"\0\0\0\0",
+        b"\xFF\xFE\x00",
+        b"\xEF\xBB\xBF",
+        b"a,b\n\"\n\n\"\"\"",
+        b"{\"a\":\"\\ud800\"}\n{",
+        b"\t\t\n\r\r\r,,,",
+    ];
     for bytes in hostile {
         for name in ["a.csv", "a.tsv", "a.jsonl", "a"] {
             place.write(name, bytes);
@@ -124,9 +149,12 @@ fn hostile_bytes_end_with_a_word() {
 #[test]
 fn shells_complete_every_command() {
     let place = Place::new();
-    for (shell, sign) in
-        [("bash", "complete -F _tunebench"), ("zsh", "#compdef tunebench"), ("fish", "complete -c tunebench"), ("powershell", "Register-ArgumentCompleter")]
-    {
+    for (shell, sign) in [
+        ("bash", "complete -F _tunebench"),
+        ("zsh", "#compdef tunebench"),
+        ("fish", "complete -c tunebench"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let done = place.tunebench(&["completions", shell]);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         assert!(done.stdout.contains(sign) && done.stdout.contains("min-probability"), "{shell}");
@@ -141,7 +169,8 @@ fn there_is_a_page_for_every_command() {
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""), "{}", done.stderr);
     let pages = place.files("pages");
     for page in ["tunebench.1", "tunebench-run.1", "tunebench-predict.1", "tunebench-jobs-list.1"] {
-        let page = pages.get(&format!("pages/{page}")).unwrap_or_else(|| panic!("no {page}: {:?}", pages.keys()));
+        let page =
+            pages.get(&format!("pages/{page}")).unwrap_or_else(|| panic!("no {page}: {:?}", pages.keys()));
         assert!(String::from_utf8_lossy(page).contains(".SH NAME"));
     }
     assert!(!pages.contains_key("pages/tunebench-man.1"), "hidden");

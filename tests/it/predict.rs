@@ -13,12 +13,8 @@ const MODEL: &str = "openai/gpt-4.1-mini-2025-04-14";
 /// Runs the program with something on its stdin.
 fn piped(place: &Place, args: &[&str], input: &[u8]) -> Outcome {
     let mut command = place.command(args);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Who finds a mistake early reads no further.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
@@ -29,7 +25,10 @@ fn piped(place: &Place, args: &[&str], input: &[u8]) -> Outcome {
 #[test]
 fn all_columns_are_kept_and_the_answer_is_added() {
     let place = Place::with_models(LOCAL);
-    place.write("new.csv", "id,text,note\n007,\"where, oh where is my card\",x\n008,  ,\n009,=1+1,\"a \"\"b\"\"\"\n");
+    place.write(
+        "new.csv",
+        "id,text,note\n007,\"where, oh where is my card\",x\n008,  ,\n009,=1+1,\"a \"\"b\"\"\"\n",
+    );
     let done = place.tunebench(&["predict", "local/majority", "new.csv"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let expected = "\
@@ -63,7 +62,8 @@ is it\there,card,,labelled,
 ";
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), expected), "{}", done.stderr);
 
-    let rows = b"{\"n\": 1.50, \"said\": \"my \\u0063ard\", \"a\": null}\n\n{\"said\": \"rate\", \"n\": [1, 2]}\n";
+    let rows =
+        b"{\"n\": 1.50, \"said\": \"my \\u0063ard\", \"a\": null}\n\n{\"said\": \"rate\", \"n\": [1, 2]}\n";
     let args = ["predict", "local/majority", "-", "--input-format", "jsonl", "--text", "said"];
     let done = piped(&place, &args, rows);
     let expected = r#"{"n":1.50,"said":"my \u0063ard","a":null,"prediction":"card","probability":null,"outcome":"labelled","detail":null}
@@ -86,7 +86,11 @@ fn a_tuned_model_labels_and_abstains_where_it_is_not_sure() {
     let asked = ["predict", "local/lexical", "new.txt", "--tuned"];
     let done = place.tunebench(&asked);
     assert_eq!(done.code, Some(2));
-    assert!(done.stderr.contains("no model of this project has been tuned from `local/lexical`"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("no model of this project has been tuned from `local/lexical`"),
+        "{}",
+        done.stderr
+    );
     assert_eq!(place.tunebench(&["tune"]).code, Some(0));
     let done = place.tunebench(&[&asked[..], &["--min-probability", "0.6", "-o", "out.csv"]].concat());
     assert_eq!(done.code, Some(0), "{}", done.stderr);
@@ -100,7 +104,14 @@ fn a_tuned_model_labels_and_abstains_where_it_is_not_sure() {
     let tuned = place.tunebench(&["tune", "--json"]);
     let tuned: serde_json::Value = serde_json::from_str(&tuned.stdout).unwrap();
     let named = place.tunebench(&["predict", tuned[0]["model"].as_str().unwrap(), "new.txt"]);
-    assert!(named.stdout.starts_with(&format!("text,prediction,probability,outcome,detail\nwhere is my new card,card,{},", sure["probability"])), "{}", named.stderr);
+    assert!(
+        named.stdout.starts_with(&format!(
+            "text,prediction,probability,outcome,detail\nwhere is my new card,card,{},",
+            sure["probability"]
+        )),
+        "{}",
+        named.stderr
+    );
 }
 
 #[test]
@@ -127,7 +138,12 @@ fn equal_texts_are_paid_for_once() {
     let texts: String = (0..400).map(|i| format!("my card, number {}\n", i % 7)).collect();
     project.place.write("new.txt", texts);
     let done = project.tunebench(&["predict", MODEL, "new.txt"]);
-    assert_eq!((done.code, done.stdout.lines().count(), project.asked()), (Some(0), 401, 7), "{}", done.stderr);
+    assert_eq!(
+        (done.code, done.stdout.lines().count(), project.asked()),
+        (Some(0), 401, 7),
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]
@@ -165,12 +181,21 @@ fn mistakes_are_told_before_anything_is_sent() {
     };
     assert!(failed(&[MODEL, "new.csv"]).contains("no column `text`; the columns are `words`, `prediction`"));
     let taken = failed(&[MODEL, "new.csv", "--text", "words"]);
-    assert!(taken.contains("there is a column `prediction` already") && taken.contains("--prefix"), "{taken}");
+    assert!(
+        taken.contains("there is a column `prediction` already") && taken.contains("--prefix"),
+        "{taken}"
+    );
     assert!(failed(&[MODEL, "bad.csv"]).contains("2 bad rows in `bad.csv`"));
     assert!(failed(&[MODEL, "missing.csv"]).contains("cannot read `missing.csv`"));
     assert!(failed(&[MODEL, "new.dat"]).contains("--input-format"));
-    assert!(failed(&[MODEL, "new.csv", "--text", "words", "--prefix", "x_", "-o", "new.csv"]).contains("never written over"));
-    assert!(failed(&["opnai/x", "new.csv", "--text", "words", "--prefix", "x_"]).contains("did you mean `openai`?"));
+    assert!(
+        failed(&[MODEL, "new.csv", "--text", "words", "--prefix", "x_", "-o", "new.csv"])
+            .contains("never written over")
+    );
+    assert!(
+        failed(&["opnai/x", "new.csv", "--text", "words", "--prefix", "x_"])
+            .contains("did you mean `openai`?")
+    );
     assert!(failed(&[MODEL, "new.csv", "--min-probability", "2"]).contains("a number from 0 to 1"));
     assert_eq!(project.asked(), 0);
 }

@@ -62,7 +62,8 @@ pub(super) fn init(args: &InitArgs, global: &Global, printer: Printer) -> Result
         if !args.force && path.symlink_metadata().is_ok() {
             return Err(Error::Output {
                 message: format!("`{}` is there already", path.display()),
-                hint: "write over it with `--force`, or name another configuration with `--config FILE`".to_owned(),
+                hint: "write over it with `--force`, or name another configuration with `--config FILE`"
+                    .to_owned(),
             });
         }
     }
@@ -87,7 +88,8 @@ impl Files {
         let train = match &args.data {
             Some(path) => path.clone(),
             None => usual("train").ok_or_else(|| Error::Output {
-                message: "there is no file `train.csv`, `train.tsv` or `train.jsonl` here or in `data`".to_owned(),
+                message: "there is no file `train.csv`, `train.tsv` or `train.jsonl` here or in `data`"
+                    .to_owned(),
                 hint: "name the labelled data: `tunebench init DATA`".to_owned(),
             })?,
         };
@@ -153,7 +155,10 @@ fn portable(folder: &Path, path: &Path) -> Result<String, Error> {
     let here = folder.as_os_str().is_empty() || folder == Path::new(".");
     let path = if here || path.is_absolute() { path.to_owned() } else { std::path::absolute(path)? };
     path.into_os_string().into_string().map_err(|path| Error::Output {
-        message: format!("the path `{}` is no UTF-8, which a configuration has to be", path.to_string_lossy()),
+        message: format!(
+            "the path `{}` is no UTF-8, which a configuration has to be",
+            path.to_string_lossy()
+        ),
         hint: "give the file another name".to_owned(),
     })
 }
@@ -212,7 +217,10 @@ fn tell(
                 printer.warn(&error.to_string());
             }
         }
-        None => next.push(format!("tunebench split {} --into train=0.8,test=0.2 --out {PARTS}", files.train.display())),
+        None => next.push(format!(
+            "tunebench split {} --into train=0.8,test=0.2 --out {PARTS}",
+            files.train.display()
+        )),
     }
     next.push("tunebench run".to_owned());
     printer.note("next:");

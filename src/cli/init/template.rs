@@ -27,13 +27,14 @@ impl Template {
         let header = format!("[{section}]");
         let start = self.lines.iter().position(|line| *line == header).map_or(0, |at| at + 1);
         let set = format!("{key} = ");
-        let line = self.lines[start..].iter_mut().find(|line| line.trim_start_matches("# ").starts_with(&set));
+        let line =
+            self.lines[start..].iter_mut().find(|line| line.trim_start_matches("# ").starts_with(&set));
         let Some(line) = line else { return };
-        let comment = line.trim_start_matches("# ").find(" # ").map(|at| {
-            let rest = &line.trim_start_matches("# ")[at..];
-            rest.to_owned()
-        });
-        *line = format!("{set}{value}{}", comment.unwrap_or_default());
+        // What is said beside keys stands in one column.
+        let comment = line.char_indices().map(|(at, _)| at).find(|&at| at > 0 && line[at..].starts_with(" # "));
+        let (column, comment) = comment.map_or((0, ""), |at| (at, &line[at..]));
+        let set = format!("{set}{value}");
+        *line = format!("{set:column$}{comment}");
     }
 
     /// Takes a key away, which then is only a comment.
@@ -90,7 +91,11 @@ mod tests {
     fn comments_stay_beside_their_keys() {
         let mut template = Template::new();
         template.set("data", "quotes", "false");
-        assert!(template.text().contains("quotes = false # whether double quotes quote fields\n"), "{}", template.text());
+        assert!(
+            template.text().contains("quotes = false             # whether double quotes quote fields\n"),
+            "{}",
+            template.text()
+        );
     }
 
     proptest! {

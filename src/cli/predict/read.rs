@@ -52,8 +52,11 @@ impl Texts {
             }
         };
         let path = if stdin { PathBuf::from("stdin") } else { file.to_owned() };
-        let source =
-            TableSource { encoding: data.encoding.clone(), quotes: data.quotes, ..TableSource::new(path, format) };
+        let source = TableSource {
+            encoding: data.encoding.clone(),
+            quotes: data.quotes,
+            ..TableSource::new(path, format)
+        };
         let column = match format {
             TableFormat::Lines => "text",
             _ => column.unwrap_or(&data.text),

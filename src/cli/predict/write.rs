@@ -66,7 +66,12 @@ impl Writer {
     }
 
     /// Adds a row to `bytes`. A fault says what can't be written in this format.
-    pub(super) fn row(&mut self, bytes: &mut Vec<u8>, row: &TableRow, added: &Added<'_>) -> Result<(), Fault> {
+    pub(super) fn row(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        row: &TableRow,
+        added: &Added<'_>,
+    ) -> Result<(), Fault> {
         let fault = |text: String| Fault { line: row.line, reason: Reason::Json(text) };
         if let Cells::Members(members) = &row.cells {
             if let Some((taken, _)) = members.iter().find(|(name, _)| self.added.contains(name)) {
@@ -82,7 +87,9 @@ impl Writer {
             self.object(bytes, &values, added);
             return Ok(());
         };
-        if let Some((unknown, _)) = values.iter().find(|(name, _)| columns.iter().all(|column| column != name)) {
+        if let Some((unknown, _)) =
+            values.iter().find(|(name, _)| columns.iter().all(|column| column != name))
+        {
             return Err(fault(format!(
                 "the first row has no member `{unknown}`, so there is no column for it; write `--format jsonl`"
             )));

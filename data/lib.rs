@@ -20,8 +20,10 @@ mod rows;
 mod sample;
 mod scan;
 mod similar;
+mod sniff;
 mod source;
 pub mod split;
+mod table;
 mod tag;
 
 pub use answer::AnswerError;
@@ -33,7 +35,9 @@ pub use overlap::overlap;
 pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
 pub use rows::{Row, Rows};
 pub use sample::stratified;
+pub use sniff::{SniffError, Sniffed, sniff};
 pub use source::{Format, Source};
+pub use table::{Cells, Column, Table, TableFormat, TableRow, TableSource};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Raw rows of a file, one after the other: CSV, TSV and JSONL.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -112,27 +112,15 @@ impl Delimited {
             .has_headers(false)
             .flexible(true)
             .from_reader(Scanner::new(input, delimiter, source.quotes));
-        let mut record = csv::ByteRecord::new();
-        if !read(&path, &mut csv, &mut record)? {
-            return Err(DataError::Empty(path));
-        }
-        let line = csv.get_mut().next_start().unwrap_or(1);
+        let (names, line) = header(&path, &mut csv)?;
         let fault = |reason| DataError::Header { path: path.clone(), line, reason };
-        let names: Vec<String> = csv::StringRecord::from_byte_record(record.clone())
-            .map_err(|_| fault(HeaderFault::Bytes))?
-            .iter()
-            .map(|name| name.trim().to_owned())
-            .collect();
-        if let Some(twice) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
-            return Err(fault(HeaderFault::Duplicate(twice.1.clone())));
-        }
         let column = |wanted: &str| {
             let missing = || HeaderFault::Missing { wanted: wanted.to_owned(), found: names.clone() };
             names.iter().position(|name| name == wanted).ok_or_else(|| fault(missing()))
         };
         let (text, label) = (column(&source.text)?, column(&source.label)?);
         let group = source.group.as_deref().map(column).transpose()?;
-        Ok(Self { columns: names.len(), path, csv, record, text, label, group })
+        Ok(Self { columns: names.len(), path, csv, record: csv::ByteRecord::new(), text, label, group })
     }
 
     fn next(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
@@ -159,9 +147,28 @@ impl Delimited {
     }
 }
 
-fn read(
+/// The names of the columns, each once, and the line in which they stand.
+pub(crate) fn header<R: Read>(
     path: &Path,
-    csv: &mut csv::Reader<Scanner<Input>>,
+    csv: &mut csv::Reader<Scanner<R>>,
+) -> Result<(Vec<String>, u64), DataError> {
+    let mut record = csv::ByteRecord::new();
+    if !read(path, csv, &mut record)? {
+        return Err(DataError::Empty(path.to_owned()));
+    }
+    let line = csv.get_mut().next_start().unwrap_or(1);
+    let fault = |reason| DataError::Header { path: path.to_owned(), line, reason };
+    let names = csv::StringRecord::from_byte_record(record).map_err(|_| fault(HeaderFault::Bytes))?;
+    let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
+    match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+        Some((_, twice)) => Err(fault(HeaderFault::Duplicate(twice.clone()))),
+        None => Ok((names, line)),
+    }
+}
+
+fn read<R: Read>(
+    path: &Path,
+    csv: &mut csv::Reader<Scanner<R>>,
     record: &mut csv::ByteRecord,
 ) -> Result<bool, DataError> {
     csv.read_byte_record(record).map_err(|error| DataError::io(path)(error.into()))

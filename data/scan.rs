@@ -115,6 +115,11 @@ impl<R: Read> Scanner<R> {
         self.starts.pop_front()
     }
 
+    /// The first broken quote so far, once.
+    pub(crate) fn first_fault(&mut self) -> Option<Fault> {
+        std::mem::take(&mut self.faults).into_iter().next()
+    }
+
     /// The source, and every broken quote in the order of the file.
     pub(crate) fn finish(self) -> (R, Vec<Fault>) {
         (self.source, self.faults)

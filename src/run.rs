@@ -1,5 +1,7 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
+mod predict;
+
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ use crate::project::Project;
 use crate::shots::{Shots, ShotsSpec};
 use crate::texts;
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
+
+pub use predict::Labelling;
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
 pub trait Listener: Send + Sync {
@@ -133,6 +137,11 @@ impl<'a> Session<'a> {
         let budget = Budget::new(spending.caps);
         let (retries, budget, ledger) = (Arc::new(retries), Arc::new(budget), OnceCell::new());
         Self { project, cancel, listener, spending, budget, retries, ledger }
+    }
+
+    /// What is worked on.
+    pub fn project(&self) -> &Project {
+        self.project
     }
 
     /// The ledger, opened when it is first needed: what is computed here needs none.
@@ -310,7 +319,10 @@ impl<'a> Session<'a> {
         let book = match recorder.filter(|_| !candidate.provider.in_process()) {
             Some(recorder) => {
                 let fresh = self.spending.fresh;
-                Some(Book::open(name, self.ledger()?, recorder, candidate, test, repeat, fresh).await?)
+                Some(
+                    Book::open(name, self.ledger()?, recorder, candidate, test.sha256(), repeat, fresh)
+                        .await?,
+                )
             }
             None => None,
         };

@@ -9,6 +9,7 @@ use tunebench_data::{Dataset, LabelId, stratified};
 
 /// Which examples a prompt is to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ShotsSpec {
     /// How many.
@@ -20,6 +21,7 @@ pub struct ShotsSpec {
 
 /// How examples are chosen. They are always taken from the training data, never from the test data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Select {
     /// The same for every text: drawn by seed, each label with its share.

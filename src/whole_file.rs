@@ -34,13 +34,23 @@ impl WholeFile {
 
     /// Writes the content and puts it in its place.
     pub(crate) fn write(mut self, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        let mut out = io::BufWriter::new(match &mut self {
-            Self::New { file, .. } => file.as_file_mut(),
-            Self::Device(file) => file,
-        });
+        let mut out = io::BufWriter::new(self.file());
         content(&mut out)?;
         out.flush()?;
         drop(out);
+        self.finish()
+    }
+
+    /// Where content that comes bit by bit is written, until [`finish`](Self::finish).
+    pub(crate) fn file(&mut self) -> &mut File {
+        match self {
+            Self::New { file, .. } => file.as_file_mut(),
+            Self::Device(file) => file,
+        }
+    }
+
+    /// Puts what was written in its place.
+    pub(crate) fn finish(self) -> io::Result<()> {
         let Self::New { file, path } = self else { return Ok(()) };
         #[cfg(unix)]
         {

@@ -12,6 +12,7 @@ const BUILT_IN: &str = include_str!("prices.toml");
 
 /// Dollars for a million tokens, as users and price lists write them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PriceEntry {
     /// Tokens sent.
@@ -28,12 +29,15 @@ pub struct PriceEntry {
     pub training: Option<f64>,
     /// The first day of the price.
     #[serde(default, deserialize_with = "day")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub from: Option<Date>,
     /// The last day of the price.
     #[serde(default, deserialize_with = "day")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub until: Option<Date>,
     /// When the price was looked up.
     #[serde(default, deserialize_with = "day")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub date: Option<Date>,
     /// Where.
     pub source: Option<String>,

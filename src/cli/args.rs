@@ -65,6 +65,10 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a commented tunebench.toml for a data file
+    ///
+    /// Finds the columns of texts and labels by their content. What it writes runs at once, without a key.
+    Init(super::init::InitArgs),
     /// Look over the data before any money moves
     ///
     /// Finds bad rows, duplicates, leaks between training and test data, contradictory, rare and unknown labels, hidden
@@ -142,10 +146,27 @@ pub(crate) enum Command {
     /// more than the margin; 4 that the rows prove neither. 3 means that too few rows were answered by both, and 2 that the
     /// two can't be compared, such as for different rows or gold labels.
     Compare(super::compare::CompareArgs),
+    /// Label new texts with a base, tuned or few-shot model
+    ///
+    /// All columns are kept, and prediction, probability, outcome and detail are added. Answers go through the same limits
+    /// and the same ledger as those of an evaluation. Exit code 3 means that some texts have no answer, or that the
+    /// command was ended early: the same command goes on.
+    Predict(super::predict::PredictArgs),
     /// List, watch, cancel and delete fine-tuning jobs and their models
     Jobs {
         #[command(subcommand)]
         command: JobsCommand,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    #[command(hide = true)]
+    Man {
+        /// The folder for them
+        folder: PathBuf,
     },
     /// Show which providers there are, what each can do, and whether its key is set
     Providers {
@@ -186,7 +207,7 @@ pub(crate) enum JobsCommand {
 }
 
 /// What to learn from and measure on.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DataArgs {
     /// Training data, instead of the configuration's
     #[arg(long, value_name = "FILE")]
@@ -228,7 +249,7 @@ impl SpendingArgs {
     }
 }
 
-fn dollars(text: &str) -> Result<Cost, String> {
+pub(super) fn dollars(text: &str) -> Result<Cost, String> {
     let cost = text.parse().ok().and_then(Cost::from_dollars);
     cost.ok_or_else(|| "an amount in dollars, such as 2.50".to_owned())
 }

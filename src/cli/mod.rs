@@ -5,9 +5,12 @@ mod compare;
 mod consent;
 mod doctor;
 mod eval;
+mod init;
 mod jobs;
+mod manual;
 mod output;
 mod plan;
+mod predict;
 mod progress;
 mod providers;
 mod report;
@@ -62,6 +65,9 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let open = |data: DataArgs, concurrency| open(global, data, concurrency, registry);
     let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
+        Command::Init(args) => init::init(&args, global, printer),
+        Command::Completions { shell } => manual::completions(shell, printer),
+        Command::Man { folder } => manual::pages(&folder),
         Command::Doctor(args) => doctor::doctor(args, global, registry, printer),
         Command::Split(args) => split::split(args, global, printer),
         Command::Plan(args) => {
@@ -97,6 +103,12 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         }
         Command::Report { file: Some(file), output } => report::foreign(&file, &output, printer),
         Command::Report { file: None, output } => report::report(&global.config, &output, printer),
+        Command::Predict(args) => {
+            let project = open(DataArgs::default(), args.concurrency)?;
+            let progress = Arc::new(Progress::new(printer));
+            let session = Session::new(&project, cancel(&progress), progress.clone(), args.spending());
+            runtime.block_on(predict::predict(&args, &session, &progress, printer))
+        }
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));

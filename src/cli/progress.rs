@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// Ends the bar, and returns how long the work took.
-    fn end(&self, title: &str) -> Duration {
+    pub(super) fn end(&self, title: &str) -> Duration {
         let took = self.with(title, |current| {
             current.bar.finish_and_clear();
             current.started.elapsed()
@@ -73,6 +73,24 @@ impl Progress {
         match &*current {
             Some(current) => current.bar.suspend(|| self.printer.note(text)),
             None => self.printer.note(text),
+        }
+    }
+
+    /// So many texts of perhaps unknown many have been labelled, for so much money.
+    pub(super) fn labelling(&self, title: &str, done: usize, total: Option<usize>, cost: Cost) {
+        let line = self.with(title, |current| {
+            let rate = done as f64 / current.started.elapsed().as_secs_f64().max(1e-3);
+            let all = total.unwrap_or(done) as u64;
+            current.bar.set_length(all);
+            current.bar.set_position(done as u64);
+            let left = total.map(|_| format!(", {}", left(current, done as u64, all))).unwrap_or_default();
+            let cost = if cost == Cost::ZERO { String::new() } else { format!(", {cost}") };
+            let message = format!("{rate:.0} texts/s{left}{cost}");
+            current.bar.set_message(message.clone());
+            is_due(current, false).then(|| format!("{title}: {done} texts, {message}"))
+        });
+        if let Some(line) = line.filter(|_| !self.bars) {
+            self.say(&line);
         }
     }
 

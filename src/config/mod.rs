@@ -1,6 +1,8 @@
 //! `tunebench.toml`: what it may say, and where in it a mistake lies.
 
 mod locate;
+#[cfg(test)]
+mod schema;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -17,6 +19,7 @@ pub use locate::{ConfigError, Document, Step, nearest};
 
 /// A project: which data, which prompt, which models.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The labelled files.
@@ -33,6 +36,7 @@ pub struct Config {
     /// Settings of providers, by name. `kind`, `requests_per_minute` and `tokens_per_minute` are read here, all else
     /// by the provider.
     #[serde(default)]
+    #[cfg_attr(test, schemars(schema_with = "schema::providers"))]
     pub providers: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
     /// Prices in dollars for a million tokens, by `provider/model`, instead of those that the program knows.
     #[serde(default)]
@@ -47,6 +51,7 @@ pub struct Config {
 
 /// The labelled files and how to read them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// What models are tuned on; labels are discovered here.
@@ -58,6 +63,7 @@ pub struct Data {
     /// The labels and their order, where they shall not be discovered.
     pub labels: Option<Vec<String>>,
     /// The format, where the extension does not tell it.
+    #[cfg_attr(test, schemars(with = "Option<schema::Format>"))]
     pub format: Option<Format>,
     /// The text column.
     #[serde(default = "default_text")]
@@ -91,6 +97,7 @@ impl Data {
 
 /// The prompt; what is not set has the default of [`PromptTemplate`].
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
     /// What the model is told to do.
@@ -124,6 +131,7 @@ impl Prompt {
 
 /// How answers are obtained.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluation {
     /// Requests in flight at once, for each model.
@@ -137,6 +145,7 @@ pub struct Evaluation {
     /// How many of the test rows to take: a sample by `seed` in which each label keeps its share.
     pub sample: Option<NonZeroUsize>,
     /// In which form models are to name the label.
+    #[cfg_attr(test, schemars(with = "schema::AnswerMode"))]
     pub answer: AnswerMode,
     /// The sampling temperature; where not set, 0 for models that take one.
     pub temperature: Option<f64>,
@@ -181,6 +190,7 @@ impl Default for Evaluation {
 
 /// How fine-tuning jobs are followed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Tuning {
     /// Seconds between two looks at a job; where not set, what suits the provider.
@@ -191,6 +201,7 @@ pub struct Tuning {
 
 /// A model to measure, and perhaps to tune.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// The base model, as `provider/model`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tunebench_data::{Message, TestSet};
+use tunebench_data::Message;
 use tunebench_providers::CompletionRequest;
 
 use super::Candidate;
@@ -32,8 +32,9 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// `name` tells apart what asks the same model differently: with solved examples, or once more.
-    pub(crate) fn of(name: &str, candidate: &Candidate, test: &TestSet, repeat: u32) -> Self {
+    /// `name` tells apart what asks the same model differently: with solved examples, or once more. `data` tells apart
+    /// whose answers are wanted fresh: the fingerprint of a file.
+    pub(crate) fn of(name: &str, candidate: &Candidate, data: &str, repeat: u32) -> Self {
         let base_url = candidate.provider.base_url();
         let answer_settings = candidate.provider.answer_settings();
         let identity = Identity {
@@ -48,7 +49,7 @@ impl Names {
         let task = &task[..1];
         let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(task);
         let task_bytes = task[0].content.len();
-        let scope = prefix.scope(&[name.as_bytes(), test.sha256().as_bytes()]);
+        let scope = prefix.scope(&[name.as_bytes(), data.as_bytes()]);
         Self { prefix, task_bytes, scope, repeat }
     }
 
@@ -78,17 +79,17 @@ pub struct Book {
 impl Book {
     /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
     ///
-    /// `name` tells apart what asks the same model differently: with solved examples, or once more.
+    /// For `name` and `data` see [`Names::of`].
     pub async fn open(
         name: &str,
         ledger: &Arc<Ledger>,
         recorder: &Recorder,
         candidate: &Candidate,
-        test: &TestSet,
+        data: &str,
         repeat: u32,
         fresh: bool,
     ) -> Result<Self, LedgerError> {
-        let names = Names::of(name, candidate, test, repeat);
+        let names = Names::of(name, candidate, data, repeat);
         let floor: Floor = if fresh { ledger.freshen(&names.scope)? } else { ledger.floor(&names.scope)? };
         let target = Target {
             provider: candidate.name.provider().to_owned(),

@@ -5,10 +5,12 @@
 //! budget, the ledger's intents, and is tried again where that may help (`retry`).
 
 mod ask;
+mod asker;
 mod book;
 pub mod breaker;
 pub mod governor;
 mod halt;
+mod label;
 mod outcome;
 pub mod retry;
 mod rows;
@@ -25,6 +27,7 @@ pub(crate) use ask::OUTPUT_CAP;
 pub use book::Book;
 pub(crate) use book::Names;
 pub use halt::Halt;
+pub use label::{Guess, Labelled, Labeller};
 
 use crate::budget::{Budget, Cost, Price};
 use crate::cancel::Cancel;

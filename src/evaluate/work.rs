@@ -1,19 +1,17 @@
 //! The evaluation under way: rows are drawn by one or more lanes, answers come back in any order.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::OnceCell;
-use tunebench_data::{Example, ExampleId, LabelId, Message, TestSet};
-use tunebench_providers::{Completion, CompletionRequest, ModelInfo, Retry, Usage};
+use tunebench_data::{ExampleId, LabelId, TestSet};
+use tunebench_providers::{Completion, Usage};
 use tunebench_reports::{Answer, Latency, Outcome, Prediction, UnansweredKind};
 
-use super::ask::{Failure, ask};
-use super::breaker::Breaker;
+use super::asker::{Asker, Unanswered};
 use super::rows::{Drawn, Row, Rows};
-use super::{Answers, Candidate, EvaluateError, Halt, Means, Tally, outcome};
+use super::{Answers, Candidate, EvaluateError, Means, Tally};
 
 /// How often the observer is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -24,17 +22,11 @@ const SAMPLES: usize = 3;
 const SAMPLE_CHARS: usize = 120;
 
 pub(super) struct Work {
-    candidate: Candidate,
-    /// The model's own name, shared by all requests.
-    model: Arc<str>,
-    means: Means,
+    asker: Asker,
     rows: Mutex<Rows>,
     found: Mutex<Answers>,
     /// When the observer was last told.
     told: Mutex<Instant>,
-    breaker: Breaker,
-    /// What the provider knows of the model; asked for before the first request, and not at all without one.
-    info: OnceCell<Option<ModelInfo>>,
     observe: Box<dyn Fn(&Tally) + Send + Sync>,
 }
 
@@ -60,11 +52,7 @@ impl Work {
             rows: Mutex::new(Rows::new(test.examples()?)),
             found: Mutex::new(answers),
             told: Mutex::new(Instant::now()),
-            breaker: Breaker::default(),
-            info: OnceCell::new(),
-            model: candidate.name.model().into(),
-            candidate,
-            means,
+            asker: Asker::new(candidate, means),
             observe,
         })
     }
@@ -85,7 +73,7 @@ impl Work {
     /// more can be asked.
     async fn next_unknown(&self) -> Option<Box<Row>> {
         for done in 1u64.. {
-            if self.means.cancel.requested() {
+            if self.asker.means.cancel.requested() {
                 return None;
             }
             let mut turn = done % YIELD_EVERY == 0;
@@ -94,7 +82,7 @@ impl Work {
                 Drawn::Later => turn = true,
                 Drawn::Row(mut row) => match row.known.take() {
                     Some(known) => self.record_completion(&row, known.completion, known.latency, true),
-                    None if lock(&self.found).halted_by.is_some() => self.not_asked(&row),
+                    None if self.asker.halted().is_some() => self.not_asked(&row),
                     None => return Some(row),
                 },
             }
@@ -108,77 +96,26 @@ impl Work {
 
     fn draw(&self) -> Drawn {
         let mut rows = lock(&self.rows);
-        match &self.means.book {
-            Some(book) => rows.draw_known(book, |example| self.turns(&example.text)),
+        match &self.asker.means.book {
+            Some(book) => rows.draw_known(book, |example| self.asker.turns(&example.text)),
             None => rows.draw(),
         }
     }
 
-    /// What the request about a text says after the task.
-    fn turns(&self, text: &str) -> Vec<Message> {
-        let shots = self.candidate.shots.before(text);
-        self.candidate.prompt.turns(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
-    }
-
-    fn request(&self, example: &Example) -> CompletionRequest {
-        let Candidate { prompt, parameters, shots, label_counts, .. } = &self.candidate;
-        CompletionRequest::new(self.model.clone(), prompt.clone(), example.text.as_str())
-            .shots(shots.before(&example.text))
-            .parameters(parameters.clone())
-            .label_counts(label_counts.clone())
-    }
-
     async fn answer(&self, row: Box<Row>) {
-        if let Err(halt) = self.know_model().await {
-            lock(&self.found).halted_by.get_or_insert(halt);
-        }
-        if lock(&self.found).halted_by.is_some() {
-            return self.not_asked(&row);
-        }
-        let request = self.request(&row.example);
-        let failed = |kind| unanswered(row.example.id, row.example.label, kind);
-        match ask(&self.candidate, &self.means, row.example.id.0, &request, row.asked).await {
-            Ok((completion, latency)) => {
-                self.breaker.answered();
-                self.record_completion(&row, completion, latency, false);
-            }
-            Err(Failure::Provider(error)) => {
-                if self.breaker.failed(&error) {
-                    lock(&self.found).halted_by.get_or_insert_with(|| Halt::Provider(error.clone()));
+        match self.asker.ask(row.example.id.0, &row.example.text, row.asked).await {
+            Ok((completion, latency)) => self.record_completion(&row, completion, latency, false),
+            Err(Unanswered { kind, error }) => {
+                self.record(&row, unanswered(row.example.id, row.example.label, kind));
+                if let Some(error) = error {
+                    lock(&self.found).failures.get_or_insert((0, error)).0 += 1;
                 }
-                self.record(&row, failed(outcome::of_error(&error)));
-                let failures = &mut lock(&self.found).failures;
-                failures.get_or_insert((0, error)).0 += 1;
             }
-            Err(Failure::Halted(halt)) => {
-                let kind = match halt {
-                    Halt::Budget(_) => UnansweredKind::Budget,
-                    Halt::Provider(_) | Halt::Ledger(_) => UnansweredKind::NotAsked,
-                };
-                lock(&self.found).halted_by.get_or_insert(halt);
-                self.record(&row, failed(kind));
-            }
-            Err(Failure::Cancelled) => self.record(&row, failed(UnansweredKind::NotAsked)),
         }
-    }
-
-    /// A model that does not exist, or a missing key, is told before the first row is paid for.
-    async fn know_model(&self) -> Result<(), Halt> {
-        let ask = || async {
-            match self.candidate.provider.model_info(self.candidate.name.model()).await {
-                Ok(info) => Ok(Some(info)),
-                Err(error) if error.retry == Retry::Never => Err(Halt::Provider(error)),
-                // A provider that is not reached for this may be for the rows, with repeats.
-                Err(_) => Ok(None),
-            }
-        };
-        self.info.get_or_try_init(ask).await.map(|_| ())
     }
 
     fn record_completion(&self, row: &Row, completion: Completion, latency: Latency, known: bool) {
-        let Candidate { prompt, parameters, .. } = &self.candidate;
-        let answer = outcome::of_completion(prompt, parameters.answer, &completion);
-        let probability = outcome::probability(answer, &completion);
+        let (answer, probability) = self.asker.read(&completion);
         let (id, gold) = (row.example.id, row.example.label);
         lock(&self.found).note(answer, completion, known);
         self.record(row, Prediction { id, gold, answer, probability, latency: Some(latency) });
@@ -200,7 +137,7 @@ impl Work {
         let mut told = lock(&self.told);
         if told.elapsed() >= TELL_EVERY {
             *told = Instant::now();
-            found.tally.spent = self.means.budget.so_far().cost;
+            found.tally.spent = self.asker.means.budget.so_far().cost;
             (self.observe)(&found.tally);
         }
     }
@@ -221,8 +158,8 @@ impl Work {
         if read != test.len() {
             return Err(EvaluateError::Changed(test.source().path.display().to_string()));
         }
-        answers.info = self.info.into_inner().flatten();
-        answers.tally.spent = self.means.budget.so_far().cost;
+        answers.tally.spent = self.asker.means.budget.so_far().cost;
+        (answers.info, answers.halted_by) = self.asker.into_parts();
         (self.observe)(&answers.tally);
         Ok(answers)
     }

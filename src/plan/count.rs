@@ -37,7 +37,7 @@ pub(super) fn count(
 ) -> Result<Counted, Error> {
     let mut counter = Counter::new(candidate);
     for repeat in 0..repeats {
-        let names = Names::of(&named(repeat), candidate, test, repeat);
+        let names = Names::of(&named(repeat), candidate, test.sha256(), repeat);
         let floor = match ledger {
             Some(ledger) if fresh => ledger.freshened(names.scope())?,
             Some(ledger) => ledger.floor(names.scope())?,

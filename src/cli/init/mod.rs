@@ -1,0 +1,229 @@
+//! `tunebench init`.
+
+mod template;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tunebench_data::{DataError, Format, SniffError, Sniffed, Source, TableFormat, sniff};
+
+use super::args::Global;
+use super::doctor::count;
+use super::output::Printer;
+use crate::error::Error;
+use crate::exit;
+use crate::whole_file::WholeFile;
+use template::{Template, quoted};
+
+/// The schema of the configuration, for editors; a test makes it from the types.
+pub(crate) const SCHEMA: &str = include_str!("../../../docs/tunebench.schema.json");
+const SCHEMA_NAME: &str = "tunebench.schema.json";
+const ENV_EXAMPLE: &str = include_str!("env.example");
+const ENV_NAME: &str = ".env.example";
+/// Where the parts of a single file are put.
+const PARTS: &str = "split";
+
+/// What `init` is told.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Labelled data: CSV, TSV or JSONL; by default `train.*` here or in `data/`
+    data: Option<PathBuf>,
+
+    /// The test data; by default the file beside DATA that is named `test` where DATA is named `train`
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+
+    /// The text column, instead of a guess
+    #[arg(long, value_name = "COLUMN")]
+    text: Option<String>,
+
+    /// The label column, instead of a guess
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+
+    /// Write over files that are there
+    #[arg(long)]
+    force: bool,
+}
+
+/// The files that a project is made of.
+struct Files {
+    train: PathBuf,
+    validation: Option<PathBuf>,
+    /// None where the one file has to be split first.
+    test: Option<PathBuf>,
+}
+
+/// Writes a configuration for the data.
+pub(super) fn init(args: &InitArgs, global: &Global, printer: Printer) -> Result<u8, Error> {
+    let folder = global.config.parent().unwrap_or(Path::new(""));
+    let env = folder.join(ENV_NAME);
+    for path in [&global.config, &env] {
+        if !args.force && path.symlink_metadata().is_ok() {
+            return Err(Error::Output {
+                message: format!("`{}` is there already", path.display()),
+                hint: "write over it with `--force`, or name another configuration with `--config FILE`"
+                    .to_owned(),
+            });
+        }
+    }
+    let files = Files::find(args)?;
+    let sniffed = sniff(&files.train, args.text.as_deref(), args.label.as_deref()).map_err(refused)?;
+    let schema = global.state.join(SCHEMA_NAME);
+    let config = configuration(&files, &sniffed, folder, &schema)?;
+    fs_err::create_dir_all(&global.state)?;
+    for (path, content) in [(&schema, SCHEMA), (&env, ENV_EXAMPLE), (&global.config, config.as_str())] {
+        let file = WholeFile::create(path).map_err(|error| Error::Output {
+            message: format!("`{}` can't be written: {error}", path.display()),
+            hint: "name another place with `--config FILE`".to_owned(),
+        })?;
+        file.write(|out| out.write_all(content.as_bytes()))?;
+    }
+    tell(&files, &sniffed, args, global, printer)?;
+    Ok(exit::DONE)
+}
+
+impl Files {
+    fn find(args: &InitArgs) -> Result<Self, Error> {
+        let train = match &args.data {
+            Some(path) => path.clone(),
+            None => usual("train").ok_or_else(|| Error::Output {
+                message: "there is no file `train.csv`, `train.tsv` or `train.jsonl` here or in `data`"
+                    .to_owned(),
+                hint: "name the labelled data: `tunebench init DATA`".to_owned(),
+            })?,
+        };
+        let test = args.test.clone().or_else(|| beside(&train, "test"));
+        let validation = ["validation", "valid", "dev"].iter().find_map(|part| beside(&train, part));
+        Ok(Self { train, validation, test })
+    }
+}
+
+/// `train.csv` and the like, in the usual places.
+fn usual(stem: &str) -> Option<PathBuf> {
+    let extensions = ["csv", "tsv", "jsonl"];
+    let places = ["", "data"].into_iter().flat_map(|folder| extensions.map(|e| (folder, e)));
+    let paths = places.map(|(folder, extension)| Path::new(folder).join(stem).with_extension(extension));
+    paths.into_iter().find(|path| path.is_file())
+}
+
+/// The file whose name has this part where that of the training data has `train`.
+fn beside(train: &Path, part: &str) -> Option<PathBuf> {
+    let name = train.file_name()?.to_str()?;
+    let path = train.with_file_name(name.replacen("train", part, 1));
+    (path != train && path.is_file()).then_some(path)
+}
+
+fn configuration(files: &Files, sniffed: &Sniffed, folder: &Path, schema: &Path) -> Result<String, Error> {
+    let mut template = Template::new();
+    template.schema(&portable(folder, schema)?);
+    let (train, test) = match &files.test {
+        Some(test) => (files.train.clone(), test.clone()),
+        None => (part("train", &files.train), part("test", &files.train)),
+    };
+    template.set("data", "train", &quoted(&portable(folder, &train)?));
+    template.set("data", "test", &quoted(&portable(folder, &test)?));
+    if let Some(validation) = &files.validation {
+        template.set("data", "validation", &quoted(&portable(folder, validation)?));
+    }
+    if sniffed.text != "text" {
+        template.set("data", "text", &quoted(&sniffed.text));
+    }
+    if sniffed.label != "label" {
+        template.set("data", "label", &quoted(&sniffed.label));
+    }
+    if TableFormat::of(&files.train) != Some(sniffed.format.into()) {
+        template.set("data", "format", &quoted(format_name(sniffed.format)));
+    }
+    if let Some(encoding) = sniffed.encoding {
+        template.set("data", "encoding", &quoted(encoding));
+    }
+    if !sniffed.quotes {
+        template.set("data", "quotes", "false");
+    }
+    template.unset("prompt", "instruction");
+    Ok(template.text())
+}
+
+/// One of the parts that a single file is split into.
+fn part(name: &str, file: &Path) -> PathBuf {
+    Path::new(PARTS).join(name).with_extension(file.extension().unwrap_or_default())
+}
+
+/// A path as the configuration in `folder` names it.
+fn portable(folder: &Path, path: &Path) -> Result<String, Error> {
+    let here = folder.as_os_str().is_empty() || folder == Path::new(".");
+    let path = if here || path.is_absolute() { path.to_owned() } else { std::path::absolute(path)? };
+    path.into_os_string().into_string().map_err(|path| Error::Output {
+        message: format!(
+            "the path `{}` is no UTF-8, which a configuration has to be",
+            path.to_string_lossy()
+        ),
+        hint: "give the file another name".to_owned(),
+    })
+}
+
+fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Csv => "csv",
+        Format::Tsv => "tsv",
+        Format::Jsonl => "jsonl",
+    }
+}
+
+fn refused(error: SniffError) -> Error {
+    match error {
+        SniffError::Data(error) => Error::Data { error, named: None },
+        SniffError::Column { .. } => Error::Output {
+            message: error.to_string(),
+            hint: "name the columns with `--text COLUMN` and `--label COLUMN`".to_owned(),
+        },
+        SniffError::Delimiter { .. } => Error::Output {
+            message: error.to_string(),
+            hint: "most programs export that as CSV, or as text with tabs".to_owned(),
+        },
+    }
+}
+
+/// What was found, and what comes next.
+fn tell(
+    files: &Files,
+    sniffed: &Sniffed,
+    args: &InitArgs,
+    global: &Global,
+    printer: Printer,
+) -> Result<(), Error> {
+    let Sniffed { text, label, .. } = sniffed;
+    let labels = count(sniffed.labels, "label");
+    printer.data(&format!("wrote {} and {ENV_NAME}", global.config.display()))?;
+    printer.note(&format!(
+        "{}: texts in `{}`, labels in `{}` ({labels} in {})",
+        files.train.display(),
+        text.escape_debug(),
+        label.escape_debug(),
+        count(sniffed.rows, "row")
+    ));
+    if args.text.is_none() || args.label.is_none() {
+        printer.note("if these are the wrong columns: --text COLUMN --label COLUMN --force");
+    }
+    if let Some(encoding) = sniffed.encoding {
+        printer.warn(&format!("the file is not UTF-8; {encoding} is a guess"));
+    }
+    let mut next = Vec::new();
+    match &files.test {
+        Some(test) => {
+            let check = Source { text: text.clone(), label: label.clone(), ..Source::new(test) };
+            if let Err(error @ DataError::Io { .. }) = check.rows() {
+                printer.warn(&error.to_string());
+            }
+        }
+        None => next.push(format!(
+            "tunebench split {} --into train=0.8,test=0.2 --out {PARTS}",
+            files.train.display()
+        )),
+    }
+    next.push("tunebench run".to_owned());
+    printer.note("next:");
+    next.iter().for_each(|command| printer.note(&format!("  {command}")));
+    Ok(())
+}

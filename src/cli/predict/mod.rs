@@ -1,0 +1,280 @@
+//! `tunebench predict`.
+
+mod read;
+mod write;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tunebench_data::{Cells, LabelSet, TableFormat};
+use tunebench_providers::ProviderError;
+use tunebench_reports::Answer;
+
+use super::args::dollars;
+use super::doctor::count;
+use super::output::Printer;
+use super::progress::Progress;
+use crate::budget::{Caps, Cost};
+use crate::error::Error;
+use crate::evaluate::{Guess, Halt};
+use crate::exit;
+use crate::run::{Session, Spending};
+use read::Texts;
+use write::{Added, Sink, Writer};
+
+/// What `predict` is told.
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// The model, as PROVIDER/MODEL, or as the report names it
+    model: String,
+
+    /// The texts: CSV, TSV, JSONL, or one a line (.txt); - for stdin
+    #[arg(default_value = "-")]
+    file: PathBuf,
+
+    /// Ask the model that was tuned from MODEL
+    #[arg(long)]
+    tuned: bool,
+
+    /// Leave a text without a label where the model's probability is lower than this
+    #[arg(long, value_name = "P", value_parser = share)]
+    min_probability: Option<f32>,
+
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// How to write; by default what the extension of --output says, else as the texts are written
+    #[arg(long)]
+    format: Option<OutputFormat>,
+
+    /// How the texts are written, where no extension says it; stdin has one text a line by default
+    #[arg(long, value_name = "FORMAT")]
+    input_format: Option<InputFormat>,
+
+    /// The column of the texts, instead of the configuration's
+    #[arg(long, value_name = "COLUMN")]
+    text: Option<String>,
+
+    /// What the names of the added columns begin with
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    prefix: String,
+
+    /// Requests in flight at once
+    #[arg(long, value_name = "N", env = "TUNEBENCH_CONCURRENCY")]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+
+    /// The most to spend, in dollars; at the cap the command ends as incomplete
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    max_cost: Option<Cost>,
+
+    /// The most requests to send
+    #[arg(long, value_name = "N")]
+    max_requests: Option<u64>,
+}
+
+/// How labelled texts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputFormat {
+    /// Comma-separated values
+    Csv,
+    /// Tab-separated values
+    Tsv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+/// How texts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum InputFormat {
+    /// Comma-separated values with a header
+    Csv,
+    /// Tab-separated values with a header
+    Tsv,
+    /// One JSON object a line
+    Jsonl,
+    /// One text a line
+    Lines,
+}
+
+impl From<InputFormat> for TableFormat {
+    fn from(format: InputFormat) -> Self {
+        match format {
+            InputFormat::Csv => Self::Csv,
+            InputFormat::Tsv => Self::Tsv,
+            InputFormat::Jsonl => Self::Jsonl,
+            InputFormat::Lines => Self::Lines,
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a number from 0 to 1".to_owned())
+}
+
+impl PredictArgs {
+    pub(crate) fn spending(&self) -> Spending {
+        let caps = Caps { max_cost: self.max_cost, max_requests: self.max_requests };
+        Spending { caps, ..Spending::default() }
+    }
+
+    fn output_format(&self, texts: TableFormat) -> Result<OutputFormat, Error> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        match self.output.as_deref().map_or(Some(texts), TableFormat::of) {
+            Some(TableFormat::Csv | TableFormat::Lines) => Ok(OutputFormat::Csv),
+            Some(TableFormat::Tsv) => Ok(OutputFormat::Tsv),
+            Some(TableFormat::Jsonl) => Ok(OutputFormat::Jsonl),
+            None => Err(Error::Output {
+                message: "the name of the output does not tell its format".to_owned(),
+                hint: "set it with `--format csv`, `tsv` or `jsonl`".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Labels texts, and writes them with their labels.
+pub(super) async fn predict(
+    args: &PredictArgs,
+    session: &Session<'_>,
+    progress: &Progress,
+    printer: Printer,
+) -> Result<u8, Error> {
+    let data = &session.project().config.data;
+    let texts = Texts::new(&args.file, args.input_format.map(Into::into), args.text.as_deref(), data)?;
+    let total = texts.check()?;
+    let format = args.output_format(texts.format())?;
+    let mut sink = Sink::open(args.output.as_deref(), &args.file, printer)?;
+    let mut rows = texts.read(printer)?;
+    let mut writer = Writer::new(format, &args.prefix, rows.columns())?;
+
+    let subject = session.chosen(&args.model, args.tuned).await?;
+    let labels = session.project().test.labels();
+    let mut counts = Counts::default();
+    let title = format!("labelling with {}", subject.model);
+    let mut first_error = None;
+    let see = |done: Vec<(read::Text, Guess)>, spent| {
+        let mut bytes = Vec::new();
+        for (text, guess) in done {
+            let added = counts.judge(&guess, labels, args.min_probability);
+            writer.row(&mut bytes, &text.row, &added).map_err(|fault| texts.fault(fault))?;
+            first_error = first_error.take().or(guess.error);
+            if let Some(note) = guess.note.filter(|note| counts.notes.insert(note.clone())) {
+                progress.say(&format!("  {}: {}", subject.model, note.escape_debug()));
+            }
+        }
+        progress.labelling(&title, counts.rows, total, spent);
+        sink.write(&bytes)
+    };
+    let labelling = session.label(&subject, rows.chunks(), |text: &read::Text| &text.text, see).await;
+    let took = progress.end(&title);
+    let labelling = labelling?;
+    if counts.rows == 0 && !labelling.cut_short {
+        // Even a table without rows has a header.
+        sink.write(&writer.header())?;
+    }
+    sink.close(counts.rows > 0 || !labelling.cut_short)?;
+    let cost = if labelling.spent == Cost::ZERO { String::new() } else { format!(", {}", labelling.spent) };
+    printer.note(&format!("{} in {}{cost}", counts.in_words(), super::progress::seconds(took)));
+    counts.doubts(first_error, args.min_probability, printer);
+    if labelling.cut_short {
+        let why = labelling.halted_by.as_ref().map(|halt| format!(": {halt}")).unwrap_or_default();
+        printer.warn(&format!("ended early, after {}{why}", count(counts.rows, "text")));
+        let again = || "run the same command again: what has been answered is not asked again".to_owned();
+        printer.hint(&labelling.halted_by.as_ref().and_then(Halt::hint).unwrap_or_else(again));
+    }
+    rows.ended_well()?;
+    Ok(if labelling.cut_short || counts.unanswered > 0 { exit::INCOMPLETE } else { exit::DONE })
+}
+
+/// How many texts came out how.
+#[derive(Debug, Default)]
+struct Counts {
+    rows: usize,
+    labelled: usize,
+    abstained: usize,
+    /// Those among the abstentions for which the model told no probability.
+    unsure: usize,
+    invalid: usize,
+    unanswered: usize,
+    blank: usize,
+    known: usize,
+    notes: std::collections::BTreeSet<String>,
+}
+
+impl Counts {
+    /// Counts a text, and says what is written beside it.
+    fn judge<'l>(&mut self, guess: &Guess, labels: &'l LabelSet, at_least: Option<f32>) -> Added<'l> {
+        self.rows += 1;
+        self.known += usize::from(guess.known);
+        let probability = guess.probability.map(|probability| probability.get());
+        let added = |label, outcome, detail| Added { label, probability, outcome, detail };
+        match guess.answer {
+            None => {
+                self.blank += 1;
+                added(None, "blank", "")
+            }
+            Some(Answer::Label(label)) => {
+                let sure = at_least.is_none_or(|least| probability.is_some_and(|p| p >= least));
+                if sure {
+                    self.labelled += 1;
+                    return added(Some(labels.name(label)), "labelled", "");
+                }
+                self.abstained += 1;
+                self.unsure += usize::from(probability.is_none());
+                added(None, "abstained", if probability.is_none() { "no_probability" } else { "" })
+            }
+            Some(Answer::Invalid(kind)) => {
+                self.invalid += 1;
+                added(None, "invalid", kind.name())
+            }
+            Some(Answer::Unanswered(kind)) => {
+                self.unanswered += 1;
+                added(None, "unanswered", kind.name())
+            }
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let parts = [
+            (self.abstained, "abstained"),
+            (self.invalid, "invalid"),
+            (self.unanswered, "unanswered"),
+            (self.blank, "blank"),
+            (self.known, "from the ledger"),
+        ];
+        let told = parts.into_iter().filter(|(count, _)| *count > 0);
+        let told: String = told.map(|(count, what)| format!(", {count} {what}")).collect();
+        format!("labelled {} of {}{told},", self.labelled, count(self.rows, "text"))
+            .trim_end_matches(',')
+            .to_owned()
+    }
+
+    fn doubts(&self, first_error: Option<ProviderError>, at_least: Option<f32>, printer: Printer) {
+        if let Some(error) = first_error {
+            let which = if self.unanswered == 1 { "" } else { ", the first one" };
+            printer.warn(&format!("{} failed{which}: {error}", count(self.unanswered, "text")));
+            error.hint.iter().for_each(|hint| printer.hint(hint));
+        }
+        if at_least.is_some() && self.unsure > 0 {
+            printer.warn(&format!("the model gave no probability for {}", count(self.unsure, "text")));
+            printer.hint("`--min-probability` suits models that give one: see docs/predict.md");
+        }
+    }
+}
+
+/// The names and values of a row, for formats that need both.
+fn named<'a>(columns: &'a [String], cells: &'a Cells) -> Vec<(&'a str, write::Value<'a>)> {
+    match cells {
+        Cells::Fields(fields) => {
+            let named = columns.iter().zip(fields);
+            named.map(|(name, field)| (name.as_str(), write::Value::Text(field))).collect()
+        }
+        Cells::Members(members) => {
+            members.iter().map(|(name, value)| (name.as_str(), write::Value::Raw(value.get()))).collect()
+        }
+    }
+}

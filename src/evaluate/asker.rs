@@ -1,0 +1,131 @@
+//! One model and what asking it takes, whether or not the right answers are known.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::OnceCell;
+use tunebench_data::Message;
+use tunebench_providers::{Completion, CompletionRequest, ModelInfo, ProviderError, Retry};
+use tunebench_reports::{Answer, Latency, Probability, UnansweredKind};
+
+use super::ask::{Failure, ask};
+use super::book::Asked;
+use super::breaker::Breaker;
+use super::{Candidate, Halt, Means, outcome};
+
+/// Asks one model about text after text, and stops when no further text could be answered.
+pub(super) struct Asker {
+    pub(super) candidate: Candidate,
+    pub(super) means: Means,
+    /// The model's own name, shared by all requests.
+    model: Arc<str>,
+    breaker: Breaker,
+    /// What the provider knows of the model; asked for before the first request, and not at all without one.
+    info: OnceCell<Option<ModelInfo>>,
+    halted: OnceLock<Halt>,
+}
+
+/// Why there is no answer.
+pub(super) struct Unanswered {
+    pub(super) kind: UnansweredKind,
+    /// What the provider said, where it failed for this text.
+    pub(super) error: Option<ProviderError>,
+}
+
+impl From<UnansweredKind> for Unanswered {
+    fn from(kind: UnansweredKind) -> Self {
+        Self { kind, error: None }
+    }
+}
+
+impl Asker {
+    pub(super) fn new(candidate: Candidate, means: Means) -> Self {
+        let model = candidate.name.model().into();
+        let (breaker, info, halted) = Default::default();
+        Self { candidate, means, model, breaker, info, halted }
+    }
+
+    /// What ended the asking before its time.
+    pub(super) fn halted(&self) -> Option<&Halt> {
+        self.halted.get()
+    }
+
+    /// What the provider knows of the model, and what ended the asking.
+    pub(super) fn into_parts(self) -> (Option<ModelInfo>, Option<Halt>) {
+        (self.info.into_inner().flatten(), self.halted.into_inner())
+    }
+
+    /// What the request about a text says after the task.
+    pub(super) fn turns(&self, text: &str) -> Vec<Message> {
+        let shots = self.candidate.shots.before(text);
+        self.candidate.prompt.turns(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
+    }
+
+    /// Asks about a text. `row` tells its waits from those of others.
+    pub(super) async fn ask(
+        &self,
+        row: u64,
+        text: &str,
+        asked: Option<Asked>,
+    ) -> Result<(Completion, Latency), Unanswered> {
+        if let Err(halt) = self.know_model().await {
+            self.halt(halt);
+        }
+        if self.halted().is_some() {
+            return Err(UnansweredKind::NotAsked.into());
+        }
+        match ask(&self.candidate, &self.means, row, &self.request(text), asked).await {
+            Ok(answer) => {
+                self.breaker.answered();
+                Ok(answer)
+            }
+            Err(Failure::Provider(error)) => {
+                if self.breaker.failed(&error) {
+                    self.halt(Halt::Provider(error.clone()));
+                }
+                Err(Unanswered { kind: outcome::of_error(&error), error: Some(error) })
+            }
+            Err(Failure::Halted(halt)) => {
+                let kind = match halt {
+                    Halt::Budget(_) => UnansweredKind::Budget,
+                    Halt::Provider(_) | Halt::Ledger(_) => UnansweredKind::NotAsked,
+                };
+                self.halt(halt);
+                Err(kind.into())
+            }
+            Err(Failure::Cancelled) => Err(UnansweredKind::NotAsked.into()),
+        }
+    }
+
+    /// What a completion answers, and how sure the model is of it.
+    pub(super) fn read(&self, completion: &Completion) -> (Answer, Option<Probability>) {
+        let Candidate { prompt, parameters, .. } = &self.candidate;
+        let answer = outcome::of_completion(prompt, parameters.answer, completion);
+        (answer, outcome::probability(answer, completion))
+    }
+
+    fn request(&self, text: &str) -> CompletionRequest {
+        let Candidate { prompt, parameters, shots, label_counts, .. } = &self.candidate;
+        CompletionRequest::new(self.model.clone(), prompt.clone(), text)
+            .shots(shots.before(text))
+            .parameters(parameters.clone())
+            .label_counts(label_counts.clone())
+    }
+
+    /// The first reason counts.
+    fn halt(&self, halt: Halt) {
+        self.halted.get_or_init(|| halt);
+    }
+
+    /// A model that does not exist, or a missing key, is told before the first row is paid for.
+    async fn know_model(&self) -> Result<(), Halt> {
+        let ask = || async {
+            match self.candidate.provider.model_info(self.candidate.name.model()).await {
+                Ok(info) => Ok(Some(info)),
+                Err(error) if error.retry == Retry::Never => Err(Halt::Provider(error)),
+                // A provider that is not reached for this may be for the rows, with repeats.
+                Err(_) => Ok(None),
+            }
+        };
+        self.info.get_or_try_init(ask).await.map(|_| ())
+    }
+}

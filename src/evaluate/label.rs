@@ -1,0 +1,190 @@
+//! Labels for texts that have none: asked about many at once, told in their order.
+//!
+//! Texts come as a stream and nothing is kept of those that are done with, so that there may be any number of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::stream::{self, LocalBoxStream, Stream, StreamExt};
+use tokio::sync::{OnceCell, Semaphore};
+use tunebench_data::ExampleId;
+use tunebench_providers::{Completion, ProviderError};
+use tunebench_reports::{Answer, Probability, UnansweredKind};
+
+use super::asker::{Asker, Unanswered};
+use super::book::Asked;
+use super::{Candidate, Halt, Means};
+use crate::ledger::{ContentKey, LedgerError, StoredAnswer};
+
+/// How many texts may be ahead of the first one without an answer, for each that may be in flight: a text that is
+/// tried again does not keep all others waiting.
+const AHEAD: usize = 8;
+/// How many answers are remembered until the ledger surely has them.
+const RECENT: usize = 4096;
+
+/// What became of a text.
+#[derive(Debug, Clone)]
+pub struct Guess {
+    /// The answer; none for a blank text, which nobody is asked about.
+    pub answer: Option<Answer>,
+    /// How sure the model is of its label, where it tells.
+    pub probability: Option<Probability>,
+    /// Whether the answer was in the ledger.
+    pub known: bool,
+    /// What the provider said, where it failed for this text.
+    pub error: Option<ProviderError>,
+    /// Something the user should know once.
+    pub note: Option<String>,
+}
+
+impl Guess {
+    /// Whether the asking ended before this text.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.answer, Some(Answer::Unanswered(UnansweredKind::NotAsked | UnansweredKind::Budget)))
+    }
+
+    fn nothing() -> Self {
+        Self { answer: None, probability: None, known: false, error: None, note: None }
+    }
+}
+
+/// An item and what became of its text. An error means that the ledger can't be read.
+pub type Labelled<T> = Result<(T, Guess), LedgerError>;
+
+/// Asks a model about texts without gold labels.
+pub struct Labeller {
+    asker: Asker,
+    slots: Semaphore,
+    /// What is being asked, or was just now: equal texts are paid for once, though the ledger has no answer yet.
+    asked: Mutex<HashMap<ContentKey, Arc<OnceCell<Guess>>>>,
+}
+
+impl Labeller {
+    /// For one model, which is asked as an evaluation would ask it.
+    pub fn new(candidate: Candidate, means: Means) -> Arc<Self> {
+        let slots = Semaphore::new(candidate.concurrency);
+        Arc::new(Self { asker: Asker::new(candidate, means), slots, asked: Mutex::default() })
+    }
+
+    /// What ended the asking before its time.
+    pub fn halted(&self) -> Option<&Halt> {
+        self.asker.halted()
+    }
+
+    /// Labels the items of all chunks, in their order. `text` tells what of an item is asked about.
+    pub fn label<T: Send + 'static>(
+        self: &Arc<Self>,
+        chunks: impl Stream<Item = Vec<T>> + 'static,
+        text: fn(&T) -> &str,
+    ) -> LocalBoxStream<'static, Labelled<T>> {
+        let labeller = self.clone();
+        if !self.asker.candidate.provider.in_process() {
+            let ahead = AHEAD * self.asker.candidate.concurrency;
+            let drawn = chunks.flat_map(move |chunk| stream::iter(labeller.look_up(chunk, text)));
+            let labeller = self.clone();
+            let labelled = drawn.map(move |drawn| {
+                let labeller = labeller.clone();
+                async move {
+                    let Drawn { item, asked, known } = drawn?;
+                    let guess = match known {
+                        Some(known) => labeller.read(known.completion, true),
+                        None => labeller.guess_once(text(&item), asked).await,
+                    };
+                    Ok((item, guess))
+                }
+            });
+            return labelled.buffered(ahead).boxed_local();
+        }
+        // Answers that are computed here keep a processor busy: a chunk for each processor, on threads of their own.
+        let concurrency = self.asker.candidate.concurrency;
+        let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(concurrency);
+        let labelled = chunks.map(move |chunk| {
+            let (labeller, runtime) = (labeller.clone(), tokio::runtime::Handle::current());
+            let each = async move {
+                let mut done = Vec::with_capacity(chunk.len());
+                for item in chunk {
+                    let guess = labeller.guess(text(&item), None).await;
+                    done.push(Ok((item, guess)));
+                }
+                done
+            };
+            tokio::task::spawn_blocking(move || runtime.block_on(each))
+        });
+        let done = labelled.buffered(lanes).map(|done| match done {
+            Ok(done) => stream::iter(done),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        });
+        done.flatten().boxed_local()
+    }
+
+    /// What the ledger has for each item.
+    fn look_up<T>(&self, chunk: Vec<T>, text: fn(&T) -> &str) -> Vec<Result<Drawn<T>, LedgerError>> {
+        let Some(book) = &self.asker.means.book else {
+            return chunk.into_iter().map(|item| Ok(Drawn { item, asked: None, known: None })).collect();
+        };
+        let asked: Vec<Asked> = chunk.iter().map(|item| book.asked(&self.asker.turns(text(item)))).collect();
+        let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
+        match book.lookup(&keys) {
+            Ok(known) => {
+                let drawn = chunk.into_iter().zip(asked).zip(known);
+                drawn.map(|((item, asked), known)| Ok(Drawn { item, asked: Some(asked), known })).collect()
+            }
+            Err(error) => vec![Err(error)],
+        }
+    }
+
+    async fn guess_once(&self, text: &str, asked: Option<Asked>) -> Guess {
+        let Some(Asked { key, .. }) = asked else { return self.guess(text, asked).await };
+        let shared = {
+            let mut recent = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if recent.len() >= RECENT {
+                // Those that are done are in the ledger by now.
+                recent.retain(|_, shared| !shared.initialized());
+            }
+            recent.entry(key).or_default().clone()
+        };
+        // Without an answer the next of the equal texts tries for itself.
+        let guess = || async {
+            let guess = self.guess(text, asked).await;
+            if matches!(guess.answer, Some(Answer::Unanswered(_))) { Err(guess) } else { Ok(guess) }
+        };
+        shared.get_or_try_init(guess).await.cloned().unwrap_or_else(|guess| guess)
+    }
+
+    async fn guess(&self, text: &str, asked: Option<Asked>) -> Guess {
+        if text.trim().is_empty() {
+            return Guess::nothing();
+        }
+        let cancel = &self.asker.means.cancel;
+        let missing = || unanswered(UnansweredKind::NotAsked.into());
+        let _slot = tokio::select! {
+            slot = self.slots.acquire() => slot,
+            () = cancel.wait() => return missing(),
+        };
+        if cancel.requested() {
+            return missing();
+        }
+        // By content, so that the waits of a text do not depend on where it stands.
+        let row = ExampleId::of(text, "", 0).0;
+        match self.asker.ask(row, text, asked).await {
+            Ok((completion, _)) => self.read(completion, false),
+            Err(failure) => unanswered(failure),
+        }
+    }
+
+    fn read(&self, completion: Completion, known: bool) -> Guess {
+        let (answer, probability) = self.asker.read(&completion);
+        Guess { answer: Some(answer), probability, known, note: completion.note, error: None }
+    }
+}
+
+/// An item, with its name in the ledger and what the ledger has under it.
+struct Drawn<T> {
+    item: T,
+    asked: Option<Asked>,
+    known: Option<StoredAnswer>,
+}
+
+fn unanswered(Unanswered { kind, error }: Unanswered) -> Guess {
+    Guess { answer: Some(Answer::Unanswered(kind)), error, ..Guess::nothing() }
+}

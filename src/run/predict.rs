@@ -1,0 +1,140 @@
+//! Labels for new texts, by a model of the project.
+
+use futures::stream::{Stream, StreamExt};
+use tunebench_providers::{BadModelRef, ModelRef};
+
+use super::{Session, Subject};
+use crate::budget::Cost;
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::evaluate::{Book, Guess, Halt, Labeller, Means};
+
+/// How many texts at most are written at once.
+const CHUNK: usize = 256;
+
+/// How the labelling ended.
+#[derive(Debug, Default)]
+pub struct Labelling {
+    /// Whether it ended before the last text.
+    pub cut_short: bool,
+    /// What ended it, if not the user.
+    pub halted_by: Option<Halt>,
+    /// What it cost.
+    pub spent: Cost,
+}
+
+impl Session<'_> {
+    /// The model that the user means: one of the configuration, by the name that reports give it, or any other that a
+    /// provider of the project has. With `tuned`, the model that was tuned from it.
+    pub async fn chosen(&self, name: &str, tuned: bool) -> Result<Subject, Error> {
+        if tuned {
+            return self.tuned_from(name).await;
+        }
+        let shown = self.project.models.iter().filter_map(|entry| {
+            let (tuned_from, shots) = (Some(entry.base.clone()), Some(entry.shots.clone()?));
+            Some(Subject { tuned_from, shots, ..Subject::plain(entry.base.clone()) })
+        });
+        if let Some(subject) = shown.into_iter().find(|subject| subject.name(0) == name) {
+            return Ok(subject);
+        }
+        let model: ModelRef = name.parse().map_err(|error: BadModelRef| Error::Model {
+            message: error.to_string(),
+            hint: Some("name a model as the report of `tunebench run` does".to_owned()),
+        })?;
+        let chosen = self.named(vec![model]).await?;
+        Ok(chosen.into_iter().next().expect("one was asked for"))
+    }
+
+    async fn tuned_from(&self, base: &str) -> Result<Subject, Error> {
+        let (subjects, _) = self.subjects().await?;
+        let tuned = |subject: &Subject| {
+            subject.shots.is_none()
+                && subject.tuned_from.as_ref().is_some_and(|from| from.to_string() == base)
+        };
+        let mut tuned: Vec<_> = subjects.into_iter().filter(tuned).collect();
+        match (tuned.pop(), tuned.as_slice()) {
+            (Some(only), []) => Ok(only),
+            (Some(last), others) => {
+                let names: Vec<_> = others.iter().chain([&last]).map(|subject| subject.name(0)).collect();
+                let message = format!("{} models were tuned from `{base}`", names.len());
+                Err(Error::Model { message, hint: Some(format!("name one of them: {}", names.join(", "))) })
+            }
+            (None, _) => Err(Error::Model {
+                message: format!("no model of this project has been tuned from `{base}`"),
+                hint: Some(
+                    "tune it with `tunebench tune`, or leave out `--tuned` to ask the base".to_owned(),
+                ),
+            }),
+        }
+    }
+
+    /// Labels texts in their order, and gives them to `see` as their answers come.
+    ///
+    /// When the end is asked for, or no further text could be answered, what is under way is finished and kept in the
+    /// ledger. What `see` has been given then is the beginning of the texts, without a gap.
+    pub async fn label<T: Send + 'static>(
+        &self,
+        subject: &Subject,
+        chunks: impl Stream<Item = Vec<T>> + 'static,
+        text: fn(&T) -> &str,
+        mut see: impl FnMut(Vec<(T, Guess)>, Cost) -> Result<(), Error>,
+    ) -> Result<Labelling, Error> {
+        let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
+        let recorder = match candidate.provider.in_process() {
+            true => None,
+            false => Some(self.ledger()?.begin("predict", env!("CARGO_PKG_VERSION"))?),
+        };
+        let book = match &recorder {
+            Some(recorder) => {
+                recorder.found_in_doubt().iter().for_each(|doubt| self.listener.in_doubt(doubt));
+                let name = subject.name(0);
+                Some(Book::open(&name, self.ledger()?, recorder, &candidate, "predict", 0, false).await?)
+            }
+            None => None,
+        };
+        let (retries, budget, cancel) = (self.retries.clone(), self.budget.clone(), self.cancel.clone());
+        let labeller = Labeller::new(candidate, Means { book, retries, budget, cancel });
+
+        let (cancel, end) = (self.cancel.clone(), Cancel::default());
+        let ended = {
+            let end = end.clone();
+            async move {
+                tokio::select! { () = cancel.wait() => {}, () = end.wait() => {} }
+            }
+        };
+        let chunks = chunks.take_until(Box::pin(ended));
+        let mut batches = labeller.label(chunks, text).ready_chunks(CHUNK);
+        let (mut cut_short, mut failed) = (false, None);
+        while let Some(batch) = batches.next().await {
+            let mut done = Vec::with_capacity(batch.len());
+            for labelled in batch {
+                match labelled {
+                    Ok((_, guess)) if guess.is_missing() => cut_short = true,
+                    Ok(labelled) if !cut_short => done.push(labelled),
+                    // Behind a gap: it is in the ledger, and is told when the gap has been filled.
+                    Ok(_) => {}
+                    Err(error) => failed = failed.or(Some(error.into())),
+                }
+            }
+            if failed.is_none() && !done.is_empty() {
+                failed = see(done, self.budget.so_far().cost).err();
+            }
+            if failed.is_some() {
+                // What is under way is paid for, and has to reach the ledger.
+                cut_short = true;
+                self.cancel.request();
+            }
+            if cut_short {
+                end.request();
+            }
+        }
+        drop(batches);
+        if let Some(recorder) = recorder {
+            recorder.finish().await?;
+        }
+        let halted_by = labeller.halted().cloned();
+        let cut_short = cut_short || self.cancel.requested();
+        let spent = self.budget.so_far().cost;
+        failed.map_or(Ok(Labelling { cut_short, halted_by, spent }), Err)
+    }
+}

@@ -189,7 +189,7 @@ pub struct Judgement {
 
 /// Judges all checks of all models together.
 pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
-    let mut checked: Vec<_> = models.iter().flat_map(|facts| of_model(facts, checks)).collect();
+    let mut checked: Vec<_> = models.iter().flat_map(|facts| of_model(facts, checks, models.len())).collect();
     let p: Vec<f64> = checked.iter().filter_map(|check| check.p).collect();
     let alarms = p.len();
     let mut adjusted = holm(&p).into_iter();
@@ -213,7 +213,7 @@ pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
     Judgement { outcome: Outcome::of(checked.iter().map(|check| check.outcome)), checks: checked, alarms }
 }
 
-fn of_model(facts: &Facts, checks: &Checks) -> Vec<Checked> {
+fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
     let mut all = vec![coverage(facts, checks)];
     let measured = all[0].outcome == Outcome::Passed;
     let mut floor = |name: String, figure: &Figure, limit: f64| {
@@ -249,7 +249,7 @@ fn of_model(facts: &Facts, checks: &Checks) -> Vec<Checked> {
         all.push(at_most(facts, "latency", facts.p95_ms, limit, said));
     }
     if checks.test != Test::Off {
-        all.push(if measured { baseline(facts, checks) } else { unmeasured(facts, "baseline") });
+        all.push(if measured { baseline(facts, checks, models) } else { unmeasured(facts, "baseline") });
     }
     if checks.same_version {
         all.push(version(facts));
@@ -262,7 +262,7 @@ fn unmeasured(facts: &Facts, check: impl Into<String>) -> Checked {
 }
 
 fn coverage(facts: &Facts, checks: &Checks) -> Checked {
-    let (answered, rows) = (facts.counts.answered(), facts.counts.total());
+    let (answered, rows) = (facts.counts.answered(), facts.counts.rows());
     let mut evidence = format!("{answered} of {rows} rows answered, at least {}", percent(checks.min_coverage));
     if !facts.complete {
         evidence.push_str("; the run was cut short");
@@ -337,7 +337,9 @@ fn version(facts: &Facts) -> Checked {
     Checked::new(facts, "version", outcome, evidence)
 }
 
-fn baseline(facts: &Facts, checks: &Checks) -> Checked {
+fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
+    // Each model has such a test, and the smallest p-value of them is multiplied by their number.
+    let fewest = fewest(checks.alpha / models as f64);
     let compared = facts.paired.filter(|paired| {
         paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= checks.min_coverage)
     });
@@ -350,7 +352,7 @@ fn baseline(facts: &Facts, checks: &Checks) -> Checked {
         Test::NonInferiority if proof <= checks.alpha => (Outcome::Passed, proof),
         Test::NonInferiority => (Outcome::Inconclusive, proof),
         // If even losing every row proved nothing, that nothing is proven means nothing.
-        _ if paired.compared() < fewest(checks.alpha) => (Outcome::Inconclusive, alarm),
+        _ if paired.compared() < fewest => (Outcome::Inconclusive, alarm),
         _ => (Outcome::Passed, alarm),
     };
     let mut checked = Checked::new(facts, "baseline", outcome, paired_evidence(&paired, checks, p));
@@ -358,7 +360,7 @@ fn baseline(facts: &Facts, checks: &Checks) -> Checked {
     if outcome == Outcome::Inconclusive {
         checked.rows_to_decide = match checks.test {
             Test::NonInferiority => rows_to_separate(&paired, checks.margin),
-            _ => Some(fewest(checks.alpha)),
+            _ => Some(fewest),
         };
     }
     checked

@@ -46,7 +46,13 @@ mod tests {
     use crate::AnswerMode;
 
     fn example(text: &str, line: u64) -> Example {
-        Example { id: ExampleId::of(text, "refund", 0), text: text.into(), label: LabelId(0), line, group: None }
+        Example {
+            id: ExampleId::of(text, "refund", 0),
+            text: text.into(),
+            label: LabelId(0),
+            line,
+            group: None,
+        }
     }
 
     #[test]

@@ -131,6 +131,12 @@ pub(crate) enum Command {
     /// more than the margin; 4 that the rows prove neither. 3 means that too few rows were answered by both, and 2 that the
     /// two can't be compared, such as for different rows or gold labels.
     Compare(super::compare::CompareArgs),
+    /// Check what was measured against limits and a committed baseline; for CI
+    ///
+    /// Reads a results folder, and needs no key and no provider. Exit code 0 means that every check passed; 1 that one
+    /// failed, with the evidence; 2 that the configuration is wrong, or the baseline missing or of other data; 3 that
+    /// something was not measured, or not to its end; 4 that the rows are too few to decide, with how many would do.
+    Gate(Box<super::gate::GateArgs>),
     /// List, watch, cancel and delete fine-tuning jobs and their models
     Jobs {
         #[command(subcommand)]

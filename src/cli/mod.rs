@@ -4,6 +4,7 @@ mod args;
 mod compare;
 mod doctor;
 mod eval;
+mod gate;
 mod jobs;
 mod output;
 mod progress;
@@ -83,6 +84,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Report { file: Some(file), output } => report::foreign(&file, &output, printer),
         Command::Report { file: None, output } => report::report(&output, printer),
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
+        Command::Gate(args) => gate::gate(*args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));
             let ledger = ledger_path(&global.state);

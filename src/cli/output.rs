@@ -81,6 +81,11 @@ impl Printer {
         self.talk(&format!("{HINT}hint:{HINT:#} {text}"));
     }
 
+    /// A line for the program that runs this one, beside a result for another.
+    pub(crate) fn command(self, text: &str) {
+        self.talk(text);
+    }
+
     /// Why the command could not do what it was asked to.
     pub(crate) fn error(self, error: &Error) {
         self.talk(&format!("{ERROR}error:{ERROR:#} {error}"));

@@ -172,7 +172,9 @@ impl<'a> Reader<'a> {
         let mut baseline = Baseline { tool, date, data, models: Vec::new() };
         while let Some(line) = self.next() {
             if !line.is_empty() {
-                return Err(self.error("there are more rows than the model says, or no empty line before a model"));
+                return Err(
+                    self.error("there are more rows than the model says, or no empty line before a model")
+                );
             }
             let model = self.model()?;
             if baseline.models.iter().any(|other| other.model == model.model) {
@@ -215,7 +217,8 @@ impl<'a> Reader<'a> {
             let row = Row::from_words(Outcome::from_name(outcome)?, serde_json::from_str(what).ok()?)?;
             Some((id.parse().ok()?, row))
         };
-        parse().ok_or_else(|| self.error("expected a row: its id, what became of it, and the answer in quotes"))
+        parse()
+            .ok_or_else(|| self.error("expected a row: its id, what became of it, and the answer in quotes"))
     }
 
     fn field<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, BaselineError> {
@@ -256,15 +259,22 @@ mod tests {
         let parts = (any::<Option<String>>(), any::<BTreeSet<String>>(), score(), score(), rows);
         let models = prop::collection::btree_map(any::<String>(), parts, 1..4);
         (any::<[String; 3]>(), models).prop_map(|([tool, date, data], models)| {
-            let models = models.into_iter().map(|(model, (prompt, answered_by, accuracy, macro_f1, rows))| {
-                Model { model, prompt, answered_by, accuracy, macro_f1, rows }
-            });
+            let models =
+                models.into_iter().map(|(model, (prompt, answered_by, accuracy, macro_f1, rows))| Model {
+                    model,
+                    prompt,
+                    answered_by,
+                    accuracy,
+                    macro_f1,
+                    rows,
+                });
             Baseline { tool, date, data, models: models.collect() }
         })
     }
 
     fn small() -> Baseline {
-        let rows = [(ExampleId(1), Row::Correct("a\nb".into())), (ExampleId(2), Row::Invalid(InvalidKind::Refused))];
+        let rows =
+            [(ExampleId(1), Row::Correct("a\nb".into())), (ExampleId(2), Row::Invalid(InvalidKind::Refused))];
         let (accuracy, macro_f1) = (Some(0.5), None);
         let model = Model { model: "m".into(), accuracy, macro_f1, rows: rows.into(), ..Model::default() };
         Baseline { tool: "0.1.0".into(), date: "today".into(), data: "00".into(), models: vec![model] }

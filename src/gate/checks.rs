@@ -198,7 +198,9 @@ pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
         if check.holm_p.is_some_and(|p| p <= checks.alpha) {
             (check.outcome, check.rows_to_decide) = (Outcome::Failed, None);
         }
-        if alarms > 1 && let Some(p) = check.holm_p {
+        if alarms > 1
+            && let Some(p) = check.holm_p
+        {
             check.evidence.push_str(&format!("; adjusted for {alarms} tests (Holm) p = {}", p_value(p)));
         }
     }
@@ -217,7 +219,11 @@ fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
     let mut all = vec![coverage(facts, checks)];
     let measured = all[0].outcome == Outcome::Passed;
     let mut floor = |name: String, figure: &Figure, limit: f64| {
-        all.push(if measured { at_least(facts, name, figure, limit, checks.by) } else { unmeasured(facts, name) });
+        all.push(if measured {
+            at_least(facts, name, figure, limit, checks.by)
+        } else {
+            unmeasured(facts, name)
+        });
     };
     if let Some(limit) = checks.min_accuracy {
         floor("accuracy".to_owned(), &facts.accuracy, limit);
@@ -263,7 +269,8 @@ fn unmeasured(facts: &Facts, check: impl Into<String>) -> Checked {
 
 fn coverage(facts: &Facts, checks: &Checks) -> Checked {
     let (answered, rows) = (facts.counts.answered(), facts.counts.rows());
-    let mut evidence = format!("{answered} of {rows} rows answered, at least {}", percent(checks.min_coverage));
+    let mut evidence =
+        format!("{answered} of {rows} rows answered, at least {}", percent(checks.min_coverage));
     if !facts.complete {
         evidence.push_str("; the run was cut short");
     }
@@ -294,7 +301,8 @@ fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -
     };
     let mut checked = Checked::new(facts, check, outcome, evidence);
     if outcome == Outcome::Inconclusive {
-        checked.rows_to_decide = interval.and_then(|interval| rows_to_bound(figure.rows, value, interval, limit));
+        checked.rows_to_decide =
+            interval.and_then(|interval| rows_to_bound(figure.rows, value, interval, limit));
     }
     checked
 }

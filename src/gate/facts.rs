@@ -22,7 +22,8 @@ pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, 
         return named.iter().map(find).collect();
     }
     let is_repeat = |model: &str| run.manifest.model(model).is_some_and(|record| record.repeat_of.is_some());
-    let is_base = |model: &String| run.evaluations.iter().any(|other| other.tuned_from.as_ref() == Some(model));
+    let is_base =
+        |model: &String| run.evaluations.iter().any(|other| other.tuned_from.as_ref() == Some(model));
     let wanted = run.evaluations.iter().filter(|one| !is_repeat(&one.model) && !is_base(&one.model));
     Ok(wanted.collect())
 }
@@ -45,7 +46,8 @@ pub fn facts<'a>(
     gated: &[&'a Evaluation],
     baseline: Option<&Baseline>,
 ) -> Result<Vec<Measured<'a>>, GateError> {
-    let measured = gated.iter().filter_map(|evaluation| Some((*evaluation, figures.model(&evaluation.model)?)));
+    let measured =
+        gated.iter().filter_map(|evaluation| Some((*evaluation, figures.model(&evaluation.model)?)));
     let measured = measured.map(|(evaluation, figures)| {
         let mut facts = of_figures(run, figures);
         let Some(baseline) = baseline else { return Ok(Measured { evaluation, baseline: None, facts }) };
@@ -113,7 +115,8 @@ fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, Ga
         };
         Ok(Prediction { answer, probability: None, latency: None, ..*row })
     });
-    let (model, predictions) = (format!("{} (baseline)", before.model), predictions.collect::<Result<_, _>>()?);
+    let (model, predictions) =
+        (format!("{} (baseline)", before.model), predictions.collect::<Result<_, _>>()?);
     Ok(Evaluation { model, tuned_from: None, predictions, groups: None })
 }
 

@@ -102,7 +102,9 @@ impl GateError {
             }
             Self::NoChecks => "set a limit in `[gate]`, such as `min_accuracy = 0.9`",
             Self::Refused(_) => "run `tunebench eval` again; what was answered is not asked again",
-            Self::NoModel { .. } | Self::NoLabel(_) | Self::Setting(_) | Self::Unreadable { .. } => return None,
+            Self::NoModel { .. } | Self::NoLabel(_) | Self::Setting(_) | Self::Unreadable { .. } => {
+                return None;
+            }
         };
         Some(hint.to_owned())
     }

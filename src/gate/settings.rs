@@ -76,7 +76,8 @@ pub struct Settings {
 }
 
 fn recall(text: &str) -> Result<(String, f64), String> {
-    let parts = text.rsplit_once('=').and_then(|(label, share)| Some((label.to_owned(), share.parse().ok()?)));
+    let parts =
+        text.rsplit_once('=').and_then(|(label, share)| Some((label.to_owned(), share.parse().ok()?)));
     parts.ok_or_else(|| "a label and a share, such as refund=0.9".to_owned())
 }
 

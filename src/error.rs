@@ -11,6 +11,7 @@ use crate::compare::CompareError;
 use crate::config::{ConfigError, Document, Step};
 use crate::evaluate::EvaluateError;
 use crate::exit;
+use crate::gate::GateError;
 use crate::ledger::LedgerError;
 use crate::providers::Providers;
 use crate::results::ResultsError;
@@ -101,6 +102,9 @@ pub enum Error {
     /// Two models can't be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// The gate can't judge.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// A report can't go where it shall go.
     #[error("{message}")]
     Output {
@@ -153,6 +157,7 @@ impl Error {
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
             Self::Budget(_) | Self::Output { .. } => exit::USAGE,
+            Self::Gate(error) => error.exit_code(),
             Self::Tune { error, .. } => match &**error {
                 TuneError::Setting(_) | TuneError::File(_) => exit::USAGE,
                 TuneError::Budget(BudgetError::UnknownTrainingPrice { .. }) => exit::USAGE,
@@ -197,6 +202,7 @@ impl Error {
             },
             Self::Results(error) => error.hint(),
             Self::Compare(error) => error.hint(),
+            Self::Gate(error) => error.hint(),
             Self::Output { hint, .. } => Some(hint.clone()),
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod error;
 pub mod evaluate;
 pub mod exit;
+pub mod gate;
 mod guard;
 pub mod ledger;
 pub mod plan;

@@ -18,6 +18,8 @@ pub mod table;
 pub mod terminal;
 mod text;
 
+pub use text::clean;
+
 use crate::{
     ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, POWER, Paired, Power, Report, Verdict,
 };

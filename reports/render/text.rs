@@ -15,8 +15,8 @@ pub(super) fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text without any such character.
-pub(super) fn clean(text: &str) -> String {
+/// The text without any character that could move the cursor, colour the terminal or turn the reading order.
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if is_hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 

@@ -152,6 +152,12 @@ pub(crate) enum Command {
     /// and the same ledger as those of an evaluation. Exit code 3 means that some texts have no answer, or that the
     /// command was ended early: the same command goes on.
     Predict(super::predict::PredictArgs),
+    /// Check what was measured against limits and a committed baseline; for CI
+    ///
+    /// Reads a results folder, and needs no key and no provider. Exit code 0 means that every check passed; 1 that one
+    /// failed, with the evidence; 2 that the configuration is wrong, or the baseline missing or of other data; 3 that
+    /// something was not measured, or not to its end; 4 that the rows are too few to decide, with how many would do.
+    Gate(Box<super::gate::GateArgs>),
     /// List, watch, cancel and delete fine-tuning jobs and their models
     Jobs {
         #[command(subcommand)]

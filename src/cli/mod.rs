@@ -5,6 +5,7 @@ mod compare;
 mod consent;
 mod doctor;
 mod eval;
+mod gate;
 mod init;
 mod jobs;
 mod manual;
@@ -110,6 +111,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             runtime.block_on(predict::predict(&args, &session, &progress, printer))
         }
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
+        Command::Gate(args) => gate::gate(*args, &global.config, printer),
         Command::Jobs { command } => {
             let progress = Arc::new(Progress::new(printer));
             let ledger = existing(&ledger_path(&global.state))?;

@@ -91,6 +91,11 @@ impl Printer {
         Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
     }
 
+    /// A line for the program that runs this one, beside a result for another.
+    pub(crate) fn command(self, text: &str) {
+        self.talk(text);
+    }
+
     /// Why the command could not do what it was asked to.
     pub(crate) fn error(self, error: &Error) {
         self.talk(&format!("{ERROR}error:{ERROR:#} {error}"));

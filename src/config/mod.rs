@@ -41,6 +41,9 @@ pub struct Config {
     /// Prices in dollars for a million tokens, by `provider/model`, instead of those that the program knows.
     #[serde(default)]
     pub prices: BTreeMap<String, PriceEntry>,
+    /// What `tunebench gate` asks for.
+    #[serde(default)]
+    pub gate: crate::gate::Settings,
     /// The models to compare; at least one.
     #[serde(default, rename = "model")]
     pub models: Vec<Model>,

@@ -8,7 +8,7 @@ use super::super::text::clean;
 const LONGEST: usize = 120;
 
 /// A name as code, on one line. Usual names stay readable in the source as well.
-pub(super) fn code(name: &str) -> String {
+pub fn code(name: &str) -> String {
     let name = cut(name);
     let usual = |c: char| c.is_alphanumeric() || " _-./:+=#@,()".contains(c);
     // Backticks keep nothing but a name without backticks whole, and lose spaces at its ends; a table takes pipes out of it.
@@ -26,7 +26,7 @@ pub(super) fn html_code(name: &str) -> String {
 /// A sentence with names in it, on one line.
 ///
 /// Mentions and references are searched for after entities are read: something without width keeps them apart.
-pub(super) fn text(sentence: &str) -> String {
+pub fn text(sentence: &str) -> String {
     entities(&clean(sentence)).replace("&#64;", "&#64;\u{200b}").replace("&#35;", "&#35;\u{200b}")
 }
 

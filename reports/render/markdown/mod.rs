@@ -10,7 +10,8 @@ use super::overview::{self, Overview, is_below_base};
 use super::selection::{Mistakes, label_groups, labels, rows, varied};
 use super::{Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, verdict_phrase};
 use crate::{Comparison, ModelFigures, Report, Triple};
-use escape::{code, figure, html_code, text};
+pub use escape::{code, text as sentence};
+use escape::{figure, html_code, text};
 
 /// GitHub takes 65,536 characters; this leaves room for what others put around the report.
 const MOST_CHARACTERS: usize = 60_000;

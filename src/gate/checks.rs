@@ -1,0 +1,454 @@
+//! The checks of the gate and how they are judged: figures in, outcomes with their evidence out.
+//!
+//! Two kinds of checks need statistics. Some *alarm*: they fail when something bad is proven, so each can fail by chance, and
+//! Holm's adjustment over all of them keeps the chance of even one false alarm within alpha. Others ask for a *proof* before
+//! they pass. All of those must pass, so a gate that should not pass does so by chance at most as often as each alone
+//! (the intersection-union test, Berger 1982, "Multiparameter hypothesis testing and acceptance sampling"): they need no
+//! adjustment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use tunebench_reports::{
+    Counts, Interval, POWER, Paired, holm, mcnemar_exact, non_inferiority_p, normal_quantile, rows_needed,
+    smallest_difference,
+};
+
+use crate::exit;
+
+/// By what a figure is held against its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum By {
+    /// The figure itself
+    #[default]
+    Estimate,
+    /// The low end of its 95 % interval: the limit must be proven
+    LowerBound,
+}
+
+/// How a model is compared with the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Test {
+    /// Fails when a loss of more than the margin is proven
+    #[default]
+    Regression,
+    /// Passes when a loss of the margin or more is ruled out
+    NonInferiority,
+    /// Not at all
+    Off,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Checks {
+    /// The least accuracy, 0 to 1.
+    pub min_accuracy: Option<f64>,
+    /// The least macro-F1, 0 to 1.
+    pub min_macro_f1: Option<f64>,
+    /// The least recall of labels, 0 to 1.
+    pub min_recall: BTreeMap<String, f64>,
+    /// By what the three above are judged.
+    pub by: By,
+    /// The largest share of invalid answers among all answers, 0 to 1.
+    pub max_invalid: Option<f64>,
+    /// The share of the rows that must be answered, 0 to 1.
+    pub min_coverage: f64,
+    /// The most that the answers may cost, in dollars.
+    pub max_cost: Option<f64>,
+    /// The longest time, in milliseconds, for 95 % of the answers.
+    pub max_p95_ms: Option<f64>,
+    /// The comparison with the baseline.
+    pub test: Test,
+    /// The loss of accuracy that is allowed, 0 to 1.
+    pub margin: f64,
+    /// The level of the tests, between 0 and 1, one-sided.
+    pub alpha: f64,
+    /// Whether the model version must be the baseline's.
+    pub same_version: bool,
+}
+
+/// A figure and how sure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Figure {
+    /// Its value; none where it is undefined.
+    pub value: Option<f64>,
+    /// Its 95 % interval.
+    pub interval: Option<Interval>,
+    /// The rows behind it.
+    pub rows: u64,
+}
+
+/// What is known of a model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// The model reference.
+    pub model: String,
+    /// Whether the run came to its end.
+    pub complete: bool,
+    /// How the rows came out.
+    pub counts: Counts,
+    /// Accuracy.
+    pub accuracy: Figure,
+    /// Macro-F1.
+    pub macro_f1: Figure,
+    /// Recall by label.
+    pub recall: BTreeMap<String, Figure>,
+    /// What the answers cost in dollars, where prices are known.
+    pub cost: Option<f64>,
+    /// Within how many milliseconds 95 % of the answers came, where it was measured.
+    pub p95_ms: Option<f64>,
+    /// The model versions that answered.
+    pub versions: BTreeSet<String>,
+    /// The rows of the baseline, as the base, and of the model; none where no comparison is asked for.
+    pub paired: Option<Paired>,
+    /// The model versions that answered when the baseline was written.
+    pub baseline_versions: BTreeSet<String>,
+}
+
+/// How a check or a gate came out; the later in this order, the more it weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// What is asked for holds.
+    Passed,
+    /// The rows are too few to decide.
+    Inconclusive,
+    /// Something was not measured, or not to its end.
+    Incomplete,
+    /// What is asked for does not hold. No further row would turn this into something else, so it comes before all others.
+    Failed,
+}
+
+impl Outcome {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Passed => exit::DONE,
+            Self::Failed => exit::FAILED,
+            Self::Incomplete => exit::INCOMPLETE,
+            Self::Inconclusive => exit::INCONCLUSIVE,
+        }
+    }
+
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Incomplete => "incomplete",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// Of several together: that which weighs most. Nothing at all was not measured.
+    pub fn of(outcomes: impl IntoIterator<Item = Self>) -> Self {
+        outcomes.into_iter().max().unwrap_or(Self::Incomplete)
+    }
+}
+
+/// A check that was judged.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Checked {
+    /// The model.
+    pub model: String,
+    /// What was checked, in one word.
+    pub check: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What was asked for, what was found, and how sure that is: one sentence.
+    pub evidence: String,
+    /// The p-value of an alarm, before any adjustment.
+    pub p: Option<f64>,
+    /// The same, adjusted for the number of alarms.
+    pub holm_p: Option<f64>,
+    /// How many rows would decide what is inconclusive, where any number would.
+    pub rows_to_decide: Option<u64>,
+}
+
+impl Checked {
+    fn new(facts: &Facts, check: impl Into<String>, outcome: Outcome, evidence: String) -> Self {
+        let (model, check) = (facts.model.clone(), check.into());
+        Self { model, check, outcome, evidence, p: None, holm_p: None, rows_to_decide: None }
+    }
+}
+
+/// The whole gate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judgement {
+    /// How it came out.
+    pub outcome: Outcome,
+    /// The checks, model by model.
+    pub checks: Vec<Checked>,
+    /// How many checks can raise a false alarm, and so were adjusted for.
+    pub alarms: usize,
+}
+
+/// Judges all checks of all models together.
+pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
+    let mut checked: Vec<_> = models.iter().flat_map(|facts| of_model(facts, checks, models.len())).collect();
+    let p: Vec<f64> = checked.iter().filter_map(|check| check.p).collect();
+    let alarms = p.len();
+    let mut adjusted = holm(&p).into_iter();
+    for check in checked.iter_mut().filter(|check| check.p.is_some()) {
+        check.holm_p = adjusted.next();
+        if check.holm_p.is_some_and(|p| p <= checks.alpha) {
+            (check.outcome, check.rows_to_decide) = (Outcome::Failed, None);
+        }
+        if alarms > 1
+            && let Some(p) = check.holm_p
+        {
+            check.evidence.push_str(&format!("; adjusted for {alarms} tests (Holm) p = {}", p_value(p)));
+        }
+    }
+    for check in &mut checked {
+        if check.outcome == Outcome::Inconclusive {
+            check.evidence.push_str(&match check.rows_to_decide {
+                Some(rows) => format!("; about {rows} rows would decide"),
+                None => "; no number of rows would decide at this value".to_owned(),
+            });
+        }
+    }
+    Judgement { outcome: Outcome::of(checked.iter().map(|check| check.outcome)), checks: checked, alarms }
+}
+
+fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
+    let mut all = vec![coverage(facts, checks)];
+    let measured = all[0].outcome == Outcome::Passed;
+    let mut floor = |name: String, figure: &Figure, limit: f64| {
+        all.push(if measured {
+            at_least(facts, name, figure, limit, checks.by)
+        } else {
+            unmeasured(facts, name)
+        });
+    };
+    if let Some(limit) = checks.min_accuracy {
+        floor("accuracy".to_owned(), &facts.accuracy, limit);
+    }
+    if let Some(limit) = checks.min_macro_f1 {
+        floor("macro_f1".to_owned(), &facts.macro_f1, limit);
+    }
+    for (label, limit) in &checks.min_recall {
+        floor(format!("recall:{label}"), &facts.recall.get(label).copied().unwrap_or_default(), *limit);
+    }
+    if let Some(limit) = checks.max_invalid {
+        let answered = facts.counts.answered();
+        let share = (answered > 0).then(|| facts.counts.invalid as f64 / answered as f64);
+        let said = |share: f64| {
+            let invalid = facts.counts.invalid;
+            format!("{} ({invalid} of {answered} answers), at most {}", percent(share), percent(limit))
+        };
+        all.push(match measured {
+            true => at_most(facts, "invalid", share, limit, said),
+            false => unmeasured(facts, "invalid"),
+        });
+    }
+    if let Some(limit) = checks.max_cost {
+        let said = |cost: f64| format!("${cost:.4}, at most ${limit}");
+        all.push(at_most(facts, "cost", facts.cost, limit, said));
+    }
+    if let Some(limit) = checks.max_p95_ms {
+        let said = |p95: f64| format!("95 % of the answers within {p95:.1} ms, at most {limit} ms");
+        all.push(at_most(facts, "latency", facts.p95_ms, limit, said));
+    }
+    if checks.test != Test::Off {
+        all.push(if measured { baseline(facts, checks, models) } else { unmeasured(facts, "baseline") });
+    }
+    if checks.same_version {
+        all.push(version(facts));
+    }
+    all
+}
+
+fn unmeasured(facts: &Facts, check: impl Into<String>) -> Checked {
+    Checked::new(facts, check, Outcome::Incomplete, "too few rows were answered to say anything".to_owned())
+}
+
+fn coverage(facts: &Facts, checks: &Checks) -> Checked {
+    let (answered, rows) = (facts.counts.answered(), facts.counts.rows());
+    let mut evidence =
+        format!("{answered} of {rows} rows answered, at least {}", percent(checks.min_coverage));
+    if !facts.complete {
+        evidence.push_str("; the run was cut short");
+    }
+    let enough = facts.complete && facts.counts.covers(checks.min_coverage);
+    let outcome = if enough { Outcome::Passed } else { Outcome::Incomplete };
+    Checked::new(facts, "coverage", outcome, evidence)
+}
+
+fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -> Checked {
+    let Some(value) = figure.value else {
+        return Checked::new(facts, check, Outcome::Incomplete, "undefined: it has no rows".to_owned());
+    };
+    let interval = figure.interval;
+    let range = interval.map_or_else(String::new, |interval| {
+        format!(" (95 % CI {} to {})", percent(interval.low), percent(interval.high))
+    });
+    let by_what = match by {
+        By::Estimate => "by the estimate",
+        By::LowerBound => "by the lower bound",
+    };
+    let evidence = format!("{}{range}, at least {} {by_what}", percent(value), percent(limit));
+    let outcome = match (by, interval) {
+        (By::Estimate, _) if value >= limit => Outcome::Passed,
+        (By::Estimate, _) => Outcome::Failed,
+        (By::LowerBound, Some(interval)) if interval.low >= limit => Outcome::Passed,
+        (By::LowerBound, Some(interval)) if interval.high < limit => Outcome::Failed,
+        (By::LowerBound, _) => Outcome::Inconclusive,
+    };
+    let mut checked = Checked::new(facts, check, outcome, evidence);
+    if outcome == Outcome::Inconclusive {
+        checked.rows_to_decide =
+            interval.and_then(|interval| rows_to_bound(figure.rows, value, interval, limit));
+    }
+    checked
+}
+
+/// How many rows bring the 95 % interval to one side of the limit with a chance of [`POWER`], if the figure stays as it is: the
+/// width of an interval falls as the square root of the rows.
+fn rows_to_bound(rows: u64, value: f64, interval: Interval, limit: f64) -> Option<u64> {
+    let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
+    let half = (interval.high - interval.low) / 2.0;
+    let ratio = half / (value - limit).abs() * (a + b) / a;
+    let needed = rows as f64 * ratio * ratio;
+    (needed < 1e12).then(|| (needed.ceil() as u64).max(rows + 1))
+}
+
+fn at_most(
+    facts: &Facts,
+    check: &str,
+    value: Option<f64>,
+    limit: f64,
+    said: impl Fn(f64) -> String,
+) -> Checked {
+    match value {
+        None => Checked::new(facts, check, Outcome::Incomplete, "it is not known".to_owned()),
+        Some(value) => {
+            let outcome = if value <= limit { Outcome::Passed } else { Outcome::Failed };
+            Checked::new(facts, check, outcome, said(value))
+        }
+    }
+}
+
+fn version(facts: &Facts) -> Checked {
+    let list = |versions: &BTreeSet<String>| versions.iter().cloned().collect::<Vec<_>>().join(", ");
+    let (here, there) = (&facts.versions, &facts.baseline_versions);
+    if here.is_empty() || there.is_empty() {
+        let evidence = "nobody knows which model version answered".to_owned();
+        return Checked::new(facts, "version", Outcome::Incomplete, evidence);
+    }
+    let outcome = if here == there { Outcome::Passed } else { Outcome::Failed };
+    let evidence = format!("{} answered; in the baseline {}", list(here), list(there));
+    Checked::new(facts, "version", outcome, evidence)
+}
+
+fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
+    // Each model has such a test, and the smallest p-value of them is multiplied by their number.
+    let fewest = fewest(checks.alpha / models as f64);
+    let compared = facts.paired.filter(|paired| {
+        paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= checks.min_coverage)
+    });
+    let Some(paired) = compared else {
+        let evidence = "too few rows were answered both here and in the baseline".to_owned();
+        return Checked::new(facts, "baseline", Outcome::Incomplete, evidence);
+    };
+    let (alarm, proof) = (regression_p(&paired, checks.margin), non_inferiority_p(&paired, checks.margin));
+    let (outcome, p) = match checks.test {
+        Test::NonInferiority if proof <= checks.alpha => (Outcome::Passed, proof),
+        Test::NonInferiority => (Outcome::Inconclusive, proof),
+        // If even losing every row proved nothing, that nothing is proven means nothing.
+        _ if paired.compared() < fewest => (Outcome::Inconclusive, alarm),
+        _ => (Outcome::Passed, alarm),
+    };
+    let mut checked = Checked::new(facts, "baseline", outcome, paired_evidence(&paired, checks, p));
+    checked.p = Some(alarm);
+    if outcome == Outcome::Inconclusive {
+        checked.rows_to_decide = match checks.test {
+            Test::NonInferiority => rows_to_separate(&paired, checks.margin),
+            _ => Some(fewest),
+        };
+    }
+    checked
+}
+
+fn paired_evidence(paired: &Paired, checks: &Checks, p: f64) -> String {
+    let (before, after) = (paired.base_accuracy().unwrap_or(0.0), paired.tuned_accuracy().unwrap_or(0.0));
+    let (lost, won) = (paired.only_base, paired.only_tuned);
+    let asked = match (checks.test, checks.margin > 0.0) {
+        (Test::NonInferiority, _) => {
+            format!("a loss of {} points or more must be ruled out (score test)", points(checks.margin))
+        }
+        (_, true) => format!("no proven loss of more than {} points (score test)", points(checks.margin)),
+        (_, false) => "no proven loss (exact McNemar, one-sided)".to_owned(),
+    };
+    let mut said = format!(
+        "accuracy {} → {} over {} rows, {lost} lost and {won} won; {asked} at level {}: p = {}",
+        percent(before),
+        percent(after),
+        paired.compared(),
+        checks.alpha,
+        p_value(p)
+    );
+    let discordance = paired.discordant() as f64 / paired.compared() as f64;
+    if let Some(least) = smallest_difference(paired.compared(), discordance)
+        && checks.test == Test::Regression
+    {
+        said.push_str(&format!("; a loss of {} points would be seen 4 times out of 5", points(least)));
+    }
+    said
+}
+
+/// The p-value of a loss of more than the margin, one-sided: how likely so bad rows are if the loss is the margin.
+///
+/// Without a margin that is the exact form of McNemar's test, P(X >= lost) with X ~ Bin(lost + won, 1/2), which keeps its level
+/// whatever the number of rows. With one it is Tango's score test, which keeps it nearly.
+pub fn regression_p(paired: &Paired, margin: f64) -> f64 {
+    let (lost, won) = (paired.only_base, paired.only_tuned);
+    if margin > 0.0 {
+        return 1.0 - non_inferiority_p(paired, margin);
+    }
+    match lost {
+        0 => 1.0,
+        // The two-sided p-value is twice that of the smaller side.
+        _ if lost > won => mcnemar_exact(lost, won) / 2.0,
+        _ => 1.0 - mcnemar_exact(lost - 1, won + 1) / 2.0,
+    }
+}
+
+/// The fewest rows that could prove a loss at all: with one less, losing all of them is still chance.
+fn fewest(alpha: f64) -> u64 {
+    (1.0 / alpha).log2().ceil() as u64
+}
+
+/// How many rows decide on which side of the margin the loss lies, if they are like those that there are.
+fn rows_to_separate(paired: &Paired, margin: f64) -> Option<u64> {
+    let difference = paired.difference()?;
+    let discordance = paired.discordant() as f64 / paired.compared() as f64;
+    let beyond = || {
+        // Beyond the margin: the same by the real variance, for Nam's formula covers only this side of it.
+        let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
+        let variance = discordance - difference * difference;
+        let root = (a + b) * variance.max(0.0).sqrt() / (difference + margin).abs();
+        Some((root * root).ceil()).filter(|rows| *rows < 1e12).map(|rows| rows as u64)
+    };
+    let needed = rows_needed(difference, discordance, margin).or_else(beyond)?;
+    Some(needed.max(paired.compared() + 1))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn points(share: f64) -> String {
+    format!("{:.1}", 100.0 * share)
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.0001 { "below 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! From results and a baseline to what the checks need to know.
+
+use std::collections::BTreeSet;
+
+use tunebench_reports::{
+    Answer, Evaluation, Figures, InvalidKind, ModelFigures, Outcome, Paired, Prediction, Run,
+};
+
+use super::GateError;
+use super::baseline::{Baseline, Model, Row};
+use super::checks::{Facts, Figure};
+
+/// The models that the gate is about: the named ones, or all that no other one was tuned from. Repeats never are.
+pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, GateError> {
+    let find = |name: &String| {
+        run.evaluations.iter().find(|evaluation| evaluation.model == *name).ok_or_else(|| {
+            let known: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
+            GateError::NoModel { model: name.clone(), known: known.join(", ") }
+        })
+    };
+    if !named.is_empty() {
+        return named.iter().map(find).collect();
+    }
+    let is_repeat = |model: &str| run.manifest.model(model).is_some_and(|record| record.repeat_of.is_some());
+    let is_base =
+        |model: &String| run.evaluations.iter().any(|other| other.tuned_from.as_ref() == Some(model));
+    let wanted = run.evaluations.iter().filter(|one| !is_repeat(&one.model) && !is_base(&one.model));
+    Ok(wanted.collect())
+}
+
+/// A model that was measured, beside what the baseline says of it.
+#[derive(Debug)]
+pub struct Measured<'a> {
+    /// Its rows.
+    pub evaluation: &'a Evaluation,
+    /// The same rows, as the baseline has them.
+    pub baseline: Option<Evaluation>,
+    /// What the checks go by.
+    pub facts: Facts,
+}
+
+/// What is known of the gated models.
+pub fn facts<'a>(
+    run: &Run,
+    figures: &Figures,
+    gated: &[&'a Evaluation],
+    baseline: Option<&Baseline>,
+) -> Result<Vec<Measured<'a>>, GateError> {
+    let measured =
+        gated.iter().filter_map(|evaluation| Some((*evaluation, figures.model(&evaluation.model)?)));
+    let measured = measured.map(|(evaluation, figures)| {
+        let mut facts = of_figures(run, figures);
+        let Some(baseline) = baseline else { return Ok(Measured { evaluation, baseline: None, facts }) };
+        let before = baseline.model(&evaluation.model, gated.len() == 1).ok_or_else(|| {
+            let known: Vec<_> = baseline.models.iter().map(|model| model.model.as_str()).collect();
+            GateError::UnknownModel { model: evaluation.model.clone(), known: known.join(", ") }
+        })?;
+        let rows = rows_of(before, evaluation, run)?;
+        facts.paired = Some(Paired::of(&rows.predictions, &evaluation.predictions));
+        facts.baseline_versions = before.answered_by.clone();
+        Ok(Measured { evaluation, baseline: Some(rows), facts })
+    });
+    measured.collect()
+}
+
+fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
+    let counts = figures.counts();
+    let scores = figures.scores.as_ref();
+    let figure = |value, interval| Figure { value, interval, rows: counts.answered() };
+    let recall = run.labels().names().iter().zip(scores.iter().flat_map(|scores| &scores.classes));
+    Facts {
+        model: figures.model.clone(),
+        complete: run.manifest.complete,
+        counts,
+        accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval)),
+        macro_f1: figure(
+            scores.and_then(|s| s.macro_average.f1),
+            figures.intervals.and_then(|intervals| intervals.macro_f1),
+        ),
+        recall: recall
+            .map(|(name, class)| {
+                let (value, interval) = (class.scores.recall, class.recall_interval);
+                (name.to_string(), Figure { value, interval, rows: class.support })
+            })
+            .collect(),
+        cost: figures.usage.and_then(|usage| usage.cost_usd),
+        p95_ms: figures.latency.map(|latency| latency.p95_ms),
+        versions: figures.answered_by.keys().cloned().collect(),
+        paired: None,
+        baseline_versions: BTreeSet::new(),
+    }
+}
+
+/// The baseline's answers to the rows at hand. Ids are made from text and gold label, so that the gold labels are the same.
+fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, GateError> {
+    let here: BTreeSet<_> = now.predictions.iter().map(|row| row.id).collect();
+    let common = here.iter().filter(|id| before.rows.contains_key(id)).count() as u64;
+    let (only_baseline, only_here) = (before.rows.len() as u64 - common, here.len() as u64 - common);
+    if only_baseline + only_here > 0 {
+        return Err(GateError::OtherData { common, only_baseline, only_here });
+    }
+    let labels = run.labels();
+    let rows = now.predictions.iter().filter_map(|row| Some((row, before.rows.get(&row.id)?)));
+    let predictions = rows.map(|(row, before)| {
+        let answer = match before {
+            Row::Correct(label) if label == labels.name(row.gold) => Answer::Label(row.gold),
+            Row::Correct(_) => return Err(GateError::Gold(row.id)),
+            Row::Incorrect(label) => match labels.get(label).filter(|label| *label != row.gold) {
+                Some(label) => Answer::Label(label),
+                // A label that is none any more is as wrong as it was.
+                None => Answer::Invalid(InvalidKind::NoLabel),
+            },
+            Row::Invalid(kind) => Answer::Invalid(*kind),
+            Row::Unanswered(kind) => Answer::Unanswered(*kind),
+        };
+        Ok(Prediction { answer, probability: None, latency: None, ..*row })
+    });
+    let (model, predictions) =
+        (format!("{} (baseline)", before.model), predictions.collect::<Result<_, _>>()?);
+    Ok(Evaluation { model, tuned_from: None, predictions, groups: None })
+}
+
+impl Baseline {
+    /// The baseline that these models make.
+    ///
+    /// Refused where the run was cut short or a model has no scores.
+    pub fn of(run: &Run, figures: &Figures, gated: &[&Evaluation]) -> Result<Self, GateError> {
+        if !run.manifest.complete {
+            return Err(GateError::Refused("the run was cut short".to_owned()));
+        }
+        let test = run.manifest.data.iter().find(|file| file.role == "test");
+        let models = gated.iter().map(|evaluation| model_of(run, figures, evaluation));
+        Ok(Self {
+            tool: run.manifest.tool_version.clone(),
+            date: run.manifest.finished.clone().unwrap_or_else(|| run.manifest.started.clone()),
+            data: test.map(|file| file.sha256.clone()).unwrap_or_default(),
+            models: models.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Model, GateError> {
+    let name = &evaluation.model;
+    let figures = figures.model(name);
+    let Some(scores) = figures.and_then(|figures| figures.scores.as_ref()) else {
+        return Err(GateError::Refused(format!("too few rows were answered by {name}")));
+    };
+    let label = |row: &Prediction| row.answer.label().map_or("", |label| run.labels().name(label)).to_owned();
+    let rows = evaluation.predictions.iter().map(|row| {
+        let told = match (row.answer, row.outcome()) {
+            (Answer::Invalid(kind), _) => Row::Invalid(kind),
+            (Answer::Unanswered(kind), _) => Row::Unanswered(kind),
+            (Answer::Label(_), Outcome::Correct) => Row::Correct(label(row)),
+            (Answer::Label(_), _) => Row::Incorrect(label(row)),
+        };
+        (row.id, told)
+    });
+    Ok(Model {
+        model: name.clone(),
+        prompt: run.manifest.model(name).and_then(|record| record.prompt_sha256.clone()),
+        answered_by: figures.into_iter().flat_map(|figures| figures.answered_by.keys().cloned()).collect(),
+        accuracy: scores.accuracy,
+        macro_f1: scores.macro_average.f1,
+        rows: rows.collect(),
+    })
+}

@@ -1,0 +1,172 @@
+//! `[gate]` in `tunebench.toml`, and the flags that go before it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::GateError;
+use super::checks::{By, Checks, Test};
+
+/// The level of the tests where none is set.
+const ALPHA: f64 = 0.05;
+
+/// What a gate asks for; what is not set is not asked for.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Args)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "What is asked for (before what the configuration says)")]
+pub struct Settings {
+    /// The committed file with the answers to compare with [default: tunebench.baseline]
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+
+    /// A model to check; may be given several times [default: all that no other one was tuned from]
+    #[arg(long = "model", value_name = "MODEL")]
+    pub models: Vec<String>,
+
+    /// The least accuracy, as a share
+    #[arg(long, value_name = "SHARE")]
+    pub min_accuracy: Option<f64>,
+
+    /// The least macro-F1
+    #[arg(long, value_name = "SHARE")]
+    pub min_macro_f1: Option<f64>,
+
+    /// The least recall of a label; may be given several times
+    #[arg(long, value_name = "LABEL=SHARE", value_parser = recall)]
+    #[serde(deserialize_with = "table")]
+    pub min_recall: Vec<(String, f64)>,
+
+    /// By what these three are held against their limits
+    #[arg(long, value_name = "WHAT")]
+    pub by: Option<By>,
+
+    /// The largest share of invalid answers
+    #[arg(long, value_name = "SHARE")]
+    pub max_invalid: Option<f64>,
+
+    /// The least share of the rows that must be answered [default: that of the evaluation]
+    #[arg(long, value_name = "SHARE")]
+    pub min_coverage: Option<f64>,
+
+    /// The most that the answers may cost, in dollars
+    #[arg(long, value_name = "USD")]
+    pub max_cost: Option<f64>,
+
+    /// The longest time for 95 % of the answers
+    #[arg(long, value_name = "MS")]
+    pub max_p95_ms: Option<f64>,
+
+    /// How the model is compared with the baseline
+    #[arg(long, value_name = "TEST")]
+    pub test: Option<Test>,
+
+    /// The loss of accuracy that is allowed, as a share; `non-inferiority` needs one
+    #[arg(long, value_name = "SHARE")]
+    pub margin: Option<f64>,
+
+    /// The level of the tests: how often, at most, noise alone may raise an alarm [default: 0.05]
+    #[arg(long, value_name = "SHARE")]
+    pub alpha: Option<f64>,
+
+    /// Ask that the model version that answered is the baseline's
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub same_version: Option<bool>,
+}
+
+fn recall(text: &str) -> Result<(String, f64), String> {
+    let parts =
+        text.rsplit_once('=').and_then(|(label, share)| Some((label.to_owned(), share.parse().ok()?)));
+    parts.ok_or_else(|| "a label and a share, such as refund=0.9".to_owned())
+}
+
+fn table<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {
+    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
+}
+
+impl Settings {
+    /// These, and where they say nothing what `other` says.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let list = |own: Vec<_>, other| if own.is_empty() { other } else { own };
+        Self {
+            baseline: self.baseline.or(other.baseline),
+            models: if self.models.is_empty() { other.models } else { self.models },
+            min_accuracy: self.min_accuracy.or(other.min_accuracy),
+            min_macro_f1: self.min_macro_f1.or(other.min_macro_f1),
+            min_recall: list(self.min_recall, other.min_recall),
+            by: self.by.or(other.by),
+            max_invalid: self.max_invalid.or(other.max_invalid),
+            min_coverage: self.min_coverage.or(other.min_coverage),
+            max_cost: self.max_cost.or(other.max_cost),
+            max_p95_ms: self.max_p95_ms.or(other.max_p95_ms),
+            test: self.test.or(other.test),
+            margin: self.margin.or(other.margin),
+            alpha: self.alpha.or(other.alpha),
+            same_version: self.same_version.or(other.same_version),
+        }
+    }
+
+    /// Whether a baseline is needed.
+    pub fn needs_baseline(&self) -> bool {
+        self.test.unwrap_or_default() != Test::Off || self.same_version == Some(true)
+    }
+
+    /// The checks, where `min_coverage` is what the evaluation asked for.
+    pub fn checks(&self, min_coverage: f64) -> Result<Checks, GateError> {
+        self.make_sense()?;
+        let checks = Checks {
+            min_accuracy: self.min_accuracy,
+            min_macro_f1: self.min_macro_f1,
+            min_recall: self.min_recall.iter().cloned().collect(),
+            by: self.by.unwrap_or_default(),
+            max_invalid: self.max_invalid,
+            min_coverage: self.min_coverage.unwrap_or(min_coverage),
+            max_cost: self.max_cost,
+            max_p95_ms: self.max_p95_ms,
+            test: self.test.unwrap_or_default(),
+            margin: self.margin.unwrap_or(0.0),
+            alpha: self.alpha.unwrap_or(ALPHA),
+            same_version: self.same_version.unwrap_or(false),
+        };
+        let limits = [self.min_accuracy, self.min_macro_f1, self.max_invalid, self.min_coverage];
+        let others = [self.max_cost, self.max_p95_ms];
+        let any = limits.iter().chain(&others).any(Option::is_some) || !self.min_recall.is_empty();
+        if any || self.needs_baseline() { Ok(checks) } else { Err(GateError::NoChecks) }
+    }
+
+    fn make_sense(&self) -> Result<(), GateError> {
+        let wrong = |name: &str, value: f64, want: &str| {
+            Err(GateError::Setting(format!("the gate's {name} is {value}, not {want}")))
+        };
+        let shares = [
+            ("min_accuracy", self.min_accuracy),
+            ("min_macro_f1", self.min_macro_f1),
+            ("max_invalid", self.max_invalid),
+            ("min_coverage", self.min_coverage),
+        ];
+        let recall = self.min_recall.iter().map(|(_, share)| ("min_recall", Some(*share)));
+        for (name, share) in shares.into_iter().chain(recall) {
+            if let Some(share) = share.filter(|share| !(0.0..=1.0).contains(share)) {
+                return wrong(name, share, "a share within 0 to 1");
+            }
+        }
+        for (name, most) in [("max_cost", self.max_cost), ("max_p95_ms", self.max_p95_ms)] {
+            if let Some(most) = most.filter(|most| !(*most >= 0.0 && most.is_finite())) {
+                return wrong(name, most, "a number of at least 0");
+            }
+        }
+        if let Some(alpha) = self.alpha.filter(|alpha| !(*alpha > 0.0 && *alpha <= 0.5)) {
+            return wrong("alpha", alpha, "above 0 and at most 0.5");
+        }
+        if let Some(margin) = self.margin.filter(|margin| !(0.0..1.0).contains(margin)) {
+            return wrong("margin", margin, "a share of at least 0 and below 1");
+        }
+        if self.test == Some(Test::NonInferiority) && self.margin.unwrap_or(0.0) == 0.0 {
+            let text = "non-inferiority needs a margin: the loss of accuracy that would still be no worse";
+            return Err(GateError::Setting(text.to_owned()));
+        }
+        Ok(())
+    }
+}

@@ -14,6 +14,7 @@ const ALPHA: f64 = 0.05;
 
 /// What a gate asks for; what is not set is not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Args)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[command(next_help_heading = "What is asked for (before what the configuration says)")]
 pub struct Settings {
@@ -36,6 +37,7 @@ pub struct Settings {
     /// The least recall of a label; may be given several times
     #[arg(long, value_name = "LABEL=SHARE", value_parser = recall)]
     #[serde(deserialize_with = "table")]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, f64>"))]
     pub min_recall: Vec<(String, f64)>,
 
     /// By what these three are held against their limits

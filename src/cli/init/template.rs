@@ -31,7 +31,8 @@ impl Template {
             self.lines[start..].iter_mut().find(|line| line.trim_start_matches("# ").starts_with(&set));
         let Some(line) = line else { return };
         // What is said beside keys stands in one column.
-        let comment = line.char_indices().map(|(at, _)| at).find(|&at| at > 0 && line[at..].starts_with(" # "));
+        let comment =
+            line.char_indices().map(|(at, _)| at).find(|&at| at > 0 && line[at..].starts_with(" # "));
         let (column, comment) = comment.map_or((0, ""), |at| (at, &line[at..]));
         let set = format!("{set}{value}");
         *line = format!("{set:column$}{comment}");

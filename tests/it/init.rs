@@ -87,7 +87,8 @@ fn a_configuration_elsewhere_finds_the_data() {
     let place = Place::with_models("");
     place.write("project/keep", "");
     let config = ["--config", "project/bench.toml"];
-    assert_eq!(place.tunebench(&[&["init", "train.csv"], &config[..]].concat()).code, Some(0));
+    let done = place.tunebench(&[&["init", "train.csv"], &config[..]].concat());
+    assert!(done.stderr.ends_with("next:\n  tunebench run --config project/bench.toml\n"), "{}", done.stderr);
     let run = place.tunebench(&[&["run"], &config[..]].concat());
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
 }

@@ -203,7 +203,8 @@ fn tell(
         label.escape_debug(),
         count(sniffed.rows, "row")
     ));
-    if args.text.is_none() || args.label.is_none() {
+    let guessed = args.text.is_none() && text != "text" || args.label.is_none() && label != "label";
+    if guessed {
         printer.note("if these are the wrong columns: --text COLUMN --label COLUMN --force");
     }
     if let Some(encoding) = sniffed.encoding {
@@ -223,7 +224,11 @@ fn tell(
         )),
     }
     next.push("tunebench run".to_owned());
+    let config = match global.config.to_str() {
+        Some("tunebench.toml") => String::new(),
+        _ => format!(" --config {}", global.config.display()),
+    };
     printer.note("next:");
-    next.iter().for_each(|command| printer.note(&format!("  {command}")));
+    next.iter().for_each(|command| printer.note(&format!("  {command}{config}")));
     Ok(())
 }

@@ -65,7 +65,7 @@ mod tests {
             concurrency: 4,
         };
         let bound = |pace: &Pace, requests, tokens| pace.time(requests, tokens).unwrap();
-        let minutes = |n| Duration::from_secs(60 * n);
+        let minutes = |n: u64| Duration::from_secs(60 * n);
         let by_requests = Time { takes: minutes(4), bound: Bound::Requests(100) };
         assert_eq!(bound(&pace, 400, 30_000), by_requests);
         assert_eq!(bound(&pace, 400, 50_000), Time { takes: minutes(5), bound: Bound::Tokens(10_000) });

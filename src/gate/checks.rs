@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tunebench_reports::{
-    Counts, Interval, POWER, Paired, holm, mcnemar_exact, non_inferiority_p, normal_quantile, rows_needed,
-    smallest_difference,
+    ALPHA, Counts, Interval, POWER, Paired, holm, mcnemar_exact, non_inferiority_p, normal_quantile,
+    rows_needed, smallest_difference,
 };
 
 use crate::exit;
@@ -396,7 +396,8 @@ fn paired_evidence(paired: &Paired, checks: &Checks, p: f64) -> String {
     );
     let discordance = paired.discordant() as f64 / paired.compared() as f64;
     if let Some(least) = smallest_difference(paired.compared(), discordance)
-        && checks.test == Test::Regression
+        // Connor's formula is about this level, and about any loss.
+        && (checks.test, checks.margin, checks.alpha) == (Test::Regression, 0.0, ALPHA / 2.0)
     {
         said.push_str(&format!("; a loss of {} points would be seen 4 times out of 5", points(least)));
     }

@@ -127,7 +127,7 @@ impl Told {
                 "| {} | {} | {outcome} | {} |\n",
                 code(model),
                 code(check),
-                cell(evidence)
+                sentence(evidence)
             ));
         }
         for line in self.adjusted().iter().chain(&self.notes) {
@@ -222,11 +222,6 @@ fn status(check: &Checked) -> Status {
         // Whatever is not measured must not look green.
         Outcome::Incomplete | Outcome::Inconclusive => Status::Error(reason),
     }
-}
-
-/// A sentence in a table.
-fn cell(text: &str) -> String {
-    sentence(text).replace('|', "&#124;")
 }
 
 /// The text of a workflow command, as GitHub's own toolkit escapes it (`packages/core/src/command.ts`).

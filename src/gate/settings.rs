@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::GateError;
 use super::checks::{By, Checks, Test};
 
-/// The level of the tests where none is set.
-const ALPHA: f64 = 0.05;
+/// The level of the tests where none is set, one-sided: a loss that `compare` proves at its two-sided level fails here.
+const ALPHA: f64 = tunebench_reports::ALPHA / 2.0;
 
 /// What a gate asks for; what is not set is not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Args)]
@@ -68,7 +68,7 @@ pub struct Settings {
     #[arg(long, value_name = "SHARE")]
     pub margin: Option<f64>,
 
-    /// The level of the tests: how often, at most, noise alone may raise an alarm [default: 0.05]
+    /// The level of the tests: how often, at most, noise alone may raise an alarm [default: 0.025]
     #[arg(long, value_name = "SHARE")]
     pub alpha: Option<f64>,
 

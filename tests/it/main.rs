@@ -9,6 +9,7 @@ mod disk;
 mod docs;
 mod doctor;
 mod figures;
+mod gate;
 mod google;
 mod init;
 mod interrupt;

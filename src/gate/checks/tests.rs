@@ -1,1 +1,220 @@
+use super::*;
 
+/// Rows of which the baseline alone got `lost` right and the model alone `won`.
+fn facts(rows: u64, lost: u64, won: u64) -> Facts {
+    let both = (rows - lost - won) / 2;
+    let paired = Paired {
+        both_correct: both,
+        only_base: lost,
+        only_tuned: won,
+        both_wrong: rows - lost - won - both,
+        left_out: 0,
+    };
+    let correct = both + won;
+    let accuracy = correct as f64 / rows as f64;
+    let interval = Some(Interval { low: accuracy - 0.1, high: accuracy + 0.1 });
+    let figure = Figure { value: Some(accuracy), interval, rows };
+    Facts {
+        model: "m".to_owned(),
+        complete: true,
+        counts: Counts { correct, incorrect: rows - correct, ..Counts::default() },
+        accuracy: figure,
+        macro_f1: figure,
+        recall: [("a".to_owned(), figure), ("rare".to_owned(), Figure::default())].into(),
+        cost: Some(1.0),
+        p95_ms: Some(100.0),
+        versions: ["v1".to_owned()].into(),
+        paired: Some(paired),
+        baseline_versions: ["v1".to_owned()].into(),
+    }
+}
+
+fn off() -> Checks {
+    Checks { test: Test::Off, alpha: 0.05, ..Checks::default() }
+}
+
+fn outcome(facts: &Facts, checks: &Checks) -> Outcome {
+    judge(std::slice::from_ref(facts), checks).outcome
+}
+
+#[test]
+fn what_weighs_more_decides() {
+    use Outcome::{Failed, Incomplete, Inconclusive, Passed};
+    for (outcomes, whole, code) in [
+        (&[][..], Incomplete, 3),
+        (&[Passed], Passed, 0),
+        (&[Passed, Inconclusive], Inconclusive, 4),
+        (&[Inconclusive, Incomplete, Passed], Incomplete, 3),
+        (&[Inconclusive, Failed, Passed], Failed, 1),
+        (&[Incomplete, Failed, Inconclusive], Failed, 1),
+    ] {
+        let found = Outcome::of(outcomes.iter().copied());
+        assert_eq!((found, found.code()), (whole, code), "{outcomes:?}");
+    }
+    assert_eq!(judge(&[], &off()).outcome, Incomplete);
+}
+
+#[test]
+fn each_check_has_its_outcomes() {
+    use Outcome::{Failed, Incomplete, Inconclusive, Passed};
+    // Accuracy 0.5, by its interval 0.4 to 0.6.
+    let facts = facts(100, 0, 0);
+    let by = By::LowerBound;
+    let recall = |label: &str| [(label.to_owned(), 0.5)].into();
+    for (name, checks, expected) in [
+        ("nothing but coverage", off(), Passed),
+        ("coverage", Checks { min_coverage: 1.0, ..off() }, Passed),
+        ("accuracy", Checks { min_accuracy: Some(0.5), ..off() }, Passed),
+        ("accuracy missed", Checks { min_accuracy: Some(0.51), ..off() }, Failed),
+        ("accuracy proven", Checks { min_accuracy: Some(0.4), by, ..off() }, Passed),
+        ("accuracy not proven", Checks { min_accuracy: Some(0.45), by, ..off() }, Inconclusive),
+        ("accuracy disproven", Checks { min_accuracy: Some(0.65), by, ..off() }, Failed),
+        ("macro-F1", Checks { min_macro_f1: Some(0.5), ..off() }, Passed),
+        ("macro-F1 missed", Checks { min_macro_f1: Some(0.6), ..off() }, Failed),
+        ("recall", Checks { min_recall: recall("a"), ..off() }, Passed),
+        ("recall without rows", Checks { min_recall: recall("rare"), ..off() }, Incomplete),
+        ("invalid", Checks { max_invalid: Some(0.0), ..off() }, Passed),
+        ("cost", Checks { max_cost: Some(1.0), ..off() }, Passed),
+        ("cost exceeded", Checks { max_cost: Some(0.99), ..off() }, Failed),
+        ("latency", Checks { max_p95_ms: Some(100.0), ..off() }, Passed),
+        ("latency exceeded", Checks { max_p95_ms: Some(99.0), ..off() }, Failed),
+        ("version", Checks { same_version: true, ..off() }, Passed),
+    ] {
+        assert_eq!(outcome(&facts, &checks), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_measured_is_never_green() {
+    let checks = Checks {
+        min_accuracy: Some(0.0),
+        max_invalid: Some(1.0),
+        max_cost: Some(9.0),
+        max_p95_ms: Some(900.0),
+        test: Test::Regression,
+        same_version: true,
+        min_coverage: 0.9,
+        ..off()
+    };
+    assert_eq!(outcome(&facts(100, 0, 0), &checks), Outcome::Passed);
+    let spoil: [(&str, &dyn Fn(&mut Facts)); 7] = [
+        ("run cut short", &|facts| facts.complete = false),
+        ("rows unanswered", &|facts| facts.counts.unanswered = 20),
+        ("no rows", &|facts| facts.counts = Counts::default()),
+        ("price unknown", &|facts| facts.cost = None),
+        ("latency unknown", &|facts| facts.p95_ms = None),
+        ("version unknown", &|facts| facts.versions.clear()),
+        ("few rows in common", &|facts| facts.paired.as_mut().unwrap().left_out = 20),
+    ];
+    for (name, spoil) in spoil {
+        let mut facts = facts(100, 0, 0);
+        spoil(&mut facts);
+        assert_eq!(outcome(&facts, &checks), Outcome::Incomplete, "{name}");
+    }
+    let mut other = facts(100, 0, 0);
+    other.versions = ["v2".to_owned()].into();
+    assert_eq!(outcome(&other, &checks), Outcome::Failed);
+}
+
+#[test]
+fn the_baseline_by_both_tests() {
+    use Outcome::{Failed, Inconclusive, Passed};
+    for (rows, lost, won, margin, regression, non_inferiority) in [
+        (1000, 0, 0, 0.02, Passed, Passed),
+        (1000, 8, 5, 0.02, Passed, Passed),
+        (1000, 30, 25, 0.01, Passed, Inconclusive),
+        (1000, 60, 5, 0.02, Failed, Failed),
+        (100, 1, 0, 0.02, Passed, Inconclusive),
+    ] {
+        let facts = facts(rows, lost, won);
+        for (test, expected) in [(Test::Regression, regression), (Test::NonInferiority, non_inferiority)] {
+            let judgement = judge(&[facts.clone()], &Checks { test, margin, ..off() });
+            assert_eq!(judgement.outcome, expected, "{rows} {lost} {won} {test:?}");
+            let last = judgement.checks.last().unwrap();
+            let decide = last.rows_to_decide.is_some_and(|needed| needed > rows);
+            assert_eq!(decide, expected == Inconclusive, "{}", last.evidence);
+        }
+    }
+    // Four rows prove no loss at the level of 0.05, whatever they say; five do.
+    let test = Checks { test: Test::Regression, ..off() };
+    assert_eq!(outcome(&facts(4, 4, 0), &test), Inconclusive);
+    assert_eq!(outcome(&facts(4, 0, 0), &test), Inconclusive);
+    assert_eq!(outcome(&facts(5, 5, 0), &test), Failed);
+    assert_eq!(outcome(&facts(5, 0, 0), &test), Passed);
+}
+
+#[test]
+fn a_loss_that_one_test_proves_several_may_not() {
+    // p = 0.0352, one-sided.
+    let checks = Checks { test: Test::Regression, ..off() };
+    let near = facts(500, 12, 4);
+    assert_eq!(outcome(&near, &checks), Outcome::Failed);
+    let both = judge(&[near, facts(500, 3, 3)], &checks);
+    assert_eq!((both.outcome, both.alarms), (Outcome::Passed, 2));
+    let evidence = &both.checks[1].evidence;
+    assert!(evidence.contains("adjusted for 2 tests (Holm) p = 0.0768"), "{evidence}");
+}
+
+#[test]
+fn the_one_sided_p_value_is_the_plain_sum() {
+    for n in 0..24u64 {
+        for lost in 0..=n {
+            let choose = |k: u64| (0..k).fold(1.0, |value, i| value * (n - i) as f64 / (i + 1) as f64);
+            let plain = (lost..=n).map(choose).sum::<f64>() / (1u64 << n) as f64;
+            let paired = Paired { only_base: lost, only_tuned: n - lost, ..Paired::default() };
+            assert!((regression_p(&paired, 0.0) - plain).abs() < 1e-12, "{lost} of {n}");
+        }
+    }
+}
+
+/// SplitMix64: numbers for a simulation, the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn share(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as f64 / u64::MAX as f64
+    }
+
+    /// A model whose answers differ from the baseline's in a share of the rows; of those it loses a share of `losing`.
+    fn model(&mut self, rows: u64, discordance: f64, losing: f64) -> Facts {
+        let (mut lost, mut won) = (0, 0);
+        for _ in 0..rows {
+            if self.share() < discordance {
+                if self.share() < losing { lost += 1 } else { won += 1 }
+            }
+        }
+        facts(rows, lost, won)
+    }
+}
+
+/// How often such models fail.
+fn alarms(models: usize, rows: u64, discordance: f64, losing: f64, checks: &Checks) -> f64 {
+    let (runs, mut random) = (4000, Random(7));
+    let failed = (0..runs).filter(|_| {
+        let facts: Vec<_> = (0..models).map(|_| random.model(rows, discordance, losing)).collect();
+        judge(&facts, checks).outcome == Outcome::Failed
+    });
+    failed.count() as f64 / f64::from(runs)
+}
+
+#[test]
+fn noise_alone_fails_at_most_as_often_as_the_level_says() {
+    // Three standard errors of a share of 4000 runs.
+    let slack = |alpha: f64| 3.0 * (alpha * (1.0 - alpha) / 4000.0).sqrt();
+    for alpha in [0.05, 0.01] {
+        for (models, rows, discordance) in [(1, 60, 0.1), (1, 200, 0.2), (1, 400, 0.05), (3, 200, 0.2)] {
+            for (test, margin) in [(Test::Regression, 0.0), (Test::NonInferiority, 0.02)] {
+                let checks = Checks { test, margin, alpha, ..off() };
+                let share = alarms(models, rows, discordance, 0.5, &checks);
+                assert!(share <= alpha + slack(alpha), "{share} of {models} {rows} {discordance} {test:?}");
+            }
+        }
+    }
+    // And the alarm is no dead one: a loss of 8 points in 400 rows is found.
+    let checks = Checks { test: Test::Regression, ..off() };
+    assert!(alarms(1, 400, 0.2, 0.7, &checks) > 0.9);
+}

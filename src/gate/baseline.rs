@@ -9,8 +9,8 @@
 //! model "local/lexical"
 //! prompt "60303ae2…"
 //! answered_by ["lexical-1"]
-//! accuracy 0.6666666666666666
-//! macro_f1 0.6555555555555556
+//! accuracy 0.5
+//! macro_f1 0.5
 //! rows 2
 //! 0240f459b8f105a7 correct "card"
 //! 9934fe0f8bd78e67 invalid "refused"
@@ -51,9 +51,9 @@ pub struct Model {
     pub prompt: Option<String>,
     /// The model versions that answered.
     pub answered_by: BTreeSet<String>,
-    /// Its accuracy.
+    /// Its accuracy, for people; six digits suffice.
     pub accuracy: Option<f64>,
-    /// Its macro-F1.
+    /// Its macro-F1, likewise.
     pub macro_f1: Option<f64>,
     /// What became of each row.
     pub rows: BTreeMap<ExampleId, Row>,
@@ -255,7 +255,7 @@ mod tests {
 
     fn any_baseline() -> impl Strategy<Value = Baseline> {
         let rows = prop::collection::btree_map(any::<u64>().prop_map(ExampleId), any_row(), 0..8);
-        let score = || prop::option::of(0.0f64..=1.0);
+        let score = || prop::option::of((0..=1_000_000).prop_map(|share| f64::from(share) / 1e6));
         let parts = (any::<Option<String>>(), any::<BTreeSet<String>>(), score(), score(), rows);
         let models = prop::collection::btree_map(any::<String>(), parts, 1..4);
         (any::<[String; 3]>(), models).prop_map(|([tool, date, data], models)| {

@@ -159,8 +159,12 @@ fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Mod
         model: name.clone(),
         prompt: run.manifest.model(name).and_then(|record| record.prompt_sha256.clone()),
         answered_by: figures.into_iter().flat_map(|figures| figures.answered_by.keys().cloned()).collect(),
-        accuracy: scores.accuracy,
-        macro_f1: scores.macro_average.f1,
+        accuracy: scores.accuracy.map(six_digits),
+        macro_f1: scores.macro_average.f1.map(six_digits),
         rows: rows.collect(),
     })
+}
+
+fn six_digits(share: f64) -> f64 {
+    (share * 1e6).round() / 1e6
 }

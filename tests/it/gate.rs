@@ -123,8 +123,8 @@ data "[DATA]"
 model "local/lexical"
 prompt "p1"
 answered_by ["lexical-1"]
-accuracy 0.6666666666666666
-macro_f1 0.6666666666666666
+accuracy 0.666667
+macro_f1 0.666667
 rows 3
 0000000000000001 correct "card"
 0000000000000002 correct "rate"

@@ -6,7 +6,7 @@ use crate::fault::{DataError, Fault, Reason};
 use crate::rows::Rows;
 use crate::sample;
 use crate::source::Source;
-use crate::{Example, ExampleId, LabelSet};
+use crate::{Example, ExampleId, LabelSet, Shard};
 
 /// Labelled examples in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,19 @@ impl TestSet {
         let rows = self.examples()?.map(|row| row.map(|example| (example.id, example.label)));
         let chosen = sample::stratified(&rows.collect::<Result<Vec<_>, _>>()?, size, seed);
         Ok(Self { len: chosen.len(), sample: Some(chosen), ..self })
+    }
+
+    /// The same file, of which only one part is read; `None` if no row is in it.
+    pub fn shard(self, shard: Shard) -> Result<Option<Self>, DataError> {
+        let mut chosen = HashSet::new();
+        for example in self.examples()? {
+            let id = example?.id;
+            if shard.holds(id) {
+                chosen.insert(id);
+            }
+        }
+        let part = Self { len: chosen.len(), sample: Some(chosen), ..self };
+        Ok((part.len > 0).then_some(part))
     }
 
     /// Reads the examples, in the order of the file.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tunebench_data::LabelSet;
+use tunebench_data::{LabelSet, Shard};
 
 use crate::slug;
 
@@ -38,6 +38,10 @@ pub struct Manifest {
     pub margin: Option<f64>,
     /// The seed of everything random.
     pub seed: u64,
+    /// Which part of the test rows this is, where several machines share them.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub shard: Option<Shard>,
     /// The data files.
     pub data: Vec<DataFile>,
     /// How many test rows have a text that stands in the training data as well; none where there is none, or where it

@@ -48,6 +48,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         against: None,
         overlap: None,
         margin: None,
+        shard: None,
         seed: 1,
         data: vec![DataFile {
             role: "test".to_owned(),

@@ -13,6 +13,7 @@ use crate::evaluate::EvaluateError;
 use crate::exit;
 use crate::gate::GateError;
 use crate::ledger::LedgerError;
+use crate::merge::MergeError;
 use crate::providers::Providers;
 use crate::results::ResultsError;
 use crate::tune::TuneError;
@@ -102,6 +103,9 @@ pub enum Error {
     /// Two models can't be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// Shards can't be joined.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// The gate can't judge.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -155,7 +159,9 @@ impl Error {
             Self::Overwrite(_) | Self::Unfit(_) | Self::Unasked(_) => exit::USAGE,
             Self::Declined => exit::INCOMPLETE,
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
-            Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Io(_) => exit::USAGE,
+            Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Merge(_) | Self::Io(_) => {
+                exit::USAGE
+            }
             Self::Budget(_) | Self::Output { .. } => exit::USAGE,
             Self::Gate(error) => error.exit_code(),
             Self::Tune { error, .. } => match &**error {
@@ -207,6 +213,10 @@ impl Error {
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)
             }
+            Self::Merge(MergeError::Whole(_)) => {
+                Some("evaluate parts with `tunebench eval --shard 1/2 --results DIR`".to_owned())
+            }
+            Self::Merge(_) => None,
             Self::Training { .. }
             | Self::Evaluate(_)
             | Self::Budget(_)

@@ -17,6 +17,7 @@ pub mod exit;
 pub mod gate;
 mod guard;
 pub mod ledger;
+pub mod merge;
 pub mod plan;
 pub mod project;
 mod providers;

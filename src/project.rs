@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, TestSet};
+use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, Shard, TestSet};
 use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, SettingError, TuningSpec};
 
 use crate::budget::{Price, PriceTable};
@@ -26,6 +26,8 @@ pub struct Overrides {
     pub test: Option<PathBuf>,
     /// Requests in flight at once.
     pub concurrency: Option<std::num::NonZeroUsize>,
+    /// The part of the test rows to take.
+    pub shard: Option<Shard>,
 }
 
 /// A checked project.
@@ -40,6 +42,8 @@ pub struct Project {
     pub validation: Option<Dataset>,
     /// What is measured on.
     pub test: TestSet,
+    /// Which part of the test data that is, where it is one.
+    pub shard: Option<Shard>,
     /// The prompt for all models.
     pub prompt: Arc<Prompt>,
     /// The models, in the order of the configuration.
@@ -114,6 +118,16 @@ impl Project {
             }
             None => test,
         };
+        let test = match overrides.shard {
+            Some(shard) => {
+                let part = test.shard(shard).map_err(|error| Error::data(error, &document, "test"))?;
+                part.ok_or_else(|| Error::Model {
+                    message: format!("no test row is in shard {shard}"),
+                    hint: Some("take fewer shards".to_owned()),
+                })?
+            }
+            None => test,
+        };
         let validation = match &config.data.validation {
             Some(path) => {
                 let set = config.data.source(folder, path).load(Some(&labels));
@@ -156,6 +170,7 @@ impl Project {
             train_path,
             validation,
             test,
+            shard: overrides.shard,
             prompt: Arc::new(prompt),
             models,
             providers,

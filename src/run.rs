@@ -364,6 +364,7 @@ impl<'a> Session<'a> {
             against: config.evaluation.against.clone(),
             overlap,
             margin: config.evaluation.margin,
+            shard: self.project.shard,
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),

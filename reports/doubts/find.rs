@@ -23,6 +23,9 @@ pub(crate) fn of(run: &Run, models: &[ModelFigures], comparisons: &[Comparison])
     if !run.manifest.complete {
         doubts.push(Doubt::RunCutShort);
     }
+    if let Some(shard) = run.manifest.shard {
+        doubts.push(Doubt::Shard { shard });
+    }
     about_data(run, models, &mut doubts);
     for model in models {
         about_model(model, &mut doubts);

@@ -7,6 +7,8 @@ mod text;
 
 pub(crate) use find::of;
 
+use tunebench_data::Shard;
+
 use crate::{InvalidKind, UnansweredKind};
 
 /// A reason to be careful.
@@ -14,6 +16,11 @@ use crate::{InvalidKind, UnansweredKind};
 pub enum Doubt {
     /// The run was cut short.
     RunCutShort,
+    /// The run covers a part of the test rows.
+    Shard {
+        /// Which part.
+        shard: Shard,
+    },
     /// There are too few rows to tell models apart.
     FewRows {
         /// The rows.
@@ -136,6 +143,7 @@ impl Doubt {
     pub fn name(&self) -> &'static str {
         match self {
             Self::RunCutShort => "run_cut_short",
+            Self::Shard { .. } => "shard",
             Self::FewRows { .. } => "few_rows",
             Self::MissingLabels { .. } => "missing_labels",
             Self::Unanswered { .. } => "unanswered",

@@ -26,6 +26,7 @@ impl Doubt {
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
+            Self::Shard { .. } => "Join all shards with `tunebench merge`.",
             Self::RunCutShort => "Run the same command again: it goes on where it stopped.",
             Self::FewRows { .. } => "Add test rows; differences smaller than this margin are hard to prove.",
             Self::MissingLabels { .. } => "Add test rows of these labels, or nothing is known about them.",
@@ -81,6 +82,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RunCutShort => write!(f, "The run was cut short."),
+            Self::Shard { shard } => write!(f, "This is only shard {shard} of the test rows."),
             Self::FewRows { rows, margin } => {
                 write!(
                     f,

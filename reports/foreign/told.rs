@@ -177,6 +177,7 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         min_coverage: MIN_COVERAGE,
         against: None,
         margin: None,
+        shard: None,
         seed: 0,
         data: Vec::new(),
         overlap: None,

@@ -4,6 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tunebench_data::Shard;
 use tunebench_providers::ModelRef;
 
 use super::doctor::DoctorArgs;
@@ -123,6 +124,9 @@ pub(crate) enum Command {
     Eval {
         /// Models to evaluate, as PROVIDER/MODEL; those of the configuration if none is given
         models: Vec<ModelRef>,
+        /// Only this part of the test rows, such as 2/8: the same rows on every machine
+        #[arg(long, value_name = "PART/OF")]
+        shard: Option<Shard>,
         #[command(flatten)]
         data: DataArgs,
         #[command(flatten)]
@@ -130,6 +134,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Join the shards of an evaluation, or ledgers
+    ///
+    /// All shards must be of the same data, prompt and models. Exit code 3 means that some are missing or incomplete.
+    Merge(super::merge::MergeArgs),
     /// Report again on what has been evaluated
     ///
     /// Reads the predictions in the results folder, computes all figures from them, writes the other files anew and

@@ -62,7 +62,8 @@ pub(super) fn doctor(
     registry: &Registry,
     printer: Printer,
 ) -> Result<u8, Error> {
-    let overrides = Overrides { train: args.data.train, test: args.data.test, concurrency: None };
+    let overrides =
+        Overrides { train: args.data.train, test: args.data.test, concurrency: None, shard: None };
     let mut patient = Patient::open(&global.config, overrides)?;
     let mut cured = None;
     if let Some(folder) = &args.fix {

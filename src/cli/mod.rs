@@ -9,6 +9,7 @@ mod gate;
 mod init;
 mod jobs;
 mod manual;
+mod merge;
 mod output;
 mod plan;
 mod predict;
@@ -79,7 +80,8 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Run { data, no_doctor, yes, spending, output } => {
             let project = open(data.clone(), spending.concurrency)?;
             if !no_doctor {
-                let overrides = Overrides { train: data.train, test: data.test, concurrency: None };
+                let overrides =
+                    Overrides { train: data.train, test: data.test, concurrency: None, shard: None };
                 doctor::before_run(&global.config, overrides, printer)?;
             }
             let spending = spending.spending();
@@ -97,8 +99,10 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let session = session(&project, Spending { caps, ..Spending::default() }, printer);
             runtime.block_on(tune::tune(&session, json, printer))
         }
-        Command::Eval { models, data, spending, output } => {
-            let project = open(data, spending.concurrency)?;
+        Command::Eval { models, shard, data, spending, output } => {
+            let (train, test, concurrency) = (data.train, data.test, spending.concurrency);
+            let overrides = Overrides { train, test, concurrency, shard };
+            let project = Project::open(&global.config, overrides, registry, &global.state)?;
             let session = session(&project, spending.spending(), printer);
             runtime.block_on(eval::eval(&session, models, &output, printer))
         }
@@ -110,6 +114,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let session = Session::new(&project, cancel(&progress), progress.clone(), args.spending());
             runtime.block_on(predict::predict(&args, &session, &progress, printer))
         }
+        Command::Merge(args) => merge::merge(&args, global, printer),
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Gate(args) => gate::gate(*args, &global.config, printer),
         Command::Jobs { command } => {
@@ -134,7 +139,7 @@ fn open(
     concurrency: Option<NonZeroUsize>,
     registry: &Registry,
 ) -> Result<Project, Error> {
-    let overrides = Overrides { train: data.train, test: data.test, concurrency };
+    let overrides = Overrides { train: data.train, test: data.test, concurrency, shard: None };
     Project::open(&global.config, overrides, registry, &global.state)
 }
 

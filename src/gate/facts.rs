@@ -70,7 +70,8 @@ fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
     let recall = run.labels().names().iter().zip(scores.iter().flat_map(|scores| &scores.classes));
     Facts {
         model: figures.model.clone(),
-        complete: run.manifest.complete,
+        // A part is not the whole that the baseline is of.
+        complete: run.manifest.complete && run.manifest.shard.is_none(),
         counts,
         accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval)),
         macro_f1: figure(
@@ -127,6 +128,11 @@ impl Baseline {
     pub fn of(run: &Run, figures: &Figures, gated: &[&Evaluation]) -> Result<Self, GateError> {
         if !run.manifest.complete {
             return Err(GateError::Refused("the run was cut short".to_owned()));
+        }
+        if let Some(shard) = run.manifest.shard {
+            return Err(GateError::Refused(format!(
+                "this is only shard {shard}: join all with `tunebench merge`"
+            )));
         }
         let test = run.manifest.data.iter().find(|file| file.role == "test");
         let models = gated.iter().map(|evaluation| model_of(run, figures, evaluation));

@@ -53,6 +53,7 @@ fn run(gold: &str, answers: &str) -> Run {
         min_coverage: 0.95,
         against: None,
         margin: None,
+        shard: None,
         seed: 1,
         data: vec![file],
         overlap: None,

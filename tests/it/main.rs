@@ -20,5 +20,6 @@ mod predict;
 mod providers;
 mod reports;
 mod run;
+mod shard;
 mod split;
 mod support;

@@ -84,6 +84,9 @@ fn each_check_has_its_outcomes() {
     }
 }
 
+/// Makes one fact worse than its limit.
+type Spoil<'a> = &'a dyn Fn(&mut Facts);
+
 #[test]
 fn what_is_not_measured_is_never_green() {
     let checks = Checks {
@@ -97,7 +100,7 @@ fn what_is_not_measured_is_never_green() {
         ..off()
     };
     assert_eq!(outcome(&facts(100, 0, 0), &checks), Outcome::Passed);
-    let spoil: [(&str, &dyn Fn(&mut Facts)); 7] = [
+    let spoil: [(&str, Spoil); 7] = [
         ("run cut short", &|facts| facts.complete = false),
         ("rows unanswered", &|facts| facts.counts.unanswered = 20),
         ("no rows", &|facts| facts.counts = Counts::default()),
@@ -128,7 +131,7 @@ fn the_baseline_by_both_tests() {
     ] {
         let facts = facts(rows, lost, won);
         for (test, expected) in [(Test::Regression, regression), (Test::NonInferiority, non_inferiority)] {
-            let judgement = judge(&[facts.clone()], &Checks { test, margin, ..off() });
+            let judgement = judge(std::slice::from_ref(&facts), &Checks { test, margin, ..off() });
             assert_eq!(judgement.outcome, expected, "{rows} {lost} {won} {test:?}");
             let last = judgement.checks.last().unwrap();
             let decide = last.rows_to_decide.is_some_and(|needed| needed > rows);

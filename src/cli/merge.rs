@@ -1,0 +1,75 @@
+//! `tunebench merge`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tunebench_reports::Report;
+use tunebench_reports::render::html::LISTED;
+
+use super::args::{Global, OutputArgs};
+use super::output::Printer;
+use super::report::print;
+use crate::error::Error;
+use crate::exit;
+use crate::ledger::Ledger;
+use crate::merge::merge as joined;
+use crate::project::ledger_path;
+use crate::results::Results;
+use crate::texts;
+
+/// What `merge` is told.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Results folders of shards, which are joined in `--results`; and ledger files, which are taken in by the ledger of
+    /// `--state`
+    #[arg(required = true, value_name = "FOLDER|LEDGER")]
+    inputs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Joins what was given, and reports on the whole.
+pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Result<u8, Error> {
+    let (folders, ledgers): (Vec<_>, Vec<_>) = args.inputs.iter().partition(|input| input.is_dir());
+    if !ledgers.is_empty() {
+        join_ledgers(&ledgers, &global.state, printer)?;
+    }
+    if folders.is_empty() {
+        return Ok(exit::DONE);
+    }
+    let read = |folder: &PathBuf| Ok::<_, Error>((folder.clone(), Results::open(folder)?.read()?));
+    let runs = folders.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let (results, target) = (Results::create(&args.output.results)?, args.output.format.open(printer)?);
+    let (run, missing) = joined(runs)?;
+    if !missing.is_empty() {
+        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+        printer.warn(&format!("shards are missing: {}", missing.join(", ")));
+    }
+    let report = Report::new(&run);
+    let wanted = report.wanted_texts(LISTED).into_iter().collect();
+    let (texts, _) = texts::of(&run, &BTreeMap::new(), &global.config, &wanted);
+    let report = report.with_texts(texts);
+    results.write(&report)?;
+    print(&report, &results, target, printer)?;
+    let measured = report.figures.models.iter().all(|model| model.scores.is_some());
+    Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })
+}
+
+fn join_ledgers(ledgers: &[&PathBuf], state: &Path, printer: Printer) -> Result<(), Error> {
+    fs_err::create_dir_all(state)?;
+    let ledger = Ledger::open(ledger_path(state))?;
+    for other in ledgers {
+        fs_err::metadata(other)?;
+        let merged = ledger.merge(other)?;
+        printer.note(&format!(
+            "{}: {} answers, {} runs and {} jobs were not here",
+            other.display(),
+            merged.answers,
+            merged.runs,
+            merged.jobs
+        ));
+    }
+    Ok(())
+}

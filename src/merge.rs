@@ -1,0 +1,145 @@
+//! The parts of an evaluation that several machines shared, put together again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tunebench_data::{ExampleId, Shard};
+use tunebench_reports::{Evaluation, Manifest, ModelRecord, Prediction, Run, TokenUsage};
+
+/// Why parts are not of one evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// A whole evaluation is no part of one.
+    #[error("`{}` is no shard", .0.display())]
+    Whole(PathBuf),
+    /// Two parts were made differently.
+    #[error("`{}` and `{}` differ in their {what}", a.display(), b.display())]
+    Differ {
+        /// The first folder.
+        a: PathBuf,
+        /// The second folder.
+        b: PathBuf,
+        /// What is not the same.
+        what: &'static str,
+    },
+    /// A part was given twice.
+    #[error("shard {shard} is in `{}` and in `{}`", a.display(), b.display())]
+    Twice {
+        /// Which.
+        shard: Shard,
+        /// The first folder.
+        a: PathBuf,
+        /// The second folder.
+        b: PathBuf,
+    },
+}
+
+/// One part.
+struct Part {
+    folder: PathBuf,
+    shard: Shard,
+    run: Run,
+}
+
+/// Puts the parts together, and tells which are missing: then the whole is not complete.
+///
+/// # Panics
+/// If there is no part.
+pub fn merge(runs: Vec<(PathBuf, Run)>) -> Result<(Run, Vec<Shard>), MergeError> {
+    let parts = runs.into_iter().map(|(folder, run)| match run.manifest.shard {
+        Some(shard) => Ok(Part { folder, shard, run }),
+        None => Err(MergeError::Whole(folder)),
+    });
+    let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
+    parts.sort_by_key(|part| part.shard);
+    let first = &parts[0];
+    for pair in parts.windows(2) {
+        let [a, b] = pair else { continue };
+        let (a_folder, b_folder) = (a.folder.clone(), b.folder.clone());
+        if let Some(what) = difference(&first.run.manifest, &b.run.manifest) {
+            return Err(MergeError::Differ { a: first.folder.clone(), b: b_folder, what });
+        }
+        if a.shard == b.shard {
+            return Err(MergeError::Twice { shard: a.shard, a: a_folder, b: b_folder });
+        }
+    }
+    let there: BTreeSet<_> = parts.iter().map(|part| part.shard).collect();
+    let missing: Vec<_> = first.shard.all().filter(|shard| !there.contains(shard)).collect();
+    let runs: Vec<Run> = parts.into_iter().map(|part| part.run).collect();
+    let evaluations = (0..runs[0].evaluations.len()).map(|model| joined(&runs, model)).collect();
+    let mut manifest = manifest(&runs);
+    manifest.complete &= missing.is_empty();
+    Ok((Run { manifest, evaluations }, missing))
+}
+
+/// What keeps two manifests from being of one evaluation.
+fn difference(a: &Manifest, b: &Manifest) -> Option<&'static str> {
+    let data = |m: &Manifest| m.data.iter().map(|f| (f.role.clone(), f.sha256.clone())).collect::<Vec<_>>();
+    let asked = |m: &Manifest| {
+        let record = |r: &ModelRecord| (r.model.clone(), r.prompt_sha256.clone(), r.repeat_of.clone());
+        m.models.iter().map(record).collect::<Vec<_>>()
+    };
+    let of = |m: &Manifest| m.shard.map(Shard::of);
+    let checks = [
+        (a.tool_version == b.tool_version, "version of tunebench"),
+        (of(a) == of(b), "number of shards"),
+        (data(a) == data(b), "data"),
+        (a.labels == b.labels, "labels"),
+        (a.prompt == b.prompt, "prompt"),
+        (asked(a) == asked(b), "models, or how they were asked"),
+        (a.min_coverage == b.min_coverage && a.seed == b.seed, "settings"),
+        (a.margin == b.margin && a.against == b.against, "settings"),
+    ];
+    checks.into_iter().find(|(same, _)| !same).map(|(_, what)| what)
+}
+
+/// The rows of a model from all parts, by their ids: the order of the parts shows nowhere.
+fn joined(runs: &[Run], model: usize) -> Evaluation {
+    let parts = || runs.iter().map(|run| &run.evaluations[model]);
+    let grouped = parts().all(|part| part.groups.is_some());
+    let mut rows: Vec<(ExampleId, Prediction, Option<String>)> = Vec::new();
+    for part in parts() {
+        let group = |row| Some(part.groups.as_ref()?.name(row)?.to_owned());
+        rows.extend(part.predictions.iter().enumerate().map(|(row, one)| (one.id, *one, group(row))));
+    }
+    rows.sort_by_key(|(id, ..)| *id);
+    let groups = grouped.then(|| Arc::new(rows.iter().map(|(.., group)| group.clone()).collect()));
+    let Evaluation { model, tuned_from, .. } = &runs[0].evaluations[model];
+    let predictions = rows.into_iter().map(|(_, prediction, _)| prediction).collect();
+    Evaluation { model: model.clone(), tuned_from: tuned_from.clone(), predictions, groups }
+}
+
+fn manifest(runs: &[Run]) -> Manifest {
+    let all = || runs.iter().map(|run| &run.manifest);
+    let mut whole = runs[0].manifest.clone();
+    whole.shard = None;
+    whole.started = all().map(|manifest| manifest.started.clone()).min().unwrap_or_default();
+    whole.finished = all().map(|manifest| manifest.finished.clone()).max().flatten();
+    whole.complete = all().all(|manifest| manifest.complete);
+    whole.overlap = all().map(|manifest| manifest.overlap).sum();
+    for file in whole.data.iter_mut().filter(|file| file.role == "test") {
+        let rows =
+            |manifest: &Manifest| manifest.data.iter().find(|f| f.role == "test").map_or(0, |f| f.rows);
+        file.rows = all().map(rows).sum();
+    }
+    for (i, record) in whole.models.iter_mut().enumerate() {
+        record.answered_by = BTreeMap::new();
+        record.usage = None;
+        for part in all().map(|manifest| &manifest.models[i]) {
+            for (version, answers) in &part.answered_by {
+                *record.answered_by.entry(version.clone()).or_default() += answers;
+            }
+            record.usage = match (record.usage, part.usage) {
+                (Some(a), Some(b)) => Some(TokenUsage {
+                    input_tokens: a.input_tokens + b.input_tokens,
+                    output_tokens: a.output_tokens + b.output_tokens,
+                    // Where one price is not known, neither is the sum.
+                    cost_usd: a.cost_usd.zip(b.cost_usd).map(|(a, b)| a + b),
+                }),
+                (a, b) => a.or(b),
+            };
+        }
+    }
+    whole
+}

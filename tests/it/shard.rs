@@ -1,0 +1,101 @@
+//! Several machines share an evaluation, and put it together again.
+
+use tunebench_providers::test_kit::openai::FakeOpenAi;
+
+use crate::openai::Project;
+use crate::support::{Outcome, Place, without_times};
+
+const MODELS: &str = "[[model]]\nbase = \"local/majority\"\n[[model]]\nbase = \"local/lexical\"\ntune = {}\n";
+
+fn done(outcome: Outcome) -> Outcome {
+    assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+    outcome
+}
+
+/// Sixty rows, evaluated whole in `whole`, and in three parts in `part1` to `part3`.
+fn shared() -> Place {
+    let place = Place::with_models(MODELS);
+    let rows: String = (0..60)
+        .map(|i| {
+            format!(
+                "{} {i},{}\n",
+                ["my card", "the rate", "a refund"][i % 3],
+                ["card", "rate", "refund"][i % 3]
+            )
+        })
+        .collect();
+    place.write("test.csv", format!("text,label\n{rows}"));
+    done(place.tunebench(&["run", "--results", "whole", "--no-doctor"]));
+    for part in 1..=3 {
+        let (shard, results) = (format!("{part}/3"), format!("part{part}"));
+        done(place.tunebench(&["eval", "--shard", &shard, "--results", &results]));
+    }
+    place
+}
+
+#[test]
+fn the_joined_shards_are_the_whole() {
+    let place = shared();
+    let part = done(place.tunebench(&["report", "--results", "part2"]));
+    assert!(part.stdout.contains("This is only shard 2/3"), "{}", part.stdout);
+    done(place.tunebench(&["merge", "part3", "part1", "part2", "--results", "joined"]));
+    let figures = |folder: &str| {
+        let files = without_times(place.files(folder)).into_iter();
+        let files = files.map(|(name, lines)| (name.trim_start_matches(folder).to_owned(), lines));
+        let mut files: Vec<_> =
+            files.filter(|(name, _)| name.ends_with(".csv") && !name.contains("losses")).collect();
+        // The rows are the same, in another order.
+        files.iter_mut().filter(|(name, _)| name.contains("predictions/")).for_each(|(_, rows)| rows.sort());
+        files
+    };
+    assert_eq!(figures("joined"), figures("whole"));
+    let manifest: serde_json::Value = serde_json::from_str(&place.read("joined/manifest.json")).unwrap();
+    assert_eq!((&manifest["complete"], &manifest["shard"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!(manifest["data"][1]["rows"], 60);
+    let gate = place.tunebench(&["gate", "--results", "joined", "--min-accuracy", "0.1", "--test", "off"]);
+    assert_eq!(gate.code, Some(0), "{}{}", gate.stdout, gate.stderr);
+}
+
+#[test]
+fn a_part_is_never_taken_for_the_whole() {
+    let place = shared();
+    let gate = place.tunebench(&["gate", "--results", "part1", "--min-accuracy", "0.1", "--test", "off"]);
+    assert_eq!(gate.code, Some(3), "{}{}", gate.stdout, gate.stderr);
+    let two = place.tunebench(&["merge", "part1", "part3", "--results", "joined"]);
+    assert_eq!(two.code, Some(3), "{}", two.stderr);
+    assert!(two.stderr.contains("shards are missing: 2/3"), "{}", two.stderr);
+    let gate = place.tunebench(&["gate", "--results", "joined", "--min-accuracy", "0.1", "--test", "off"]);
+    assert_eq!(gate.code, Some(3), "{}{}", gate.stdout, gate.stderr);
+    for (parts, said) in [
+        (["part1", "part1"], "shard 1/3 is in `part1` and in `part1`"),
+        (["part1", "whole"], "`whole` is no shard"),
+        (["part1", "nowhere"], "nowhere"),
+    ] {
+        let refused = place.tunebench(&["merge", parts[0], parts[1], "--results", "joined"]);
+        assert_eq!(refused.code, Some(2), "{parts:?}");
+        assert!(refused.stderr.contains(said), "{parts:?}: {}", refused.stderr);
+    }
+    place.write("test.csv", place.read("test.csv") + "one more card,card\n");
+    done(place.tunebench(&["eval", "--shard", "2/3", "--results", "part2"]));
+    let other = place.tunebench(&["merge", "part1", "part2", "part3", "--results", "joined"]);
+    assert!(other.stderr.contains("`part1` and `part2` differ in their data"), "{}", other.stderr);
+    let bad = place.tunebench(&["eval", "--shard", "4/3"]);
+    assert_eq!(bad.code, Some(2));
+    assert!(bad.stderr.contains("the second of eight is `2/8`"), "{}", bad.stderr);
+}
+
+#[test]
+fn the_ledgers_of_shards_make_one_that_pays_for_nothing_more() {
+    let project =
+        Project::at(FakeOpenAi::start().unwrap(), "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n");
+    for shard in ["1/2", "2/2"] {
+        let state = format!("state{}", &shard[..1]);
+        done(project.tunebench(&["eval", "--shard", shard, "--state", &state, "--results", &state]));
+    }
+    assert_eq!(project.asked(), 6);
+    let (one, two) = ("state1/ledger.sqlite", "state2/ledger.sqlite");
+    done(project.tunebench(&["merge", one, two]));
+    let whole = done(project.tunebench(&["eval"]));
+    assert!(whole.stderr.contains("6 of them from the ledger"), "{}", whole.stderr);
+    assert_eq!(project.asked(), 6);
+}

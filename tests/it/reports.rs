@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{Place, repository};
 
 const BASE_AND_TUNED: &str = "[[model]]\nbase = \"local/lexical\"\ntune = {}\n";
-const FORMATS: [&str; 5] = ["terminal", "markdown", "json", "csv", "junit"];
+const FORMATS: [&str; 6] = ["terminal", "markdown", "html", "json", "csv", "junit"];
 
 fn print(place: &Place, format: &str) -> String {
     let done = place.tunebench(&["report", "--format", format]);
@@ -105,6 +105,7 @@ fn the_shipped_examples_are_reports_of_the_shipped_project() {
     for (format, name) in [
         ("terminal", "terminal.txt"),
         ("markdown", "report.md"),
+        ("html", "report.html"),
         ("json", "summary.json"),
         ("csv", "table.csv"),
         ("junit", "junit.xml"),

@@ -1,7 +1,7 @@
 //! Rows whose label is likely wrong, by confident learning from out-of-fold probabilities.
 //!
 //! Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021. The
-//! [confident joint](super::confident_joint) says how many rows of each given label have another one; section 3.2 of the
+//! confident joint (`confident_joint.rs`) says how many rows of each given label have another one; section 3.2 of the
 //! paper says which ones these are ([`Prune`]). Nothing is known here of the classifier, and nothing is random.
 
 use super::confident_joint::{ConfidentJoint, label_counts, likeliest};

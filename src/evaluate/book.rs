@@ -79,7 +79,7 @@ pub struct Book {
 impl Book {
     /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
     ///
-    /// For `name` and `data` see [`Names::of`].
+    /// `name` tells apart what asks the same model differently, `data` whose answers are wanted fresh.
     pub async fn open(
         name: &str,
         ledger: &Arc<Ledger>,

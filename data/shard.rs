@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ExampleId;
 
+/// The most parts: all of them are counted when they are joined, also where a damaged manifest names them.
+const MOST: u32 = 1000;
+
 /// One of several parts of the rows. A row's part follows from its id alone: other rows and their order don't matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -16,9 +19,9 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The part with this number, from 1; `None` unless there is such a part.
+    /// The part with this number, from 1, of at most 1,000; `None` unless there is such a part.
     pub fn new(number: u32, of: u32) -> Option<Self> {
-        (1..=of).contains(&number).then_some(Self { number, of })
+        (of <= MOST && (1..=of).contains(&number)).then_some(Self { number, of })
     }
 
     /// How many parts there are.
@@ -95,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_no_part_is_refused() {
         assert_eq!("2/8".parse(), Ok(Shard { number: 2, of: 8 }));
-        for bad in ["", "0/8", "9/8", "2", "2/0", "a/b", "1/2/3"] {
+        for bad in ["", "0/8", "9/8", "2", "2/0", "a/b", "1/2/3", "1/1001", "1/4294967295"] {
             assert!(bad.parse::<Shard>().is_err(), "{bad}");
         }
     }

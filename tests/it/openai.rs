@@ -2,7 +2,7 @@
 
 use tunebench_providers::test_kit::openai::{Failing, FakeOpenAi, Fault};
 
-use crate::support::{Outcome, Place};
+use crate::support::{Outcome, Place, without_times};
 
 const KEY: &str = "sk-test-5e3c9a7b1d";
 
@@ -61,12 +61,7 @@ fn run_tunes_evaluates_and_pays_once() {
     let again = place.tunebench(&["run"]);
     assert_eq!((again.code, &again.stdout), (Some(0), &done.stdout), "{}", again.stderr);
     assert!(again.stderr.contains("6 rows in") && again.stderr.contains("6 of them from the ledger"));
-    // The page shows when the run was, as the manifest does.
-    let timeless = |name: &str| !name.contains("manifest") && !name.ends_with(".html");
-    for (name, content) in results.into_iter().filter(|(name, _)| timeless(name)) {
-        let again = place.read(&name);
-        assert_eq!(again, String::from_utf8(content).unwrap(), "{name}");
-    }
+    assert_eq!(without_times(place.files("results")), without_times(results));
 }
 
 #[test]

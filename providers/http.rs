@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Url};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use crate::{Cause, ProviderError, Scope};
 
@@ -122,7 +122,7 @@ impl Answer {
     }
 
     /// The body as JSON; [`Cause::Server`] if it is none, as from a proxy's error page or a cut connection.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
+    pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             self.broken(format!("the answer is no JSON that can be used ({error}): {}", self.excerpt()))
         })

@@ -155,14 +155,16 @@ fn percentiles(results: &mut [f64], draws: u32) -> Option<Interval> {
     if results.is_empty() || results.len() < draws as usize / 2 {
         return None;
     }
-    results.sort_unstable_by(f64::total_cmp);
-    let quantile = |share: f64| {
-        let place = share * (results.len() - 1) as f64;
-        let (low, high) = (results[place.floor() as usize], results[place.ceil() as usize]);
-        low + (high - low) * place.fract()
-    };
     let tail = (1.0 - CONFIDENCE) / 2.0;
-    Some(Interval { low: quantile(tail), high: quantile(1.0 - tail) })
+    Some(Interval { low: quantile(results, tail), high: quantile(results, 1.0 - tail) })
+}
+
+/// Below which value this share of the results lies. Puts them into another order.
+fn quantile(results: &mut [f64], share: f64) -> f64 {
+    let place = share * (results.len() - 1) as f64;
+    let (_, &mut low, above) = results.select_nth_unstable_by(place.floor() as usize, f64::total_cmp);
+    let next = above.iter().copied().min_by(f64::total_cmp);
+    low + (next.unwrap_or(low) - low) * place.fract()
 }
 
 /// The figures of the rows as they are.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -43,10 +43,11 @@ impl Connection {
         }
     }
 
-    /// Asks a model: the answer in full, also one that is an error.
-    pub(super) async fn ask(&self, path: &[&str], body: &Value) -> Result<Answer, ProviderError> {
+    /// Asks a model, with a body of JSON: the answer in full, also one that is an error.
+    pub(super) async fn ask(&self, path: &[&str], body: &[u8]) -> Result<Answer, ProviderError> {
         let timeout = Duration::from_secs(self.settings.timeout_seconds);
-        self.send(self.request(Method::POST, path, timeout)?.json(body)).await
+        let request = self.request(Method::POST, path, timeout)?.header(CONTENT_TYPE, "application/json");
+        self.send(request.body(body.to_vec())).await
     }
 
     /// `GET`, with query parameters.

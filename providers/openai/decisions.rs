@@ -7,7 +7,8 @@
 use serde_json::{Value, json};
 use tunebench_data::{LabelSet, Role};
 
-use super::completions::{message, usage, version};
+use super::completions::said;
+use super::responses::{usage, version};
 use crate::{Cause, Completion, CompletionRequest, FinishReason, ProviderError, Scope};
 
 /// How many choices a question takes.
@@ -29,7 +30,7 @@ pub(super) fn request(request: &CompletionRequest, model: &str) -> Result<Value,
     }
     // The system message speaks of a list of categories and of tags, which there are none of here.
     let messages = request.messages().into_iter().filter(|message| message.role != Role::System);
-    let input: Vec<_> = messages.map(|said| message(said, "system")).collect();
+    let input: Vec<_> = messages.map(|message| said(message, "system")).collect();
     let choices: Vec<_> = labels.names().iter().map(|name| json!({"value": name})).collect();
     let instructions = request.prompt.template().instruction.trim();
     let question =
@@ -58,7 +59,7 @@ pub(super) fn completion(answer: &Value, request: &CompletionRequest) -> Result<
         }
         Some(other) => Completion::new("").finish(FinishReason::Other(other.to_owned())),
     };
-    completion.usage = usage(answer.get("usage"), "input_tokens", "output_tokens");
+    completion.usage = usage(answer);
     completion.model_version = version(answer);
     Ok(completion)
 }

@@ -224,7 +224,7 @@ impl FineTuning for Tuning {
 
     async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError> {
         let body = jobs::order(request).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
-        let answer = self.connection.ask(&["fine_tuning", "jobs"], &body).await;
+        let answer = self.connection.ask(&["fine_tuning", "jobs"], body.to_string().as_bytes()).await;
         let answer = answer.map_err(|error| self.connection.redacted(error))?;
         if (200..300).contains(&answer.status) {
             let created: Value = answer.json()?;

@@ -29,7 +29,8 @@ mod training_file;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use self::connection::Connection;
 use self::errors::{About, ErrorBody};
@@ -105,7 +106,7 @@ impl OpenAiProvider {
         }
     }
 
-    fn body(&self, api: Api, request: &CompletionRequest) -> Result<Value, ProviderError> {
+    fn body(&self, api: Api, request: &CompletionRequest) -> Result<Vec<u8>, ProviderError> {
         let (_, model) = self.route(&request.model);
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = refused.get(&request.model).cloned().unwrap_or_default();
@@ -114,14 +115,17 @@ impl OpenAiProvider {
             return Err(ProviderError::new(Cause::Unsupported, "this server takes no schema for answers")
                 .hint("set `answer = \"tag\"`, or remove `schema = false` from the provider's settings"));
         }
-        match api {
-            Api::Chat => Ok(completions::request(request, model, &dialect)),
-            Api::Responses => Ok(responses::request(request, model, &dialect)),
-            Api::Decisions => decisions::request(request, model),
-        }
+        let body = match api {
+            Api::Chat => serde_json::to_vec(&completions::request(request, model, &dialect)),
+            Api::Responses => serde_json::to_vec(&responses::request(request, model, &dialect)),
+            Api::Decisions => serde_json::to_vec(&decisions::request(request, model)?),
+        };
+        body.map_err(|error| {
+            ProviderError::new(Cause::Invalid, format!("the request can't be written: {error}"))
+        })
     }
 
-    async fn ask(&self, api: Api, body: &Value, request: &CompletionRequest) -> Result<Completion, Failure> {
+    async fn ask(&self, api: Api, body: &[u8], request: &CompletionRequest) -> Result<Completion, Failure> {
         let path: &[&str] = match api {
             Api::Chat => &["chat", "completions"],
             Api::Responses => &["responses"],
@@ -134,19 +138,20 @@ impl OpenAiProvider {
         if !(200..300).contains(&answer.status) {
             return self.refusal(&answer, body, about);
         }
-        let value = match api {
-            Api::Chat => answer.json().map(|completions::Answer(value)| value),
-            Api::Responses | Api::Decisions => answer.json(),
-        };
-        let value: Value = value.map_err(|error| self.connection.redacted(error))?;
         // A gateway may answer 200 although the server behind it did not. In Responses the member belongs to the answer.
-        if api != Api::Responses && value.get("error").is_some_and(|error| !error.is_null()) {
-            return Err(self.connection.error(&answer, about).into());
-        }
+        let masked = || Err(self.connection.error(&answer, about).into());
         let completion = match api {
-            Api::Chat => completions::completion(&value, request),
-            Api::Responses => responses::completion(&value, request),
-            Api::Decisions => decisions::completion(&value, request),
+            Api::Chat => match self.read(&answer)? {
+                completions::Answer { error: Some(_), .. } => return masked(),
+                said => completions::completion(said, request),
+            },
+            Api::Responses => responses::completion(&self.read(&answer)?, request),
+            Api::Decisions => match self.read(&answer)? {
+                Value::Object(said) if said.get("error").is_some_and(|error| !error.is_null()) => {
+                    return masked();
+                }
+                said => decisions::completion(&said, request),
+            },
         };
         // Most servers send none, and to look for each of the nine costs more than to see that.
         let limited = answer.headers.keys().any(|name| name.as_str().starts_with("x-ratelimit-"));
@@ -164,8 +169,12 @@ impl OpenAiProvider {
         }
     }
 
+    fn read<'a, T: Deserialize<'a>>(&self, answer: &'a Answer) -> Result<T, ProviderError> {
+        answer.json().map_err(|error| self.connection.redacted(error))
+    }
+
     /// What a status other than 2xx means: an outcome of this text, a parameter to drop, or an error.
-    fn refusal(&self, answer: &Answer, body: &Value, about: About<'_>) -> Result<Completion, Failure> {
+    fn refusal(&self, answer: &Answer, body: &[u8], about: About<'_>) -> Result<Completion, Failure> {
         let said = ErrorBody::read(&answer.body).unwrap_or_default();
         if answer.status == 400 && said.is_content_filter() {
             return Ok(Completion::new("").finish(FinishReason::ContentFilter));
@@ -331,7 +340,7 @@ fn shutdown_date(model: &Value) -> Option<String> {
 /// The parameter that a refusal is about, if the request can do without it, and its name there.
 ///
 /// OpenAI names it in `param`; other servers name it in words only, and then it must be one that was sent.
-fn refused_parameter(status: u16, said: &ErrorBody, body: &Value) -> Option<(Droppable, String)> {
+fn refused_parameter(status: u16, said: &ErrorBody, body: &[u8]) -> Option<(Droppable, String)> {
     if !matches!(status, 400 | 422) {
         return None;
     }
@@ -356,9 +365,7 @@ fn refused_parameter(status: u16, said: &ErrorBody, body: &Value) -> Option<(Dro
         return None;
     }
     let words: Vec<_> = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
-    let sent = body
-        .as_object()?
-        .keys()
-        .find(|key| words.contains(&key.as_str()) && Droppable::named(key).is_some())?;
+    let sent: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let sent = sent.keys().find(|key| words.contains(&key.as_str()) && Droppable::named(key).is_some())?;
     Some((Droppable::named(sent)?, sent.clone()))
 }

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::completions::{label_probability, label_schema, message, output_cap, temperature, usage, version};
+use super::completions::{Token, label_probability, label_schema, messages, output_cap, temperature};
 use super::errors::{self, About, ErrorBody};
 use super::models::Dialect;
-use crate::{AnswerMode, Completion, CompletionRequest, FinishReason, ProviderError};
+use crate::{AnswerMode, Completion, CompletionRequest, FinishReason, ProviderError, Usage};
 
 /// What asks for log-probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
@@ -17,8 +17,7 @@ const LOGPROBS: &str = "message.output_text.logprobs";
 pub(super) fn request(request: &CompletionRequest, model: &str, dialect: &Dialect) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
-    let messages = request.messages().into_iter().map(|said| message(said, dialect.system_role));
-    body.insert("input".into(), messages.collect());
+    body.insert("input".into(), json!(messages(request, dialect.system_role)));
     if dialect.output_cap {
         // The API takes no less than 16.
         body.insert("max_output_tokens".into(), output_cap(request, dialect).max(16).into());
@@ -59,10 +58,23 @@ pub(super) fn completion(answer: &Value, request: &CompletionRequest) -> Result<
         Some(other) => FinishReason::Other(other.to_owned()),
     };
     let mut completion = Completion::new(if refusal.is_empty() { text } else { refusal }).finish(finish);
-    completion.usage = usage(answer.get("usage"), "input_tokens", "output_tokens");
+    completion.usage = usage(answer);
     completion.model_version = version(answer);
-    completion.label_probability = label_probability(&completion.text, &tokens, request);
+    let tokens: Option<Vec<Token>> = serde_json::from_value(tokens.into()).ok();
+    completion.label_probability =
+        tokens.and_then(|tokens| label_probability(&completion.text, &tokens, request));
     Ok(completion)
+}
+
+/// Tokens used; both counts or nothing.
+pub(super) fn usage(answer: &Value) -> Option<Usage> {
+    let count = |name| answer.get("usage")?.get(name)?.as_u64();
+    Some(Usage { input: count("input_tokens")?, output: count("output_tokens")? })
+}
+
+/// The model that really answered.
+pub(super) fn version(answer: &Value) -> Option<String> {
+    answer.get("model")?.as_str().filter(|model| !model.is_empty()).map(str::to_owned)
 }
 
 /// A failure that may pass is an error like any other; one that is about this text is its outcome.
@@ -108,7 +120,7 @@ mod tests {
 
     use super::super::completions::tests::{any_json, dialect, question};
     use super::*;
-    use crate::{Cause, Usage};
+    use crate::Cause;
 
     #[test]
     fn the_shape_differs_from_chat() {

@@ -80,6 +80,9 @@ pub enum HeaderFault {
     /// The header is not valid in the file's encoding.
     #[error("the header holds invalid bytes; if the file is not UTF-8, set `encoding`")]
     Bytes,
+    /// A quote in the header is in the wrong place, so that rows may have become a part of it.
+    #[error("{}", Reason::Quote(*.0))]
+    Quote(QuoteFault),
 }
 
 /// One bad row.
@@ -125,15 +128,62 @@ pub enum Reason {
     Json(String),
 }
 
+impl Reason {
+    /// How many lines the row has taken in that it should not have, its own included, if there are any.
+    pub fn swallowed(&self) -> Option<u64> {
+        match self {
+            Self::Quote(quote) => Some(quote.lines()).filter(|lines| *lines > 1),
+            _ => None,
+        }
+    }
+}
+
 /// A quoted field that breaks the rules of RFC 4180, so that rows may have run together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteFault {
     /// The file ends inside quotes.
-    #[error("a quoted field is never closed")]
-    Unclosed,
+    Unclosed(QuoteLines),
     /// Something other than a delimiter follows the closing quote.
-    #[error("text follows the closing quote of a field")]
-    Trailing,
+    Trailing(QuoteLines),
+}
+
+/// Where a quoted field stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuoteLines {
+    /// The line of its opening quote, from 1.
+    pub opened: u64,
+    /// The line of its closing quote; where there is none, the last of the file.
+    pub last: u64,
+}
+
+impl QuoteFault {
+    /// How many lines have run together; 1 where the quote concerns no other row.
+    pub fn lines(self) -> u64 {
+        let (Self::Unclosed(QuoteLines { opened, last }) | Self::Trailing(QuoteLines { opened, last })) =
+            self;
+        last - opened + 1
+    }
+}
+
+impl fmt::Display for QuoteFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Unclosed(QuoteLines { opened, last }) if opened == last => {
+                f.write_str("a quoted field is never closed")
+            }
+            Self::Trailing(QuoteLines { opened, last }) if opened == last => {
+                f.write_str("text follows the closing quote of a field")
+            }
+            Self::Unclosed(QuoteLines { opened, last }) => {
+                let quote = format_args!("a quote that begins on line {opened} is never closed");
+                write!(f, "lines {opened}–{last} ran together: {quote}")
+            }
+            Self::Trailing(QuoteLines { opened, last }) => {
+                let quote = format_args!("a quote that begins on line {opened} ends on line {last}");
+                write!(f, "lines {opened}–{last} ran together: {quote}")
+            }
+        }
+    }
 }
 
 struct Listing<'a>(&'a Path, &'a [Fault]);
@@ -143,7 +193,10 @@ impl fmt::Display for Listing<'_> {
         let Self(path, faults) = self;
         let rows = if faults.len() == 1 { "row" } else { "rows" };
         write!(f, "{} bad {rows} in `{}`", faults.len(), path.display())?;
-        for fault in faults.iter().take(LISTED) {
+        // Whatever swallows other rows comes first: these are not in the list.
+        let (first, rest): (Vec<_>, Vec<_>) =
+            faults.iter().partition(|fault| fault.reason.swallowed().is_some());
+        for fault in first.into_iter().chain(rest).take(LISTED) {
             write!(f, "\n  line {}: {}", fault.line, fault.reason)?;
         }
         if faults.len() > LISTED {

@@ -30,7 +30,7 @@ mod tag;
 pub use answer::AnswerError;
 pub use dataset::{Dataset, Examples, TestSet};
 pub use example::{BadExampleId, Example, ExampleId};
-pub use fault::{DataError, Fault, HeaderFault, QuoteFault, Reason};
+pub use fault::{DataError, Fault, HeaderFault, QuoteFault, QuoteLines, Reason};
 pub use labels::{LabelId, LabelSet, LabelSetError};
 pub use overlap::overlap;
 pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};

@@ -67,15 +67,13 @@ impl Rows {
         Ok(raw.map(|row| row.and_then(checked)))
     }
 
-    /// After the last row: the SHA-256 of the file's bytes, and faults that concern no single row's fields.
-    pub(crate) fn finish(self) -> (String, Vec<Fault>) {
-        match self.reader {
-            Reader::Delimited(reader) => {
-                let (input, faults) = reader.csv.into_inner().finish();
-                (input.into_inner().into_hex(), faults)
-            }
-            Reader::Json(reader) => (reader.input.into_inner().into_inner().into_hex(), Vec::new()),
-        }
+    /// After the last row: the SHA-256 of the file's bytes.
+    pub(crate) fn finish(self) -> String {
+        let input = match self.reader {
+            Reader::Delimited(reader) => reader.csv.into_inner().into_inner(),
+            Reader::Json(reader) => reader.input.into_inner(),
+        };
+        input.into_inner().into_hex()
     }
 }
 
@@ -127,8 +125,11 @@ impl Delimited {
         if !read(&self.path, &mut self.csv, &mut self.record)? {
             return Ok(None);
         }
-        let line = self.csv.get_mut().next_start().unwrap_or(0);
-        Ok(Some(self.row(line)))
+        let (line, quote) = self.csv.get_mut().next_start();
+        Ok(Some(match quote {
+            Some(quote) => Err(Fault { line, reason: Reason::Quote(quote) }),
+            None => self.row(line),
+        }))
     }
 
     fn row(&self, line: u64) -> Result<Row, Fault> {
@@ -156,8 +157,11 @@ pub(crate) fn header<R: Read>(
     if !read(path, csv, &mut record)? {
         return Err(DataError::Empty(path.to_owned()));
     }
-    let line = csv.get_mut().next_start().unwrap_or(1);
+    let (line, quote) = csv.get_mut().next_start();
     let fault = |reason| DataError::Header { path: path.to_owned(), line, reason };
+    if let Some(quote) = quote {
+        return Err(fault(HeaderFault::Quote(quote)));
+    }
     let names = csv::StringRecord::from_byte_record(record).map_err(|_| fault(HeaderFault::Bytes))?;
     let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
     match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use memchr::memchr3;
 
-use crate::fault::{Fault, QuoteFault, Reason};
+use crate::fault::{QuoteFault, QuoteLines};
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     after_cr: bool,
     /// The line in which the record that is being read begins.
     current: u64,
+    /// The line of the last quote that opened a field.
+    opened: u64,
 }
 
 /// What a byte is.
@@ -47,12 +49,17 @@ pub(crate) enum Step {
 
 impl Machine {
     pub(crate) fn new(delimiter: u8, quotes: bool) -> Self {
-        Self { delimiter, quotes, state: State::Outside, line: 1, after_cr: false, current: 1 }
+        Self { delimiter, quotes, state: State::Outside, line: 1, after_cr: false, current: 1, opened: 1 }
     }
 
     /// The line in which the record of the last byte begins.
     pub(crate) fn record_line(&self) -> u64 {
         self.current
+    }
+
+    /// Where a quoted field that ends on `last` began.
+    fn quote(&self, last: u64) -> QuoteLines {
+        QuoteLines { opened: self.opened, last }
     }
 
     /// How many of the bytes that follow change nothing: most of a field.
@@ -79,7 +86,10 @@ impl Machine {
             (State::Quoted, b'"') => State::QuoteSeen,
             (State::Quoted, _) => State::Quoted,
             (State::QuoteSeen, b'"') => State::Quoted,
-            (State::FieldStart, b'"') if self.quotes => State::Quoted,
+            (State::FieldStart, b'"') if self.quotes => {
+                self.opened = self.line;
+                State::Quoted
+            }
             (_, b'\n' | b'\r') => State::Outside,
             (_, byte) if byte == self.delimiter => State::FieldStart,
             (State::QuoteSeen, _) => {
@@ -101,32 +111,43 @@ impl Machine {
 pub(crate) struct Scanner<R> {
     source: R,
     machine: Machine,
+    after_line_end: bool,
     starts: VecDeque<u64>,
-    faults: Vec<Fault>,
+    /// Broken quotes, and the lines in which their records begin.
+    faults: VecDeque<(u64, QuoteFault)>,
 }
 
 impl<R: Read> Scanner<R> {
     pub(crate) fn new(source: R, delimiter: u8, quotes: bool) -> Self {
-        Self { source, machine: Machine::new(delimiter, quotes), starts: VecDeque::new(), faults: Vec::new() }
+        Self {
+            source,
+            machine: Machine::new(delimiter, quotes),
+            after_line_end: false,
+            starts: VecDeque::new(),
+            faults: VecDeque::new(),
+        }
     }
 
-    /// The line in which the next record begins; to be asked once for each record.
-    pub(crate) fn next_start(&mut self) -> Option<u64> {
-        self.starts.pop_front()
+    /// The line in which the record that has just been read begins, and its first broken quote; to be asked once for
+    /// each record.
+    ///
+    /// Whoever has read a record has read all its bytes through here.
+    pub(crate) fn next_start(&mut self) -> (u64, Option<QuoteFault>) {
+        let line = self.starts.pop_front().unwrap_or(0);
+        let mut first = None;
+        while let Some((_, fault)) = self.faults.front().filter(|(of, _)| *of <= line) {
+            first.get_or_insert(*fault);
+            self.faults.pop_front();
+        }
+        (line, first)
     }
 
-    /// The first broken quote so far, once.
-    pub(crate) fn first_fault(&mut self) -> Option<Fault> {
-        std::mem::take(&mut self.faults).into_iter().next()
+    pub(crate) fn into_inner(self) -> R {
+        self.source
     }
 
-    /// The source, and every broken quote in the order of the file.
-    pub(crate) fn finish(self) -> (R, Vec<Fault>) {
-        (self.source, self.faults)
-    }
-
-    fn fault(&mut self, kind: QuoteFault) {
-        self.faults.push(Fault { line: self.machine.record_line(), reason: Reason::Quote(kind) });
+    fn fault(&mut self, kind: impl FnOnce(QuoteLines) -> QuoteFault, last: u64) {
+        self.faults.push_back((self.machine.record_line(), kind(self.machine.quote(last))));
     }
 }
 
@@ -137,14 +158,19 @@ impl<R: Read> Read for Scanner<R> {
         while let Some((&byte, after)) = rest.split_first() {
             match self.machine.step(byte) {
                 Step::Begins => self.starts.push_back(self.machine.record_line()),
-                Step::Trailing => self.fault(QuoteFault::Trailing),
+                Step::Trailing => self.fault(QuoteFault::Trailing, self.machine.line),
                 Step::Other => {}
             }
             rest = &after[self.machine.uneventful(after)..];
         }
         if n == 0 && self.machine.state == State::Quoted && !out.is_empty() {
-            self.fault(QuoteFault::Unclosed);
+            // Behind the last line end there is no line.
+            let last = self.machine.line - u64::from(self.after_line_end);
+            self.fault(QuoteFault::Unclosed, last);
             self.machine.state = State::Outside;
+        }
+        if let Some(byte) = out[..n].last() {
+            self.after_line_end = matches!(byte, b'\n' | b'\r');
         }
         Ok(n)
     }
@@ -154,10 +180,10 @@ impl<R: Read> Read for Scanner<R> {
 mod tests {
     use super::*;
 
-    fn scan(text: &str) -> (Vec<u64>, Vec<Fault>) {
+    fn scan(text: &str) -> (Vec<u64>, Vec<(u64, QuoteFault)>) {
         let mut scanner = Scanner::new(text.as_bytes(), b',', true);
         io::copy(&mut scanner, &mut io::sink()).unwrap();
-        (scanner.starts.into(), scanner.faults)
+        (scanner.starts.into(), scanner.faults.into())
     }
 
     #[test]
@@ -169,9 +195,12 @@ mod tests {
 
     #[test]
     fn tells_of_quotes_that_swallow_rows() {
-        let quote = |line, kind| Fault { line, reason: Reason::Quote(kind) };
-        assert_eq!(scan("a\n\"b,c\nd\n").1, [quote(2, QuoteFault::Unclosed)]);
-        assert_eq!(scan("a\n\"b,c\n\"d,e\nf").1, [quote(2, QuoteFault::Trailing)]);
+        let lines = |opened, last| QuoteLines { opened, last };
+        let (unclosed, trailing) = (QuoteFault::Unclosed, QuoteFault::Trailing);
+        assert_eq!(scan("a\n\"b,c\nd\n").1, [(2, unclosed(lines(2, 3)))]);
+        assert_eq!(scan("a\n\"b,c\nd").1, [(2, unclosed(lines(2, 3)))]);
+        assert_eq!(scan("a\n\"b,c\n\"d,e\nf").1, [(2, trailing(lines(2, 3)))]);
+        assert_eq!(scan("\"a\nb\",\"c\nd\" e").1, [(1, trailing(lines(2, 3)))]);
         assert_eq!(scan("a\n\"b\"\"c\",\"\"\nd\"e\"").1, []);
     }
 }

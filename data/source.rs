@@ -112,14 +112,12 @@ impl Source {
         Ok(TestSet { source: self.clone(), labels: labels.clone(), len, repeated, sample: None, sha256 })
     }
 
-    /// Gives every row to `look`, the bad ones as faults; broken quotes come last, since only the end tells.
+    /// Gives every row to `look`, the bad ones as faults.
     pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, Fault>)) -> Result<(), DataError> {
         let mut rows = self.rows()?;
         while let Some(row) = rows.next_row()? {
             look(row);
         }
-        let (_, broken_quotes) = rows.finish();
-        broken_quotes.into_iter().for_each(|fault| look(Err(fault)));
         Ok(())
     }
 
@@ -144,14 +142,9 @@ impl Source {
                 Err(fault) => faults.push(fault),
             }
         }
-        let (sha256, broken_quotes) = rows.finish();
-        faults.splice(0..0, broken_quotes);
         if !faults.is_empty() {
-            // Stable: of several findings in one row, the broken quote is the cause of the others.
-            faults.sort_by_key(|fault| fault.line);
-            faults.dedup_by_key(|fault| fault.line);
             return Err(DataError::Rows { path: self.path.clone(), faults });
         }
-        if empty { Err(DataError::Empty(self.path.clone())) } else { Ok(sha256) }
+        if empty { Err(DataError::Empty(self.path.clone())) } else { Ok(rows.finish()) }
     }
 }

@@ -171,12 +171,13 @@ impl Table {
         match &mut self.reader {
             Reader::Delimited { csv, buffer } => {
                 if !csv.read_byte_record(buffer).map_err(|error| DataError::io(&self.path)(error.into()))? {
-                    // Only the end tells of quotes that swallowed rows.
-                    let fault = csv.get_mut().first_fault();
-                    return Ok(fault.map(Err));
+                    return Ok(None);
                 }
-                let line = csv.get_mut().next_start().unwrap_or(0);
-                let cells = fields(buffer, self.columns.len());
+                let (line, quote) = csv.get_mut().next_start();
+                let cells = match quote {
+                    Some(quote) => Err(Reason::Quote(quote)),
+                    None => fields(buffer, self.columns.len()),
+                };
                 Ok(Some(cells.map(|cells| TableRow { line, cells }).map_err(|reason| Fault { line, reason })))
             }
             Reader::Lines { input, json, line, buffer } => loop {

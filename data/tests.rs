@@ -142,7 +142,11 @@ fn all_bad_rows_are_told_together() {
 fn rows_that_run_together_are_found() {
     let swallowed = faults("tsv", b"text\tlabel\n\"5 inch\ta\nx\tb\n\"6 inch\tb\ny\ta\n");
     assert_eq!(swallowed.len(), 1);
-    assert!(swallowed[0].0 == 2 && swallowed[0].1.contains("quotes = false"), "{swallowed:?}");
+    let expected = "lines 2–4 ran together: a quote that begins on line 2 ends on line 4; \
+                    if quotes are plain characters in this file, set `quotes = false`";
+    assert_eq!(swallowed[0], (2, expected.to_owned()));
+    let header = header(b"text,\"label\nx,a\ny,b\n");
+    assert!(header.starts_with("lines 1–3 ran together: a quote that begins on line 1 is never"), "{header}");
     let (mut source, _file) = file("tsv", b"text\tlabel\n\"5 inch\ta\nx\tb\n");
     source.quotes = false;
     assert_eq!(source.load(None).unwrap().examples[0].text, "\"5 inch");
@@ -180,6 +184,11 @@ fn a_long_list_of_faults_is_cut_and_counted() {
     let (source, _file) = file("csv", format!("text,label\n{}", "x\n".repeat(100)).as_bytes());
     let message = source.load(None).unwrap_err().to_string();
     assert!(message.starts_with("100 bad rows") && message.ends_with("… and 80 more"), "{message}");
+    // What swallows other rows is told first, wherever it stands.
+    let (source, _file) = file("csv", format!("text,label\n{}\"y,a\n\"z,b\n", "x\n".repeat(100)).as_bytes());
+    let message = source.load(None).unwrap_err().to_string();
+    let first = message.lines().nth(1).unwrap();
+    assert!(first.starts_with("  line 102: lines 102–103 ran together"), "{message}");
 }
 
 #[test]

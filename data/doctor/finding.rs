@@ -60,6 +60,8 @@ pub enum Severity {
 pub enum Check {
     /// Files without a row that can be used.
     EmptyFiles,
+    /// Rows that a quote in the wrong place has run together.
+    BrokenQuotes,
     /// Rows that can't be read, or hold no text or no label.
     BadRows,
     /// Labels outside the label set.

@@ -17,7 +17,7 @@ use super::{Check, Files, Role};
 use crate::answer::fold;
 use crate::records::Records;
 use crate::similar::normal_form;
-use crate::{DataError, Fault, Reason, Row, Source};
+use crate::{DataError, Row, Source};
 
 /// What was done to a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,7 +121,7 @@ impl Treatment {
                 }
                 rows.push(row);
             }
-            Err(fault @ Fault { reason: Reason::Quote(_), .. }) => broken.push(fault),
+            Err(fault) if fault.reason.swallowed().is_some() => broken.push(fault),
             Err(fault) if role == Role::Train => {
                 self.remove(fault.line, Check::BadRows, fault.reason.to_string());
             }

@@ -50,6 +50,8 @@ fn each_planted_defect_is_found_where_it_is() {
     let many: String = (0..10).map(|i| format!("often{i} often{i}{i},r\n")).collect();
     for (train, test, expected) in [
         ("x\n,a\nsome text,\n", "", (BadRows, Error, vec![2, 3, 4])),
+        ("\"one\" thing,a\n", "", (BadRows, Error, vec![2])),
+        ("x\n\"one thing,a\nanother,a\n\"more,b\n", "", (BrokenQuotes, Error, vec![3])),
         ("", "what is this,z\n", (UnknownLabels, Error, vec![2])),
         ("one thing,A\n", "", (LabelVariants, Error, vec![2, 3, 2])),
         ("where is it?,a\n", "where is it?,a\n", (Leaks, Error, vec![2])),
@@ -89,6 +91,26 @@ fn a_file_without_rows_is_an_error() {
     let kinds: Vec<_> =
         found("", &fine(0, 40)).into_iter().map(|(check, severity, _)| (check, severity)).collect();
     assert_eq!(kinds, [(Check::EmptyFiles, Severity::Error)]);
+}
+
+#[test]
+fn rows_that_ran_together_are_counted_by_lines_and_told_first() {
+    let bad = "few\n".repeat(15);
+    let (train, _train) =
+        file("csv", format!("text,label\n{bad}\"one,a\ntwo,b\n\"three,a\n{}", fine(0, 40)).as_bytes());
+    let (test, _test) = file("csv", format!("text,label\n{}", fine(500, 40)).as_bytes());
+    let template = PromptTemplate::default();
+    let files =
+        Files { train: Some(&train), validation: None, test: Some(&test), labels: None, template: &template };
+    let findings = examine(&files).unwrap().findings;
+    let told: Vec<_> = findings.iter().map(|finding| (finding.check, finding.rows.total)).collect();
+    assert_eq!(told, [(Check::BrokenQuotes, 3), (Check::BadRows, 15)]);
+    assert_eq!(findings[0].reason, "3 lines can't be told apart: a quote is in the wrong place");
+    let detail = &findings[0].rows.listed[0].detail;
+    assert_eq!(detail, "lines 17–19 ran together: a quote that begins on line 17 ends on line 19");
+    // No copy is made, since nobody can tell which rows these were; so the cure promises none.
+    assert!(!findings[0].cure.contains("--fix"), "{}", findings[0].cure);
+    assert!(Treatment::new(&files).unwrap_err().to_string().contains("lines 17–19 ran together"));
 }
 
 #[test]

@@ -72,6 +72,11 @@ pub struct Sniffed {
     pub rows: usize,
     /// How many different labels they have.
     pub labels: usize,
+    /// How many more rows can't be used as they are.
+    pub bad_rows: usize,
+    /// The worst of them: the one that has swallowed the most others, else the first. Where `quotes` is false, the row
+    /// because of which it is.
+    pub fault: Option<Fault>,
 }
 
 /// Why a file can't be guessed.
@@ -116,10 +121,10 @@ pub fn sniff(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Sni
     if columns.fault.as_ref().is_some_and(|fault| matches!(fault.reason, Reason::Quote(_))) {
         let without = census(&source(false))?;
         if without.fault.is_none() {
-            (quotes, columns) = (false, without);
+            (quotes, columns) = (false, Census { fault: columns.fault, ..without });
         }
     }
-    let Census { columns, rows, fault } = columns;
+    let Census { columns, rows, bad_rows, fault } = columns;
     if rows == 0 {
         let path = path.to_owned();
         return Err(match fault {
@@ -158,6 +163,8 @@ pub fn sniff(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Sni
         label: label.name.clone(),
         rows,
         labels: label.values.len(),
+        bad_rows,
+        fault,
     })
 }
 
@@ -235,7 +242,8 @@ fn rank(names: &[&str], name: &str) -> Option<usize> {
 struct Census {
     columns: Vec<Stats>,
     rows: usize,
-    /// The first bad row.
+    bad_rows: usize,
+    /// The worst of them.
     fault: Option<Fault>,
 }
 
@@ -244,6 +252,7 @@ fn census(source: &TableSource) -> Result<Census, DataError> {
     let mut census = Census {
         columns: table.columns().iter().map(|name| Stats::new(name)).collect(),
         rows: 0,
+        bad_rows: 0,
         fault: None,
     };
     while census.rows < ROWS {
@@ -251,7 +260,11 @@ fn census(source: &TableSource) -> Result<Census, DataError> {
             None => break,
             Some(Ok(row)) => row,
             Some(Err(fault)) => {
-                census.fault.get_or_insert(fault);
+                census.bad_rows += 1;
+                // Of equals the first.
+                if census.fault.as_ref().is_none_or(|known| weight(known) < weight(&fault)) {
+                    census.fault = Some(fault);
+                }
                 continue;
             }
         };
@@ -280,6 +293,14 @@ fn census(source: &TableSource) -> Result<Census, DataError> {
         }
     }
     Ok(census)
+}
+
+/// How much a fault says of the file: broken quotes come before all else.
+fn weight(fault: &Fault) -> u64 {
+    match fault.reason {
+        Reason::Quote(quote) => quote.lines(),
+        _ => 0,
+    }
 }
 
 /// The encoding of bytes without a mark that are not UTF-8: UTF-16 by its zeros, else what most old files are in.

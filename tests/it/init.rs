@@ -83,6 +83,27 @@ fn train_and_test_are_found_and_run() {
 }
 
 #[test]
+fn rows_that_ran_together_are_not_passed_over() {
+    let place = Place::new();
+    // The quotes are needed: each text holds a comma. One is never closed, but for the next that opens.
+    place.write("broken.csv", cases(',').replace("of 2500\"", "of 2500"));
+    let done = place.tunebench(&["init", "broken.csv"]);
+    let expected = "warning: broken.csv, line 52: lines 52–53 ran together: a quote that begins on line 52 ends on \
+                    line 53; if quotes are plain characters in this file, set `quotes = false`";
+    assert!(done.stderr.contains(expected), "{}", done.stderr);
+
+    let inches: String = (0..60).map(|i| format!("screen number {i}\t{}\n", ["a", "b"][i % 2])).collect();
+    let inches = inches.replace("screen number 44", "\"44 inches are not closed");
+    place.write("inches.tsv", format!("text\tlabel\n{inches}"));
+    let done = place.tunebench(&["init", "inches.tsv", "--force"]);
+    let expected = "warning: inches.tsv, line 46: lines 46–61 ran together: a quote that begins on line 46 is never \
+                    closed; if quotes are plain characters in this file, set `quotes = false`; this is set";
+    assert!(done.stderr.contains(expected), "{}", done.stderr);
+    assert!(done.stderr.contains("(2 labels in 60 rows)"), "{}", done.stderr);
+    assert!(place.read("tunebench.toml").contains("\nquotes = false"));
+}
+
+#[test]
 fn a_configuration_elsewhere_finds_the_data() {
     let place = Place::with_models("");
     place.write("project/keep", "");
@@ -104,10 +125,12 @@ fn nothing_is_written_over_and_nothing_is_written_in_vain() {
     let said = refused(&["train.csv"]);
     assert!(said.contains("`tunebench.toml` is there already") && said.contains("--force"), "{said}");
     place.write("project/.env.example", "mine");
-    assert!(
-        refused(&["train.csv", "--config", "project/a.toml"])
-            .contains("`project/.env.example` is there already")
-    );
+    let kept = place.tunebench(&["init", "train.csv", "--config", "project/a.toml"]);
+    assert_eq!((kept.code, kept.stdout.as_str()), (Some(0), "wrote project/a.toml\n"), "{}", kept.stderr);
+    assert!(kept.stderr.starts_with("project/.env.example is there already, and stays as it is\n"));
+    assert!(place.path("project/a.toml").exists());
+    let forced = place.tunebench(&["init", "train.csv", "--config", "project/a.toml", "--force"]);
+    assert_eq!((forced.code, place.read("project/.env.example").as_str()), (Some(0), "mine"));
     assert_eq!(place.tunebench(&["init", "train.csv", "--force"]).code, Some(0));
 
     place.write("odd.csv", "a;b\nsome words;x\nother words;y\n");

@@ -5,7 +5,7 @@ mod template;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tunebench_data::{DataError, Format, SniffError, Sniffed, Source, TableFormat, sniff};
+use tunebench_data::{DataError, Fault, Format, SniffError, Sniffed, Source, TableFormat, sniff};
 
 use super::args::Global;
 use super::doctor::count;
@@ -41,7 +41,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
 
-    /// Write over files that are there
+    /// Write over a configuration that is there
     #[arg(long)]
     force: bool,
 }
@@ -58,28 +58,35 @@ struct Files {
 pub(super) fn init(args: &InitArgs, global: &Global, printer: Printer) -> Result<u8, Error> {
     let folder = global.config.parent().unwrap_or(Path::new(""));
     let env = folder.join(ENV_NAME);
-    for path in [&global.config, &env] {
-        if !args.force && path.symlink_metadata().is_ok() {
-            return Err(Error::Output {
-                message: format!("`{}` is there already", path.display()),
-                hint: "write over it with `--force`, or name another configuration with `--config FILE`"
-                    .to_owned(),
-            });
-        }
+    if !args.force && global.config.symlink_metadata().is_ok() {
+        return Err(Error::Output {
+            message: format!("`{}` is there already", global.config.display()),
+            hint: "write over it with `--force`, or name another configuration with `--config FILE`"
+                .to_owned(),
+        });
     }
+    // Several configurations of a folder share it, and what its owner has written there is not ours.
+    let new_env = env.symlink_metadata().is_err();
     let files = Files::find(args)?;
     let sniffed = sniff(&files.train, args.text.as_deref(), args.label.as_deref()).map_err(refused)?;
     let schema = global.state.join(SCHEMA_NAME);
     let config = configuration(&files, &sniffed, folder, &schema)?;
     fs_err::create_dir_all(&global.state)?;
-    for (path, content) in [(&schema, SCHEMA), (&env, ENV_EXAMPLE), (&global.config, config.as_str())] {
+    let env_example = new_env.then_some((&env, ENV_EXAMPLE));
+    let written = [(&schema, SCHEMA), (&global.config, config.as_str())];
+    for (path, content) in written.into_iter().chain(env_example) {
         let file = WholeFile::create(path).map_err(|error| Error::Output {
             message: format!("`{}` can't be written: {error}", path.display()),
             hint: "name another place with `--config FILE`".to_owned(),
         })?;
         file.write(|out| out.write_all(content.as_bytes()))?;
     }
-    tell(&files, &sniffed, args, global, printer)?;
+    let env_note = if new_env { format!(" and {ENV_NAME}") } else { String::new() };
+    printer.data(&format!("wrote {}{env_note}", global.config.display()))?;
+    if !new_env {
+        printer.note(&format!("{} is there already, and stays as it is", env.display()));
+    }
+    tell(&files, &sniffed, args, global, printer);
     Ok(exit::DONE)
 }
 
@@ -185,17 +192,20 @@ fn refused(error: SniffError) -> Error {
     }
 }
 
+/// What can't be used of the data, or only since quotes were set to mean nothing.
+fn bad_rows(files: &Files, sniffed: &Sniffed, fault: &Fault) -> String {
+    let place = format!("{}, line {}: {}", files.train.display(), fault.line, fault.reason);
+    match (sniffed.quotes, sniffed.bad_rows) {
+        (false, _) => format!("{place}; this is set, for then every row can be read"),
+        (true, 1) => place,
+        (true, n) => format!("{place}; {n} rows can't be used, `tunebench doctor` shows them"),
+    }
+}
+
 /// What was found, and what comes next.
-fn tell(
-    files: &Files,
-    sniffed: &Sniffed,
-    args: &InitArgs,
-    global: &Global,
-    printer: Printer,
-) -> Result<(), Error> {
+fn tell(files: &Files, sniffed: &Sniffed, args: &InitArgs, global: &Global, printer: Printer) {
     let Sniffed { text, label, .. } = sniffed;
     let labels = count(sniffed.labels, "label");
-    printer.data(&format!("wrote {} and {ENV_NAME}", global.config.display()))?;
     printer.note(&format!(
         "{}: texts in `{}`, labels in `{}` ({labels} in {})",
         files.train.display(),
@@ -206,6 +216,9 @@ fn tell(
     let guessed = args.text.is_none() && text != "text" || args.label.is_none() && label != "label";
     if guessed {
         printer.note("if these are the wrong columns: --text COLUMN --label COLUMN --force");
+    }
+    if let Some(fault) = &sniffed.fault {
+        printer.warn(&bad_rows(files, sniffed, fault));
     }
     if let Some(encoding) = sniffed.encoding {
         printer.warn(&format!("the file is not UTF-8; {encoding} is a guess"));
@@ -230,5 +243,4 @@ fn tell(
     };
     printer.note("next:");
     next.iter().for_each(|command| printer.note(&format!("  {command}{config}")));
-    Ok(())
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use tunebench_reports::{Changes, Evaluation, Figures, Run};
 
 use super::output::Printer;
+use super::words::wrapped;
 use crate::config::Config;
 use crate::error::Error;
 use crate::gate::baseline::Baseline;
@@ -87,7 +88,9 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
         notes: baseline.iter().flat_map(|baseline| notes(&run, &gated, baseline)).collect(),
         regressed: measured.iter().flat_map(|one| regressed(&run, one)).collect(),
     };
-    printer.data(&if args.json { told.json() } else { told.text() })?;
+    // Where no terminal ends the lines, one check stays one line.
+    let text = || printer.width().map_or_else(|| told.text(), |width| wrapped(&told.text(), width));
+    printer.data(&if args.json { told.json() } else { text() })?;
     files.write(&told, args.junit_examples, config)?;
     github(&told, config, args.json, printer)?;
     Ok(told.exit_code)

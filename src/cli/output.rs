@@ -13,6 +13,22 @@ pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
+fn set_columns(variable: &str) -> Option<usize> {
+    variable.trim().parse().ok().filter(|columns| *columns > 0)
+}
+
+/// The columns that a terminal says it has. Its rows do not matter: it may have columns alone.
+#[cfg(unix)]
+fn columns(terminal: &io::Stdout) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+fn columns(_: &io::Stdout) -> Option<usize> {
+    None
+}
+
 /// Prints, as the user wants it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Printer {
@@ -42,8 +58,18 @@ impl Printer {
             ColorChoice::Auto => AutoStream::choice(&stdout) != ColorChoice::Never,
             choice => choice != ColorChoice::Never,
         };
-        let width = stdout.is_terminal().then(terminal_size::terminal_size).flatten();
-        TableStyle { width: width.map(|(width, _)| usize::from(width.0)), color }
+        TableStyle { width: self.width(), color }
+    }
+
+    /// The columns of the terminal that stdout is; none where it is no terminal.
+    ///
+    /// `COLUMNS` overrides what the terminal says of itself. One that says nothing, as in some containers, has 80.
+    pub(crate) fn width(self) -> Option<usize> {
+        let stdout = io::stdout();
+        stdout.is_terminal().then(|| {
+            let set = std::env::var("COLUMNS").ok();
+            set.as_deref().and_then(set_columns).or_else(|| columns(&stdout)).unwrap_or(80)
+        })
     }
 
     /// A result.
@@ -107,5 +133,18 @@ impl Printer {
     fn talk(self, text: &str) {
         // There is nowhere left to complain to if stderr fails.
         let _ = writeln!(AutoStream::new(io::stderr().lock(), self.color), "{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_of_nothing_is_not_taken() {
+        assert_eq!(
+            ["60", " 60\n", "0", "", "-5", "wide"].map(set_columns),
+            [Some(60), Some(60), None, None, None, None]
+        );
     }
 }

@@ -24,6 +24,33 @@ pub(super) fn entry(indent: usize, column: usize, label: &str, text: &str) -> St
     lines.join("\n")
 }
 
+/// The text with its long lines broken between words. What follows hangs below the last column of the line, which two
+/// spaces or more set apart, or else a little further in than the line itself.
+pub(super) fn wrapped(text: &str, width: usize) -> String {
+    let mut out = Vec::new();
+    for line in text.lines() {
+        let start = line.len() - line.trim_start().len();
+        let column = line[start..].match_indices("  ").map(|(at, _)| start + at).last();
+        let column = column.map(|at| line.len() - line[at..].trim_start().len());
+        // A column that leaves little room is none.
+        let indent = column.filter(|column| column * 2 <= width).unwrap_or(start + 2);
+        let (mut now, mut fresh) = (line[..start].to_owned(), true);
+        for word in line[start..].split(' ') {
+            if !fresh && now.chars().count() + 1 + word.chars().count() > width && !word.is_empty() {
+                out.push(now.trim_end().to_owned());
+                (now, fresh) = (" ".repeat(indent), true);
+            }
+            if !fresh {
+                now.push(' ');
+            }
+            now.push_str(word);
+            fresh = false;
+        }
+        out.push(now);
+    }
+    out.join("\n")
+}
+
 /// `1,234,567`.
 pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
@@ -51,6 +78,21 @@ mod tests {
         assert_eq!(entry(0, 4, "a", "").trim_end(), "a");
         let longest = entry(0, 4, "a", &"x".repeat(90));
         assert_eq!(longest.lines().count(), 1, "a word is never broken");
+    }
+
+    #[test]
+    fn long_lines_hang_below_their_last_column() {
+        let text = " local/lexical\n   passed   accuracy: 92.2 % of 400 rows, at least 90 %\n\n and a note of several words";
+        let expected = "\
+ local/lexical
+   passed   accuracy: 92.2 %
+            of 400 rows, at
+            least 90 %
+
+ and a note of several words";
+        assert_eq!(wrapped(text, 28), expected);
+        assert_eq!(wrapped(text, 200), text);
+        assert_eq!(wrapped("é 银 unbreakable", 3), "é 银\n  unbreakable");
     }
 
     #[test]

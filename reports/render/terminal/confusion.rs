@@ -17,6 +17,9 @@ const MOST_LABELS: usize = 15;
 /// The columns that a label name needs at least.
 const NARROWEST: usize = 8;
 
+/// What stands above the names of the gold labels.
+const CORNER: &str = "gold \\ answer";
+
 /// Shades of blue for right answers and of orange for wrong ones, light to dark, of the 256-colour palette that
 /// nearly every terminal has. Blue and orange are told apart with all common colour blindnesses.
 const RIGHT: [u8; 4] = [195, 153, 117, 75];
@@ -29,7 +32,9 @@ pub(super) fn render(report: &Report, model: &ModelFigures, style: Style) -> Str
     // Number, space and name in front; two columns of space around; the column of invalid answers behind.
     let number = labels.len().to_string().len();
     let taken = 1 + number + 1 + 1 + labels.len() * cell + cell.max(5);
-    let body = if labels.len() <= MOST_LABELS && taken + NARROWEST <= style.columns() {
+    // The corner of the table needs its room, too.
+    let narrowest = NARROWEST.max(CORNER.len().saturating_sub(number + 1));
+    let body = if labels.len() <= MOST_LABELS && taken + narrowest <= style.columns() {
         let names = shorten(&names(report), style.width.map(|_| style.columns() - taken));
         matrix(&model.confusion, &names, number, cell, style)
     } else {
@@ -54,7 +59,7 @@ fn matrix(confusion: &Confusion, names: &[String], number: usize, cell: usize, s
     let ids: Vec<_> = (0..names.len()).map(|i| LabelId(i as u32)).collect();
     let mut builder = Builder::new();
     let header = ids.iter().map(|id| format!("{:>1$} ", id.0 + 1, cell - 1));
-    builder.push_record(["gold \\ answer".to_owned()].into_iter().chain(header).chain(["inv. ".to_owned()]));
+    builder.push_record([CORNER.to_owned()].into_iter().chain(header).chain(["inv. ".to_owned()]));
     for (&gold, name) in ids.iter().zip(names) {
         let mut row = vec![format!("{:>number$} {name}", gold.0 + 1)];
         row.extend(ids.iter().map(|&answer| text(confusion.get(gold, answer), gold == answer, cell)));

@@ -93,7 +93,8 @@ fn lines_of_figures(models: &[ModelFigures], overview: &Overview, style: Style) 
         for (header, cell) in overview.header.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
             let cell = cell.split_whitespace().collect::<Vec<_>>().join(" ");
             let figure = format!("{header} {cell}");
-            if !line.is_empty() && 3 + width(&line) + 2 + width(&figure) > style.columns() {
+            // Two commas: one before the figure, and one that may end the line.
+            if !line.is_empty() && 3 + width(&line) + 2 + width(&figure) + 1 > style.columns() {
                 text.push_str(&format!("   {line},\n"));
                 line.clear();
             } else if !line.is_empty() {

@@ -102,6 +102,17 @@ fn fits_the_terminal_with_any_labels() {
 }
 
 #[test]
+fn fits_a_terminal_of_any_width() {
+    let run = sample(&names(10, "usual"), 40);
+    let report = Report::new(&run);
+    for columns in 40..=120 {
+        let text = render(&report, &Style { width: Some(columns), color: false });
+        let wide = text.lines().find(|line| width(line) > columns);
+        assert_eq!(wide, None, "at {columns}");
+    }
+}
+
+#[test]
 fn without_colour_there_is_no_escape_and_with_it_the_same_text() {
     for count in [2, 77] {
         let run = sample(&names(count, "usual"), 5);

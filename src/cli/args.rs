@@ -215,8 +215,9 @@ pub(crate) enum JobsCommand {
     },
     /// Delete a tuned model and the files of its job
     Delete {
-        /// The model, as PROVIDER/MODEL
-        model: ModelRef,
+        /// The model, as PROVIDER/MODEL, or its job, as PROVIDER/JOB
+        #[arg(value_name = "MODEL|JOB")]
+        name: ModelRef,
     },
 }
 

@@ -23,6 +23,15 @@ fn a_job_is_listed_followed_and_deleted_with_its_model() {
     assert!(gone.stderr.contains(&format!("error: {job}: there is no `ftjob-")), "{}", gone.stderr);
     // What was deleted can be made again, and is the same.
     assert_eq!(place.tunebench(&["tune"]).stdout.trim(), model);
+
+    // A job that has ended can't be ended; and its name tells which model is to be deleted.
+    let ended = place.tunebench(&["jobs", "cancel", &job]);
+    assert_eq!((ended.code, ended.stderr), (Some(0), format!("{job} has ended already: succeeded\n")));
+    let deleted = place.tunebench(&["jobs", "delete", &job]);
+    assert_eq!((deleted.code, deleted.stderr), (Some(0), format!("deleted {model}\n")));
+    assert_eq!(place.tunebench(&["jobs", "list"]).stdout, "");
+    let again = place.tunebench(&["jobs", "delete", &job]);
+    assert_eq!(again.code, Some(2), "{}", again.stderr);
 }
 
 #[test]

@@ -43,9 +43,16 @@ pub struct Cured {
 }
 
 impl Patient {
-    /// Reads the configuration at `path`, and no data yet.
+    /// Reads the configuration at `path`, and no data yet. Where files are named besides and nothing is at the usual
+    /// path, no configuration is needed.
     pub fn open(path: &Path, overrides: Overrides) -> Result<Self, Error> {
-        let (config, document) = Config::read(path)?;
+        let named = overrides.train.is_some() || overrides.test.is_some();
+        let missing = path == Path::new(Config::USUAL_NAME) && path.symlink_metadata().is_err();
+        let (config, document) = if named && missing {
+            (Config::of_nothing(), Document::empty(path))
+        } else {
+            Config::read(path)?
+        };
         let folder = document.folder();
         let source = |overriding: Option<PathBuf>, configured: Option<&PathBuf>| match overriding {
             Some(path) => Ok::<_, io::Error>(Some(config.data.source(folder, &std::path::absolute(path)?))),
@@ -54,13 +61,18 @@ impl Patient {
         let sources = [
             source(overrides.train, config.data.train.as_ref())?,
             source(None, config.data.validation.as_ref())?,
-            source(overrides.test, Some(&config.data.test))?,
+            source(overrides.test, Some(&config.data.test).filter(|path| !path.as_os_str().is_empty()))?,
         ];
         let place = [Step::Key("data"), Step::Key("labels")];
         let labels = config.data.labels.clone().map(LabelSet::new).transpose();
         let labels = labels.map_err(|error| document.error(&place, error.to_string()))?;
         let template = config.prompt.template();
         Ok(Self { sources, labels, template, config, document })
+    }
+
+    /// Whether there is a configuration.
+    pub fn is_configured(&self) -> bool {
+        !self.config.models.is_empty()
     }
 
     /// The file in a role.

@@ -28,8 +28,18 @@ impl WholeFile {
             _ => {}
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        Ok(Self::New { file, path })
+        let folder = folder.unwrap_or(Path::new("."));
+        match NamedTempFile::new_in(folder) {
+            Ok(file) => Ok(Self::New { file, path }),
+            // The error names the new file, of which nobody knows.
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                match error.kind() {
+                    io::ErrorKind::NotFound => format!("there is no folder `{}`", folder.display()),
+                    kind => format!("{kind} in the folder `{}`", folder.display()),
+                },
+            )),
+        }
     }
 
     /// Writes the content and puts it in its place.
@@ -87,6 +97,8 @@ mod tests {
     fn a_bad_place_is_found_out_before_there_is_content() {
         let folder = tempfile::tempdir().unwrap();
         assert!(WholeFile::create(folder.path()).is_err());
-        assert!(WholeFile::create(&folder.path().join("missing/report.md")).is_err());
+        let missing = folder.path().join("missing");
+        let error = WholeFile::create(&missing.join("report.md")).unwrap_err();
+        assert_eq!(error.to_string(), format!("there is no folder `{}`", missing.display()));
     }
 }

@@ -141,11 +141,13 @@ pub struct Rows {
     pub files: BTreeMap<Role, u64>,
     /// The first ones, at most [`Rows::LISTED`].
     pub listed: Vec<Place>,
+    /// How many are in none of those places.
+    pub not_listed: u64,
 }
 
 impl Rows {
-    /// How many rows of a finding are listed.
-    pub const LISTED: usize = 10;
+    /// How many places of a finding are listed: more than anyone reads, and little enough to keep in memory.
+    pub const LISTED: usize = 1000;
 
     /// Counts a row, and lists it if there is room.
     pub(crate) fn add(&mut self, file: Role, place: impl FnOnce() -> Place) {
@@ -158,6 +160,8 @@ impl Rows {
         *self.files.entry(file).or_default() += rows;
         if self.listed.len() < Self::LISTED {
             self.listed.push(place());
+        } else {
+            self.not_listed += rows;
         }
     }
 

@@ -12,6 +12,7 @@ use super::plan::PlanArgs;
 use super::report::FormatArgs;
 use super::split::SplitArgs;
 use crate::budget::{Caps, Cost};
+use crate::config::Config;
 use crate::run::Spending;
 
 /// Fine-tune a text classifier at any provider, and prove from paired data that it is better than the model it
@@ -37,7 +38,7 @@ pub(crate) struct Global {
         global = true,
         value_name = "FILE",
         env = "TUNEBENCH_CONFIG",
-        default_value = "tunebench.toml"
+        default_value = Config::USUAL_NAME
     )]
     pub(crate) config: PathBuf,
 

@@ -20,7 +20,7 @@ use crate::project::Overrides;
 
 /// The version of what `--json` prints; a change that breaks readers raises it.
 const FORMAT_VERSION: u32 = 1;
-/// Rows of a finding that are shown; JSON has more.
+/// Places of a finding that are shown; JSON has them all, up to a thousand.
 const SHOWN: usize = 3;
 
 /// What `doctor` is told.
@@ -65,6 +65,10 @@ pub(super) fn doctor(
     let overrides =
         Overrides { train: args.data.train, test: args.data.test, concurrency: None, shard: None };
     let mut patient = Patient::open(&global.config, overrides)?;
+    if !patient.is_configured() {
+        let config = global.config.display();
+        printer.note(&format!("there is no {config}: texts are read from `text`, labels from `label`"));
+    }
     let mut cured = None;
     if let Some(folder) = &args.fix {
         let Cured { patient: copy, changes, log } = patient.cure(folder)?;
@@ -100,8 +104,8 @@ pub(super) fn doctor(
 pub(super) fn before_run(config: &Path, overrides: Overrides, printer: Printer) -> Result<(), Error> {
     let diagnosis = Patient::open(config, overrides)?.examine()?;
     let of = |severity| diagnosis.findings.iter().filter(move |finding| finding.severity == severity);
-    let errors: Vec<String> =
-        of(Severity::Error).map(|finding| format!("{}\n  cure: {}", finding.reason, finding.cure)).collect();
+    let told = |finding: &Finding| format!("{}\n{}  cure: {}", finding.reason, places(finding), finding.cure);
+    let errors: Vec<String> = of(Severity::Error).map(told).collect();
     if !errors.is_empty() {
         return Err(Error::Unfit(errors.join("\n")));
     }
@@ -143,7 +147,11 @@ fn as_text(patient: &Patient, diagnosis: &Diagnosis) -> String {
         .map(|(severity, word)| (diagnosis.count(severity), word));
     let found = counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| count(n, word));
     let found = found.collect::<Vec<_>>().join(", ");
-    text + "\n\n" + if found.is_empty() { "nothing found" } else { &found }
+    text = text + "\n\n" + if found.is_empty() { "nothing found" } else { &found };
+    if diagnosis.findings.iter().any(|finding| finding.rows.listed.len() > SHOWN) {
+        text.push_str("; `--json` lists all rows");
+    }
+    text
 }
 
 fn finding_as_text(finding: &Finding) -> String {
@@ -152,7 +160,13 @@ fn finding_as_text(finding: &Finding) -> String {
         Severity::Warning => (WARNING, "warning"),
         Severity::Note => (Style::new().bold(), "note"),
     };
-    let mut text = format!("{style}{word}:{style:#} {} [{}]\n", finding.reason, finding.check);
+    let head = format!("{style}{word}:{style:#} {} [{}]\n", finding.reason, finding.check);
+    head + &places(finding) + &format!("  {HINT}cure:{HINT:#} {}", finding.cure)
+}
+
+/// The first rows of a finding, a line for each, and how many there are.
+fn places(finding: &Finding) -> String {
+    let mut text = String::new();
     let listed = &finding.rows.listed;
     let mut table = Builder::new();
     for place in listed.iter().take(SHOWN) {
@@ -170,7 +184,7 @@ fn finding_as_text(finding: &Finding) -> String {
     if finding.rows.listed.len() > SHOWN {
         text.push_str(&format!("  … {}\n", spread(finding)));
     }
-    text + &format!("  {HINT}cure:{HINT:#} {}", finding.cure)
+    text
 }
 
 /// How many rows there are in all, and in which files if in several.

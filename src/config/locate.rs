@@ -64,7 +64,8 @@ impl Document {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
             let error =
                 ConfigError::new(path, if missing { "no such file".into() } else { error.to_string() });
-            if missing { error.hint("give the project's file with `--config FILE`") } else { error }
+            let hint = "write one for your data with `tunebench init DATA`, or name it with `--config FILE`";
+            if missing { error.hint(hint) } else { error }
         })?;
         Ok(Self { path: path.to_owned(), text })
     }
@@ -87,7 +88,13 @@ impl Document {
     /// Reads the text as `T`.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         toml::from_str(&self.text).map_err(|error| {
-            let mut mistake = ConfigError::new(&self.path, error.message().trim_end());
+            let message = error.message().trim_end();
+            // Serde calls the types of Rust by their names.
+            let message = match message.split_once("expected a nonzero") {
+                Some((found, _)) => format!("{found}expected a whole number, at least 1"),
+                None => message.to_owned(),
+            };
+            let mut mistake = ConfigError::new(&self.path, message);
             mistake.place = error.span().map(|span| self.place(span));
             mistake.hint = meant(error.message());
             mistake

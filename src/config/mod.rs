@@ -234,6 +234,35 @@ fn yes() -> bool {
 }
 
 impl Config {
+    /// What a configuration is called where nobody says otherwise.
+    pub const USUAL_NAME: &str = "tunebench.toml";
+
+    /// The defaults of everything, without files and models.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            data: Data {
+                train: None,
+                validation: None,
+                test: PathBuf::new(),
+                labels: None,
+                format: None,
+                text: default_text(),
+                label: default_label(),
+                group: None,
+                encoding: None,
+                quotes: yes(),
+            },
+            prompt: Prompt::default(),
+            evaluation: Evaluation::default(),
+            tuning: Tuning::default(),
+            providers: BTreeMap::new(),
+            prices: BTreeMap::new(),
+            gate: crate::gate::Settings::default(),
+            models: Vec::new(),
+            seed: default_seed(),
+        }
+    }
+
     /// Reads a configuration file, and keeps its text to point into.
     pub fn read(path: &Path) -> Result<(Self, Document), ConfigError> {
         let document = Document::read(path)?;

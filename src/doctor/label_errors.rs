@@ -87,8 +87,11 @@ impl Patient {
         let read = self.sources.iter().flatten().map(|source| source.path.as_path());
         guard::keep(read, [&path.to_owned()])?;
         let rows = found.judged.iter().flat_map(JudgedRows::all);
-        WholeFile::create(path)?.write(|out| write_ranking(rows, out))?;
-        Ok(())
+        let written = WholeFile::create(path).and_then(|file| file.write(|out| write_ranking(rows, out)));
+        written.map_err(|error| Error::Output {
+            message: format!("`{}` can't be written: {error}", path.display()),
+            hint: "name a file in a folder that is there".to_owned(),
+        })
     }
 }
 

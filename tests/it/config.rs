@@ -53,7 +53,11 @@ fn every_mistake_names_its_line_and_its_cure() {
             vec!["`majority` cannot be tuned"],
         ),
         (format!("{DATA}[evaluation]\nmin_coverage = 98\n"), 5, vec!["between 0 and 1"]),
-        (format!("{DATA}[evaluation]\nconcurrency = 0\n"), 5, vec!["nonzero"]),
+        (
+            format!("{DATA}[evaluation]\nconcurrency = 0\n"),
+            5,
+            vec!["integer `0`, expected a whole number, at least 1"],
+        ),
         (
             format!("{DATA}[providers.lokal]\n[[model]]\nbase = \"local/lexical\"\n"),
             4,
@@ -94,7 +98,7 @@ fn a_project_without_models_or_without_a_file_says_so() {
     assert_eq!(done.code, Some(2));
     assert_eq!(
         done.stderr,
-        "error: tunebench.toml: no such file\nhint: give the project's file with `--config FILE`\n"
+        "error: tunebench.toml: no such file\nhint: write one for your data with `tunebench init DATA`, or name it with `--config FILE`\n"
     );
 }
 

@@ -62,6 +62,56 @@ fn programs_get_the_same_as_json() {
 }
 
 #[test]
+fn without_a_configuration_files_can_be_named() {
+    let place = planted();
+    std::fs::remove_file(place.path("tunebench.toml")).unwrap();
+    let done = doctor(&place, &["--train", "train.csv", "--test", "test.csv", "--strict"]);
+    let note = "there is no tunebench.toml: texts are read from `text`, labels from `label`\n";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), note), "{}", done.stdout);
+    // What the command line names is told by its whole path.
+    let told = done.stdout.replace("[FOLDER]/", "");
+    assert_eq!(told, include_str!("doctor.txt"));
+    let alone = doctor(&place, &["--train", "train.csv", "--quiet"]);
+    assert_eq!((alone.code, alone.stderr.as_str()), (Some(2), ""));
+    // A name that was mistyped is no wish to do without.
+    let mistyped = doctor(&place, &["--train", "train.csv", "--config", "tunebnech.toml"]);
+    assert!(mistyped.stderr.contains("tunebnech.toml: no such file\nhint: write one"), "{}", mistyped.stderr);
+    assert!(doctor(&place, &[]).stderr.contains("tunebench init"));
+}
+
+#[test]
+fn all_rows_are_listed_for_programs() {
+    let place = planted();
+    place.write("train.csv", format!("{TRAIN}{}", "few\n".repeat(1200)));
+    let done = doctor(&place, &["--json"]);
+    let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let rows = &found["findings"][0]["rows"];
+    assert_eq!((&rows["total"], &rows["not_listed"]), (&1202.into(), &202.into()));
+    assert_eq!(rows["listed"].as_array().unwrap().len(), 1000);
+}
+
+#[test]
+fn lines_that_ran_together_come_before_other_bad_rows() {
+    let place = planted();
+    let rows: String = (0..300).map(|i| format!("{i},a case {i},card\n")).collect();
+    let broken = rows.replace("100,a case", "100,\"a case").replace("199,a case", "199,\"a case");
+    place.write("train.csv", format!("{TRAIN}{broken}"));
+    let done = doctor(&place, &[]);
+    let expected = "\
+error: 100 lines can't be told apart: a quote is in the wrong place [broken-quotes]
+  train, line 119  lines 119–218 ran together: a quote that begins on line 119 ends on line 218
+  cure: mend the quote, or set `quotes = false` under `[data]` if quotes are plain characters in this file
+
+error: 2 rows can't be used [bad-rows]
+";
+    assert!(done.stdout.contains(expected), "{}", done.stdout);
+    let fixed = doctor(&place, &["--fix", "clean"]);
+    assert_eq!(fixed.code, Some(2));
+    assert!(fixed.stderr.contains("line 119: lines 119–218 ran together"), "{}", fixed.stderr);
+    assert!(!place.path("clean/train.csv").exists());
+}
+
+#[test]
 fn copies_are_cleaned_and_the_files_stay_as_they_are() {
     let place = planted();
     let done = doctor(&place, &["--fix", "clean"]);
@@ -132,6 +182,7 @@ fn a_run_ends_where_its_result_would_mean_nothing() {
     assert_eq!(done.code, Some(2));
     let expected = "\
 error: 1 of 6 test rows (16.7 %) stands in the training data: 1 letter for letter, 0 but for case, white space and punctuation
+  test, line 6  as line 11 of train  \"please give me a refund\"
   cure: take them out of the training data; `--fix` does
 hint: `tunebench doctor` shows more, and `--no-doctor` runs all the same
 ";
@@ -223,6 +274,16 @@ fn labels_that_are_likely_wrong_are_told_and_left_as_they_are() {
 }
 
 #[test]
+fn a_ranking_without_a_folder_names_the_folder() {
+    let done = doctor(&planted(), &["--label-errors", "missing/ranking.csv"]);
+    let expected = "\
+error: `missing/ranking.csv` can't be written: there is no folder `missing`
+hint: name a file in a folder that is there
+";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), expected));
+}
+
+#[test]
 fn a_ranking_never_takes_the_place_of_the_data() {
     let place = planted();
     let done = doctor(&place, &["--label-errors", "train.csv"]);
@@ -240,5 +301,5 @@ fn the_shipped_samples_are_sound() {
     assert!(done.stdout.contains("18 of 400 test rows (4.5 %) are nearly the same"), "{}", done.stdout);
     // No text is at odds with its label as surely as a planted one, but some are near the border between two.
     assert!(done.stdout.contains("likely labelled wrong"), "{}", done.stdout);
-    assert!(done.stdout.ends_with("\n2 warnings, 2 notes\n"), "{}", done.stdout);
+    assert!(done.stdout.ends_with("\n2 warnings, 2 notes; `--json` lists all rows\n"), "{}", done.stdout);
 }

@@ -32,6 +32,9 @@ pub enum Error {
         /// Where the configuration names it.
         named: Option<String>,
     },
+    /// Several data files hold bad rows.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    BadRows(Vec<DataError>),
     /// The training data can't be used to tune a model.
     #[error("`{}` can't be used to tune {base}: {message}", .path.display())]
     Training {
@@ -154,7 +157,7 @@ impl Error {
     /// The exit code of a program that ends with this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Data { .. } | Self::Model { .. } => exit::USAGE,
+            Self::Config(_) | Self::Data { .. } | Self::BadRows(_) | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
             Self::Overwrite(_) | Self::Unfit(_) | Self::Unasked(_) => exit::USAGE,
             Self::Declined => exit::INCOMPLETE,
@@ -171,6 +174,7 @@ impl Error {
                 TuneError::Ledger(error) => of_ledger(error),
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
+                TuneError::Stopped(_) => exit::INCOMPLETE,
             },
             Self::Provider { error, .. } if error.cause == Cause::NotFound => exit::USAGE,
             Self::Provider { .. } => exit::INCOMPLETE,
@@ -197,6 +201,9 @@ impl Error {
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) => {
                     Some("the job goes on; run the same command again to come back to it".to_owned())
                 }
+                TuneError::Stopped(_) => {
+                    Some("it trains in this program only; the same command begins it again".to_owned())
+                }
                 TuneError::Budget(BudgetError::CostReached { .. }) => Some(
                     "what training costs is an estimate from the length of the data; raise `--max-cost`, \
                      or tune on fewer rows or epochs"
@@ -217,7 +224,8 @@ impl Error {
                 Some("evaluate parts with `tunebench eval --shard 1/2 --results DIR`".to_owned())
             }
             Self::Merge(_) => None,
-            Self::Training { .. }
+            Self::BadRows(_)
+            | Self::Training { .. }
             | Self::Evaluate(_)
             | Self::Budget(_)
             | Self::Declined

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tunebench_data::{Dataset, LabelSet, Prompt, PromptTemplate, Shard, TestSet};
+use tunebench_data::{DataError, Dataset, LabelSet, Prompt, PromptTemplate, Shard, Source, TestSet};
 use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, SettingError, TuningSpec};
 
 use crate::budget::{Price, PriceTable};
@@ -101,17 +101,23 @@ impl Project {
         let fixed = config.data.labels.clone().map(LabelSet::new).transpose();
         let fixed = fixed
             .map_err(|error| document.error(&[Step::Key("data"), Step::Key("labels")], error.to_string()))?;
-        let train =
-            train_path.as_ref().map(|path| config.data.source(folder, path).load(fixed.as_ref())).transpose();
-        let train = train.map_err(|error| Error::data(error, &document, "train"))?;
+        let source = |path: &PathBuf| config.data.source(folder, path);
+        let test_source = source(&test_path);
+        let validation_source = config.data.validation.as_ref().map(source);
+        let train = train_path.as_ref().map(|path| source(path).load(fixed.as_ref())).transpose();
+        let train = train.map_err(|error| {
+            let later = [Some(&test_source), validation_source.as_ref()];
+            all_bad_rows(error, &document, "train", &later, fixed.as_ref())
+        })?;
         let labels = train.as_ref().map(|train| train.labels.clone()).or(fixed);
-        let test_source = config.data.source(folder, &test_path);
+        let bad_test =
+            |error, labels| all_bad_rows(error, &document, "test", &[validation_source.as_ref()], labels);
         let labels = match labels {
             Some(labels) => labels,
             // Nothing is trained here: the labels are those of the test data.
-            None => test_source.load(None).map_err(|error| Error::data(error, &document, "test"))?.labels,
+            None => test_source.load(None).map_err(|error| bad_test(error, None))?.labels,
         };
-        let test = test_source.check(&labels).map_err(|error| Error::data(error, &document, "test"))?;
+        let test = test_source.check(&labels).map_err(|error| bad_test(error, Some(&labels)))?;
         let test = match config.evaluation.sample {
             Some(size) => {
                 test.sample(size.get(), config.seed).map_err(|error| Error::data(error, &document, "test"))?
@@ -128,14 +134,14 @@ impl Project {
             }
             None => test,
         };
-        let validation = match &config.data.validation {
-            Some(path) => {
-                let set = config.data.source(folder, path).load(Some(&labels));
+        let validation = match (&config.data.validation, validation_source) {
+            (Some(path), Some(source)) => {
+                let set = source.load(Some(&labels));
                 let set = set.map_err(|error| Error::data(error, &document, "validation"))?;
                 disjoint(train.as_ref(), &set, path)?;
                 Some(set)
             }
-            None => None,
+            _ => None,
         };
         let template = config.prompt.template();
         let prompt = Prompt::new(template, labels)
@@ -285,6 +291,29 @@ pub(crate) fn missetting(document: &Document, model: usize, error: &SettingError
         setting => [at("tune").as_slice(), &[Step::Key(setting)]].concat(),
     };
     Some(document.setting(&place, error))
+}
+
+/// The error of a file; of bad rows, with those of the files that would be read after it. Where the labels are not known,
+/// no row of these is bad for its label.
+fn all_bad_rows(
+    error: DataError,
+    document: &Document,
+    key: &str,
+    later: &[Option<&Source>],
+    labels: Option<&LabelSet>,
+) -> Error {
+    let are_rows = |error: &DataError| matches!(error, DataError::Rows { .. });
+    let check = |source: &&Source| match labels {
+        Some(labels) => source.check(labels).err(),
+        None => source.load(None).err(),
+    };
+    let later = later.iter().flatten().filter(|_| are_rows(&error));
+    let others: Vec<_> = later.filter_map(check).filter(are_rows).collect();
+    if others.is_empty() {
+        Error::data(error, document, key)
+    } else {
+        Error::BadRows(std::iter::once(error).chain(others).collect())
+    }
 }
 
 /// A loss on rows that were learned says nothing.

@@ -120,6 +120,9 @@ pub enum TuneError {
     /// The user asked for the end while the job went on.
     #[error("interrupted while job {} was under way", .0.id.0)]
     Interrupted(Box<Job>),
+    /// The time was over or the user asked for the end, and with this program ends a job that it does itself.
+    #[error("job {} ended with this program before it was done", .0.id.0)]
+    Stopped(Box<Job>),
 }
 
 fn ending(job: &Job) -> String {
@@ -159,7 +162,13 @@ impl Tuning<'_> {
         let job = if job.status.is_final() {
             job
         } else {
-            let ended = watch(self.provider, job, self.pace, means.cancel, &mut observe).await?;
+            let ended = watch(self.provider, job, self.pace, means.cancel, &mut observe).await;
+            let ended = ended.map_err(|error| match error {
+                TuneError::TimedOut(job) | TuneError::Interrupted(job) if self.in_process => {
+                    TuneError::Stopped(job)
+                }
+                other => other,
+            })?;
             keep(&ended)?;
             ended
         };

@@ -22,6 +22,23 @@ error: 4 bad rows in `test.csv`
 }
 
 #[test]
+fn bad_rows_of_all_files_are_reported_together() {
+    let place = Place::with_models(LEXICAL);
+    place.write("train.csv", "text,label\nfine,card\nragged\nso so,refund\n");
+    place.write("test.csv", "text,label\nfine,card\n,card\n");
+    let expected = "\
+error: 1 bad row in `train.csv`
+  line 3: 1 field instead of 2
+1 bad row in `test.csv`
+  line 3: the text is empty
+";
+    for command in ["run", "eval", "plan"] {
+        let done = place.tunebench(&[command]);
+        assert_eq!((done.code, done.stderr.as_str()), (Some(2), expected));
+    }
+}
+
+#[test]
 fn files_of_any_format_are_read_as_configured() {
     let place = Place::new();
     place.write(

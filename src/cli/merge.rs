@@ -32,6 +32,12 @@ pub(crate) struct MergeArgs {
 
 /// Joins what was given, and reports on the whole.
 pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Result<u8, Error> {
+    if let Some(missing) = args.inputs.iter().find(|input| !input.exists()) {
+        return Err(Error::Output {
+            message: format!("there is no file or folder `{}`", missing.display()),
+            hint: "name results folders of shards, or ledgers such as `.tunebench/ledger.sqlite`".to_owned(),
+        });
+    }
     let (folders, ledgers): (Vec<_>, Vec<_>) = args.inputs.iter().partition(|input| input.is_dir());
     if !ledgers.is_empty() {
         join_ledgers(&ledgers, &global.state, printer)?;
@@ -61,7 +67,6 @@ fn join_ledgers(ledgers: &[&PathBuf], state: &Path, printer: Printer) -> Result<
     fs_err::create_dir_all(state)?;
     let ledger = Ledger::open(ledger_path(state))?;
     for other in ledgers {
-        fs_err::metadata(other)?;
         let merged = ledger.merge(other)?;
         printer.note(&format!(
             "{}: {} answers, {} runs and {} jobs were not here",

@@ -33,6 +33,10 @@ pub(crate) struct FormatArgs {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Whether nothing but the name of the file can tell the format.
+    #[arg(skip)]
+    by_name: bool,
 }
 
 fn formats() -> PossibleValuesParser {
@@ -49,7 +53,7 @@ pub(super) struct Target {
 impl FormatArgs {
     /// A file whose extension tells the format.
     pub(super) fn file(path: &Path) -> Self {
-        Self { json: false, format: None, output: Some(path.to_owned()) }
+        Self { json: false, format: None, output: Some(path.to_owned()), by_name: true }
     }
 
     /// Opens the place, so that a bad one fails before the long work.
@@ -64,7 +68,7 @@ impl FormatArgs {
             (None, None) => renderer.name() == terminal::NAME,
         };
         let renderer = renderers(style).into_iter().find(|renderer| is_wanted(renderer.as_ref()));
-        let renderer = renderer.ok_or_else(|| unknown_format(path))?;
+        let renderer = renderer.ok_or_else(|| unknown_format(path, self.by_name))?;
         let open = |path: &Path| match WholeFile::create(path) {
             Ok(file) => Ok((file, path.to_owned())),
             Err(error) => Err(unwritable(path, &error)),
@@ -73,12 +77,20 @@ impl FormatArgs {
     }
 }
 
-fn unknown_format(path: Option<&Path>) -> Error {
+fn unknown_format(path: Option<&Path>, by_name: bool) -> Error {
     let path = path.unwrap_or(Path::new("-")).display();
-    let formats: Vec<_> = renderers(terminal::Style::default()).iter().map(|format| format.name()).collect();
+    let formats = renderers(terminal::Style::default());
+    let list = |word: &dyn Fn(&dyn Renderer) -> String| {
+        formats.iter().map(|format| word(format.as_ref())).collect::<Vec<_>>().join(", ")
+    };
     Error::Output {
         message: format!("the name `{path}` does not tell the format of the report"),
-        hint: format!("add `--format` with one of {}", formats.join(", ")),
+        hint: if by_name {
+            let extensions = list(&|format| format!(".{}", format.extension()));
+            format!("let it end in one of {extensions}")
+        } else {
+            format!("add `--format` with one of {}", list(&|format| format.name().to_owned()))
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use tunebench_providers::{BadModelRef, ModelRef};
 use super::{Session, Subject};
 use crate::budget::Cost;
 use crate::cancel::Cancel;
+use crate::config::nearest;
 use crate::error::Error;
 use crate::evaluate::{Book, Guess, Halt, Labeller, Means};
 
@@ -58,6 +59,16 @@ impl Session<'_> {
                 let names: Vec<_> = others.iter().chain([&last]).map(|subject| subject.name(0)).collect();
                 let message = format!("{} models were tuned from `{base}`", names.len());
                 Err(Error::Model { message, hint: Some(format!("name one of them: {}", names.join(", "))) })
+            }
+            (None, _) if !self.project.models.iter().any(|entry| entry.base.to_string() == base) => {
+                let models: Vec<_> = self.project.models.iter().map(|entry| entry.base.to_string()).collect();
+                Err(Error::Model {
+                    message: format!("`{base}` is no base model of this project"),
+                    hint: Some(match nearest(base, models.iter().map(String::as_str)) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("name one of them: {}", models.join(", ")),
+                    }),
+                })
             }
             (None, _) => Err(Error::Model {
                 message: format!("no model of this project has been tuned from `{base}`"),

@@ -279,6 +279,18 @@ fn a_hostile_text_stays_on_its_line() {
 }
 
 #[test]
+fn a_report_is_named_by_its_extension_alone() {
+    let place = Place::new();
+    let done = place.tunebench(&["compare", "a", "b", "--report", "c.foo"]);
+    assert_eq!(done.code, Some(2));
+    let expected = "\
+error: the name `c.foo` does not tell the format of the report
+hint: let it end in one of .txt, .md, .html, .json, .csv, .xml
+";
+    assert_eq!(done.stderr, expected);
+}
+
+#[test]
 fn reports_on_the_files_of_other_tools() {
     let place = Place::new();
     for (name, model, shown) in [

@@ -115,6 +115,18 @@ fn a_tuned_model_labels_and_abstains_where_it_is_not_sure() {
 }
 
 #[test]
+fn a_base_that_was_mistyped_is_not_to_be_tuned() {
+    let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\ntune = {}\n");
+    place.write("new.txt", "where is my card\n");
+    let done = place.tunebench(&["predict", "local/lexcal", "new.txt", "--tuned"]);
+    let expected = "\
+error: `local/lexcal` is no base model of this project
+hint: did you mean `local/lexical`?
+";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), expected));
+}
+
+#[test]
 fn a_budget_ends_it_and_the_same_command_goes_on_and_pays_once() {
     let project = Project::new(OPENAI);
     let texts: Vec<String> = (0..40).map(|i| format!("my card, number {i}\n")).collect();

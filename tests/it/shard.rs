@@ -85,6 +85,16 @@ fn a_part_is_never_taken_for_the_whole() {
 }
 
 #[test]
+fn what_is_not_there_is_named() {
+    let done = Place::new().tunebench(&["merge", "nope"]);
+    let expected = "\
+error: there is no file or folder `nope`
+hint: name results folders of shards, or ledgers such as `.tunebench/ledger.sqlite`
+";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), expected));
+}
+
+#[test]
 fn the_ledgers_of_shards_make_one_that_pays_for_nothing_more() {
     let project =
         Project::at(FakeOpenAi::start().unwrap(), "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n");

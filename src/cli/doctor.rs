@@ -39,7 +39,7 @@ pub(crate) struct DoctorArgs {
     /// training data, rows are removed that can't be used, that stand in the test or validation data, whose text has
     /// several labels, or that stand twice. Nothing is removed from test and validation data, and the files themselves
     /// stay as they are. No label is changed because it is likely wrong. `changes.csv` in the folder tells of every
-    /// change.
+    /// change. Where a broken quote has run rows together, no copy is made: nobody can tell which rows these were.
     #[arg(long, value_name = "OUT")]
     fix: Option<PathBuf>,
 

@@ -83,8 +83,7 @@ mod tests {
     #[test]
     fn long_lines_hang_below_their_last_column() {
         let text = " local/lexical\n   passed   accuracy: 92.2 % of 400 rows, at least 90 %\n\n and a note of several words";
-        let expected = "\
- local/lexical
+        let expected = " local/lexical
    passed   accuracy: 92.2 %
             of 400 rows, at
             least 90 %

@@ -34,22 +34,3 @@ fn what_was_answered_is_kept_and_the_rest_is_unanswered() {
     assert_eq!(summary[0]["accuracy"], "1");
     assert_eq!((summary[1]["accuracy"].as_str(), summary[1]["complete"].as_str()), ("", "false"));
 }
-
-#[test]
-fn a_job_that_is_done_here_does_not_go_on_elsewhere() {
-    let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\ntune = { epochs = 1000 }\n");
-    let rows: String =
-        (0..3000).map(|i| format!("case {i} of {},{}\n", i * 7919, ["card", "refund"][i % 2])).collect();
-    place.write("train.csv", format!("text,label\n{rows}"));
-    place.write("test.csv", "text,label\nanother case,card\n");
-    let mut child = place.command(&["tune"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(stderr.any(|line| line.contains("epoch")));
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    let rest: Vec<_> = stderr.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(3), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("ended with this program before it was done")), "{rest:?}");
-    let hint = "hint: it trains in this program only; the same command begins it again";
-    assert_eq!(rest.last().map(String::as_str), Some(hint), "{rest:?}");
-}

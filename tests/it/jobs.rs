@@ -1,6 +1,6 @@
 //! `tunebench jobs`: what was trained can be listed, followed and deleted.
 
-use crate::support::Place;
+use crate::support::{Place, repository};
 
 #[test]
 fn a_job_is_listed_followed_and_deleted_with_its_model() {
@@ -48,4 +48,16 @@ fn a_job_that_was_left_behind_is_trained_again() {
     let again = place.tunebench(&["tune"]);
     assert!(again.stderr.contains("epoch"), "{}", again.stderr);
     assert_eq!(again.stdout, model);
+}
+
+#[test]
+fn a_job_that_is_done_here_does_not_go_on_elsewhere() {
+    let sample = |name: &str| repository().join("data/samples/banking10").join(name).display().to_string();
+    let place =
+        Place::with_models("[tuning]\ntimeout_minutes = 0\n[[model]]\nbase = \"local/lexical\"\ntune = {}\n");
+    let done = place.tunebench(&["tune", "--train", &sample("train.tsv"), "--test", &sample("test.tsv")]);
+    assert_eq!(done.code, Some(3), "{}", done.stderr);
+    assert!(done.stderr.contains("ended with this program before it was done\n"), "{}", done.stderr);
+    let hint = "hint: it trains in this program only; the same command begins it again\n";
+    assert!(done.stderr.ends_with(hint), "{}", done.stderr);
 }

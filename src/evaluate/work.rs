@@ -7,8 +7,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tunebench_data::{ExampleId, LabelId, TestSet};
 use tunebench_providers::{Completion, Usage};
-use tunebench_reports::{Answer, Latency, Outcome, Prediction, UnansweredKind};
+use tunebench_reports::{Answer, Outcome, Prediction, UnansweredKind};
 
+use super::ask::Answered;
 use super::asker::{Asker, Unanswered};
 use super::rows::{Drawn, Row, Rows};
 use super::{Answers, Candidate, EvaluateError, Means, Tally};
@@ -81,7 +82,7 @@ impl Work {
                 Drawn::End => return None,
                 Drawn::Later => turn = true,
                 Drawn::Row(mut row) => match row.known.take() {
-                    Some(known) => self.record_completion(&row, known.completion, known.latency, true),
+                    Some(known) => self.record_answer(&row, known.into()),
                     None if self.asker.halted().is_some() => self.not_asked(&row),
                     None => return Some(row),
                 },
@@ -104,7 +105,7 @@ impl Work {
 
     async fn answer(&self, row: Box<Row>) {
         match self.asker.ask(row.example.id.0, &row.example.text, row.asked).await {
-            Ok((completion, latency)) => self.record_completion(&row, completion, latency, false),
+            Ok(answered) => self.record_answer(&row, answered),
             Err(Unanswered { kind, error }) => {
                 self.record(&row, unanswered(row.example.id, row.example.label, kind));
                 if let Some(error) = error {
@@ -114,7 +115,7 @@ impl Work {
         }
     }
 
-    fn record_completion(&self, row: &Row, completion: Completion, latency: Latency, known: bool) {
+    fn record_answer(&self, row: &Row, Answered { completion, latency, known }: Answered) {
         let (answer, probability) = self.asker.read(&completion);
         let (id, gold) = (row.example.id, row.example.label);
         lock(&self.found).note(answer, completion, known);

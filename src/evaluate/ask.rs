@@ -8,10 +8,11 @@ use futures::FutureExt;
 use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, Retry, Usage};
 use tunebench_reports::Latency;
 
-use super::book::Asked;
+use super::book::{Asked, Book};
 use super::governor::{Estimate, Governor, Permit};
 use super::retry::Next;
 use super::{Candidate, Halt, Means};
+use crate::budget::Reservation;
 use crate::ledger::{Claim, ContentKey, Lane, LedgerError, StoredAnswer};
 
 /// Tokens that an answer is expected to take at most where the provider knows no cap.
@@ -83,22 +84,27 @@ async fn attempt(
     let size = Size::of(candidate, request, bytes);
     let mut patient = true;
     let (permit, reservation, intent) = loop {
-        let permit = admitted(governor, means, size.estimate()).await?;
-        let reservation = means.budget.reserve(&book.model, candidate.price.as_ref(), size.worst());
-        let reservation = reservation.map_err(|error| Failure::Halted(Halt::Budget(error)))?;
+        let reservation = reserved(book, candidate, means, size.worst()).await?;
+        let permit = match admitted(governor, means, size.estimate()).await {
+            Ok(permit) => permit,
+            Err(failure) => {
+                reservation.release();
+                return Err(failure);
+            }
+        };
         let claim = match patient {
             true => book.lane.claim(key).await,
             false => book.lane.intend(key).await.map(Claim::Open),
         };
-        match claim.map_err(kept)? {
-            Claim::Open(intent) => break (permit, reservation, intent),
-            Claim::Answered(answer) => {
-                reservation.release();
-                return Ok((*answer).into());
-            }
-            Claim::UnderWay => reservation.release(),
+        if let Ok(Claim::Open(intent)) = claim {
+            break (permit, reservation, intent);
         }
+        // Nothing is sent for now.
+        reservation.release();
         drop(permit);
+        if let Claim::Answered(answer) = claim.map_err(kept)? {
+            return Ok((*answer).into());
+        }
         match wait_for_other(means, &book.lane, key).await? {
             Some(Claim::Answered(answer)) => return Ok((*answer).into()),
             Some(_) => patient = false,
@@ -151,6 +157,21 @@ async fn wait_for_other(means: &Means, lane: &Lane, key: ContentKey) -> Result<O
             claim => return Ok(claim),
         }
         pause = (2 * pause).min(LONGEST_LOOK);
+    }
+}
+
+/// The money for one request.
+async fn reserved<'a>(
+    book: &Book,
+    candidate: &'a Candidate,
+    means: &'a Means,
+    worst: Usage,
+) -> Result<Reservation<'a>, Failure> {
+    tokio::select! {
+        reservation = means.budget.reserve_in_turn(&book.model, candidate.price.as_ref(), worst) => {
+            reservation.map_err(|error| Failure::Halted(Halt::Budget(error)))
+        }
+        () = means.cancel.wait() => Err(Failure::Cancelled),
     }
 }
 

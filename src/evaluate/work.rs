@@ -13,6 +13,7 @@ use super::ask::Answered;
 use super::asker::{Asker, Unanswered};
 use super::rows::{Drawn, Row, Rows};
 use super::{Answers, Candidate, EvaluateError, Means, Tally};
+use crate::budget::Cost;
 
 /// How often the observer is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -28,6 +29,8 @@ pub(super) struct Work {
     found: Mutex<Answers>,
     /// When the observer was last told.
     told: Mutex<Instant>,
+    /// What the command had spent before, with other models.
+    before: Cost,
     observe: Box<dyn Fn(&Tally) + Send + Sync>,
 }
 
@@ -53,6 +56,7 @@ impl Work {
             rows: Mutex::new(Rows::new(test.examples()?)),
             found: Mutex::new(answers),
             told: Mutex::new(Instant::now()),
+            before: means.budget.so_far().cost,
             asker: Asker::new(candidate, means),
             observe,
         })
@@ -138,13 +142,18 @@ impl Work {
         let mut told = lock(&self.told);
         if told.elapsed() >= TELL_EVERY {
             *told = Instant::now();
-            found.tally.spent = self.asker.means.budget.so_far().cost;
+            found.tally.spent = self.spent();
             (self.observe)(&found.tally);
         }
     }
 
+    fn spent(&self) -> Cost {
+        self.asker.means.budget.so_far().cost.minus(self.before)
+    }
+
     /// What was found, once all lanes have ended. Rows that were not handed out are read for their ids.
     pub(super) fn finish(self, test: &TestSet) -> Result<Answers, EvaluateError> {
+        let spent = self.spent();
         let mut rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut answers = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let read = match rows.read_whole()? {
@@ -159,7 +168,7 @@ impl Work {
         if read != test.len() {
             return Err(EvaluateError::Changed(test.source().path.display().to_string()));
         }
-        answers.tally.spent = self.asker.means.budget.so_far().cost;
+        answers.tally.spent = spent;
         (answers.info, answers.halted_by) = self.asker.into_parts();
         (self.observe)(&answers.tally);
         Ok(answers)

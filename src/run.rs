@@ -246,6 +246,7 @@ impl<'a> Session<'a> {
         let asked: Vec<_> =
             candidates.iter().flat_map(|c| (0..repeats).map(move |repeat| (c, repeat))).collect();
         let names: Vec<String> = asked.iter().map(|((subject, _), repeat)| subject.name(*repeat)).collect();
+        let (mut whole, last) = (true, asked.len());
         for ((((subject, candidate), repeat), name), file) in asked.into_iter().zip(&names).zip(slugs(&names))
         {
             if self.cancel.requested() {
@@ -253,7 +254,7 @@ impl<'a> Session<'a> {
                 break;
             }
             let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat).await?;
-            run.manifest.complete &= answers.halted_by.is_none() && !self.cancel.requested();
+            whole &= answers.halted_by.is_none() && !self.cancel.requested();
             let record = record(subject, repeat, file, candidate, &answers);
             run.evaluations.push(Evaluation {
                 model: name.clone(),
@@ -263,6 +264,8 @@ impl<'a> Session<'a> {
             });
             run.manifest.models.push(record);
             run.manifest.finished = Some(now());
+            // An accident from here on leaves a run without the models to come.
+            run.manifest.complete = whole && run.evaluations.len() == last;
             save(&run)?;
         }
         if let Some(recorder) = recorder {

@@ -9,7 +9,7 @@ use tunebench_reports::render::html::LISTED;
 
 use super::args::{Global, OutputArgs};
 use super::output::Printer;
-use super::report::print;
+use super::report::conclude;
 use crate::error::Error;
 use crate::exit;
 use crate::ledger::Ledger;
@@ -51,10 +51,7 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
     let wanted = report.wanted_texts(LISTED).into_iter().collect();
     let (texts, _) = texts::of(&run, &BTreeMap::new(), &global.config, &wanted);
     let report = report.with_texts(texts);
-    results.write(&report)?;
-    print(&report, &results, target, printer)?;
-    let measured = report.figures.models.iter().all(|model| model.scores.is_some());
-    Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })
+    conclude(&report, &results, target, printer)
 }
 
 fn join_ledgers(ledgers: &[&PathBuf], state: &Path, printer: Printer) -> Result<(), Error> {

@@ -76,8 +76,10 @@ impl Ledger {
     /// it is.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, LedgerError> {
         let path = path.into();
-        let connection = Mutex::new(schema::open(&path)?);
-        Ok(Self { path, connection })
+        let connection = schema::open(&path)?;
+        // Keys are looked up all over their index: beyond its upper pages, which are few, nothing is met twice.
+        connection.pragma_update(None, "cache_size", -2 * 1024).at(&path)?;
+        Ok(Self { path, connection: Mutex::new(connection) })
     }
 
     /// The file.

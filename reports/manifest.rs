@@ -96,10 +96,12 @@ pub struct ModelRecord {
     /// or the rule by which they are chosen. Models with the same fingerprint were asked the same.
     #[serde(default)]
     pub prompt_sha256: Option<String>,
-    /// The model versions that answered, as the provider names them, each with the number of its answers.
+    /// The model versions that answered, as the provider names them, each with the number of its answers. The version of a
+    /// model that is computed on the own machine is its name, if its provider has no other.
     #[serde(default)]
     pub answered_by: BTreeMap<String, u64>,
-    /// Tokens of all its answers, where the provider counts them.
+    /// Tokens of all its answers, where the provider counts them, and what they cost: a model that is computed on the own
+    /// machine costs nothing, and its tokens may be uncounted.
     #[serde(default)]
     pub usage: Option<TokenUsage>,
     /// The fine-tuning job that made it.

@@ -362,6 +362,29 @@ fn on_github_there_are_annotations_and_a_summary() {
     assert!(serde_json::from_str::<Value>(&done.stdout).is_ok() && done.stderr.starts_with("::error "));
 }
 
+const LOCAL: &str = "[[model]]\nbase = \"local/majority\"\n[[model]]\nbase = \"local/lexical\"\ntune = {}\n";
+
+/// A project whose models are computed here, evaluated.
+fn local_project() -> Place {
+    let place = Place::with_models(LOCAL);
+    let done = place.tunebench(&["run", "--no-doctor"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    place
+}
+
+#[test]
+fn what_is_computed_here_costs_nothing_and_has_a_version() {
+    let place = local_project();
+    let updated = place.tunebench(&["gate", "--update-baseline"]);
+    assert_eq!(updated.code, Some(0), "{}", updated.stderr);
+    let done = gate(&place, &["--max-cost", "0", "--same-version"]);
+    assert!(done.stdout.contains("passed       cost: $0.0000, at most $0"), "{}", done.stdout);
+    assert!(done.stdout.contains("passed       version: lexical-ft-"), "{}", done.stdout);
+    let manifest: Value = serde_json::from_str(&place.read("results/manifest.json")).unwrap();
+    assert_eq!(manifest["models"][0]["usage"]["cost_usd"], 0.0);
+    assert_eq!(manifest["models"][0]["answered_by"], json!({ "majority": 6 }));
+}
+
 /// Answers that flip at random, as often to the better as to the worse, through the real command.
 #[test]
 fn noise_rarely_fails() {

@@ -26,7 +26,7 @@ pub struct Manifest {
     /// When the run ended, in RFC 3339; none while it is under way or if it was cut short.
     #[serde(default)]
     pub finished: Option<String>,
-    /// Whether the run came to its end.
+    /// Whether the run came to its end; of joined parts, whether all did and none is missing.
     pub complete: bool,
     /// The share of the rows, 0 to 1, that must have been answered for a model to get scores.
     pub min_coverage: f64,
@@ -42,6 +42,10 @@ pub struct Manifest {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub shard: Option<Shard>,
+    /// The parts that were not there when the others were joined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub missing_shards: Vec<Shard>,
     /// The data files.
     pub data: Vec<DataFile>,
     /// How many test rows have a text that stands in the training data as well; none where there is none, or where it

@@ -365,6 +365,7 @@ impl<'a> Session<'a> {
             overlap,
             margin: config.evaluation.margin,
             shard: self.project.shard,
+            missing_shards: Vec::new(),
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),

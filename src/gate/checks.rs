@@ -84,13 +84,22 @@ pub struct Figure {
     pub rows: u64,
 }
 
+/// What keeps results from being whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// Why there may be more rows.
+    pub what: String,
+    /// How to go on.
+    pub cure: &'static str,
+}
+
 /// What is known of a model.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     /// The model reference.
     pub model: String,
-    /// Whether the run came to its end.
-    pub complete: bool,
+    /// What keeps the rows from being all there are.
+    pub lack: Option<Lack>,
     /// How the rows came out.
     pub counts: Counts,
     /// Accuracy.
@@ -266,17 +275,19 @@ fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
 }
 
 fn unmeasured(facts: &Facts, check: impl Into<String>) -> Checked {
-    Checked::new(facts, check, Outcome::Incomplete, "too few rows were answered to say anything".to_owned())
+    let few = || "too few rows were answered to say anything".to_owned();
+    let evidence = facts.lack.as_ref().map_or_else(few, |lack| format!("not judged: {}", lack.what));
+    Checked::new(facts, check, Outcome::Incomplete, evidence)
 }
 
 fn coverage(facts: &Facts, checks: &Checks) -> Checked {
     let (answered, rows) = (facts.counts.answered(), facts.counts.rows());
     let mut evidence =
         format!("{answered} of {rows} rows answered, at least {}", percent(checks.min_coverage));
-    if !facts.complete {
-        evidence.push_str("; the run was cut short");
+    if let Some(Lack { what, cure }) = &facts.lack {
+        evidence.push_str(&format!("; {what}; {cure}"));
     }
-    let enough = facts.complete && facts.counts.covers(checks.min_coverage);
+    let enough = facts.lack.is_none() && facts.counts.covers(checks.min_coverage);
     let outcome = if enough { Outcome::Passed } else { Outcome::Incomplete };
     Checked::new(facts, "coverage", outcome, evidence)
 }

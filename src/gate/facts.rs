@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use tunebench_reports::{
-    Answer, Evaluation, Figures, InvalidKind, ModelFigures, Outcome, Paired, Prediction, Run,
+    Answer, Evaluation, Figures, InvalidKind, Manifest, ModelFigures, Outcome, Paired, Prediction, Run,
 };
 
 use super::GateError;
 use super::baseline::{Baseline, Model, Row};
-use super::checks::{Facts, Figure};
+use super::checks::{Facts, Figure, Lack};
+
+/// How to go on where rows have no answer yet.
+const AGAIN: &str = "run `tunebench eval` again; what was answered is not asked again";
 
 /// The models that the gate is about: the named ones, or all that no other one was tuned from. Repeats never are.
 pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, GateError> {
@@ -63,6 +66,21 @@ pub fn facts<'a>(
     measured.collect()
 }
 
+/// What keeps the results from being the whole that a baseline is of.
+fn lack(manifest: &Manifest) -> Option<Lack> {
+    let missing: Vec<_> = manifest.missing_shards.iter().map(ToString::to_string).collect();
+    let (what, cure) = match (manifest.shard, missing.as_slice()) {
+        (Some(shard), _) => (format!("this is only shard {shard}"), "join all with `tunebench merge`"),
+        (None, [_, ..]) => (
+            format!("shards are missing: {}", missing.join(", ")),
+            "evaluate them with `tunebench eval --shard`, and join all with `tunebench merge`",
+        ),
+        (None, []) if !manifest.complete => ("the run was cut short".to_owned(), AGAIN),
+        (None, []) => return None,
+    };
+    Some(Lack { what, cure })
+}
+
 fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
     let counts = figures.counts();
     let scores = figures.scores.as_ref();
@@ -70,8 +88,7 @@ fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
     let recall = run.labels().names().iter().zip(scores.iter().flat_map(|scores| &scores.classes));
     Facts {
         model: figures.model.clone(),
-        // A part is not the whole that the baseline is of.
-        complete: run.manifest.complete && run.manifest.shard.is_none(),
+        lack: lack(&run.manifest),
         counts,
         accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval)),
         macro_f1: figure(
@@ -93,11 +110,14 @@ fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
 }
 
 /// The baseline's answers to the rows at hand. Ids are made from text and gold label, so that the gold labels are the same.
+///
+/// A part of the rows is other data only where the baseline lacks a row of it.
 fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, GateError> {
     let here: BTreeSet<_> = now.predictions.iter().map(|row| row.id).collect();
     let common = here.iter().filter(|id| before.rows.contains_key(id)).count() as u64;
     let (only_baseline, only_here) = (before.rows.len() as u64 - common, here.len() as u64 - common);
-    if only_baseline + only_here > 0 {
+    let part = lack(&run.manifest).is_some();
+    if only_here > 0 || (only_baseline > 0 && !part) {
         return Err(GateError::OtherData { common, only_baseline, only_here });
     }
     let labels = run.labels();
@@ -126,13 +146,8 @@ impl Baseline {
     ///
     /// Refused where the run was cut short or a model has no scores.
     pub fn of(run: &Run, figures: &Figures, gated: &[&Evaluation]) -> Result<Self, GateError> {
-        if !run.manifest.complete {
-            return Err(GateError::Refused("the run was cut short".to_owned()));
-        }
-        if let Some(shard) = run.manifest.shard {
-            return Err(GateError::Refused(format!(
-                "this is only shard {shard}: join all with `tunebench merge`"
-            )));
+        if let Some(lack) = lack(&run.manifest) {
+            return Err(GateError::Refused(lack));
         }
         let test = run.manifest.data.iter().find(|file| file.role == "test");
         let models = gated.iter().map(|evaluation| model_of(run, figures, evaluation));
@@ -149,7 +164,8 @@ fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Mod
     let name = &evaluation.model;
     let figures = figures.model(name);
     let Some(scores) = figures.and_then(|figures| figures.scores.as_ref()) else {
-        return Err(GateError::Refused(format!("too few rows were answered by {name}")));
+        let what = format!("too few rows were answered by {name}");
+        return Err(GateError::Refused(Lack { what, cure: AGAIN }));
     };
     let label = |row: &Prediction| row.answer.label().map_or("", |label| run.labels().name(label)).to_owned();
     let rows = evaluation.predictions.iter().map(|row| {

@@ -80,8 +80,8 @@ pub enum GateError {
     #[error("{0}")]
     Setting(String),
     /// A baseline of a model that was not measured to the end would let anything pass.
-    #[error("no baseline is written: {0}")]
-    Refused(String),
+    #[error("no baseline is written: {}", .0.what)]
+    Refused(checks::Lack),
 }
 
 impl GateError {
@@ -101,7 +101,7 @@ impl GateError {
                 "if the change is meant, write the baseline anew with `tunebench gate --update-baseline`"
             }
             Self::NoChecks => "set a limit in `[gate]`, such as `min_accuracy = 0.9`",
-            Self::Refused(_) => "run `tunebench eval` again; what was answered is not asked again",
+            Self::Refused(lack) => lack.cure,
             Self::NoModel { .. } | Self::NoLabel(_) | Self::Setting(_) | Self::Unreadable { .. } => {
                 return None;
             }

@@ -54,6 +54,7 @@ fn run(gold: &str, answers: &str) -> Run {
         against: None,
         margin: None,
         shard: None,
+        missing_shards: Vec::new(),
         seed: 1,
         data: vec![file],
         overlap: None,

@@ -119,7 +119,8 @@ fn sections_without_anything_to_show_are_left_out() {
 
 #[test]
 fn what_costs_nothing_has_no_column_of_zeros() {
-    let mut run = run(&["a", "b"], vec![("m", None, predictions("ab", "ab")), ("n", None, predictions("ab", "aa"))]);
+    let mut run =
+        run(&["a", "b"], vec![("m", None, predictions("ab", "ab")), ("n", None, predictions("ab", "aa"))]);
     let usage = |cost| Some(crate::TokenUsage { input_tokens: 0, output_tokens: 0, cost_usd: Some(cost) });
     run.manifest.models.iter_mut().for_each(|record| record.usage = usage(0.0));
     let page = render(&Report::new(&run));

@@ -16,7 +16,7 @@ fn facts(rows: u64, lost: u64, won: u64) -> Facts {
     let figure = Figure { value: Some(accuracy), interval, rows };
     Facts {
         model: "m".to_owned(),
-        complete: true,
+        lack: None,
         counts: Counts { correct, incorrect: rows - correct, ..Counts::default() },
         accuracy: figure,
         macro_f1: figure,
@@ -101,7 +101,9 @@ fn what_is_not_measured_is_never_green() {
     };
     assert_eq!(outcome(&facts(100, 0, 0), &checks), Outcome::Passed);
     let spoil: [(&str, Spoil); 7] = [
-        ("run cut short", &|facts| facts.complete = false),
+        ("run cut short", &|facts| {
+            facts.lack = Some(Lack { what: "cut short".to_owned(), cure: "again" });
+        }),
         ("rows unanswered", &|facts| facts.counts.unanswered = 20),
         ("no rows", &|facts| facts.counts = Counts::default()),
         ("price unknown", &|facts| facts.cost = None),

@@ -9,11 +9,21 @@ use tunebench_reports::{
 use super::GateError;
 use super::baseline::{Baseline, Model, Row};
 use super::checks::{Facts, Figure, Lack};
+use super::matching::matched;
 
 /// How to go on where rows have no answer yet.
 const AGAIN: &str = "run `tunebench eval` again; what was answered is not asked again";
 
-/// The models that the gate is about: the named ones, or all that no other one was tuned from. Repeats never are.
+/// The floor: what anybody reaches who always answers the most frequent label.
+const FLOOR: &str = "local/majority";
+
+/// Whether a model is there for others to be held against, and not to be judged.
+pub(super) fn is_floor(model: &str) -> bool {
+    model == FLOOR
+}
+
+/// The models that the gate is about: the named ones, or all that no other one was tuned from. Repeats never are, and the
+/// floor is not if there is any other.
 pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, GateError> {
     let find = |name: &String| {
         run.evaluations.iter().find(|evaluation| evaluation.model == *name).ok_or_else(|| {
@@ -28,7 +38,8 @@ pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, 
     let is_base =
         |model: &String| run.evaluations.iter().any(|other| other.tuned_from.as_ref() == Some(model));
     let wanted = run.evaluations.iter().filter(|one| !is_repeat(&one.model) && !is_base(&one.model));
-    Ok(wanted.collect())
+    let (floor, others): (Vec<_>, Vec<_>) = wanted.partition(|one| is_floor(&one.model));
+    Ok(if others.is_empty() { floor } else { others })
 }
 
 /// A model that was measured, beside what the baseline says of it.
@@ -36,6 +47,8 @@ pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, 
 pub struct Measured<'a> {
     /// Its rows.
     pub evaluation: &'a Evaluation,
+    /// What it is compared with.
+    pub before: Option<&'a Model>,
     /// The same rows, as the baseline has them.
     pub baseline: Option<Evaluation>,
     /// What the checks go by.
@@ -47,21 +60,25 @@ pub fn facts<'a>(
     run: &Run,
     figures: &Figures,
     gated: &[&'a Evaluation],
-    baseline: Option<&Baseline>,
+    baseline: Option<&'a Baseline>,
 ) -> Result<Vec<Measured<'a>>, GateError> {
-    let measured =
-        gated.iter().filter_map(|evaluation| Some((*evaluation, figures.model(&evaluation.model)?)));
-    let measured = measured.map(|(evaluation, figures)| {
+    let before = baseline.map_or_else(|| vec![None; gated.len()], |baseline| matched(run, gated, baseline));
+    let measured = gated.iter().zip(before);
+    let measured = measured
+        .filter_map(|(evaluation, before)| Some((*evaluation, before, figures.model(&evaluation.model)?)));
+    let measured = measured.map(|(evaluation, before, figures)| {
         let mut facts = of_figures(run, figures);
-        let Some(baseline) = baseline else { return Ok(Measured { evaluation, baseline: None, facts }) };
-        let before = baseline.model(&evaluation.model, gated.len() == 1).ok_or_else(|| {
+        let Some(baseline) = baseline else {
+            return Ok(Measured { evaluation, before: None, baseline: None, facts });
+        };
+        let before = before.ok_or_else(|| {
             let known: Vec<_> = baseline.models.iter().map(|model| model.model.as_str()).collect();
             GateError::UnknownModel { model: evaluation.model.clone(), known: known.join(", ") }
         })?;
         let rows = rows_of(before, evaluation, run)?;
         facts.paired = Some(Paired::of(&rows.predictions, &evaluation.predictions));
         facts.baseline_versions = before.answered_by.clone();
-        Ok(Measured { evaluation, baseline: Some(rows), facts })
+        Ok(Measured { evaluation, before: Some(before), baseline: Some(rows), facts })
     });
     measured.collect()
 }
@@ -179,6 +196,7 @@ fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Mod
     });
     Ok(Model {
         model: name.clone(),
+        tuned_from: evaluation.tuned_from.clone(),
         prompt: run.manifest.model(name).and_then(|record| record.prompt_sha256.clone()),
         answered_by: figures.into_iter().flat_map(|figures| figures.answered_by.keys().cloned()).collect(),
         accuracy: scores.accuracy.map(six_digits),

@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod checks;
 pub mod ci;
 mod facts;
+mod matching;
 mod settings;
 
 use std::io;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use crate::exit;
 
 pub use facts::{Measured, facts, gated};
+pub use matching::matched;
 pub use settings::Settings;
 
 /// Why the gate can't judge.
@@ -55,7 +57,9 @@ pub enum GateError {
     #[error("the baseline calls row {0} correct with a label that is not the row's gold label")]
     Gold(tunebench_data::ExampleId),
     /// The baseline does not know the model.
-    #[error("the baseline knows nothing of {model}; it holds {known}")]
+    #[error(
+        "the baseline knows nothing of {model}, nor one model that it clearly replaces; it holds {known}"
+    )]
     UnknownModel {
         /// The model.
         model: String,
@@ -97,7 +101,11 @@ impl GateError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Missing(_) => "write it with `tunebench gate --update-baseline`, and commit it",
-            Self::Baseline { .. } | Self::Gold(_) | Self::OtherData { .. } | Self::UnknownModel { .. } => {
+            Self::UnknownModel { .. } => {
+                "name the models to judge with `--model` or in `[gate]`; or, if the change is meant, write the baseline anew \
+                 with `tunebench gate --update-baseline`"
+            }
+            Self::Baseline { .. } | Self::Gold(_) | Self::OtherData { .. } => {
                 "if the change is meant, write the baseline anew with `tunebench gate --update-baseline`"
             }
             Self::NoChecks => "set a limit in `[gate]`, such as `min_accuracy = 0.9`",

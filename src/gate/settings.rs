@@ -22,7 +22,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
 
-    /// A model to check; may be given several times [default: all that no other one was tuned from]
+    /// A model to check; may be given several times [default: all that no other one was tuned from, and not `local/majority` beside others]
     #[arg(long = "model", value_name = "MODEL")]
     pub models: Vec<String>,
 

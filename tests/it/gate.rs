@@ -386,6 +386,48 @@ fn what_is_computed_here_costs_nothing_and_has_a_version() {
     assert_eq!(manifest["models"][0]["answered_by"], json!({ "majority": 6 }));
 }
 
+#[test]
+fn a_model_that_is_tuned_anew_is_compared_with_the_one_before() {
+    let place = local_project();
+    assert_eq!(place.tunebench(&["gate", "--update-baseline"]).code, Some(0));
+    let baseline = place.read("tunebench.baseline");
+    assert!(baseline.contains("\ntuned_from \"local/lexical\"\n"), "{baseline}");
+    let before = baseline.split("\nmodel \"").nth(1).unwrap().split('"').next().unwrap();
+    let text = place.read("tunebench.toml").replace("tune = {}", "tune = { l2 = 5 }");
+    place.write("tunebench.toml", text);
+    assert_eq!(place.tunebench(&["run", "--no-doctor"]).code, Some(0));
+    let done = gate(&place, &[]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    let said = format!(" is compared with {before} of the baseline.");
+    assert!(done.stdout.contains(&said), "{}", done.stdout);
+    let new = done.stdout.split(&said).next().unwrap().rsplit(' ').next().unwrap();
+    assert_ne!(new, before);
+    let named =
+        gate(&place, &["--model", new, "--model", "local/majority", "--test", "off", "--max-invalid", "0"]);
+    assert!(named.code == Some(0) && named.stdout.contains("\n local/majority\n"), "{}", named.stdout);
+    let named = gate(&place, &["--model", new]);
+    assert!(named.code == Some(0) && named.stdout.contains(&said), "{}{}", named.stdout, named.stderr);
+    // Another model than the one before has another version.
+    assert_eq!(gate(&place, &["--same-version"]).code, Some(1));
+}
+
+#[test]
+fn the_floor_is_judged_where_it_is_named_or_alone() {
+    let place = local_project();
+    let limits = ["--test", "off", "--min-accuracy", "0.9"];
+    let done = gate(&place, &limits);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    assert!(!done.stdout.contains("local/majority"), "{}", done.stdout);
+    let named = gate(&place, &[&limits[..], &["--model", "local/majority"]].concat());
+    assert_eq!(named.code, Some(1), "{}", named.stdout);
+    place.write(
+        "tunebench.toml",
+        place.read("tunebench.toml").split("[[model]]\nbase = \"local/lexical").next().unwrap(),
+    );
+    assert_eq!(place.tunebench(&["eval"]).code, Some(0));
+    assert_eq!(gate(&place, &limits).code, Some(1));
+}
+
 /// Answers that flip at random, as often to the better as to the worse, through the real command.
 #[test]
 fn noise_rarely_fails() {

@@ -62,16 +62,19 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
     let folder = config.parent().unwrap_or(Path::new(""));
     // A path of the command line starts here, one of the configuration starts there.
     let path = args.settings.baseline.clone();
-    let settings = args.settings.clone().or(configured.map(|(config, _)| config.gate).unwrap_or_default());
+    let (config_gate, document) =
+        configured.map_or_else(Default::default, |(config, document)| (config.gate, Some(document)));
+    let settings = args.settings.clone().or(config_gate);
     let path =
         path.unwrap_or_else(|| folder.join(settings.baseline.as_deref().unwrap_or(Path::new(BASELINE))));
 
     let mut run = Results::open(&args.results)?.read()?;
     let checks = settings.checks(run.manifest.min_coverage)?;
     run.manifest.min_coverage = checks.min_coverage;
-    if let Some(label) = checks.min_recall.keys().find(|label| run.labels().get(label).is_none()) {
-        return Err(GateError::NoLabel(label.clone()).into());
-    }
+    settings.check_labels(run.labels()).map_err(|mistake| match &document {
+        Some(document) if args.settings.min_recall.is_empty() => Error::Config(document.gate(&mistake)),
+        _ => GateError::Setting(mistake).into(),
+    })?;
     let figures = Figures::of(&run);
     let gated = gated(&run, &settings.models)?;
     if args.update_baseline {

@@ -16,7 +16,7 @@ use crate::exit;
 
 pub use facts::{Measured, facts, gated};
 pub use matching::matched;
-pub use settings::Settings;
+pub use settings::{Mistake, Settings};
 
 /// Why the gate can't judge.
 #[derive(Debug, thiserror::Error)]
@@ -74,15 +74,12 @@ pub enum GateError {
         /// What there is.
         known: String,
     },
-    /// A limit on the recall of what is no label.
-    #[error("`{0}` is no label of these results, so its recall can't be limited")]
-    NoLabel(String),
     /// Nothing would be checked.
     #[error("nothing is asked for: no limit is set, and the test against the baseline is off")]
     NoChecks,
     /// A setting makes no sense.
-    #[error("{0}")]
-    Setting(String),
+    #[error(transparent)]
+    Setting(#[from] Mistake),
     /// A baseline of a model that was not measured to the end would let anything pass.
     #[error("no baseline is written: {}", .0.what)]
     Refused(checks::Lack),
@@ -110,9 +107,8 @@ impl GateError {
             }
             Self::NoChecks => "set a limit in `[gate]`, such as `min_accuracy = 0.9`",
             Self::Refused(lack) => lack.cure,
-            Self::NoModel { .. } | Self::NoLabel(_) | Self::Setting(_) | Self::Unreadable { .. } => {
-                return None;
-            }
+            Self::Setting(mistake) => return mistake.hint.clone(),
+            Self::NoModel { .. } | Self::Unreadable { .. } => return None,
         };
         Some(hint.to_owned())
     }

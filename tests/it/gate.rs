@@ -296,6 +296,12 @@ fn the_configuration_sets_what_flags_do_not() {
     assert_eq!(gate(&place, &["--min-accuracy", "0.9"]).code, Some(0));
     place.write("ci/tunebench.toml", config("baseline = \"../tunebench.baseline\"\ntest = \"regression\"\n"));
     assert_eq!(gate(&place, &["--config", "ci/tunebench.toml"]).code, Some(0));
+    // A label that the data of the results lacks is shown where it stands, unless a flag goes before it.
+    place.write("tunebench.toml", config("min_recall = { crad = 0.5 }\n"));
+    let done = gate(&place, &[]);
+    let start = "error: tunebench.toml, line 8: `crad` is no label";
+    assert!(done.code == Some(2) && done.stderr.starts_with(start), "{}", done.stderr);
+    assert_eq!(gate(&place, &["--min-recall", "card=0.5"]).code, Some(0));
     place.write("tunebench.toml", config("min_acuracy = 0.95\n"));
     let done = gate(&place, &[]);
     assert!(done.code == Some(2) && done.stderr.contains("min_acuracy"), "{}", done.stderr);

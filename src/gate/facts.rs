@@ -101,21 +101,22 @@ fn lack(manifest: &Manifest) -> Option<Lack> {
 fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
     let counts = figures.counts();
     let scores = figures.scores.as_ref();
-    let figure = |value, interval| Figure { value, interval, rows: counts.answered() };
+    let figure = |value, interval, is_share| Figure { value, interval, rows: counts.answered(), is_share };
     let recall = run.labels().names().iter().zip(scores.iter().flat_map(|scores| &scores.classes));
     Facts {
         model: figures.model.clone(),
         lack: lack(&run.manifest),
         counts,
-        accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval)),
+        accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval), true),
         macro_f1: figure(
             scores.and_then(|s| s.macro_average.f1),
             figures.intervals.and_then(|intervals| intervals.macro_f1),
+            false,
         ),
         recall: recall
             .map(|(name, class)| {
                 let (value, interval) = (class.scores.recall, class.recall_interval);
-                (name.to_string(), Figure { value, interval, rows: class.support })
+                (name.to_string(), Figure { value, interval, rows: class.support, is_share: true })
             })
             .collect(),
         cost: figures.usage.and_then(|usage| usage.cost_usd),

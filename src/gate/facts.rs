@@ -28,7 +28,8 @@ pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, 
     let find = |name: &String| {
         run.evaluations.iter().find(|evaluation| evaluation.model == *name).ok_or_else(|| {
             let known: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
-            GateError::NoModel { model: name.clone(), known: known.join(", ") }
+            let lack = lack(&run.manifest);
+            GateError::NoModel { model: name.clone(), known: known.join(", "), lack }
         })
     };
     if !named.is_empty() {
@@ -71,6 +72,10 @@ pub fn facts<'a>(
         let Some(baseline) = baseline else {
             return Ok(Measured { evaluation, before: None, baseline: None, facts });
         };
+        if before.is_none() && facts.lack.is_some() {
+            // The model that the baseline knows may not have had its turn yet.
+            return Ok(Measured { evaluation, before, baseline: None, facts });
+        }
         let before = before.ok_or_else(|| {
             let known: Vec<_> = baseline.models.iter().map(|model| model.model.as_str()).collect();
             GateError::UnknownModel { model: evaluation.model.clone(), known: known.join(", ") }

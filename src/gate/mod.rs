@@ -73,6 +73,8 @@ pub enum GateError {
         model: String,
         /// What there is.
         known: String,
+        /// Why that may not be all.
+        lack: Option<checks::Lack>,
     },
     /// Nothing would be checked.
     #[error("nothing is asked for: no limit is set, and the test against the baseline is off")]
@@ -89,7 +91,7 @@ impl GateError {
     /// The exit code of a gate that ends with this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => exit::INCOMPLETE,
+            Self::Refused(_) | Self::NoModel { lack: Some(_), .. } => exit::INCOMPLETE,
             _ => exit::USAGE,
         }
     }
@@ -108,7 +110,8 @@ impl GateError {
             Self::NoChecks => "set a limit in `[gate]`, such as `min_accuracy = 0.9`",
             Self::Refused(lack) => lack.cure,
             Self::Setting(mistake) => return mistake.hint.clone(),
-            Self::NoModel { .. } | Self::Unreadable { .. } => return None,
+            Self::NoModel { lack, .. } => lack.as_ref()?.cure,
+            Self::Unreadable { .. } => return None,
         };
         Some(hint.to_owned())
     }

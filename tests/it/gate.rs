@@ -418,6 +418,25 @@ fn a_model_that_is_tuned_anew_is_compared_with_the_one_before() {
 }
 
 #[test]
+fn a_model_that_had_no_turn_before_the_run_was_cut_short_is_incomplete() {
+    let place = place(0);
+    let text = place.read("tunebench.baseline");
+    // Two models of the baseline are gone, so that nobody can say which of them this one is.
+    let second = text.split_once("\nmodel").unwrap().1.replace("local/lexical", "openai/b");
+    place
+        .write("tunebench.baseline", format!("{}\nmodel{second}", text.replace("local/lexical", "openai/a")));
+    assert_eq!(gate(&place, &[]).code, Some(2));
+    let mut cut = losing(0);
+    cut.manifest.complete = false;
+    write(&place, &cut);
+    for options in [&[][..], &["--model", "openai/a"]] {
+        let done = gate(&place, options);
+        assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
+        assert!(!done.stderr.contains("--update-baseline"), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn the_floor_is_judged_where_it_is_named_or_alone() {
     let place = local_project();
     let limits = ["--test", "off", "--min-accuracy", "0.9"];

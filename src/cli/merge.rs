@@ -42,9 +42,9 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
     let read = |folder: &PathBuf| Ok::<_, Error>((folder.clone(), Results::open(folder)?.read()?));
     let runs = folders.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let (results, target) = (Results::create(&args.output.results)?, args.output.format.open(printer)?);
-    let (run, missing) = joined(runs)?;
-    if !missing.is_empty() {
-        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    let run = joined(runs)?;
+    if !run.manifest.missing_shards.is_empty() {
+        let missing: Vec<_> = run.manifest.missing_shards.iter().map(ToString::to_string).collect();
         printer.warn(&format!("shards are missing: {}", missing.join(", ")));
     }
     let report = Report::new(&run);

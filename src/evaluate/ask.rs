@@ -13,7 +13,7 @@ use super::governor::{Estimate, Governor, Permit};
 use super::retry::Next;
 use super::{Candidate, Halt, Means};
 use crate::budget::Reservation;
-use crate::ledger::{Claim, ContentKey, Lane, LedgerError, StoredAnswer};
+use crate::ledger::{Claim, ContentKey, Intent, Lane, LedgerError, StoredAnswer};
 
 /// Tokens that an answer is expected to take at most where the provider knows no cap.
 pub(crate) const OUTPUT_CAP: u64 = 64;
@@ -82,34 +82,9 @@ async fn attempt(
         return here(candidate, means, request).await;
     };
     let size = Size::of(candidate, request, bytes);
-    let mut patient = true;
-    let (permit, reservation, intent) = loop {
-        let reservation = reserved(book, candidate, means, size.worst()).await?;
-        let permit = match admitted(governor, means, size.estimate()).await {
-            Ok(permit) => permit,
-            Err(failure) => {
-                reservation.release();
-                return Err(failure);
-            }
-        };
-        let claim = match patient {
-            true => book.lane.claim(key).await,
-            false => book.lane.intend(key).await.map(Claim::Open),
-        };
-        if let Ok(Claim::Open(intent)) = claim {
-            break (permit, reservation, intent);
-        }
-        // Nothing is sent for now.
-        reservation.release();
-        drop(permit);
-        if let Claim::Answered(answer) = claim.map_err(kept)? {
-            return Ok((*answer).into());
-        }
-        match wait_for_other(means, &book.lane, key).await? {
-            Some(Claim::Answered(answer)) => return Ok((*answer).into()),
-            Some(_) => patient = false,
-            None => {}
-        }
+    let (permit, reservation, intent) = match turn(candidate, means, governor, book, &size, key).await? {
+        Turn::Send(permit, reservation, intent) => (permit, reservation, intent),
+        Turn::Known(answer) => return Ok((*answer).into()),
     };
     let asked = Instant::now();
     let result = means.retries.in_time(send(candidate, request)).await;
@@ -134,6 +109,53 @@ async fn attempt(
             }
             intent.failed(&error).await.map_err(kept)?;
             Err(Failure::Provider(error))
+        }
+    }
+}
+
+/// What a request comes to when its turn has come.
+enum Turn<'a> {
+    /// It may be sent: the limits, the money and the ledger allow it.
+    Send(Permit<'a>, Reservation<'a>, Intent),
+    /// It need not be sent.
+    Known(Box<StoredAnswer>),
+}
+
+async fn turn<'a>(
+    candidate: &'a Candidate,
+    means: &'a Means,
+    governor: &'a Governor,
+    book: &Book,
+    size: &Size,
+    key: ContentKey,
+) -> Result<Turn<'a>, Failure> {
+    let mut patient = true;
+    loop {
+        let reservation = reserved(book, candidate, means, size.worst()).await?;
+        let permit = match admitted(governor, means, size.estimate()).await {
+            Ok(permit) => permit,
+            Err(failure) => {
+                reservation.release();
+                return Err(failure);
+            }
+        };
+        let claim = match patient {
+            true => book.lane.claim(key).await,
+            false => book.lane.intend(key).await.map(Claim::Open),
+        };
+        if let Ok(Claim::Open(intent)) = claim {
+            return Ok(Turn::Send(permit, reservation, intent));
+        }
+        // Nothing is sent for now.
+        reservation.release();
+        drop(permit);
+        if let Claim::Answered(answer) = claim.map_err(kept)? {
+            return Ok(Turn::Known(answer));
+        }
+        match wait_for_other(means, &book.lane, key).await? {
+            Some(Claim::Answered(answer)) => return Ok(Turn::Known(answer)),
+            Some(_) => patient = false,
+            None => {}
         }
     }
 }

@@ -177,13 +177,26 @@ impl Comparison {
                 (test.holm_p, test.proven) = (p, p <= ALPHA / 2.0);
             }
             comparison.verdict = comparison.judged();
-            let margin = comparison.non_inferiority.map(|test| test.margin);
+            let rows_to_decide = comparison.rows_to_decide();
             if let Some(power) = &mut comparison.power {
-                power.rows_to_decide = (comparison.verdict == Verdict::NotProven)
-                    .then(|| Power::rows_to_decide(&comparison.paired, margin))
-                    .flatten();
+                power.rows_to_decide = rows_to_decide;
             }
         }
+    }
+
+    fn rows_to_decide(&self) -> Option<u64> {
+        let margin = self.non_inferiority.map(|test| test.margin);
+        match self.verdict {
+            Verdict::NotProven => Power::rows_to_decide(&self.paired, margin),
+            _ => self.undecided_margin().and_then(|margin| Power::rows_to_place_loss(&self.paired, margin)),
+        }
+    }
+
+    /// The margin of which it is open whether the loss of a worse model is within it.
+    pub fn undecided_margin(&self) -> Option<f64> {
+        let test = self.non_inferiority.filter(|test| !test.proven)?;
+        let beyond = self.difference_interval?.high < -test.margin;
+        (self.verdict == Verdict::Worse && !beyond).then_some(test.margin)
     }
 
     fn judged(&self) -> Verdict {
@@ -283,6 +296,16 @@ mod tests {
         assert!(worse.non_inferiority.unwrap().proven);
         assert_eq!(worse.verdict, Verdict::Worse);
         assert_eq!(discordant(1000, 5, 20, Some(0.05)).verdict, Verdict::Better);
+    }
+
+    #[test]
+    fn of_a_worse_model_it_may_be_open_whether_it_is_within_the_margin() {
+        for (margin, open) in [(0.05, false), (0.15, true), (0.25, true), (0.6, false)] {
+            let worse = discordant(60, 14, 2, Some(margin));
+            assert_eq!(worse.verdict, Verdict::Worse);
+            assert_eq!(worse.undecided_margin(), open.then_some(margin));
+            assert_eq!(worse.power.unwrap().rows_to_decide.is_some_and(|rows| rows > 60), open, "{margin}");
+        }
     }
 
     #[test]

@@ -223,6 +223,10 @@ fn manifest(base: &Side, tuned: &Side, labels: LabelSet, margin: Option<f64>) ->
     Manifest {
         models: [base, tuned].into_iter().zip(files).filter_map(record).collect(),
         complete: first.complete && second.complete,
+        missing_shards: match first.missing_shards.as_slice() {
+            [] => second.missing_shards.clone(),
+            missing => missing.to_vec(),
+        },
         min_coverage: first.min_coverage.max(second.min_coverage),
         against: Some(base.name.to_owned()),
         margin,

@@ -26,7 +26,7 @@ pub struct Manifest {
     /// When the run ended, in RFC 3339; none while it is under way or if it was cut short.
     #[serde(default)]
     pub finished: Option<String>,
-    /// Whether the run came to its end.
+    /// Whether the run came to its end; of joined parts, whether all did and none is missing.
     pub complete: bool,
     /// The share of the rows, 0 to 1, that must have been answered for a model to get scores.
     pub min_coverage: f64,
@@ -42,6 +42,10 @@ pub struct Manifest {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub shard: Option<Shard>,
+    /// The parts that were not there when the others were joined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub missing_shards: Vec<Shard>,
     /// The data files.
     pub data: Vec<DataFile>,
     /// How many test rows have a text that stands in the training data as well; none where there is none, or where it
@@ -96,10 +100,12 @@ pub struct ModelRecord {
     /// or the rule by which they are chosen. Models with the same fingerprint were asked the same.
     #[serde(default)]
     pub prompt_sha256: Option<String>,
-    /// The model versions that answered, as the provider names them, each with the number of its answers.
+    /// The model versions that answered, as the provider names them, each with the number of its answers. The version of a
+    /// model that is computed on the own machine is its name, if its provider has no other.
     #[serde(default)]
     pub answered_by: BTreeMap<String, u64>,
-    /// Tokens of all its answers, where the provider counts them.
+    /// Tokens of all its answers, where the provider counts them, and what they cost: a model that is computed on the own
+    /// machine costs nothing, and its tokens may be uncounted.
     #[serde(default)]
     pub usage: Option<TokenUsage>,
     /// The fine-tuning job that made it.

@@ -20,8 +20,9 @@ pub const POWER: f64 = 0.8;
 pub struct Power {
     /// The smallest difference of accuracy, above 0, that so many rows prove with a chance of [`POWER`].
     pub smallest_difference: f64,
-    /// How many rows would decide, with a chance of [`POWER`], what these have left open; none where the verdict is a
-    /// decision, or where no number of rows would lead to one.
+    /// How many rows would decide, with a chance of [`POWER`], what these have left open: which model is better, or of a
+    /// worse one whether its loss is within the margin. None where nothing is open, or where no number of rows would
+    /// decide it.
     pub rows_to_decide: Option<u64>,
 }
 
@@ -38,6 +39,13 @@ impl Power {
         let rows = |margin| rows_needed(difference, discordance, margin);
         let needed = [rows(0.0), margin.and_then(rows)].into_iter().flatten().min()?;
         // What these rows have left open takes more of them.
+        Some(needed.max(paired.compared() + 1))
+    }
+
+    /// How many rows would decide whether a loss is within the margin, in whatever way.
+    pub(crate) fn rows_to_place_loss(paired: &Paired, margin: f64) -> Option<u64> {
+        let (difference, discordance) = (paired.difference()?, discordance(paired)?);
+        let needed = rows_apart(difference, discordance, margin, (difference + margin).abs())?;
         Some(needed.max(paired.compared() + 1))
     }
 }
@@ -67,8 +75,13 @@ pub fn smallest_difference(rows: u64, discordance: f64) -> Option<f64> {
 /// design", of which Connor's formula is the case without. None where no number of rows proves it: without a difference, with
 /// a difference at or below minus the margin, and where the two shares contradict each other.
 pub fn rows_needed(difference: f64, discordance: f64, margin: f64) -> Option<u64> {
-    let (a, b) = quantiles()?;
     let distance = if margin > 0.0 { difference + margin } else { difference.abs() };
+    rows_apart(difference, discordance, margin, distance)
+}
+
+/// The same, for a `difference` that lies at a `distance` from what is supposed.
+fn rows_apart(difference: f64, discordance: f64, margin: f64, distance: f64) -> Option<u64> {
+    let (a, b) = quantiles()?;
     // A hair of rounding is no contradiction.
     if !(distance > 0.0 && discordance <= 1.0 && difference.abs() <= discordance + 1e-12) {
         return None;

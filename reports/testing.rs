@@ -49,6 +49,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         overlap: None,
         margin: None,
         shard: None,
+        missing_shards: Vec::new(),
         seed: 1,
         data: vec![DataFile {
             role: "test".to_owned(),

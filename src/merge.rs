@@ -42,11 +42,11 @@ struct Part {
     run: Run,
 }
 
-/// Puts the parts together, and tells which are missing: then the whole is not complete.
+/// Puts the parts together. The manifest says which are missing: then the whole is not complete.
 ///
 /// # Panics
 /// If there is no part.
-pub fn merge(runs: Vec<(PathBuf, Run)>) -> Result<(Run, Vec<Shard>), MergeError> {
+pub fn merge(runs: Vec<(PathBuf, Run)>) -> Result<Run, MergeError> {
     let parts = runs.into_iter().map(|(folder, run)| match run.manifest.shard {
         Some(shard) => Ok(Part { folder, shard, run }),
         None => Err(MergeError::Whole(folder)),
@@ -70,7 +70,8 @@ pub fn merge(runs: Vec<(PathBuf, Run)>) -> Result<(Run, Vec<Shard>), MergeError>
     let evaluations = (0..runs[0].evaluations.len()).map(|model| joined(&runs, model)).collect();
     let mut manifest = manifest(&runs);
     manifest.complete &= missing.is_empty();
-    Ok((Run { manifest, evaluations }, missing))
+    manifest.missing_shards = missing;
+    Ok(Run { manifest, evaluations })
 }
 
 /// What keeps two manifests from being of one evaluation.

@@ -117,6 +117,9 @@ impl Project {
             // Nothing is trained here: the labels are those of the test data.
             None => test_source.load(None).map_err(|error| bad_test(error, None))?.labels,
         };
+        // The gate runs when everything has been paid for: too late to learn that it can't judge.
+        let gate = config.gate.check_together().and_then(|()| config.gate.check_labels(&labels));
+        gate.map_err(|mistake| document.gate(&mistake))?;
         let test = test_source.check(&labels).map_err(|error| bad_test(error, Some(&labels)))?;
         let test = match config.evaluation.sample {
             Some(size) => {

@@ -11,8 +11,10 @@
 //! confusion/MODEL.csv      gold labels down, answers across
 //! predictions/MODEL.csv    a row for each example; all other figures are made from these
 //! losses/MODEL.csv         a row for each training step of a fine-tuned model, where its provider tells
+//! previous/                the complete run that was there before, until this one is complete too
 //! ```
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,11 +35,15 @@ const REPORTS: [(&str, &dyn Renderer); 3] =
 const FIGURES: [&str; 3] = ["summary.csv", "per_class.csv", "comparisons.csv"];
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
+/// Where a complete run waits until the one that takes its place is complete.
+const PREVIOUS: &str = "previous";
 
 /// A results folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Results {
     folder: PathBuf,
+    /// Whether what is in the folder is of another run.
+    of_another: Cell<bool>,
 }
 
 /// Why a results folder can't be used.
@@ -94,12 +100,12 @@ impl Results {
     pub fn create(folder: &Path) -> Result<Self, ResultsError> {
         fs_err::create_dir_all(folder)?;
         tempfile::tempfile_in(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), of_another: Cell::new(true) })
     }
 
     /// A folder with results in it.
     pub fn open(folder: &Path) -> Result<Self, ResultsError> {
-        let results = Self { folder: folder.to_owned() };
+        let results = Self { folder: folder.to_owned(), of_another: Cell::new(false) };
         if results.folder.join(MANIFEST).exists() {
             Ok(results)
         } else {
@@ -150,6 +156,20 @@ impl Results {
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
     }
 
+    /// The complete run that was in the folder before, where the one that is there now is not.
+    pub fn previous(&self) -> Option<PathBuf> {
+        let previous = self.folder.join(PREVIOUS);
+        previous.join(MANIFEST).exists().then_some(previous)
+    }
+
+    /// The run that is there now takes the place of [`previous`](Self::previous) for good.
+    pub fn forget_previous(&self) -> Result<(), ResultsError> {
+        match fs_err::remove_dir_all(self.folder.join(PREVIOUS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Puts the losses of a model's training beside its figures.
     pub fn add_losses(&self, file: &str, losses: &Path) -> Result<(), ResultsError> {
         let losses = fs_err::read(losses)?;
@@ -198,19 +218,35 @@ impl Results {
         Manifest::from_json(&fs_err::read(&path)?).map_err(|error| ResultsError::Manifest { path, error })
     }
 
-    /// Takes away the manifest, the figures, and the files of models that `run` does not have. Nothing else in the folder
-    /// is touched.
+    /// Takes away the manifest, the figures, and the files of models that `run` does not have; of another run that is
+    /// complete, all files, which are kept until `run` is complete too. Nothing else in the folder is touched.
     fn clear(&self, run: &Run) -> Result<(), ResultsError> {
         let Ok(old) = self.manifest() else { return Ok(()) };
+        if self.of_another.replace(false) && old.complete && self.previous().is_none() {
+            return self.set_aside(&old);
+        }
+        // What `run` has for each model takes the place of what is there.
+        let stays: Vec<_> = files(&run.manifest).filter(|name| name.contains('/')).collect();
         fs_err::remove_file(self.folder.join(MANIFEST))?;
-        for name in FIGURES.into_iter().chain(REPORTS.map(|(name, _)| name)) {
-            self.remove(name)?;
-        }
-        let gone = old.models.iter().filter(|old| run.manifest.models.iter().all(|new| new.file != old.file));
-        for (file, part) in gone.flat_map(|old| PER_MODEL.map(|part| (&old.file, part))) {
-            self.remove(&format!("{part}/{file}.csv"))?;
-        }
+        files(&old).filter(|name| !stays.contains(name)).try_for_each(|name| self.remove(&name))?;
         Ok(())
+    }
+
+    fn set_aside(&self, old: &Manifest) -> Result<(), ResultsError> {
+        let previous = self.folder.join(PREVIOUS);
+        for part in PER_MODEL {
+            fs_err::create_dir_all(previous.join(part))?;
+        }
+        // A folder with a manifest is whole: it goes first here, and counts last there.
+        let waiting = previous.join("manifest.json.part");
+        fs_err::rename(self.folder.join(MANIFEST), &waiting)?;
+        for name in files(old) {
+            match fs_err::rename(self.folder.join(&name), previous.join(&name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(fs_err::rename(waiting, previous.join(MANIFEST))?)
     }
 
     fn remove(&self, name: &str) -> Result<(), ResultsError> {
@@ -247,4 +283,11 @@ impl Results {
         file.persist(&path).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// All files of a run, its manifest apart.
+fn files(manifest: &Manifest) -> impl Iterator<Item = String> + '_ {
+    let whole = REPORTS.into_iter().map(|(name, _)| name).chain(FIGURES).map(str::to_owned);
+    let of_model = |model: &ModelRecord| PER_MODEL.map(|part| format!("{part}/{}.csv", model.file));
+    whole.chain(manifest.models.iter().flat_map(of_model))
 }

@@ -246,6 +246,7 @@ impl<'a> Session<'a> {
         let asked: Vec<_> =
             candidates.iter().flat_map(|c| (0..repeats).map(move |repeat| (c, repeat))).collect();
         let names: Vec<String> = asked.iter().map(|((subject, _), repeat)| subject.name(*repeat)).collect();
+        let (mut whole, last) = (true, asked.len());
         for ((((subject, candidate), repeat), name), file) in asked.into_iter().zip(&names).zip(slugs(&names))
         {
             if self.cancel.requested() {
@@ -253,7 +254,7 @@ impl<'a> Session<'a> {
                 break;
             }
             let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat).await?;
-            run.manifest.complete &= answers.halted_by.is_none() && !self.cancel.requested();
+            whole &= answers.halted_by.is_none() && !self.cancel.requested();
             let record = record(subject, repeat, file, candidate, &answers);
             run.evaluations.push(Evaluation {
                 model: name.clone(),
@@ -263,6 +264,8 @@ impl<'a> Session<'a> {
             });
             run.manifest.models.push(record);
             run.manifest.finished = Some(now());
+            // An accident from here on leaves a run without the models to come.
+            run.manifest.complete = whole && run.evaluations.len() == last;
             save(&run)?;
         }
         if let Some(recorder) = recorder {
@@ -365,6 +368,7 @@ impl<'a> Session<'a> {
             overlap,
             margin: config.evaluation.margin,
             shard: self.project.shard,
+            missing_shards: Vec::new(),
             seed: config.seed,
             data: data.collect(),
             labels: test.labels().clone(),
@@ -382,14 +386,14 @@ fn record(
     answers: &Answers,
 ) -> ModelRecord {
     let Usage { input, output } = answers.usage;
-    let usage = (input + output > 0).then(|| TokenUsage {
+    let in_process = candidate.provider.in_process();
+    let price = candidate.price.as_ref().and_then(|price| price.of(answers.usage)).map(|cost| cost.dollars());
+    // What is computed here costs nothing; that is known, and not a price that is missing.
+    let cost_usd = price.or(in_process.then_some(0.0));
+    let usage = (in_process || input + output > 0).then_some(TokenUsage {
         input_tokens: input,
         output_tokens: output,
-        cost_usd: candidate
-            .price
-            .as_ref()
-            .and_then(|price| price.of(answers.usage))
-            .map(|cost| cost.dollars()),
+        cost_usd,
     });
     ModelRecord {
         model: subject.name(repeat),
@@ -403,11 +407,21 @@ fn record(
             Some((spec, _)) => Some(format!("the base, with {} in its prompt", spec.in_words())),
             None => answers.info.as_ref().and_then(|info| info.description.clone()),
         },
-        answered_by: answers.answered_by.clone(),
+        answered_by: answered_by(subject, in_process, answers),
         usage,
         job_id: subject.job.as_ref().map(|job| job.id.0.clone()),
         hyperparameters: subject.job.as_ref().map_or(Value::Null, |job| job.hyperparameters.clone().into()),
     }
+}
+
+/// The model versions that answered. A model that is computed here is no alias of another one: where its provider names no
+/// version, its own name is one.
+fn answered_by(subject: &Subject, in_process: bool, answers: &Answers) -> BTreeMap<String, u64> {
+    let answered = answers.predictions.iter().filter(|prediction| prediction.is_answered()).count() as u64;
+    if !in_process || !answers.answered_by.is_empty() || answered == 0 {
+        return answers.answered_by.clone();
+    }
+    BTreeMap::from([(subject.model.model().to_owned(), answered)])
 }
 
 /// See [`ModelRecord::prompt_sha256`].

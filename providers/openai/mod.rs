@@ -75,7 +75,7 @@ impl OpenAiProvider {
     /// | Setting | Meaning |
     /// |---|---|
     /// | `base_url` | with `/v1`; else `OPENAI_BASE_URL`, else OpenAI itself |
-    /// | `api_key_env` | the variable that holds the key, `OPENAI_API_KEY`; `"none"` for servers without one |
+    /// | `api_key_env` | the variable that holds the key, `OPENAI_API_KEY`, to be named for another server; or `"none"` |
     /// | `header` | `"authorization"`, or `"api-key"` for Azure |
     /// | `api` | `"chat"` or `"responses"`, for model ids without a prefix |
     /// | `fine_tuning` | whether jobs can be started: by default at OpenAI only |

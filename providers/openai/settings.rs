@@ -3,6 +3,7 @@
 use reqwest::Url;
 use serde_json::Value;
 
+use crate::http::is_loopback;
 use crate::settings::{base_url, choice, seconds, switch, text, unknown, variable_name};
 use crate::{SettingError, Setup};
 
@@ -99,6 +100,7 @@ impl Settings {
             // Azure's deployments have names of their own, which its list of models does not hold.
             settings.check_models = false;
         }
+        settings.check_key_is_named(setup)?;
         if let Some(variable) = &settings.key_variable
             && setup.variable(variable).is_none()
         {
@@ -109,6 +111,20 @@ impl Settings {
             (settings.organization, settings.project) = (None, None);
         }
         Ok(settings)
+    }
+
+    /// The key of OpenAI's customers is not for another server unless the user says so.
+    fn check_key_is_named(&self, setup: &Setup) -> Result<(), SettingError> {
+        let set = |name| setup.settings.contains_key(name);
+        if !set("base_url") || set("api_key_env") || self.official || is_loopback(&self.base_url) {
+            return Ok(());
+        }
+        let host = self.base_url.host_str().unwrap_or_default();
+        let message = format!(
+            "name the variable that holds the key for {host}, or \"none\": without it, this server would get the one \
+             in OPENAI_API_KEY"
+        );
+        Err(SettingError::at("api_key_env", message))
     }
 
     /// Those of OpenAI itself.
@@ -209,6 +225,7 @@ mod tests {
             (json!({"max_tokens_field": 3}), "max_tokens_field"),
             (json!({"timeout_seconds": 0}), "timeout_seconds"),
             (json!({"api_key_env": 1}), "api_key_env"),
+            (json!({"base_url": "https://api.example/v1"}), "api_key_env"),
         ] {
             let error = read(settings.clone()).unwrap_err();
             assert_eq!(error.setting.as_deref(), Some(name), "{settings}");
@@ -245,11 +262,14 @@ mod tests {
         assert_eq!(vllm.key_variable, None);
         let regional = read(json!({"base_url": "https://eu.api.openai.com/v1"})).unwrap();
         assert!(regional.official && regional.tunes());
-        assert!(!read(json!({"base_url": "https://api.openai.com.evil.example/v1"})).unwrap().official);
-        let told = read(json!({"base_url": "https://tuner.example/v1", "fine_tuning": true})).unwrap();
-        assert!(told.tunes());
+        let elsewhere = |mut settings: Value| {
+            settings["api_key_env"] = "THEIR_KEY".into();
+            read(settings).unwrap()
+        };
+        assert!(!elsewhere(json!({"base_url": "https://api.openai.com.evil.example/v1"})).official);
+        assert!(elsewhere(json!({"base_url": "https://tuner.example/v1", "fine_tuning": true})).tunes());
         let azure =
-            read(json!({"base_url": "https://x.openai.azure.com/openai/v1", "header": "api-key"})).unwrap();
+            elsewhere(json!({"base_url": "https://x.openai.azure.com/openai/v1", "header": "api-key"}));
         assert!(!azure.check_models && !azure.official);
     }
 }

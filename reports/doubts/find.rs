@@ -20,7 +20,10 @@ const FEW_GROUPS: u64 = 40;
 /// All doubts about a run, those about everything first.
 pub(crate) fn of(run: &Run, models: &[ModelFigures], comparisons: &[Comparison]) -> Vec<Doubt> {
     let mut doubts = Vec::new();
-    if !run.manifest.complete {
+    let missing = run.manifest.missing_shards.clone();
+    if !missing.is_empty() {
+        doubts.push(Doubt::ShardsMissing { missing });
+    } else if !run.manifest.complete {
         doubts.push(Doubt::RunCutShort);
     }
     if let Some(shard) = run.manifest.shard {

@@ -16,6 +16,11 @@ use crate::{InvalidKind, UnansweredKind};
 pub enum Doubt {
     /// The run was cut short.
     RunCutShort,
+    /// The run was joined from parts, and some were not there.
+    ShardsMissing {
+        /// Which parts.
+        missing: Vec<Shard>,
+    },
     /// The run covers a part of the test rows.
     Shard {
         /// Which part.
@@ -143,6 +148,7 @@ impl Doubt {
     pub fn name(&self) -> &'static str {
         match self {
             Self::RunCutShort => "run_cut_short",
+            Self::ShardsMissing { .. } => "shards_missing",
             Self::Shard { .. } => "shard",
             Self::FewRows { .. } => "few_rows",
             Self::MissingLabels { .. } => "missing_labels",

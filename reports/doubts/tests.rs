@@ -39,6 +39,15 @@ fn says_what_is_wrong_with_the_data_and_the_models() {
 }
 
 #[test]
+fn shards_that_are_missing_are_named_instead_of_a_run_to_be_repeated() {
+    let mut run = sound(&[("m", None, "")]);
+    run.manifest.complete = false;
+    run.manifest.missing_shards = ["2/8", "5/8"].map(|shard| shard.parse().unwrap()).into();
+    assert_eq!(about(&run), ["shards_missing Not all test rows are here; shards are missing: 2/8, 5/8."]);
+    assert!(Figures::of(&run).doubts[0].advice().contains("`tunebench merge`"));
+}
+
+#[test]
 fn a_pair_can_be_incomplete_though_each_model_is_complete() {
     let gold = "abc".repeat(34);
     let base = format!("{}{}", "?".repeat(8), &gold[8..]);

@@ -26,6 +26,9 @@ impl Doubt {
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
+            Self::ShardsMissing { .. } => {
+                "Evaluate the missing ones with `tunebench eval --shard`, and join all with `tunebench merge`."
+            }
             Self::Shard { .. } => "Join all shards with `tunebench merge`.",
             Self::RunCutShort => "Run the same command again: it goes on where it stopped.",
             Self::FewRows { .. } => "Add test rows; differences smaller than this margin are hard to prove.",
@@ -82,6 +85,10 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RunCutShort => write!(f, "The run was cut short."),
+            Self::ShardsMissing { missing } => {
+                let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+                write!(f, "Not all test rows are here; shards are missing: {}.", listed(&names))
+            }
             Self::Shard { shard } => write!(f, "This is only shard {shard} of the test rows."),
             Self::FewRows { rows, margin } => {
                 write!(

@@ -178,6 +178,7 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         against: None,
         margin: None,
         shard: None,
+        missing_shards: Vec::new(),
         seed: 0,
         data: Vec::new(),
         overlap: None,

@@ -193,7 +193,7 @@ fn evidence(comparison: &Comparison) -> String {
         let p = adjusted(test.p, test.holm_p);
         text.push_str(&format!("; a loss of {loss} is {not}ruled out, one-sided {p}"));
     }
-    if comparison.verdict == Verdict::NotProven {
+    if comparison.verdict == Verdict::NotProven || comparison.undecided_margin().is_some() {
         text.push_str(&open_question(comparison.power));
     }
     text

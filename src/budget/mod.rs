@@ -5,6 +5,7 @@ mod prices;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tunebench_providers::Usage;
 
 pub use cost::Cost;
@@ -79,12 +80,14 @@ pub struct Spent {
 pub struct Budget {
     caps: Caps,
     spent: Mutex<Spent>,
+    /// Told when what was held back is settled.
+    settled: Notify,
 }
 
 impl Budget {
     /// A budget of which nothing is spent.
     pub fn new(caps: Caps) -> Self {
-        Self { caps, spent: Mutex::default() }
+        Self { caps, spent: Mutex::default(), settled: Notify::new() }
     }
 
     /// Checks before a run that every price is known that a cap needs.
@@ -108,6 +111,28 @@ impl Budget {
         self.check(model, price)?;
         let whole = price.and_then(|price| price.of(worst));
         self.hold(Reservation { budget: self, price, whole, requests: 1, open: true })
+    }
+
+    /// The same, but where money is short only because of what is held back for others, waits for what they really cost:
+    /// the cap is then used up before the run ends.
+    pub async fn reserve_in_turn<'a>(
+        &'a self,
+        model: &str,
+        price: Option<&'a Price>,
+        worst: Usage,
+    ) -> Result<Reservation<'a>, BudgetError> {
+        loop {
+            // Asked for before the look, so that nothing is missed between the two.
+            let settled = self.settled.notified();
+            match self.reserve(model, price, worst) {
+                Err(BudgetError::CostReached { cap, spent, reserved, needed })
+                    if reserved > Cost::ZERO && spent.plus(needed) <= cap =>
+                {
+                    settled.await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Checks before a run that the price of training is known, if a cap needs it.
@@ -216,6 +241,8 @@ impl Reservation<'_> {
         if !sent {
             spent.requests -= self.requests;
         }
+        drop(spent);
+        self.budget.settled.notify_waiters();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::FutureExt;
 use jiff::civil::Date;
 use proptest::prelude::*;
 
@@ -126,6 +127,24 @@ proptest! {
         drop(in_flight);
         prop_assert_eq!(budget.so_far().reserved, Cost::ZERO);
     }
+}
+
+#[test]
+fn what_others_hold_back_is_waited_for() {
+    let price = price(1.0, 1.0);
+    let worst = |dollars: f64| Usage { input: (dollars * 1e6) as u64, output: 0 };
+    let budget = capped(1.0);
+    let in_turn = |dollars| Box::pin(budget.reserve_in_turn("m", Some(&price), worst(dollars)));
+    let first = in_turn(0.9).now_or_never().unwrap().unwrap();
+    let mut second = in_turn(0.5);
+    assert!((&mut second).now_or_never().is_none());
+    first.settle(worst(0.3));
+    let second = second.now_or_never().unwrap().unwrap();
+    // What is spent does not come back, whatever is held back beside it.
+    let refused = in_turn(0.8).now_or_never().unwrap().unwrap_err();
+    assert!(matches!(refused, BudgetError::CostReached { .. }), "{refused}");
+    second.release();
+    assert_eq!(budget.so_far().cost, Cost::from_dollars(0.3).unwrap());
 }
 
 #[test]

@@ -6,9 +6,8 @@ use tunebench_reports::render::html::LISTED;
 
 use super::args::OutputArgs;
 use super::output::Printer;
-use super::report::{Target, print};
+use super::report::{Target, conclude};
 use crate::error::Error;
-use crate::exit;
 use crate::results::Results;
 use crate::run::{Session, Subject};
 
@@ -60,8 +59,5 @@ async fn evaluate(
     let report = Report::new(&run);
     let texts = session.texts(&report.wanted_texts(LISTED).into_iter().collect())?;
     let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
-    results.write(&report)?;
-    print(&report, results, target, printer)?;
-    let measured = report.figures.models.iter().all(|model| model.scores.is_some());
-    Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })
+    conclude(&report, results, target, printer)
 }

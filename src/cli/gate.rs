@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::gate::baseline::Baseline;
 use crate::gate::checks::{Outcome, judge};
 use crate::gate::ci::{Regressed, Told};
-use crate::gate::{GateError, Measured, Settings, facts, gated};
+use crate::gate::{GateError, Measured, Settings, facts, gated, matched};
 use crate::results::Results;
 use crate::whole_file::WholeFile;
 
@@ -63,16 +63,19 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
     let folder = config.parent().unwrap_or(Path::new(""));
     // A path of the command line starts here, one of the configuration starts there.
     let path = args.settings.baseline.clone();
-    let settings = args.settings.clone().or(configured.map(|(config, _)| config.gate).unwrap_or_default());
+    let (config_gate, document) =
+        configured.map_or_else(Default::default, |(config, document)| (config.gate, Some(document)));
+    let settings = args.settings.clone().or(config_gate);
     let path =
         path.unwrap_or_else(|| folder.join(settings.baseline.as_deref().unwrap_or(Path::new(BASELINE))));
 
     let mut run = Results::open(&args.results)?.read()?;
     let checks = settings.checks(run.manifest.min_coverage)?;
     run.manifest.min_coverage = checks.min_coverage;
-    if let Some(label) = checks.min_recall.keys().find(|label| run.labels().get(label).is_none()) {
-        return Err(GateError::NoLabel(label.clone()).into());
-    }
+    settings.check_labels(run.labels()).map_err(|mistake| match &document {
+        Some(document) if args.settings.min_recall.is_empty() => Error::Config(document.gate(&mistake)),
+        _ => GateError::Setting(mistake).into(),
+    })?;
     let figures = Figures::of(&run);
     let gated = gated(&run, &settings.models)?;
     if args.update_baseline {
@@ -85,7 +88,7 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
     let told = Told {
         exit_code: judgement.outcome.code(),
         judgement,
-        notes: baseline.iter().flat_map(|baseline| notes(&run, &gated, baseline)).collect(),
+        notes: measured.iter().flat_map(|one| notes(&run, one)).collect(),
         regressed: measured.iter().flat_map(|one| regressed(&run, one)).collect(),
     };
     // Where no terminal ends the lines, one check stays one line.
@@ -105,17 +108,15 @@ fn read(path: &Path) -> Result<Baseline, GateError> {
 }
 
 /// What is not the same as in the baseline, though the rows are.
-fn notes(run: &Run, gated: &[&Evaluation], baseline: &Baseline) -> Vec<String> {
+fn notes(run: &Run, measured: &Measured) -> Vec<String> {
+    let (Some(before), model) = (measured.before, &measured.evaluation.model) else { return Vec::new() };
     let mut notes = Vec::new();
-    for evaluation in gated {
-        let Some(before) = baseline.model(&evaluation.model, gated.len() == 1) else { continue };
-        if before.model != evaluation.model {
-            notes.push(format!("{} is compared with {} of the baseline.", evaluation.model, before.model));
-        }
-        let now = run.manifest.model(&evaluation.model).and_then(|record| record.prompt_sha256.as_ref());
-        if before.prompt.as_ref() != now {
-            notes.push(format!("{} was asked with another prompt than in the baseline.", evaluation.model));
-        }
+    if before.model != *model {
+        notes.push(format!("{model} is compared with {} of the baseline.", before.model));
+    }
+    let now = run.manifest.model(model).and_then(|record| record.prompt_sha256.as_ref());
+    if before.prompt.as_ref() != now {
+        notes.push(format!("{model} was asked with another prompt than in the baseline."));
     }
     notes
 }
@@ -148,8 +149,8 @@ fn update(
     };
     let file = WholeFile::create(path).map_err(|error| unwritable(path, &error))?;
     file.write(|out| out.write_all(new.to_text().as_bytes())).map_err(|error| unwritable(path, &error))?;
-    for model in &new.models {
-        let before = old.as_ref().and_then(|old| old.model(&model.model, new.models.len() == 1));
+    let replaced = old.as_ref().map_or_else(|| vec![None; gated.len()], |old| matched(run, gated, old));
+    for (model, before) in new.models.iter().zip(replaced) {
         let percent = |share: Option<f64>| share.map_or("none".to_owned(), |s| format!("{:.1} %", 100.0 * s));
         let mut line = format!("{}: accuracy {}", model.model, percent(model.accuracy));
         if let Some(before) = before {

@@ -9,7 +9,7 @@ use tunebench_reports::render::html::LISTED;
 
 use super::args::{Global, OutputArgs};
 use super::output::Printer;
-use super::report::print;
+use super::report::conclude;
 use crate::error::Error;
 use crate::exit;
 use crate::ledger::Ledger;
@@ -48,19 +48,16 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
     let read = |folder: &PathBuf| Ok::<_, Error>((folder.clone(), Results::open(folder)?.read()?));
     let runs = folders.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let (results, target) = (Results::create(&args.output.results)?, args.output.format.open(printer)?);
-    let (run, missing) = joined(runs)?;
-    if !missing.is_empty() {
-        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    let run = joined(runs)?;
+    if !run.manifest.missing_shards.is_empty() {
+        let missing: Vec<_> = run.manifest.missing_shards.iter().map(ToString::to_string).collect();
         printer.warn(&format!("shards are missing: {}", missing.join(", ")));
     }
     let report = Report::new(&run);
     let wanted = report.wanted_texts(LISTED).into_iter().collect();
     let (texts, _) = texts::of(&run, &BTreeMap::new(), &global.config, &wanted);
     let report = report.with_texts(texts);
-    results.write(&report)?;
-    print(&report, &results, target, printer)?;
-    let measured = report.figures.models.iter().all(|model| model.scores.is_some());
-    Ok(if measured && run.manifest.complete { exit::DONE } else { exit::INCOMPLETE })
+    conclude(&report, &results, target, printer)
 }
 
 fn join_ledgers(ledgers: &[&PathBuf], state: &Path, printer: Printer) -> Result<(), Error> {

@@ -203,7 +203,7 @@ impl Listener for Progress {
     }
 }
 
-/// What the command has cost so far, if anything.
+/// What asking has cost so far, if anything.
 fn spent(tally: &Tally) -> String {
     if tally.spent == Cost::ZERO { String::new() } else { format!(", {}", tally.spent) }
 }

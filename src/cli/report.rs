@@ -126,13 +126,28 @@ pub(super) fn foreign(file: &Path, output: &OutputArgs, printer: Printer) -> Res
     Ok(exit::DONE)
 }
 
-/// Shows the figures; the last line says where they lie.
-pub(super) fn print(
+/// Writes and shows a run that has come to its end, whole or not.
+pub(super) fn conclude(
     report: &Report,
     results: &Results,
     target: Target,
     printer: Printer,
-) -> Result<(), Error> {
+) -> Result<u8, Error> {
+    results.write(report)?;
+    let complete = report.run.manifest.complete;
+    if complete {
+        results.forget_previous()?;
+    }
+    print(report, results, target, printer)?;
+    if let Some(previous) = results.previous() {
+        printer.note(&format!("the complete run that was there before is kept in {}", previous.display()));
+    }
+    let measured = report.figures.models.iter().all(|model| model.scores.is_some());
+    Ok(if measured && complete { exit::DONE } else { exit::INCOMPLETE })
+}
+
+/// Shows the figures; the last line says where they lie.
+fn print(report: &Report, results: &Results, target: Target, printer: Printer) -> Result<(), Error> {
     target.show(report, Some(&format!("results: {}", results.folder().display())), printer)
 }
 

@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 use tunebench_providers::SettingError;
 
+use crate::gate::Mistake;
+
 /// The text of a configuration file.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -113,6 +115,15 @@ impl Document {
         let mut mistake = self.error(steps, &error.message);
         mistake.hint = meant(&error.message);
         mistake
+    }
+
+    /// A mistake in `[gate]`.
+    pub(crate) fn gate(&self, mistake: &Mistake) -> ConfigError {
+        let keys = mistake.keys.iter().map(|key| Step::Key(key));
+        let steps: Vec<_> = [Step::Key("gate")].into_iter().chain(keys).collect();
+        let mut error = self.error(&steps, &mistake.message);
+        error.hint.clone_from(&mistake.hint);
+        error
     }
 
     fn span(&self, steps: &[Step]) -> Option<Range<usize>> {

@@ -286,6 +286,7 @@ impl Config {
                 return Err(document.error(&place, format!("{name} must be a number, at least 0")));
             }
         }
+        config.gate.check_values().map_err(|mistake| document.gate(&mistake))?;
         if config.models.is_empty() {
             return Err(document
                 .error(&[], "there is no model")

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 use tunebench_data::Message;
 use tunebench_providers::{Completion, CompletionRequest, ModelInfo, ProviderError, Retry};
-use tunebench_reports::{Answer, Latency, Probability, UnansweredKind};
+use tunebench_reports::{Answer, Probability, UnansweredKind};
 
-use super::ask::{Failure, ask};
+use super::ask::{Answered, Failure, ask};
 use super::book::Asked;
 use super::breaker::Breaker;
 use super::{Candidate, Halt, Means, outcome};
@@ -66,7 +66,7 @@ impl Asker {
         row: u64,
         text: &str,
         asked: Option<Asked>,
-    ) -> Result<(Completion, Latency), Unanswered> {
+    ) -> Result<Answered, Unanswered> {
         if let Err(halt) = self.know_model().await {
             self.halt(halt);
         }

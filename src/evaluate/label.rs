@@ -167,7 +167,7 @@ impl Labeller {
         // By content, so that the waits of a text do not depend on where it stands.
         let row = ExampleId::of(text, "", 0).0;
         match self.asker.ask(row, text, asked).await {
-            Ok((completion, _)) => self.read(completion, false),
+            Ok(answered) => self.read(answered.completion, answered.known),
             Err(failure) => unanswered(failure),
         }
     }

@@ -87,7 +87,7 @@ pub struct Tally {
     pub unanswered: usize,
     /// Rows whose answer was in the ledger; they are among the others.
     pub known: usize,
-    /// What the command has spent so far, with all its models.
+    /// What it has cost so far; answers from the ledger cost nothing.
     pub spent: Cost,
 }
 

@@ -108,7 +108,10 @@ impl Rows {
                 self.put_off += 1;
             }
         }
-        // New rows are looked up too: another process may have asked about them meanwhile.
+        // What has come since for a new row, it is told when its turn comes.
+        if !self.again {
+            return Ok(true);
+        }
         for (row, known) in self.ready.iter_mut().zip(book.lookup(&keys)?) {
             row.known = known;
         }

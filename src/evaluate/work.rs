@@ -7,11 +7,13 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tunebench_data::{ExampleId, LabelId, TestSet};
 use tunebench_providers::{Completion, Usage};
-use tunebench_reports::{Answer, Latency, Outcome, Prediction, UnansweredKind};
+use tunebench_reports::{Answer, Outcome, Prediction, UnansweredKind};
 
+use super::ask::Answered;
 use super::asker::{Asker, Unanswered};
 use super::rows::{Drawn, Row, Rows};
 use super::{Answers, Candidate, EvaluateError, Means, Tally};
+use crate::budget::Cost;
 
 /// How often the observer is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -27,6 +29,8 @@ pub(super) struct Work {
     found: Mutex<Answers>,
     /// When the observer was last told.
     told: Mutex<Instant>,
+    /// What the command had spent before, with other models.
+    before: Cost,
     observe: Box<dyn Fn(&Tally) + Send + Sync>,
 }
 
@@ -52,6 +56,7 @@ impl Work {
             rows: Mutex::new(Rows::new(test.examples()?)),
             found: Mutex::new(answers),
             told: Mutex::new(Instant::now()),
+            before: means.budget.so_far().cost,
             asker: Asker::new(candidate, means),
             observe,
         })
@@ -81,7 +86,7 @@ impl Work {
                 Drawn::End => return None,
                 Drawn::Later => turn = true,
                 Drawn::Row(mut row) => match row.known.take() {
-                    Some(known) => self.record_completion(&row, known.completion, known.latency, true),
+                    Some(known) => self.record_answer(&row, known.into()),
                     None if self.asker.halted().is_some() => self.not_asked(&row),
                     None => return Some(row),
                 },
@@ -104,7 +109,7 @@ impl Work {
 
     async fn answer(&self, row: Box<Row>) {
         match self.asker.ask(row.example.id.0, &row.example.text, row.asked).await {
-            Ok((completion, latency)) => self.record_completion(&row, completion, latency, false),
+            Ok(answered) => self.record_answer(&row, answered),
             Err(Unanswered { kind, error }) => {
                 self.record(&row, unanswered(row.example.id, row.example.label, kind));
                 if let Some(error) = error {
@@ -114,7 +119,7 @@ impl Work {
         }
     }
 
-    fn record_completion(&self, row: &Row, completion: Completion, latency: Latency, known: bool) {
+    fn record_answer(&self, row: &Row, Answered { completion, latency, known }: Answered) {
         let (answer, probability) = self.asker.read(&completion);
         let (id, gold) = (row.example.id, row.example.label);
         lock(&self.found).note(answer, completion, known);
@@ -137,13 +142,18 @@ impl Work {
         let mut told = lock(&self.told);
         if told.elapsed() >= TELL_EVERY {
             *told = Instant::now();
-            found.tally.spent = self.asker.means.budget.so_far().cost;
+            found.tally.spent = self.spent();
             (self.observe)(&found.tally);
         }
     }
 
+    fn spent(&self) -> Cost {
+        self.asker.means.budget.so_far().cost.minus(self.before)
+    }
+
     /// What was found, once all lanes have ended. Rows that were not handed out are read for their ids.
     pub(super) fn finish(self, test: &TestSet) -> Result<Answers, EvaluateError> {
+        let spent = self.spent();
         let mut rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut answers = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let read = match rows.read_whole()? {
@@ -158,7 +168,7 @@ impl Work {
         if read != test.len() {
             return Err(EvaluateError::Changed(test.source().path.display().to_string()));
         }
-        answers.tally.spent = self.asker.means.budget.so_far().cost;
+        answers.tally.spent = spent;
         (answers.info, answers.halted_by) = self.asker.into_parts();
         (self.observe)(&answers.tally);
         Ok(answers)

@@ -16,7 +16,7 @@
 //! 9934fe0f8bd78e67 invalid "refused"
 //! ```
 //!
-//! Rows are sorted by their ids, which are made from text and gold label, so that a change of one answer is a change of one
+//! A model that was tuned has a line `tuned_from "local/lexical"` below its name. Rows are sorted by their ids, which are made from text and gold label, so that a change of one answer is a change of one
 //! line. Names are JSON strings: a label with a line break in it stays on its line.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +47,8 @@ pub struct Baseline {
 pub struct Model {
     /// The model reference.
     pub model: String,
+    /// The model that it was tuned from, if it was.
+    pub tuned_from: Option<String>,
     /// The fingerprint of its prompt.
     pub prompt: Option<String>,
     /// The model versions that answered.
@@ -103,16 +105,6 @@ pub struct BaselineError {
 }
 
 impl Baseline {
-    /// The model of this name; or else the only one, where there is one here and one there: a model that is tuned anew has
-    /// another name.
-    pub fn model(&self, name: &str, only: bool) -> Option<&Model> {
-        let found = self.models.iter().find(|model| model.model == name);
-        found.or(match &self.models[..] {
-            [one] if only => Some(one),
-            _ => None,
-        })
-    }
-
     /// The text of the file.
     pub fn to_text(&self) -> String {
         let mut text = format!(
@@ -122,9 +114,12 @@ impl Baseline {
             json(&self.data)
         );
         for model in &self.models {
-            let Model { model: name, prompt, answered_by, accuracy, macro_f1, rows } = model;
+            let Model { model: name, tuned_from, prompt, answered_by, accuracy, macro_f1, rows } = model;
+            text.push_str(&format!("\nmodel {}\n", json(name)));
+            if let Some(base) = tuned_from {
+                text.push_str(&format!("tuned_from {}\n", json(base)));
+            }
             let head = [
-                ("\nmodel", json(name)),
                 ("prompt", json(prompt)),
                 ("answered_by", json(answered_by)),
                 ("accuracy", json(accuracy)),
@@ -191,6 +186,7 @@ impl<'a> Reader<'a> {
     fn model(&mut self) -> Result<Model, BaselineError> {
         let mut model = Model {
             model: self.field("model")?,
+            tuned_from: self.optional_field("tuned_from")?,
             prompt: self.field("prompt")?,
             answered_by: self.field("answered_by")?,
             accuracy: self.field("accuracy")?,
@@ -228,6 +224,11 @@ impl<'a> Reader<'a> {
         value.ok_or_else(|| self.error(format!("expected `{name}` and its value")))
     }
 
+    fn optional_field<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, BaselineError> {
+        let there = self.lines.clone().next().is_some_and(|line| line.starts_with(name));
+        there.then(|| self.field(name)).transpose()
+    }
+
     fn next(&mut self) -> Option<&'a str> {
         self.line += 1;
         self.lines.next()
@@ -256,18 +257,27 @@ mod tests {
     fn any_baseline() -> impl Strategy<Value = Baseline> {
         let rows = prop::collection::btree_map(any::<u64>().prop_map(ExampleId), any_row(), 0..8);
         let score = || prop::option::of((0..=1_000_000).prop_map(|share| f64::from(share) / 1e6));
-        let parts = (any::<Option<String>>(), any::<BTreeSet<String>>(), score(), score(), rows);
+        let parts = (
+            any::<Option<String>>(),
+            any::<Option<String>>(),
+            any::<BTreeSet<String>>(),
+            score(),
+            score(),
+            rows,
+        );
         let models = prop::collection::btree_map(any::<String>(), parts, 1..4);
         (any::<[String; 3]>(), models).prop_map(|([tool, date, data], models)| {
-            let models =
-                models.into_iter().map(|(model, (prompt, answered_by, accuracy, macro_f1, rows))| Model {
+            let models = models.into_iter().map(
+                |(model, (tuned_from, prompt, answered_by, accuracy, macro_f1, rows))| Model {
                     model,
+                    tuned_from,
                     prompt,
                     answered_by,
                     accuracy,
                     macro_f1,
                     rows,
-                });
+                },
+            );
             Baseline { tool, date, data, models: models.collect() }
         })
     }

@@ -17,6 +17,9 @@ use tunebench_reports::{
 
 use crate::exit;
 
+/// How the names of the checks of a label's recall begin.
+const RECALL: &str = "recall:";
+
 /// By what a figure is held against its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -82,6 +85,17 @@ pub struct Figure {
     pub interval: Option<Interval>,
     /// The rows behind it.
     pub rows: u64,
+    /// Whether it is a share of these rows, and the interval Wilson's.
+    pub is_share: bool,
+}
+
+/// What keeps results from being whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// Why there may be more rows.
+    pub what: String,
+    /// How to go on.
+    pub cure: &'static str,
 }
 
 /// What is known of a model.
@@ -89,8 +103,8 @@ pub struct Figure {
 pub struct Facts {
     /// The model reference.
     pub model: String,
-    /// Whether the run came to its end.
-    pub complete: bool,
+    /// What keeps the rows from being all there are.
+    pub lack: Option<Lack>,
     /// How the rows came out.
     pub counts: Counts,
     /// Accuracy.
@@ -209,6 +223,9 @@ pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
     for check in &mut checked {
         if check.outcome == Outcome::Inconclusive {
             check.evidence.push_str(&match check.rows_to_decide {
+                Some(rows) if check.check.starts_with(RECALL) => {
+                    format!("; about {rows} rows of this label would decide")
+                }
                 Some(rows) => format!("; about {rows} rows would decide"),
                 None => "; no number of rows would decide at this value".to_owned(),
             });
@@ -234,7 +251,7 @@ fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
         floor("macro_f1".to_owned(), &facts.macro_f1, limit);
     }
     for (label, limit) in &checks.min_recall {
-        floor(format!("recall:{label}"), &facts.recall.get(label).copied().unwrap_or_default(), *limit);
+        floor(format!("{RECALL}{label}"), &facts.recall.get(label).copied().unwrap_or_default(), *limit);
     }
     if let Some(limit) = checks.max_invalid {
         let answered = facts.counts.answered();
@@ -266,17 +283,19 @@ fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
 }
 
 fn unmeasured(facts: &Facts, check: impl Into<String>) -> Checked {
-    Checked::new(facts, check, Outcome::Incomplete, "too few rows were answered to say anything".to_owned())
+    let few = || "too few rows were answered to say anything".to_owned();
+    let evidence = facts.lack.as_ref().map_or_else(few, |lack| format!("not judged: {}", lack.what));
+    Checked::new(facts, check, Outcome::Incomplete, evidence)
 }
 
 fn coverage(facts: &Facts, checks: &Checks) -> Checked {
     let (answered, rows) = (facts.counts.answered(), facts.counts.rows());
     let mut evidence =
         format!("{answered} of {rows} rows answered, at least {}", percent(checks.min_coverage));
-    if !facts.complete {
-        evidence.push_str("; the run was cut short");
+    if let Some(Lack { what, cure }) = &facts.lack {
+        evidence.push_str(&format!("; {what}; {cure}"));
     }
-    let enough = facts.complete && facts.counts.covers(checks.min_coverage);
+    let enough = facts.lack.is_none() && facts.counts.covers(checks.min_coverage);
     let outcome = if enough { Outcome::Passed } else { Outcome::Incomplete };
     Checked::new(facts, "coverage", outcome, evidence)
 }
@@ -303,20 +322,34 @@ fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -
     };
     let mut checked = Checked::new(facts, check, outcome, evidence);
     if outcome == Outcome::Inconclusive {
-        checked.rows_to_decide =
-            interval.and_then(|interval| rows_to_bound(figure.rows, value, interval, limit));
+        let needed = match figure.is_share {
+            true => rows_for_share(value, limit),
+            false => interval.and_then(|interval| rows_for_bound(figure.rows, value, interval, limit)),
+        };
+        let needed = needed.filter(|rows| *rows < 1e12);
+        checked.rows_to_decide = needed.map(|rows| (rows.ceil() as u64).max(figure.rows + 1));
     }
     checked
 }
 
-/// How many rows bring the 95 % interval to one side of the limit with a chance of [`POWER`], if the figure stays as it is: the
-/// width of an interval falls as the square root of the rows.
-fn rows_to_bound(rows: u64, value: f64, interval: Interval, limit: f64) -> Option<u64> {
+/// How many rows bring the 95 % interval of a share to one side of the limit with a chance of [`POWER`], if the share is what it
+/// was found to be.
+///
+/// Wilson's interval lies beyond the limit just when the score test rejects the limit, so this is the number of rows for the
+/// test of one proportion (Fleiss, Levin and Paik 2003, "Statistical methods for rates and proportions", section 2.5): the limit's
+/// own variance decides where the bound is, and the share's how often it is reached.
+fn rows_for_share(share: f64, limit: f64) -> Option<f64> {
     let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
-    let half = (interval.high - interval.low) / 2.0;
-    let ratio = half / (value - limit).abs() * (a + b) / a;
-    let needed = rows as f64 * ratio * ratio;
-    (needed < 1e12).then(|| (needed.ceil() as u64).max(rows + 1))
+    let deviation = |share: f64| (share * (1.0 - share)).sqrt();
+    Some(((a * deviation(limit) + b * deviation(share)) / (share - limit)).powi(2))
+}
+
+/// The same for any other figure: the distance between it and its bound falls as the square root of the rows.
+fn rows_for_bound(rows: u64, value: f64, interval: Interval, limit: f64) -> Option<f64> {
+    let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
+    let to_bound = if value > limit { value - interval.low } else { interval.high - value };
+    let ratio = to_bound / (value - limit) * (a + b) / a;
+    Some(rows as f64 * ratio * ratio)
 }
 
 fn at_most(

@@ -3,19 +3,33 @@
 use std::collections::BTreeSet;
 
 use tunebench_reports::{
-    Answer, Evaluation, Figures, InvalidKind, ModelFigures, Outcome, Paired, Prediction, Run,
+    Answer, Evaluation, Figures, InvalidKind, Manifest, ModelFigures, Outcome, Paired, Prediction, Run,
 };
 
 use super::GateError;
 use super::baseline::{Baseline, Model, Row};
-use super::checks::{Facts, Figure};
+use super::checks::{Facts, Figure, Lack};
+use super::matching::matched;
 
-/// The models that the gate is about: the named ones, or all that no other one was tuned from. Repeats never are.
+/// How to go on where rows have no answer yet.
+const AGAIN: &str = "run `tunebench eval` again; what was answered is not asked again";
+
+/// The floor: what anybody reaches who always answers the most frequent label.
+const FLOOR: &str = "local/majority";
+
+/// Whether a model is there for others to be held against, and not to be judged.
+pub(super) fn is_floor(model: &str) -> bool {
+    model == FLOOR
+}
+
+/// The models that the gate is about: the named ones, or all that no other one was tuned from. Repeats never are, and the
+/// floor is not if there is any other.
 pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, GateError> {
     let find = |name: &String| {
         run.evaluations.iter().find(|evaluation| evaluation.model == *name).ok_or_else(|| {
             let known: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
-            GateError::NoModel { model: name.clone(), known: known.join(", ") }
+            let lack = lack(&run.manifest);
+            GateError::NoModel { model: name.clone(), known: known.join(", "), lack }
         })
     };
     if !named.is_empty() {
@@ -25,7 +39,8 @@ pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, 
     let is_base =
         |model: &String| run.evaluations.iter().any(|other| other.tuned_from.as_ref() == Some(model));
     let wanted = run.evaluations.iter().filter(|one| !is_repeat(&one.model) && !is_base(&one.model));
-    Ok(wanted.collect())
+    let (floor, others): (Vec<_>, Vec<_>) = wanted.partition(|one| is_floor(&one.model));
+    Ok(if others.is_empty() { floor } else { others })
 }
 
 /// A model that was measured, beside what the baseline says of it.
@@ -33,6 +48,8 @@ pub fn gated<'a>(run: &'a Run, named: &[String]) -> Result<Vec<&'a Evaluation>, 
 pub struct Measured<'a> {
     /// Its rows.
     pub evaluation: &'a Evaluation,
+    /// What it is compared with.
+    pub before: Option<&'a Model>,
     /// The same rows, as the baseline has them.
     pub baseline: Option<Evaluation>,
     /// What the checks go by.
@@ -44,44 +61,67 @@ pub fn facts<'a>(
     run: &Run,
     figures: &Figures,
     gated: &[&'a Evaluation],
-    baseline: Option<&Baseline>,
+    baseline: Option<&'a Baseline>,
 ) -> Result<Vec<Measured<'a>>, GateError> {
-    let measured =
-        gated.iter().filter_map(|evaluation| Some((*evaluation, figures.model(&evaluation.model)?)));
-    let measured = measured.map(|(evaluation, figures)| {
+    let before = baseline.map_or_else(|| vec![None; gated.len()], |baseline| matched(run, gated, baseline));
+    let measured = gated.iter().zip(before);
+    let measured = measured
+        .filter_map(|(evaluation, before)| Some((*evaluation, before, figures.model(&evaluation.model)?)));
+    let measured = measured.map(|(evaluation, before, figures)| {
         let mut facts = of_figures(run, figures);
-        let Some(baseline) = baseline else { return Ok(Measured { evaluation, baseline: None, facts }) };
-        let before = baseline.model(&evaluation.model, gated.len() == 1).ok_or_else(|| {
+        let Some(baseline) = baseline else {
+            return Ok(Measured { evaluation, before: None, baseline: None, facts });
+        };
+        if before.is_none() && facts.lack.is_some() {
+            // The model that the baseline knows may not have had its turn yet.
+            return Ok(Measured { evaluation, before, baseline: None, facts });
+        }
+        let before = before.ok_or_else(|| {
             let known: Vec<_> = baseline.models.iter().map(|model| model.model.as_str()).collect();
             GateError::UnknownModel { model: evaluation.model.clone(), known: known.join(", ") }
         })?;
         let rows = rows_of(before, evaluation, run)?;
         facts.paired = Some(Paired::of(&rows.predictions, &evaluation.predictions));
         facts.baseline_versions = before.answered_by.clone();
-        Ok(Measured { evaluation, baseline: Some(rows), facts })
+        Ok(Measured { evaluation, before: Some(before), baseline: Some(rows), facts })
     });
     measured.collect()
+}
+
+/// What keeps the results from being the whole that a baseline is of.
+fn lack(manifest: &Manifest) -> Option<Lack> {
+    let missing: Vec<_> = manifest.missing_shards.iter().map(ToString::to_string).collect();
+    let (what, cure) = match (manifest.shard, missing.as_slice()) {
+        (Some(shard), _) => (format!("this is only shard {shard}"), "join all with `tunebench merge`"),
+        (None, [_, ..]) => (
+            format!("shards are missing: {}", missing.join(", ")),
+            "evaluate them with `tunebench eval --shard`, and join all with `tunebench merge`",
+        ),
+        (None, []) if !manifest.complete => ("the run was cut short".to_owned(), AGAIN),
+        (None, []) => return None,
+    };
+    Some(Lack { what, cure })
 }
 
 fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
     let counts = figures.counts();
     let scores = figures.scores.as_ref();
-    let figure = |value, interval| Figure { value, interval, rows: counts.answered() };
+    let figure = |value, interval, is_share| Figure { value, interval, rows: counts.answered(), is_share };
     let recall = run.labels().names().iter().zip(scores.iter().flat_map(|scores| &scores.classes));
     Facts {
         model: figures.model.clone(),
-        // A part is not the whole that the baseline is of.
-        complete: run.manifest.complete && run.manifest.shard.is_none(),
+        lack: lack(&run.manifest),
         counts,
-        accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval)),
+        accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval), true),
         macro_f1: figure(
             scores.and_then(|s| s.macro_average.f1),
             figures.intervals.and_then(|intervals| intervals.macro_f1),
+            false,
         ),
         recall: recall
             .map(|(name, class)| {
                 let (value, interval) = (class.scores.recall, class.recall_interval);
-                (name.to_string(), Figure { value, interval, rows: class.support })
+                (name.to_string(), Figure { value, interval, rows: class.support, is_share: true })
             })
             .collect(),
         cost: figures.usage.and_then(|usage| usage.cost_usd),
@@ -93,11 +133,14 @@ fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
 }
 
 /// The baseline's answers to the rows at hand. Ids are made from text and gold label, so that the gold labels are the same.
+///
+/// A part of the rows is other data only where the baseline lacks a row of it.
 fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, GateError> {
     let here: BTreeSet<_> = now.predictions.iter().map(|row| row.id).collect();
     let common = here.iter().filter(|id| before.rows.contains_key(id)).count() as u64;
     let (only_baseline, only_here) = (before.rows.len() as u64 - common, here.len() as u64 - common);
-    if only_baseline + only_here > 0 {
+    let part = lack(&run.manifest).is_some();
+    if only_here > 0 || (only_baseline > 0 && !part) {
         return Err(GateError::OtherData { common, only_baseline, only_here });
     }
     let labels = run.labels();
@@ -126,13 +169,8 @@ impl Baseline {
     ///
     /// Refused where the run was cut short or a model has no scores.
     pub fn of(run: &Run, figures: &Figures, gated: &[&Evaluation]) -> Result<Self, GateError> {
-        if !run.manifest.complete {
-            return Err(GateError::Refused("the run was cut short".to_owned()));
-        }
-        if let Some(shard) = run.manifest.shard {
-            return Err(GateError::Refused(format!(
-                "this is only shard {shard}: join all with `tunebench merge`"
-            )));
+        if let Some(lack) = lack(&run.manifest) {
+            return Err(GateError::Refused(lack));
         }
         let test = run.manifest.data.iter().find(|file| file.role == "test");
         let models = gated.iter().map(|evaluation| model_of(run, figures, evaluation));
@@ -149,7 +187,8 @@ fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Mod
     let name = &evaluation.model;
     let figures = figures.model(name);
     let Some(scores) = figures.and_then(|figures| figures.scores.as_ref()) else {
-        return Err(GateError::Refused(format!("too few rows were answered by {name}")));
+        let what = format!("too few rows were answered by {name}");
+        return Err(GateError::Refused(Lack { what, cure: AGAIN }));
     };
     let label = |row: &Prediction| row.answer.label().map_or("", |label| run.labels().name(label)).to_owned();
     let rows = evaluation.predictions.iter().map(|row| {
@@ -163,6 +202,7 @@ fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Mod
     });
     Ok(Model {
         model: name.clone(),
+        tuned_from: evaluation.tuned_from.clone(),
         prompt: run.manifest.model(name).and_then(|record| record.prompt_sha256.clone()),
         answered_by: figures.into_iter().flat_map(|figures| figures.answered_by.keys().cloned()).collect(),
         accuracy: scores.accuracy.map(six_digits),

@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod checks;
 pub mod ci;
 mod facts;
+mod matching;
 mod settings;
 
 use std::io;
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 use crate::exit;
 
 pub use facts::{Measured, facts, gated};
-pub use settings::Settings;
+pub use matching::matched;
+pub use settings::{Mistake, Settings};
 
 /// Why the gate can't judge.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +57,9 @@ pub enum GateError {
     #[error("the baseline calls row {0} correct with a label that is not the row's gold label")]
     Gold(tunebench_data::ExampleId),
     /// The baseline does not know the model.
-    #[error("the baseline knows nothing of {model}; it holds {known}")]
+    #[error(
+        "the baseline knows nothing of {model}, nor one model that it clearly replaces; it holds {known}"
+    )]
     UnknownModel {
         /// The model.
         model: String,
@@ -69,26 +73,25 @@ pub enum GateError {
         model: String,
         /// What there is.
         known: String,
+        /// Why that may not be all.
+        lack: Option<checks::Lack>,
     },
-    /// A limit on the recall of what is no label.
-    #[error("`{0}` is no label of these results, so its recall can't be limited")]
-    NoLabel(String),
     /// Nothing would be checked.
     #[error("nothing is asked for: no limit is set, and the test against the baseline is off")]
     NoChecks,
     /// A setting makes no sense.
-    #[error("{0}")]
-    Setting(String),
+    #[error(transparent)]
+    Setting(#[from] Mistake),
     /// A baseline of a model that was not measured to the end would let anything pass.
-    #[error("no baseline is written: {0}")]
-    Refused(String),
+    #[error("no baseline is written: {}", .0.what)]
+    Refused(checks::Lack),
 }
 
 impl GateError {
     /// The exit code of a gate that ends with this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => exit::INCOMPLETE,
+            Self::Refused(_) | Self::NoModel { lack: Some(_), .. } => exit::INCOMPLETE,
             _ => exit::USAGE,
         }
     }
@@ -97,14 +100,18 @@ impl GateError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Missing(_) => "write it with `tunebench gate --update-baseline`, and commit it",
-            Self::Baseline { .. } | Self::Gold(_) | Self::OtherData { .. } | Self::UnknownModel { .. } => {
+            Self::UnknownModel { .. } => {
+                "name the models to judge with `--model` or in `[gate]`; or, if the change is meant, write the baseline anew \
+                 with `tunebench gate --update-baseline`"
+            }
+            Self::Baseline { .. } | Self::Gold(_) | Self::OtherData { .. } => {
                 "if the change is meant, write the baseline anew with `tunebench gate --update-baseline`"
             }
             Self::NoChecks => "set a limit in `[gate]`, such as `min_accuracy = 0.9`",
-            Self::Refused(_) => "run `tunebench eval` again; what was answered is not asked again",
-            Self::NoModel { .. } | Self::NoLabel(_) | Self::Setting(_) | Self::Unreadable { .. } => {
-                return None;
-            }
+            Self::Refused(lack) => lack.cure,
+            Self::Setting(mistake) => return mistake.hint.clone(),
+            Self::NoModel { lack, .. } => lack.as_ref()?.cure,
+            Self::Unreadable { .. } => return None,
         };
         Some(hint.to_owned())
     }

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Deserialize;
+use tunebench_data::LabelSet;
 
 use super::GateError;
 use super::checks::{By, Checks, Test};
+use crate::config::nearest;
 
 /// The level of the tests where none is set, one-sided: a loss that `compare` proves at its two-sided level fails here.
 const ALPHA: f64 = tunebench_reports::ALPHA / 2.0;
@@ -22,7 +24,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
 
-    /// A model to check; may be given several times [default: all that no other one was tuned from]
+    /// A model to check; may be given several times [default: all that no other one was tuned from, and not `local/majority` beside others]
     #[arg(long = "model", value_name = "MODEL")]
     pub models: Vec<String>,
 
@@ -117,7 +119,8 @@ impl Settings {
 
     /// The checks, where `min_coverage` is what the evaluation asked for.
     pub fn checks(&self, min_coverage: f64) -> Result<Checks, GateError> {
-        self.make_sense()?;
+        self.check_values()?;
+        self.check_together()?;
         let checks = Checks {
             min_accuracy: self.min_accuracy,
             min_macro_f1: self.min_macro_f1,
@@ -138,37 +141,90 @@ impl Settings {
         if any || self.needs_baseline() { Ok(checks) } else { Err(GateError::NoChecks) }
     }
 
-    fn make_sense(&self) -> Result<(), GateError> {
-        let wrong = |name: &str, value: f64, want: &str| {
-            Err(GateError::Setting(format!("the gate's {name} is {value}, not {want}")))
-        };
+    /// Finds a value that makes no sense by itself.
+    pub fn check_values(&self) -> Result<(), Mistake> {
         let shares = [
             ("min_accuracy", self.min_accuracy),
             ("min_macro_f1", self.min_macro_f1),
             ("max_invalid", self.max_invalid),
             ("min_coverage", self.min_coverage),
         ];
-        let recall = self.min_recall.iter().map(|(_, share)| ("min_recall", Some(*share)));
-        for (name, share) in shares.into_iter().chain(recall) {
-            if let Some(share) = share.filter(|share| !(0.0..=1.0).contains(share)) {
-                return wrong(name, share, "a share within 0 to 1");
+        for (key, share) in shares {
+            share.map_or(Ok(()), |share| check_share(vec![key.to_owned()], share))?;
+        }
+        for (label, share) in &self.min_recall {
+            check_share(vec![MIN_RECALL.to_owned(), label.clone()], *share)?;
+        }
+        let numbers = [
+            ("max_cost", self.max_cost, 0.0..=f64::MAX, "a number of at least 0"),
+            ("max_p95_ms", self.max_p95_ms, 0.0..=f64::MAX, "a number of at least 0"),
+            ("alpha", self.alpha, f64::MIN_POSITIVE..=0.5, "above 0 and at most 0.5"),
+            ("margin", self.margin, 0.0..=1.0_f64.next_down(), "a share of at least 0 and below 1"),
+        ];
+        for (key, value, range, want) in numbers {
+            if let Some(value) = value.filter(|value| !range.contains(value)) {
+                return Err(Mistake::at(vec![key.to_owned()], format!("{key} is {value}, not {want}")));
             }
-        }
-        for (name, most) in [("max_cost", self.max_cost), ("max_p95_ms", self.max_p95_ms)] {
-            if let Some(most) = most.filter(|most| !(*most >= 0.0 && most.is_finite())) {
-                return wrong(name, most, "a number of at least 0");
-            }
-        }
-        if let Some(alpha) = self.alpha.filter(|alpha| !(*alpha > 0.0 && *alpha <= 0.5)) {
-            return wrong("alpha", alpha, "above 0 and at most 0.5");
-        }
-        if let Some(margin) = self.margin.filter(|margin| !(0.0..1.0).contains(margin)) {
-            return wrong("margin", margin, "a share of at least 0 and below 1");
-        }
-        if self.test == Some(Test::NonInferiority) && self.margin.unwrap_or(0.0) == 0.0 {
-            let text = "non-inferiority needs a margin: the loss of accuracy that would still be no worse";
-            return Err(GateError::Setting(text.to_owned()));
         }
         Ok(())
     }
+
+    /// Finds values that make no sense together.
+    pub fn check_together(&self) -> Result<(), Mistake> {
+        if self.test == Some(Test::NonInferiority) && self.margin.unwrap_or(0.0) == 0.0 {
+            let text = "non-inferiority needs a margin: the loss of accuracy that would still be no worse";
+            return Err(
+                Mistake::at(vec!["test".to_owned()], text.to_owned()).hint("set `margin`, such as 0.02")
+            );
+        }
+        Ok(())
+    }
+
+    /// Finds a limit on the recall of what is no label.
+    pub fn check_labels(&self, labels: &LabelSet) -> Result<(), Mistake> {
+        let unknown = self.min_recall.iter().find(|(label, _)| labels.get(label).is_none());
+        let Some((label, _)) = unknown else { return Ok(()) };
+        let message = format!("`{label}` is no label of this data, so its recall can't be limited");
+        let mistake = Mistake::at(vec![MIN_RECALL.to_owned(), label.clone()], message);
+        let meant = nearest(label, labels.names().iter().map(String::as_str));
+        Err(match meant {
+            Some(meant) => mistake.hint(format!("did you mean `{meant}`?")),
+            None => mistake,
+        })
+    }
+}
+
+/// The key of the table of labels.
+const MIN_RECALL: &str = "min_recall";
+
+/// A setting that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Mistake {
+    /// Where it stands below `[gate]`: its key, and a label where there is a value for each.
+    pub keys: Vec<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+impl Mistake {
+    fn at(keys: Vec<String>, message: String) -> Self {
+        Self { keys, message, hint: None }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+fn check_share(keys: Vec<String>, share: f64) -> Result<(), Mistake> {
+    if (0.0..=1.0).contains(&share) {
+        return Ok(());
+    }
+    let message = format!("{} is {share}, not a share within 0 to 1", keys.join("."));
+    let mistake = Mistake::at(keys, message);
+    let is_percentage = share > 1.0 && share <= 100.0;
+    Err(if is_percentage { mistake.hint(format!("{share} % is {}", share / 100.0)) } else { mistake })
 }

@@ -8,8 +8,15 @@ use tunebench_reports::Latency;
 use super::ContentKey;
 
 /// The columns of an answer that [`Packed::read`] reads, in its order.
-pub(super) const COLUMNS: &str =
-    "asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal";
+macro_rules! columns {
+    () => {
+        "asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal"
+    };
+}
+
+pub(super) const COLUMNS: &str = columns!();
+/// Finds the answer to a key that is no older than a floor.
+pub(super) const FIND: &str = concat!("SELECT ", columns!(), " FROM answers WHERE key = ? AND asked >= ?");
 
 /// An answer that the ledger holds.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::ContentKey;
+
 /// Why the ledger cannot be used.
 ///
 /// It can be cloned, because a failed commit is told to everyone who waits for it.
@@ -111,6 +113,12 @@ impl LedgerError {
             | rusqlite::Error::Utf8Error(..) => Self::Damaged { path, detail: error.to_string() },
             _ => Self::Failed { path, detail: error.to_string() },
         }
+    }
+
+    /// The answer under this key was changed by another program, or by the disk.
+    pub(super) fn altered(path: &Path, key: &ContentKey) -> Self {
+        let detail = format!("the answer {key} is not what was written");
+        Self::Damaged { path: path.to_owned(), detail }
     }
 
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {

@@ -12,9 +12,12 @@
 //! and paid for, once more.
 //!
 //! **How many can be paid for twice.** A slot of the evaluator is one request after another. The writer keeps the
-//! order in which it is told things, and [`Lane::intend`] returns only after its commit; the answer that the slot
+//! order in which it is told things, and [`Lane::claim`] returns only after its commit; the answer that the slot
 //! brought before is in the same commit or an earlier one. So for each slot at most one request was sent whose answer
 //! is not kept: never more than there are slots, although no answer is waited for.
+//!
+//! **Who asks.** Of equal requests, in one run or in several that are alive, one is sent, and the others wait for its
+//! answer: [`Claim`].
 //!
 //! No secret enters: what is stored is named column by column in `schema.sql`, and no key, header or credential is
 //! part of it. A base URL is stored as the caller gives it and must come without user name and password.
@@ -34,6 +37,8 @@ mod writer;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod claim_tests;
+#[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod tests;
@@ -44,6 +49,6 @@ pub use job::{JobNumber, JobRecord, NewJob};
 pub use key::{ContentKey, Identity, KeyPrefix, Scope};
 pub use merge::Merged;
 pub use outline::Outline;
-pub use recorder::{Intent, Lane, Recorder};
+pub use recorder::{Claim, Intent, Lane, Recorder};
 pub use run::{Doubt, RunId, RunRecord, RunState, Totals};
 pub use store::{Floor, Ledger, ModelStats, Stats, Target};

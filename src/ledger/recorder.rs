@@ -1,7 +1,9 @@
 //! A run as the evaluator sees it: intents before requests, answers after them.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,8 +14,8 @@ use super::answer::Packed;
 use super::error::{At, LedgerError};
 use super::run::{self, Alive, Doubt, RunId, Totals};
 use super::store::{Floor, Target, now};
-use super::writer::{Ack, Fate, Op, Writer};
-use super::{ContentKey, schema};
+use super::writer::{Ack, Company, Fate, Found, Op, Writer};
+use super::{ContentKey, StoredAnswer, schema};
 
 /// What may wait for the writer. Who finds it full waits too, so memory stays bounded.
 const QUEUE: usize = 4096;
@@ -44,19 +46,33 @@ struct Shared {
 struct Slots {
     free: Vec<u32>,
     next: u32,
+    /// The requests of this run that are under way, with how often each is.
+    keys: HashMap<ContentKey, u32>,
 }
 
-impl Shared {
-    fn take_slot(&self) -> u32 {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.free.pop().unwrap_or_else(|| {
-            slots.next += 1;
-            slots.next - 1
+impl Slots {
+    fn take(&mut self, key: ContentKey) -> u32 {
+        *self.keys.entry(key).or_default() += 1;
+        self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
         })
     }
 
-    fn give_back(&self, slot: u32) {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).free.push(slot);
+    /// A request is under way no more, whatever became of it.
+    fn leave(&mut self, key: ContentKey) {
+        if let Entry::Occupied(mut equal) = self.keys.entry(key) {
+            *equal.get_mut() -= 1;
+            if *equal.get() == 0 {
+                equal.remove();
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn closed(&self) -> LedgerError {
@@ -69,6 +85,7 @@ impl Recorder {
         let mut connection = schema::open(path)?;
         let found_in_doubt = run::bury(&mut connection, path)?;
         let (id, number, alive) = run::begin(&mut connection, path, command, tool_version)?;
+        let company = Company::of(&connection, number).at(path)?;
         let (ops, receiver) = mpsc::channel(QUEUE);
         let fate = Arc::new(Fate::default());
         let writer = Writer {
@@ -78,6 +95,7 @@ impl Recorder {
             fate: fate.clone(),
             totals: Totals::default(),
             written: Totals::default(),
+            company,
         };
         let builder = std::thread::Builder::new().name("ledger".into());
         let writer = Some(builder.spawn(move || writer.run(receiver)).at(path)?);
@@ -151,20 +169,78 @@ impl Lane {
         self.floor
     }
 
-    /// To be awaited before a request is sent. When it returns, the intent is kept, and so is every answer that was
-    /// given to the ledger before.
+    /// To be awaited before a request is sent. When it returns [`Claim::Open`], the intent is kept, and so is every
+    /// answer that was given to the ledger before.
     ///
     /// An error means that nothing more can be kept: then nothing more may be asked.
-    pub async fn intend(&self, key: ContentKey) -> Result<Intent, LedgerError> {
-        let slot = self.shared.take_slot();
-        let mut intent = Intent { lane: self.clone(), key, slot, asked: 0, state: State::Announced };
-        let (target, floor) = (self.target, self.floor.0);
-        tell(&self.ops, &self.shared, |ack| Op::Intend { slot, target, floor, key, ack }).await?;
-        // No clock may make an answer older than the floor that it was asked for.
-        intent.asked = now().max(floor);
-        intent.state = State::Open;
-        Ok(intent)
+    pub async fn claim(&self, key: ContentKey) -> Result<Claim, LedgerError> {
+        let slot = {
+            let mut slots = self.shared.slots();
+            if slots.keys.contains_key(&key) {
+                return Ok(Claim::UnderWay);
+            }
+            slots.take(key)
+        };
+        match self.announce(key, slot, false).await? {
+            (intent, Found::Nothing) => Ok(Claim::Open(intent.opened())),
+            (intent, found) => {
+                intent.needless();
+                self.claimed(found, &key)
+            }
+        }
     }
+
+    /// The same, whoever else may be asking, and whatever there is.
+    pub async fn intend(&self, key: ContentKey) -> Result<Intent, LedgerError> {
+        let slot = self.shared.slots().take(key);
+        let (intent, _) = self.announce(key, slot, true).await?;
+        Ok(intent.opened())
+    }
+
+    /// What has become of a request that was under way: still [`Claim::UnderWay`], or [`Claim::Answered`], or none.
+    pub async fn look(&self, key: ContentKey) -> Result<Option<Claim>, LedgerError> {
+        if self.shared.slots().keys.contains_key(&key) {
+            return Ok(Some(Claim::UnderWay));
+        }
+        let floor = self.floor.0;
+        match tell(&self.ops, &self.shared, |ack| Op::Find { floor, key, ack }).await? {
+            Found::Nothing => Ok(None),
+            found => self.claimed(found, &key).map(Some),
+        }
+    }
+
+    async fn announce(
+        &self,
+        key: ContentKey,
+        slot: u32,
+        anyway: bool,
+    ) -> Result<(Intent, Found), LedgerError> {
+        let intent = Intent { lane: self.clone(), key, slot, asked: 0, state: State::Announced };
+        let (target, floor) = (self.target, self.floor.0);
+        let op = |ack| Op::Intend { slot, target, floor, key, anyway, ack };
+        let found = tell(&self.ops, &self.shared, op).await?;
+        Ok((intent, found))
+    }
+
+    fn claimed(&self, found: Found, key: &ContentKey) -> Result<Claim, LedgerError> {
+        match found {
+            Found::Answer(Some(answer)) => Ok(Claim::Answered(answer)),
+            Found::Answer(None) => Err(LedgerError::altered(&self.shared.path, key)),
+            Found::UnderWay | Found::Nothing => Ok(Claim::UnderWay),
+        }
+    }
+}
+
+/// Whether a request may be sent.
+#[derive(Debug)]
+pub enum Claim {
+    /// It may.
+    Open(Intent),
+    /// It need not: its answer has come since it was looked up, to this run or to another.
+    Answered(Box<StoredAnswer>),
+    /// Someone else waits for the answer to an equal request, in this run or in another that is alive. What becomes of
+    /// it, [`Lane::look`] tells.
+    UnderWay,
 }
 
 /// A request that may be sent now, and whose outcome the ledger is to be told.
@@ -191,6 +267,19 @@ enum State {
 }
 
 impl Intent {
+    fn opened(mut self) -> Self {
+        // No clock may make an answer older than the floor that it was asked for.
+        self.asked = now().max(self.lane.floor.0);
+        self.state = State::Open;
+        self
+    }
+
+    /// The writer has not taken it down.
+    fn needless(mut self) {
+        self.state = State::Closed;
+        self.lane.shared.slots().free.push(self.slot);
+    }
+
     /// The answer has come. Returns once the writer has it: it is kept before the next intent of this run is.
     ///
     /// [`Recorder::flush`] or [`Recorder::finish`] tell whether the last ones are.
@@ -218,17 +307,18 @@ impl Intent {
         self.lane.ops.send(op).await.map_err(|_| self.lane.shared.closed())?;
         self.state = State::Closed;
         // Only now: whoever takes the slot next must be told to the writer after this.
-        self.lane.shared.give_back(self.slot);
+        self.lane.shared.slots().free.push(self.slot);
         Ok(())
     }
 }
 
 impl Drop for Intent {
     fn drop(&mut self) {
+        self.lane.shared.slots().leave(self.key);
         // If the queue is full the intent stays open: a request too many in doubt, never one too few.
         if self.state == State::Announced && self.lane.ops.try_send(Op::Withdraw { slot: self.slot }).is_ok()
         {
-            self.lane.shared.give_back(self.slot);
+            self.lane.shared.slots().free.push(self.slot);
         }
     }
 }

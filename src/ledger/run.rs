@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::ContentKey;
 use super::error::{At, LedgerError};
 use super::store::{Target, now};
 
@@ -173,21 +174,43 @@ fn dead(connection: &Connection, path: &Path) -> Result<Vec<(i64, String)>, Ledg
     let mut dead = Vec::new();
     for row in rows {
         let (number, id) = row.at(path)?;
-        let held = match File::open(lock_path(path, &id)) {
-            Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(error) => return Err(LedgerError::io(path, &error)),
-        };
-        if !held {
+        if !is_alive(path, &id).at(path)? {
             dead.push((number, id));
         }
     }
     Ok(dead)
 }
 
+/// Whether a run still holds its lock.
+fn is_alive(path: &Path, id: &str) -> std::io::Result<bool> {
+    match File::open(lock_path(path, id)) {
+        Ok(file) => Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// An intent is done with once its key has an answer that is fresh enough, whoever wrote it.
 pub(super) const UNANSWERED: &str = "NOT EXISTS
     (SELECT 1 FROM answers WHERE answers.key = intents.key AND answers.asked >= intents.floor)";
+
+/// Whether another run that is alive has sent this request and waits for an answer that counts.
+pub(super) fn is_asking(
+    connection: &Connection,
+    path: &Path,
+    run: i64,
+    key: &ContentKey,
+    floor: i64,
+) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "SELECT id FROM intents JOIN runs ON number = run
+        WHERE key = ? AND run <> ? AND floor >= ? AND {UNANSWERED}"
+    );
+    let mut query = connection.prepare_cached(&sql)?;
+    let mut ids = query.query_map(params![key.as_bytes(), run, floor], |row| row.get::<_, String>(0))?;
+    // Whether it lives is not to be known where its lock can't be looked at: then it is asked again.
+    ids.try_fold(false, |alive, id| Ok(alive || is_alive(path, &id?).unwrap_or(false)))
+}
 
 pub(super) fn open_intents(connection: &Connection, run: i64) -> rusqlite::Result<Vec<Doubt>> {
     let sql = format!(

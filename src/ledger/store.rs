@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::answer::{COLUMNS, Packed, StoredAnswer};
+use super::answer::{FIND, Packed, StoredAnswer};
 use super::error::{At, LedgerError};
 use super::job::{self, JobNumber, JobRecord, NewJob};
 use super::key::{ContentKey, Scope};
@@ -76,8 +76,10 @@ impl Ledger {
     /// it is.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, LedgerError> {
         let path = path.into();
-        let connection = Mutex::new(schema::open(&path)?);
-        Ok(Self { path, connection })
+        let connection = schema::open(&path)?;
+        // Keys are looked up all over their index: beyond its upper pages, which are few, nothing is met twice.
+        connection.pragma_update(None, "cache_size", -2 * 1024).at(&path)?;
+        Ok(Self { path, connection: Mutex::new(connection) })
     }
 
     /// The file.
@@ -106,8 +108,7 @@ impl Ledger {
         // One transaction takes the locks once, and sees one state.
         let transaction = connection.unchecked_transaction().at(&self.path)?;
         {
-            let sql = format!("SELECT {COLUMNS} FROM answers WHERE key = ? AND asked >= ?");
-            let mut query = transaction.prepare_cached(&sql).at(&self.path)?;
+            let mut query = transaction.prepare_cached(FIND).at(&self.path)?;
             for at in order {
                 let key = &keys[at];
                 let found = query.query_row(params![key.0, floor.0], |row| Packed::read(row, key));
@@ -115,7 +116,7 @@ impl Ledger {
                     None => None,
                     Some(packed) => match packed.and_then(Packed::unpack) {
                         Some(answer) => Some(answer),
-                        None => return Err(self.altered(key)),
+                        None => return Err(LedgerError::altered(&self.path, key)),
                     },
                 };
             }
@@ -127,11 +128,6 @@ impl Ledger {
     /// Which keys may be there now, whether their answers count or not.
     pub fn outline(&self) -> Result<Outline, LedgerError> {
         Outline::read(&self.connection()).at(&self.path)
-    }
-
-    fn altered(&self, key: &ContentKey) -> LedgerError {
-        let detail = format!("the answer {key} is not what was written");
-        LedgerError::Damaged { path: self.path.clone(), detail }
     }
 
     /// From when on answers count for these rows.

@@ -458,10 +458,14 @@ fn an_intent_that_was_never_acknowledged_was_never_sent() {
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
         let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
+        // While another holds the file, nothing can be acknowledged.
+        let other = rusqlite::Connection::open(&lab.path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
         {
             let intend = std::pin::pin!(lane.intend(key(0)));
             assert!(futures::poll!(intend).is_pending());
         }
+        other.execute_batch("COMMIT").unwrap();
         let (totals, doubts) = run.finish().await.unwrap();
         assert_eq!((totals.asked, doubts), (0, vec![]));
     });

@@ -3,14 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::Packed;
+use super::answer::{FIND, Packed};
 use super::error::{At, LedgerError};
 use super::run::{self, Totals};
 use super::store::now;
-use super::{ContentKey, Doubt};
+use super::{ContentKey, Doubt, StoredAnswer};
 
 /// The most that one commit takes; more waits in the channel.
 const GROUP: usize = 1024;
@@ -25,8 +25,10 @@ pub(super) type Ack<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 /// What the writer is told.
 pub(super) enum Op {
-    /// A request is about to be sent.
-    Intend { slot: u32, target: i64, floor: i64, key: ContentKey, ack: Ack<()> },
+    /// A request is about to be sent; unless `anyway`, only if [`Found::Nothing`] of it is found.
+    Intend { slot: u32, target: i64, floor: i64, key: ContentKey, anyway: bool, ack: Ack<Found> },
+    /// Somebody wants to know what there is of a request by now.
+    Find { floor: i64, key: ContentKey, ack: Ack<Found> },
     /// An answer has come.
     Answer { target: i64, floor: i64, key: ContentKey, answer: Box<Packed> },
     /// A request has failed.
@@ -39,6 +41,16 @@ pub(super) enum Op {
     Flush { ack: Ack<()> },
     /// The run is at its end.
     Finish { ack: Ack<(Totals, Vec<Doubt>)> },
+}
+
+/// What there is of a request that is about to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Found {
+    Nothing,
+    /// Its answer, which has come since it was looked up last; none where that is not what was written.
+    Answer(Option<Box<StoredAnswer>>),
+    /// Another run has sent it, and waits for the answer.
+    UnderWay,
 }
 
 /// What the writer leaves for those who find it gone.
@@ -57,6 +69,8 @@ pub(super) struct Writer {
     pub(super) fate: Arc<Fate>,
     pub(super) totals: Totals,
     pub(super) written: Totals,
+    /// Whether other runs write to this ledger too.
+    pub(super) company: Company,
 }
 
 impl Writer {
@@ -102,7 +116,8 @@ impl Writer {
         // Not a `Transaction`, which would have its words parsed for each commit. After an error the connection is
         // closed, and that undoes what it had begun.
         self.control("BEGIN IMMEDIATE")?;
-        write(&self.connection, self.run, &mut totals, group, &mut done).at(&self.path)?;
+        self.company.look(&self.connection).at(&self.path)?;
+        self.write(&mut totals, group, &mut done).at(&self.path)?;
         if changes(&totals) - changes(&self.written) >= TOTALS_EVERY {
             write_totals(&self.connection, self.run, &totals).at(&self.path)?;
             self.written = totals;
@@ -112,15 +127,141 @@ impl Writer {
         Ok(done)
     }
 
+    fn write(&self, totals: &mut Totals, group: &mut Vec<Op>, done: &mut Vec<Done>) -> rusqlite::Result<()> {
+        let (transaction, run) = (&self.connection, self.run);
+        let mut intend: CachedStatement<'_> = transaction.prepare_cached(INTEND)?;
+        let mut answered = transaction.prepare_cached(ANSWER)?;
+        for op in group.drain(..) {
+            match op {
+                Op::Intend { slot, target, floor, key, anyway, ack } => {
+                    let found = if anyway { Found::Nothing } else { self.find(&key, floor)? };
+                    if found == Found::Nothing {
+                        intend.execute(params![run, slot, target, floor, key.0])?;
+                        totals.asked += 1;
+                    }
+                    done.push(Done::Found(ack, found));
+                }
+                Op::Find { floor, key, ack } => done.push(Done::Found(ack, self.find(&key, floor)?)),
+                Op::Answer { target, floor, key, answer } => {
+                    let Packed {
+                        asked,
+                        latency,
+                        input,
+                        output,
+                        finish,
+                        text,
+                        version,
+                        probabilities,
+                        label_probability,
+                        note,
+                    } = &*answer;
+                    answered.execute(params![
+                        key.0,
+                        target,
+                        run,
+                        asked,
+                        latency,
+                        input,
+                        output,
+                        finish,
+                        text,
+                        version,
+                        probabilities,
+                        label_probability,
+                        note,
+                        answer.seal(&key),
+                        floor
+                    ])?;
+                    totals.answered += 1;
+                }
+                Op::Fail { slot, target, cause, retryable } => {
+                    transaction.prepare_cached(FAIL)?.execute(params![
+                        run,
+                        target,
+                        cause,
+                        retryable,
+                        now()
+                    ])?;
+                    transaction.prepare_cached(WITHDRAW)?.execute(params![run, slot])?;
+                    totals.failed += 1;
+                }
+                Op::Withdraw { slot } => {
+                    transaction.prepare_cached(WITHDRAW)?.execute(params![run, slot])?;
+                    totals.asked = totals.asked.saturating_sub(1);
+                }
+                Op::Target { target, ack } => done.push(Done::Target(ack, target_id(transaction, &target)?)),
+                Op::Flush { ack } => done.push(Done::Plain(ack)),
+                Op::Finish { ack } => {
+                    let doubts = run::open_intents(transaction, run)?;
+                    run::close_intents(transaction, run)?;
+                    write_totals(transaction, run, totals)?;
+                    let end = "UPDATE runs SET state = 'ended', ended = ? WHERE number = ?";
+                    transaction.execute(end, params![now(), run])?;
+                    done.push(Done::Finish(ack, *totals, doubts));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is of a request. Rows are looked up long before their turn, and equal ones at the same time.
+    fn find(&self, key: &ContentKey, floor: i64) -> rusqlite::Result<Found> {
+        let answer = self.connection.prepare_cached(FIND)?.query_row(params![key.0, floor], |row| {
+            Ok(Packed::read(row, key)?.and_then(Packed::unpack).map(Box::new))
+        });
+        Ok(match answer.optional()? {
+            Some(answer) => Found::Answer(answer),
+            None if self.company.is_there
+                && run::is_asking(&self.connection, &self.path, self.run, key, floor)? =>
+            {
+                Found::UnderWay
+            }
+            None => Found::Nothing,
+        })
+    }
+
     fn control(&self, word: &str) -> Result<(), LedgerError> {
         let done = self.connection.prepare_cached(word).and_then(|mut word| word.execute(()));
         done.map(drop).at(&self.path)
     }
 }
 
+/// Whether others write to the ledger. What they are asking has to be looked for among all requests under way, which a
+/// run that is alone is spared.
+#[derive(Debug, Default)]
+pub(super) struct Company {
+    is_there: bool,
+    /// Changes with every commit of another connection.
+    version: i64,
+}
+
+impl Company {
+    /// From the runs that are there when this one begins.
+    pub(super) fn of(connection: &Connection, run: i64) -> rusqlite::Result<Self> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND number <> ?)";
+        let is_there = connection.query_row(sql, [run], |row| row.get(0))?;
+        let mut company = Self { is_there, version: 0 };
+        company.version = company.version(connection)?;
+        Ok(company)
+    }
+
+    /// Once there, always there.
+    fn look(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.is_there {
+            self.is_there = self.version(connection)? != self.version;
+        }
+        Ok(())
+    }
+
+    fn version(&self, connection: &Connection) -> rusqlite::Result<i64> {
+        connection.prepare_cached("PRAGMA data_version")?.query_row((), |row| row.get(0))
+    }
+}
+
 /// An acknowledgement that waits for the commit.
 enum Done {
     Plain(Ack<()>),
+    Found(Ack<Found>, Found),
     Target(Ack<i64>, i64),
     Finish(Ack<(Totals, Vec<Doubt>)>, Totals, Vec<Doubt>),
 }
@@ -130,6 +271,7 @@ impl Done {
     fn tell(self) {
         match self {
             Self::Plain(ack) => drop(ack.send(Ok(()))),
+            Self::Found(ack, found) => drop(ack.send(Ok(found))),
             Self::Target(ack, id) => drop(ack.send(Ok(id))),
             Self::Finish(ack, totals, doubts) => drop(ack.send(Ok((totals, doubts)))),
         }
@@ -153,78 +295,6 @@ const ANSWER: &str = "INSERT INTO answers
 const FAIL: &str = "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
     ON CONFLICT DO UPDATE SET count = count + 1, last = excluded.last";
 const WITHDRAW: &str = "DELETE FROM intents WHERE run = ? AND slot = ?";
-
-fn write(
-    transaction: &Connection,
-    run: i64,
-    totals: &mut Totals,
-    group: &mut Vec<Op>,
-    done: &mut Vec<Done>,
-) -> rusqlite::Result<()> {
-    let mut intend: CachedStatement<'_> = transaction.prepare_cached(INTEND)?;
-    let mut answered = transaction.prepare_cached(ANSWER)?;
-    for op in group.drain(..) {
-        match op {
-            Op::Intend { slot, target, floor, key, ack } => {
-                intend.execute(params![run, slot, target, floor, key.0])?;
-                totals.asked += 1;
-                done.push(Done::Plain(ack));
-            }
-            Op::Answer { target, floor, key, answer } => {
-                let Packed {
-                    asked,
-                    latency,
-                    input,
-                    output,
-                    finish,
-                    text,
-                    version,
-                    probabilities,
-                    label_probability,
-                    note,
-                } = &*answer;
-                answered.execute(params![
-                    key.0,
-                    target,
-                    run,
-                    asked,
-                    latency,
-                    input,
-                    output,
-                    finish,
-                    text,
-                    version,
-                    probabilities,
-                    label_probability,
-                    note,
-                    answer.seal(&key),
-                    floor
-                ])?;
-                totals.answered += 1;
-            }
-            Op::Fail { slot, target, cause, retryable } => {
-                transaction.prepare_cached(FAIL)?.execute(params![run, target, cause, retryable, now()])?;
-                transaction.prepare_cached(WITHDRAW)?.execute(params![run, slot])?;
-                totals.failed += 1;
-            }
-            Op::Withdraw { slot } => {
-                transaction.prepare_cached(WITHDRAW)?.execute(params![run, slot])?;
-                totals.asked = totals.asked.saturating_sub(1);
-            }
-            Op::Target { target, ack } => done.push(Done::Target(ack, target_id(transaction, &target)?)),
-            Op::Flush { ack } => done.push(Done::Plain(ack)),
-            Op::Finish { ack } => {
-                let doubts = run::open_intents(transaction, run)?;
-                run::close_intents(transaction, run)?;
-                write_totals(transaction, run, totals)?;
-                let end = "UPDATE runs SET state = 'ended', ended = ? WHERE number = ?";
-                transaction.execute(end, params![now(), run])?;
-                done.push(Done::Finish(ack, *totals, doubts));
-            }
-        }
-    }
-    Ok(())
-}
 
 fn write_totals(transaction: &Connection, run: i64, totals: &Totals) -> rusqlite::Result<()> {
     let sql = "UPDATE runs SET asked = ?, answered = ?, failed = ? WHERE number = ?";

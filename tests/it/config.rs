@@ -80,6 +80,36 @@ fn every_mistake_names_its_line_and_its_cure() {
             7,
             vec!["stands twice"],
         ),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate]\nmin_accuracy = 90\n"),
+            7,
+            vec!["min_accuracy is 90, not a share within 0 to 1", "hint: 90 % is 0.9\n"],
+        ),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate]\nmin_recall = {{ card = 1.5 }}\n"),
+            7,
+            vec!["min_recall.card is 1.5"],
+        ),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate.min_recall]\ncard = 0.5\ncrad = 0.9\n"),
+            8,
+            vec!["`crad` is no label of this data", "hint: did you mean `card`?"],
+        ),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate]\nalpha = 0\nmax_cost = -1\n"),
+            8,
+            vec!["max_cost is -1, not a number of at least 0"],
+        ),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate]\nmargin = nan\n"),
+            7,
+            vec!["margin is NaN"],
+        ),
+        (
+            format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate]\ntest = \"non-inferiority\"\n"),
+            7,
+            vec!["non-inferiority needs a margin", "hint: set `margin`"],
+        ),
         (format!("{DATA}oops"), 4, vec!["expected"]),
     ] {
         let stderr = mistake(&config);

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle: nothing that was paid for is lost, and little is paid for twice.
+//! `kill -9` in the middle, and two at once: nothing that was paid for is lost, and little is paid for twice.
 #![cfg(unix)]
 
 use std::process::Stdio;
@@ -79,4 +79,27 @@ fn the_reports_of_a_killed_run_are_those_of_an_undisturbed_one() {
     let [undisturbed, killed] = results;
     assert!(undisturbed.len() > 4);
     assert_eq!(undisturbed, killed);
+}
+
+#[test]
+fn two_runs_at_once_ask_for_each_row_once() {
+    // Some of the rows are there twice.
+    let rows: String = (0..400).map(|i| format!("my card number {} is lost,card\n", i % 320)).collect();
+    let fake = FakeOpenAi::builder().latency(Duration::from_millis(20)).start().unwrap();
+    let project = Project::at(fake, "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n");
+    project.place.write("test.csv", format!("text,label\n{rows}"));
+    let runs = ["one", "two"].map(|results| {
+        let mut command = project.place.command(&["eval", "--results", results]);
+        command.env("OPENAI_API_KEY", "sk-any").stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    });
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    assert_eq!((project.asked(), project.fake.stats().duplicates), (320, 0));
+    for results in ["one", "two"] {
+        let predictions = format!("{results}/predictions/openai-gpt-4.1-mini-2025-04-14.csv");
+        let predictions = project.place.csv(&predictions);
+        assert_eq!(predictions.iter().filter(|row| row["outcome"] == "correct").count(), 400);
+    }
 }

@@ -54,6 +54,7 @@ fn run(gold: &str, answers: &str) -> Run {
         against: None,
         margin: None,
         shard: None,
+        missing_shards: Vec::new(),
         seed: 1,
         data: vec![file],
         overlap: None,
@@ -295,6 +296,12 @@ fn the_configuration_sets_what_flags_do_not() {
     assert_eq!(gate(&place, &["--min-accuracy", "0.9"]).code, Some(0));
     place.write("ci/tunebench.toml", config("baseline = \"../tunebench.baseline\"\ntest = \"regression\"\n"));
     assert_eq!(gate(&place, &["--config", "ci/tunebench.toml"]).code, Some(0));
+    // A label that the data of the results lacks is shown where it stands, unless a flag goes before it.
+    place.write("tunebench.toml", config("min_recall = { crad = 0.5 }\n"));
+    let done = gate(&place, &[]);
+    let start = "error: tunebench.toml, line 8: `crad` is no label";
+    assert!(done.code == Some(2) && done.stderr.starts_with(start), "{}", done.stderr);
+    assert_eq!(gate(&place, &["--min-recall", "card=0.5"]).code, Some(0));
     place.write("tunebench.toml", config("min_acuracy = 0.95\n"));
     let done = gate(&place, &[]);
     assert!(done.code == Some(2) && done.stderr.contains("min_acuracy"), "{}", done.stderr);
@@ -360,6 +367,90 @@ fn on_github_there_are_annotations_and_a_summary() {
     command.env("GITHUB_ACTIONS", "true").env_remove("GITHUB_STEP_SUMMARY");
     let done = place.outcome(&mut command);
     assert!(serde_json::from_str::<Value>(&done.stdout).is_ok() && done.stderr.starts_with("::error "));
+}
+
+const LOCAL: &str = "[[model]]\nbase = \"local/majority\"\n[[model]]\nbase = \"local/lexical\"\ntune = {}\n";
+
+/// A project whose models are computed here, evaluated.
+fn local_project() -> Place {
+    let place = Place::with_models(LOCAL);
+    let done = place.tunebench(&["run", "--no-doctor"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    place
+}
+
+#[test]
+fn what_is_computed_here_costs_nothing_and_has_a_version() {
+    let place = local_project();
+    let updated = place.tunebench(&["gate", "--update-baseline"]);
+    assert_eq!(updated.code, Some(0), "{}", updated.stderr);
+    let done = gate(&place, &["--max-cost", "0", "--same-version"]);
+    assert!(done.stdout.contains("passed       cost: $0.0000, at most $0"), "{}", done.stdout);
+    assert!(done.stdout.contains("passed       version: lexical-ft-"), "{}", done.stdout);
+    let manifest: Value = serde_json::from_str(&place.read("results/manifest.json")).unwrap();
+    assert_eq!(manifest["models"][0]["usage"]["cost_usd"], 0.0);
+    assert_eq!(manifest["models"][0]["answered_by"], json!({ "majority": 6 }));
+}
+
+#[test]
+fn a_model_that_is_tuned_anew_is_compared_with_the_one_before() {
+    let place = local_project();
+    assert_eq!(place.tunebench(&["gate", "--update-baseline"]).code, Some(0));
+    let baseline = place.read("tunebench.baseline");
+    assert!(baseline.contains("\ntuned_from \"local/lexical\"\n"), "{baseline}");
+    let before = baseline.split("\nmodel \"").nth(1).unwrap().split('"').next().unwrap();
+    let text = place.read("tunebench.toml").replace("tune = {}", "tune = { l2 = 5 }");
+    place.write("tunebench.toml", text);
+    assert_eq!(place.tunebench(&["run", "--no-doctor"]).code, Some(0));
+    let done = gate(&place, &[]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    let said = format!(" is compared with {before} of the baseline.");
+    assert!(done.stdout.contains(&said), "{}", done.stdout);
+    let new = done.stdout.split(&said).next().unwrap().rsplit(' ').next().unwrap();
+    assert_ne!(new, before);
+    let named =
+        gate(&place, &["--model", new, "--model", "local/majority", "--test", "off", "--max-invalid", "0"]);
+    assert!(named.code == Some(0) && named.stdout.contains("\n local/majority\n"), "{}", named.stdout);
+    let named = gate(&place, &["--model", new]);
+    assert!(named.code == Some(0) && named.stdout.contains(&said), "{}{}", named.stdout, named.stderr);
+    // Another model than the one before has another version.
+    assert_eq!(gate(&place, &["--same-version"]).code, Some(1));
+}
+
+#[test]
+fn a_model_that_had_no_turn_before_the_run_was_cut_short_is_incomplete() {
+    let place = place(0);
+    let text = place.read("tunebench.baseline");
+    // Two models of the baseline are gone, so that nobody can say which of them this one is.
+    let second = text.split_once("\nmodel").unwrap().1.replace("local/lexical", "openai/b");
+    place
+        .write("tunebench.baseline", format!("{}\nmodel{second}", text.replace("local/lexical", "openai/a")));
+    assert_eq!(gate(&place, &[]).code, Some(2));
+    let mut cut = losing(0);
+    cut.manifest.complete = false;
+    write(&place, &cut);
+    for options in [&[][..], &["--model", "openai/a"]] {
+        let done = gate(&place, options);
+        assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
+        assert!(!done.stderr.contains("--update-baseline"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn the_floor_is_judged_where_it_is_named_or_alone() {
+    let place = local_project();
+    let limits = ["--test", "off", "--min-accuracy", "0.9"];
+    let done = gate(&place, &limits);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    assert!(!done.stdout.contains("local/majority"), "{}", done.stdout);
+    let named = gate(&place, &[&limits[..], &["--model", "local/majority"]].concat());
+    assert_eq!(named.code, Some(1), "{}", named.stdout);
+    place.write(
+        "tunebench.toml",
+        place.read("tunebench.toml").split("[[model]]\nbase = \"local/lexical").next().unwrap(),
+    );
+    assert_eq!(place.tunebench(&["eval"]).code, Some(0));
+    assert_eq!(gate(&place, &limits).code, Some(1));
 }
 
 /// Answers that flip at random, as often to the better as to the worse, through the real command.

@@ -378,8 +378,39 @@ fn a_cost_cap_holds_back_what_an_answer_may_cost() {
     // Some 450 bytes at 0.4 dollars for a million, and an answer of some 100 tokens at 1.6: about 0.00025 dollars.
     let capped = project.tunebench(&["eval", "--max-cost", "0.0002"]);
     assert_eq!((capped.code, project.asked()), (Some(3), 0), "{}", capped.stderr);
-    let enough = project.tunebench(&["eval", "--max-cost", "0.01"]);
+    // Enough for two at once: the others wait for what those really cost.
+    let enough = project.tunebench(&["eval", "--max-cost", "0.0006"]);
     assert_eq!((enough.code, project.asked()), (Some(0), 6), "{}", enough.stderr);
+}
+
+#[test]
+fn each_answer_is_told_with_its_own_cost() {
+    let project = Project::new(BASE);
+    let done = project.tunebench(&["eval", "--repeat", "2"]);
+    let costs: Vec<_> = done.stderr.lines().filter(|line| line.starts_with("asked ")).collect();
+    let costs: Vec<_> = costs.iter().filter_map(|line| line.split('$').nth(1)).collect();
+    assert!(costs.len() == 2 && costs[0] == costs[1], "{}", done.stderr);
+    let again = project.tunebench(&["eval", "--repeat", "2"]);
+    assert!(!again.stderr.contains('$'), "{}", again.stderr);
+}
+
+#[test]
+fn a_complete_run_waits_until_another_is_complete() {
+    let project = Project::new(BASE);
+    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
+    let files = project.place.files("results");
+    let cut_short = project.place.tunebench(&["eval", "--fresh"]);
+    assert_eq!(cut_short.code, Some(3), "{}", cut_short.stderr);
+    assert!(cut_short.stderr.contains("is kept in"), "{}", cut_short.stderr);
+    let kept: Vec<_> = project.place.files("results/previous").into_values().collect();
+    assert_eq!(kept, files.into_values().collect::<Vec<_>>());
+    // It can be read where it is, and a second run that is cut short does not touch it.
+    let read = project.place.tunebench(&["report", "--results", "results/previous", "--json"]);
+    assert!(read.code == Some(0) && read.stdout.contains("\"complete\": true"), "{}", read.stderr);
+    assert_eq!(project.place.tunebench(&["eval"]).code, Some(3));
+    assert!(project.place.files("results").keys().any(|name| name.contains("previous")));
+    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
+    assert!(!project.place.files("results").keys().any(|name| name.contains("previous")));
 }
 
 #[test]

@@ -64,6 +64,11 @@ fn a_part_is_never_taken_for_the_whole() {
     let two = place.tunebench(&["merge", "part1", "part3", "--results", "joined"]);
     assert_eq!(two.code, Some(3), "{}", two.stderr);
     assert!(two.stderr.contains("shards are missing: 2/3"), "{}", two.stderr);
+    assert!(two.stdout.contains("shards are missing: 2/3"), "{}", two.stdout);
+    assert!(!two.stdout.contains("cut short"), "{}", two.stdout);
+    let junit = place.tunebench(&["report", "--results", "joined", "--format", "junit"]);
+    let said = "<error type=\"incomplete\" message=\"Not all test rows are here; shards are missing: 2/3.\">";
+    assert!(junit.stdout.contains(said) && junit.stdout.contains("errors=\"1\""), "{}", junit.stdout);
     let gate = place.tunebench(&["gate", "--results", "joined", "--min-accuracy", "0.1", "--test", "off"]);
     assert_eq!(gate.code, Some(3), "{}{}", gate.stdout, gate.stderr);
     for (parts, said) in [
@@ -92,6 +97,32 @@ error: there is no file or folder `nope`
 hint: name results folders of shards, or ledgers such as `.tunebench/ledger.sqlite`
 ";
     assert_eq!((done.code, done.stderr.as_str()), (Some(2), expected));
+}
+
+#[test]
+fn a_part_of_the_baselines_rows_is_incomplete_and_no_other_data() {
+    let place = shared();
+    done(place.tunebench(&["gate", "--update-baseline", "--results", "whole"]));
+    place.tunebench(&["merge", "part1", "part3", "--results", "joined"]);
+    for (results, said) in [
+        ("part1", "this is only shard 1/3; join all with `tunebench merge`"),
+        ("joined", "shards are missing: 2/3; evaluate them with `tunebench eval --shard`, and join all"),
+    ] {
+        let gate = place.tunebench(&["gate", "--results", results, "--min-accuracy", "0.1"]);
+        assert_eq!(gate.code, Some(3), "{}{}", gate.stdout, gate.stderr);
+        assert!(gate.stdout.contains(said), "{}", gate.stdout);
+        assert!(gate.stdout.contains("incomplete   baseline: not judged: "), "{}", gate.stdout);
+        assert!(!gate.stdout.contains("too few rows"), "{}", gate.stdout);
+        let update = place.tunebench(&["gate", "--update-baseline", "--results", results]);
+        assert_eq!(update.code, Some(3));
+        assert!(update.stderr.contains("`tunebench merge`"), "{}", update.stderr);
+    }
+    let rows = place.read("test.csv") + "one more card,card\n";
+    place.write("test.csv", rows);
+    done(place.tunebench(&["eval", "--results", "more", "--shard", "1/1"]));
+    let other = place.tunebench(&["gate", "--results", "more"]);
+    assert_eq!(other.code, Some(2), "{}", other.stdout);
+    assert!(other.stderr.contains("other data"), "{}", other.stderr);
 }
 
 #[test]

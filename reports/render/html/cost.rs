@@ -13,12 +13,12 @@ pub(super) fn per_thousand(model: &ModelFigures) -> Option<f64> {
     (answered > 0).then(|| cost / answered as f64 * 1000.0)
 }
 
-/// The chart; empty unless two models at least have both figures.
+/// The chart; empty unless two models at least have both figures, and one of them costs something.
 pub(super) fn section(figures: &Figures) -> Markup {
     let known = |model| Some((model, per_thousand(model)?, model.scores.as_ref()?.accuracy?));
     let points: Vec<_> = figures.models.iter().filter_map(known).collect();
     let mut html = Markup::default();
-    if points.len() < 2 {
+    if points.len() < 2 || points.iter().all(|point| point.1 == 0.0) {
         return html;
     }
     let x_scale = plot::across(points.iter().map(|point| point.1).chain([0.0])).within(0.0, f64::MAX);

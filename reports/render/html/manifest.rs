@@ -80,17 +80,16 @@ fn model(html: &mut Markup, record: &ModelRecord) {
         html.add("<div>{} <small>{}</small></div>", &[&name(version), &thousands(*answers)]);
     });
     html.add("</td>", &[]);
-    match record.usage {
+    // Where there is an answer there are tokens, if anybody counted them.
+    match record.usage.filter(|usage| usage.input_tokens + usage.output_tokens > 0) {
         Some(usage) => html.add(
-            "<td class=\"num\">{}, {}</td><td class=\"num\">{}</td>",
-            &[
-                &thousands(usage.input_tokens),
-                &thousands(usage.output_tokens),
-                &usage.cost_usd.map_or_else(|| "unknown".to_owned(), dollars),
-            ],
+            "<td class=\"num\">{}, {}</td>",
+            &[&thousands(usage.input_tokens), &thousands(usage.output_tokens)],
         ),
-        None => html.add("<td class=\"num\">{}</td><td class=\"num\">{}</td>", &[&UNDEFINED, &UNDEFINED]),
+        None => html.add("<td class=\"num\">{}</td>", &[&UNDEFINED]),
     };
+    let cost = record.usage.map(|usage| usage.cost_usd.map_or_else(|| "unknown".to_owned(), dollars));
+    html.add("<td class=\"num\">{}</td>", &[&cost.as_deref().unwrap_or(UNDEFINED)]);
     html.add("<td>", &[]);
     if let Some(base) = &record.tuned_from {
         html.add("{}", &[&name(base)]);

@@ -10,8 +10,11 @@ use crate::{Figures, MACRO_DEFINITION, ModelFigures};
 /// The table, and what its columns mean.
 pub(super) fn section(figures: &Figures) -> Markup {
     let has = |test: fn(&ModelFigures) -> bool| figures.models.iter().any(test);
-    let columns =
-        Columns { cost: has(|model| model.usage.is_some()), latency: has(|model| model.latency.is_some()) };
+    // Where every model is known to cost nothing, there is nothing to tell.
+    let columns = Columns {
+        cost: has(|model| model.usage.is_some_and(|usage| usage.cost_usd != Some(0.0))),
+        latency: has(|model| model.latency.is_some()),
+    };
     let intervals = figures.models.iter().filter_map(|model| model.scores.as_ref()?.accuracy_interval);
     let scale = strip::scale(intervals.flat_map(|interval| [interval.low, interval.high])).within(0.0, 1.0);
 

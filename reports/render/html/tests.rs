@@ -118,6 +118,20 @@ fn sections_without_anything_to_show_are_left_out() {
 }
 
 #[test]
+fn what_costs_nothing_has_no_column_of_zeros() {
+    let mut run =
+        run(&["a", "b"], vec![("m", None, predictions("ab", "ab")), ("n", None, predictions("ab", "aa"))]);
+    let usage = |cost| Some(crate::TokenUsage { input_tokens: 0, output_tokens: 0, cost_usd: Some(cost) });
+    run.manifest.models.iter_mut().for_each(|record| record.usage = usage(0.0));
+    let page = render(&Report::new(&run));
+    assert!(!page.contains("id=\"cost\"") && !page.contains("Cost <small>per 1,000"));
+    run.manifest.models[0].usage = usage(2.0);
+    let page = render(&Report::new(&run));
+    assert!(page.contains("id=\"cost\"") && page.contains("Cost <small>per 1,000"));
+    assert!(page.contains("$0.00") && !page.contains("0, 0"), "tokens that nobody counted are none");
+}
+
+#[test]
 fn a_run_without_models_rows_or_scores_is_no_crash() {
     assert_nested(&render(&Report::new(&run(&["a", "b"], vec![]))));
     assert_nested(&render(&Report::new(&run(&["a"], vec![("m", None, vec![]), ("t", Some("m"), vec![])]))));

@@ -209,6 +209,12 @@ fn outlook(comparison: &Comparison) -> Markup {
         html.add("<p>{}</p>", &[&text]);
     }
     let Some(power) = comparison.power else { return html };
+    if let (Some(margin), Some(rows)) = (comparison.undecided_margin(), power.rows_to_decide) {
+        html.add(
+            "<p>About <strong>{}</strong> would decide whether the loss is within {}.</p>",
+            &[&counted(rows, "row", "rows"), &margin_words(margin)],
+        );
+    }
     if comparison.verdict == Verdict::NotProven {
         html.add(
             "<p>These rows would prove a difference of {} or more with a chance of 80 %.",

@@ -5,11 +5,11 @@ mod document;
 pub use document::{Case, Document, Reason, Status, Suite};
 
 use super::{Renderer, evidence, outcome_words, verdict_phrase};
-use crate::{Comparison, ModelFigures, Report, Verdict};
+use crate::{Comparison, Doubt, ModelFigures, Report, Verdict};
 
 /// The report as JUnit XML.
 ///
-/// A model passes when it was measured, and is an error when too few of its rows were answered. A comparison passes
+/// A run that was cut short, or joined from too few parts, has an error of its own. A model passes when it was measured, and is an error when too few of its rows were answered. A comparison passes
 /// when the tuned model is better or no worse, fails when it is worse, is skipped when nothing is proven, and is an error
 /// when too few rows were answered by both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,9 +42,21 @@ impl Renderer for JUnit {
             suite("comparisons", report.figures.comparisons.iter().map(comparison).collect());
         let doubts: Vec<_> = report.figures.doubts.iter().map(|d| format!("{d} {}", d.advice())).collect();
         comparisons.output = (!doubts.is_empty()).then(|| doubts.join("\n"));
-        let suites = vec![suite("models", models), comparisons];
+        let mut suites = vec![suite("models", models), comparisons];
+        if !manifest.complete {
+            suites.insert(0, suite("run", vec![incomplete(&report.figures.doubts)]));
+        }
         Document { name: "tunebench".to_owned(), suites }.to_xml().into_bytes()
     }
+}
+
+/// The case of a run that is not complete: whatever was measured, it must not look green.
+fn incomplete(doubts: &[Doubt]) -> Case {
+    let why = doubts.iter().find(|doubt| matches!(doubt, Doubt::RunCutShort | Doubt::ShardsMissing { .. }));
+    let message = why.map_or_else(|| "The run is not complete.".to_owned(), ToString::to_string);
+    let text = why.map_or("", Doubt::advice).to_owned();
+    let reason = Reason { kind: "incomplete".to_owned(), message, text };
+    Case::new("tunebench.run", "complete", Status::Error(reason))
 }
 
 fn model(figures: &ModelFigures) -> Case {

@@ -1,3 +1,5 @@
+use tunebench_reports::{CONFIDENCE, wilson};
+
 use super::*;
 
 /// Rows of which the baseline alone got `lost` right and the model alone `won`.
@@ -13,10 +15,10 @@ fn facts(rows: u64, lost: u64, won: u64) -> Facts {
     let correct = both + won;
     let accuracy = correct as f64 / rows as f64;
     let interval = Some(Interval { low: accuracy - 0.1, high: accuracy + 0.1 });
-    let figure = Figure { value: Some(accuracy), interval, rows };
+    let figure = Figure { value: Some(accuracy), interval, rows, is_share: true };
     Facts {
         model: "m".to_owned(),
-        complete: true,
+        lack: None,
         counts: Counts { correct, incorrect: rows - correct, ..Counts::default() },
         accuracy: figure,
         macro_f1: figure,
@@ -101,7 +103,9 @@ fn what_is_not_measured_is_never_green() {
     };
     assert_eq!(outcome(&facts(100, 0, 0), &checks), Outcome::Passed);
     let spoil: [(&str, Spoil); 7] = [
-        ("run cut short", &|facts| facts.complete = false),
+        ("run cut short", &|facts| {
+            facts.lack = Some(Lack { what: "cut short".to_owned(), cure: "again" });
+        }),
         ("rows unanswered", &|facts| facts.counts.unanswered = 20),
         ("no rows", &|facts| facts.counts = Counts::default()),
         ("price unknown", &|facts| facts.cost = None),
@@ -192,6 +196,52 @@ impl Random {
         }
         facts(rows, lost, won)
     }
+}
+
+#[test]
+fn as_many_rows_as_are_said_to_decide_do_so_four_times_out_of_five() {
+    let mut random = Random(11);
+    for (rows, correct, limit) in [
+        (100, 90, 0.87),
+        (100, 95, 0.9),
+        (100, 98, 0.95),
+        (100, 99, 0.97),
+        (50, 49, 0.9),
+        (40, 32, 0.75),
+        (30, 18, 0.5),
+        (100, 93, 0.95),
+        (200, 176, 0.9),
+    ] {
+        let judged = |rows: u64, correct: u64| {
+            let interval = wilson(correct, rows, CONFIDENCE);
+            let value = Some(correct as f64 / rows as f64);
+            let figure = Figure { value, interval, rows, is_share: true };
+            at_least(&facts(rows, 0, 0), "accuracy".to_owned(), &figure, limit, By::LowerBound)
+        };
+        let open = judged(rows, correct);
+        assert_eq!(open.outcome, Outcome::Inconclusive, "{}", open.evidence);
+        let (needed, share) = (open.rows_to_decide.unwrap(), correct as f64 / rows as f64);
+        let wanted = if share > limit { Outcome::Passed } else { Outcome::Failed };
+        let runs = 1000;
+        let decided = (0..runs).filter(|_| {
+            let correct = (0..needed).filter(|_| random.share() < share).count() as u64;
+            judged(needed, correct).outcome == wanted
+        });
+        let power = decided.count() as f64 / f64::from(runs);
+        assert!((0.75..0.86).contains(&power), "{correct} of {rows} against {limit}: {needed} rows, {power}");
+    }
+}
+
+#[test]
+fn the_rows_of_other_figures_follow_the_side_of_the_interval_that_counts() {
+    let rows = |limit| {
+        let interval = Some(Interval { low: 0.7, high: 0.85 });
+        let figure = Figure { value: Some(0.8), interval, rows: 100, is_share: false };
+        at_least(&facts(100, 0, 0), "macro_f1".to_owned(), &figure, limit, By::LowerBound).rows_to_decide
+    };
+    // (0.1 / 0.05 · 2.8016 / 1.96)² and (0.05 / 0.05 · 2.8016 / 1.96)², of 100 rows each.
+    assert_eq!((rows(0.75), rows(0.85)), (Some(818), Some(205)));
+    assert_eq!(rows(0.8), None);
 }
 
 /// How often such models fail.

@@ -1,6 +1,6 @@
 //! An answer as a row of the ledger, and back.
 
-use rusqlite::Row;
+use rusqlite::{Row, Statement, params};
 use sha2::{Digest, Sha256};
 use tunebench_providers::{Completion, FinishReason, Usage};
 use tunebench_reports::Latency;
@@ -17,6 +17,26 @@ macro_rules! columns {
 pub(super) const COLUMNS: &str = columns!();
 /// Finds the answer to a key that is no older than a floor.
 pub(super) const FIND: &str = concat!("SELECT ", columns!(), " FROM answers WHERE key = ? AND asked >= ?");
+
+/// What adds an answer, or lets it take the place of an older one on a condition.
+macro_rules! insert_or_replace_where {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO answers
+            (key, target, run, asked, latency, input, output, finish, text, version, probabilities,
+                label_probability, note, seal)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (key) DO UPDATE SET target = excluded.target, run = excluded.run, asked = excluded.asked,
+                latency = excluded.latency, input = excluded.input, output = excluded.output,
+                finish = excluded.finish, text = excluded.text, version = excluded.version,
+                probabilities = excluded.probabilities, label_probability = excluded.label_probability,
+                note = excluded.note, seal = excluded.seal
+            WHERE ",
+            $condition
+        )
+    };
+}
+pub(super) use insert_or_replace_where;
 
 /// An answer that the ledger holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +83,34 @@ impl Packed {
             label_probability: completion.label_probability.map(f64::from).filter(|p| !p.is_nan()),
             note: completion.note.clone(),
         }
+    }
+
+    /// Gives a statement of [`insert_or_replace_where`] its first 14 values.
+    pub(super) fn bind(
+        &self,
+        statement: &mut Statement<'_>,
+        key: &ContentKey,
+        target: i64,
+        run: i64,
+    ) -> rusqlite::Result<()> {
+        let seal = self.seal(key);
+        let values = params![
+            key.0,
+            target,
+            run,
+            self.asked,
+            self.latency,
+            self.input,
+            self.output,
+            self.finish,
+            self.text,
+            self.version,
+            self.probabilities,
+            self.label_probability,
+            self.note,
+            seal
+        ];
+        (1..).zip(values).try_for_each(|(at, value)| statement.raw_bind_parameter(at, value))
     }
 
     /// Reads [`COLUMNS`]; `None` where the row is not what was written under this key.

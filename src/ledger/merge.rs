@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
-use super::answer::{COLUMNS, Packed};
+use super::answer::{COLUMNS, Packed, insert_or_replace_where};
 use super::error::{At, LedgerError};
 use super::{ContentKey, run, schema, store::Target, writer};
 
@@ -147,14 +147,9 @@ fn counts(
 }
 
 /// The answer that is here stays, unless somewhere a floor lies between the two.
-const ANSWER: &str = "INSERT INTO answers
-    (key, target, run, asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (key) DO UPDATE SET target = excluded.target, run = excluded.run, asked = excluded.asked,
-        latency = excluded.latency, input = excluded.input, output = excluded.output, finish = excluded.finish,
-        text = excluded.text, version = excluded.version, probabilities = excluded.probabilities,
-        label_probability = excluded.label_probability, note = excluded.note, seal = excluded.seal
-    WHERE EXISTS (SELECT 1 FROM floors WHERE answers.asked < floor AND excluded.asked >= floor)";
+const ANSWER: &str = insert_or_replace_where!(
+    "EXISTS (SELECT 1 FROM floors WHERE answers.asked < floor AND excluded.asked >= floor)"
+);
 
 fn answer(
     here: &Transaction<'_>,
@@ -166,38 +161,11 @@ fn answer(
     let key = ContentKey(row.get(11).at(other)?);
     let (run, target) = numbers.of(row, 13, 12, other)?;
     let Some(packed) = Packed::read(row, &key).at(other)? else {
-        let detail = format!("the answer {key} is not what was written");
-        return Err(LedgerError::Damaged { path: other.to_owned(), detail });
+        return Err(LedgerError::altered(other, &key));
     };
-    let Packed {
-        asked,
-        latency,
-        input,
-        output,
-        finish,
-        text,
-        version,
-        probabilities,
-        label_probability,
-        note,
-    } = &packed;
     let added = here.prepare_cached(ANSWER).and_then(|mut insert| {
-        insert.execute(params![
-            key.0,
-            target,
-            run,
-            asked,
-            latency,
-            input,
-            output,
-            finish,
-            text,
-            version,
-            probabilities,
-            label_probability,
-            note,
-            packed.seal(&key)
-        ])
+        packed.bind(&mut insert, &key, target, run)?;
+        insert.raw_execute()
     });
     Ok(added.at(path)? as u64)
 }

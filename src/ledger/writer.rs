@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::{FIND, Packed};
+use super::answer::{FIND, Packed, insert_or_replace_where};
 use super::error::{At, LedgerError};
 use super::run::{self, Totals};
 use super::store::now;
@@ -143,35 +143,9 @@ impl Writer {
                 }
                 Op::Find { floor, key, ack } => done.push(Done::Found(ack, self.find(&key, floor)?)),
                 Op::Answer { target, floor, key, answer } => {
-                    let Packed {
-                        asked,
-                        latency,
-                        input,
-                        output,
-                        finish,
-                        text,
-                        version,
-                        probabilities,
-                        label_probability,
-                        note,
-                    } = &*answer;
-                    answered.execute(params![
-                        key.0,
-                        target,
-                        run,
-                        asked,
-                        latency,
-                        input,
-                        output,
-                        finish,
-                        text,
-                        version,
-                        probabilities,
-                        label_probability,
-                        note,
-                        answer.seal(&key),
-                        floor
-                    ])?;
+                    answer.bind(&mut answered, &key, target, run)?;
+                    answered.raw_bind_parameter(15, floor)?;
+                    answered.raw_execute()?;
                     totals.answered += 1;
                 }
                 Op::Fail { slot, target, cause, retryable } => {
@@ -284,14 +258,7 @@ fn changes(totals: &Totals) -> u64 {
 
 const INTEND: &str = "INSERT OR REPLACE INTO intents (run, slot, target, floor, key) VALUES (?, ?, ?, ?, ?)";
 /// The first answer to a key is the final one, whoever gives it. Only a floor lets another take its place, once.
-const ANSWER: &str = "INSERT INTO answers
-    (key, target, run, asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (key) DO UPDATE SET target = excluded.target, run = excluded.run, asked = excluded.asked,
-        latency = excluded.latency, input = excluded.input, output = excluded.output, finish = excluded.finish,
-        text = excluded.text, version = excluded.version, probabilities = excluded.probabilities,
-        label_probability = excluded.label_probability, note = excluded.note, seal = excluded.seal
-    WHERE answers.asked < ?15";
+const ANSWER: &str = insert_or_replace_where!("answers.asked < ?15");
 const FAIL: &str = "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
     ON CONFLICT DO UPDATE SET count = count + 1, last = excluded.last";
 const WITHDRAW: &str = "DELETE FROM intents WHERE run = ? AND slot = ?";

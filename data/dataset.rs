@@ -136,7 +136,7 @@ impl Examples {
             id = ExampleId::of(&row.text, &row.label, *repetition);
             *repetition += 1;
         }
-        Some(Ok(Example { id, text: row.text, label, group: row.group, line: row.line }))
+        Some(Ok(Example::of_row(row, id, label)))
     }
 
     fn changed(&self, fault: Fault) -> DataError {

@@ -6,10 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::LabelId;
+use crate::{Fields, LabelId, Row};
 
 /// One labelled row.
+///
+/// [`Example::new`] makes one; what it does not take can be set afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Example {
     /// Identity, from the content.
     pub id: ExampleId,
@@ -21,6 +24,21 @@ pub struct Example {
     pub group: Option<String>,
     /// Where it begins in its file, from 1, to be named in messages; 0 for one that is from no file.
     pub line: u64,
+    /// Its other columns, as far as [`Source::fields`](crate::Source::fields) asks for them.
+    pub fields: Fields,
+}
+
+impl Example {
+    /// An example that is from no file, in no group and without other columns.
+    pub fn new(id: ExampleId, text: impl Into<String>, label: LabelId) -> Self {
+        Self { id, text: text.into(), label, group: None, line: 0, fields: Fields::default() }
+    }
+
+    /// What a row of a file is, once its label and identity are known.
+    pub(crate) fn of_row(row: Row, id: ExampleId, label: LabelId) -> Self {
+        let Row { line, text, group, fields, .. } = row;
+        Self { id, text, label, group, line, fields }
+    }
 }
 
 /// The identity of an example: 64 bits of a SHA-256 over text, label name and repetition.

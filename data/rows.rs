@@ -3,20 +3,24 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::encoding;
 use crate::fault::{DataError, Fault, HeaderFault, Reason};
+use crate::fields::{Columns, Fields, SharedNames};
 use crate::hashed::Hashed;
 use crate::scan::Scanner;
 use crate::source::{Format, Source};
+use crate::table;
 
 /// The bytes of a file as UTF-8, their fingerprint taken on the way.
 type Input = encoding::Utf8<Hashed<File>>;
 
 /// One row, as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Row {
     /// Where the row begins, from 1, the header included.
     pub line: u64,
@@ -26,6 +30,15 @@ pub struct Row {
     pub label: String,
     /// The group, without outer white space; never empty.
     pub group: Option<String>,
+    /// The other columns that [`Source::fields`] asks for.
+    pub fields: Fields,
+}
+
+impl Row {
+    /// A row without a group and other columns.
+    pub fn new(line: u64, text: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { line, text: text.into(), label: label.into(), group: None, fields: Fields::default() }
+    }
 }
 
 /// The rows of a file, read as they are asked for. Bad rows come as faults, and reading goes on behind them.
@@ -99,6 +112,9 @@ struct Delimited {
     text: usize,
     label: usize,
     group: Option<usize>,
+    /// The other columns that are kept, and their names.
+    kept: Vec<usize>,
+    kept_names: Arc<[String]>,
 }
 
 impl Delimited {
@@ -118,7 +134,22 @@ impl Delimited {
         };
         let (text, label) = (column(&source.text)?, column(&source.label)?);
         let group = source.group.as_deref().map(column).transpose()?;
-        Ok(Self { columns: names.len(), path, csv, record: csv::ByteRecord::new(), text, label, group })
+        let kept: Vec<usize> = match &source.fields {
+            Columns::None => Vec::new(),
+            Columns::Named(wanted) => wanted.iter().map(|name| column(name)).collect::<Result<_, _>>()?,
+            Columns::All => (0..names.len()).filter(|at| ![text, label].contains(at)).collect(),
+        };
+        Ok(Self {
+            columns: names.len(),
+            kept_names: kept.iter().map(|&at| names[at].clone()).collect(),
+            path,
+            csv,
+            record: csv::ByteRecord::new(),
+            text,
+            label,
+            group,
+            kept,
+        })
     }
 
     fn next(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
@@ -139,11 +170,13 @@ impl Delimited {
         }
         let field = |i: usize| std::str::from_utf8(&self.record[i]).map_err(|_| fault(Reason::Bytes));
         let group = self.group.map(field).transpose()?.map(str::trim).filter(|group| !group.is_empty());
+        let kept = self.kept.iter().map(|&at| field(at).map(str::to_owned)).collect::<Result<_, _>>()?;
         Ok(Row {
             line,
             text: field(self.text)?.to_owned(),
             label: field(self.label)?.trim().to_owned(),
             group: group.map(str::to_owned),
+            fields: Fields::new(Arc::clone(&self.kept_names), kept),
         })
     }
 }
@@ -184,6 +217,8 @@ struct JsonLines {
     text: String,
     label: String,
     group: Option<String>,
+    fields: Columns,
+    names: SharedNames,
     line: u64,
     buffer: Vec<u8>,
 }
@@ -196,6 +231,8 @@ impl JsonLines {
             text: source.text.clone(),
             label: source.label.clone(),
             group: source.group.clone(),
+            fields: source.fields.clone(),
+            names: SharedNames::default(),
             line: 0,
             buffer: Vec::new(),
         }
@@ -210,18 +247,17 @@ impl JsonLines {
             }
             self.line += 1;
             if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Some(self.row().map_err(|reason| Fault { line: self.line, reason })));
+                let line = self.line;
+                return Ok(Some(self.row().map_err(|reason| Fault { line, reason })));
             }
         }
     }
 
-    fn row(&self) -> Result<Row, Reason> {
+    fn row(&mut self) -> Result<Row, Reason> {
         let text = std::str::from_utf8(&self.buffer).map_err(|_| Reason::Bytes)?;
         let object: serde_json::Map<String, Value> =
             serde_json::from_str(text).map_err(|error| Reason::Json(format!("no JSON object: {error}")))?;
-        let member = |name: &str| {
-            object.get(name).ok_or_else(|| Reason::Json(format!("the object has no member `{name}`")))
-        };
+        let member = |name: &str| object.get(name).ok_or_else(|| table::no_member(name));
         let Value::String(text) = member(&self.text)? else {
             return Err(Reason::Json(format!("`{}` is no string", self.text)));
         };
@@ -236,6 +272,30 @@ impl JsonLines {
             Some(group) if !member(group)?.is_null() => Some(name(group)?).filter(|group| !group.is_empty()),
             _ => None,
         };
-        Ok(Row { line: self.line, text: text.clone(), label, group })
+        let text = text.clone();
+        Ok(Row { line: self.line, text, label, group, fields: self.fields()? })
+    }
+
+    /// The members that are kept, in the order of the line or of the names that were asked for.
+    fn fields(&mut self) -> Result<Fields, Reason> {
+        if self.fields == Columns::None {
+            return Ok(Fields::default());
+        }
+        let members = table::members(&self.buffer)?;
+        let value = |name: &str| {
+            let value = members.iter().rev().find(|(member, _)| member == name);
+            let (_, value) = value.ok_or_else(|| table::no_member(name))?;
+            Ok(table::spelt(value))
+        };
+        match &self.fields {
+            Columns::Named(wanted) => {
+                let values: Vec<String> = wanted.iter().map(|name| value(name)).collect::<Result<_, _>>()?;
+                Ok(self.names.fields(wanted.iter().map(String::as_str).zip(values)))
+            }
+            _ => {
+                let others = members.iter().filter(|(name, _)| *name != self.text && *name != self.label);
+                Ok(self.names.fields(others.map(|(name, value)| (name.as_str(), table::spelt(value)))))
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::dataset::{Dataset, TestSet};
 use crate::fault::{DataError, Fault, Reason};
 use crate::rows::{Row, Rows};
-use crate::{Example, ExampleId, LabelSet};
+use crate::{Columns, Example, ExampleId, LabelSet};
 
 /// The format of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -32,7 +32,10 @@ impl Format {
 }
 
 /// A data file and how to read it.
+///
+/// [`Source::new`] makes one; what it does not take can be set afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Source {
     /// The file.
     pub path: PathBuf,
@@ -48,13 +51,24 @@ pub struct Source {
     pub encoding: Option<String>,
     /// Whether a double quote at the start of a field quotes it (CSV and TSV).
     pub quotes: bool,
+    /// The other columns that its rows are to carry with them.
+    pub fields: Columns,
 }
 
 impl Source {
     /// A file with the usual columns, `text` and `label`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let (text, label) = ("text".to_owned(), "label".to_owned());
-        Self { path: path.into(), format: None, text, label, group: None, encoding: None, quotes: true }
+        Self {
+            path: path.into(),
+            format: None,
+            text,
+            label,
+            group: None,
+            encoding: None,
+            quotes: true,
+            fields: Columns::None,
+        }
     }
 
     /// The given format, else the one the extension tells.
@@ -95,7 +109,7 @@ impl Source {
             let repetition = seen.entry(ExampleId::of(&row.text, &row.label, 0)).or_insert(0);
             let id = ExampleId::of(&row.text, &row.label, *repetition);
             *repetition += 1;
-            Example { id, text: row.text, label, group: row.group, line: row.line }
+            Example::of_row(row, id, label)
         });
         Ok(Dataset { examples: examples.collect(), labels, sha256 })
     }

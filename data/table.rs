@@ -189,7 +189,7 @@ impl Table {
                 if *json && buffer.trim_ascii().is_empty() {
                     continue;
                 }
-                let cells = if *json { members(buffer) } else { whole_line(buffer) };
+                let cells = if *json { members(buffer).map(Cells::Members) } else { whole_line(buffer) };
                 let line = *line;
                 return Ok(Some(
                     cells.map(|cells| TableRow { line, cells }).map_err(|reason| Fault { line, reason }),
@@ -239,11 +239,24 @@ fn whole_line(line: &[u8]) -> Result<Cells, Reason> {
     Ok(Cells::Fields(vec![text.to_owned()]))
 }
 
-fn members(line: &[u8]) -> Result<Cells, Reason> {
+/// The members of a line of JSON, in their order.
+pub(crate) fn members(line: &[u8]) -> Result<Vec<(String, Box<RawValue>)>, Reason> {
     let text = std::str::from_utf8(line).map_err(|_| Reason::Bytes)?;
     let members: Members =
         serde_json::from_str(text).map_err(|error| Reason::Json(format!("no JSON object: {error}")))?;
-    Ok(Cells::Members(members.0))
+    Ok(members.0)
+}
+
+pub(crate) fn no_member(name: &str) -> Reason {
+    Reason::Json(format!("the object has no member `{name}`"))
+}
+
+/// A value of JSON as a cell of text: a string without its quotes, `null` as nothing, all else as it is spelt.
+pub(crate) fn spelt(value: &RawValue) -> String {
+    match value.get() {
+        "null" => String::new(),
+        text => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
+    }
 }
 
 /// The members of a JSON object in their order, which a map would lose.

@@ -69,6 +69,40 @@ fn labels_are_sorted_and_ids_follow_the_content() {
 }
 
 #[test]
+fn rows_carry_the_columns_that_are_asked_for() {
+    let csv = "id,text,subject,label\n7,a,\"x, y\",l\n8,b,,l\n";
+    let json = "{\"id\":7,\"text\":\"a\",\"subject\":\"x, y\",\"label\":\"l\"}\n\
+                {\"id\":8,\"text\":\"b\",\"subject\":null,\"label\":\"l\"}\n";
+    for (extension, bytes) in [("csv", csv), ("jsonl", json)] {
+        let (mut source, _file) = file(extension, bytes.as_bytes());
+        let read = |source: &Source| -> Vec<Vec<(String, String)>> {
+            let set = source.load(None).unwrap_or_else(|error| panic!("{error}"));
+            let streamed: Vec<_> =
+                source.check(&set.labels).unwrap().examples().unwrap().map(Result::unwrap).collect();
+            assert_eq!(streamed, set.examples);
+            let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            set.examples.iter().map(|example| example.fields.iter().map(own).collect()).collect()
+        };
+        let row = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&source), [row(&[]), row(&[])]);
+        source.fields = Columns::All;
+        assert_eq!(
+            read(&source),
+            [row(&[("id", "7"), ("subject", "x, y")]), row(&[("id", "8"), ("subject", "")])]
+        );
+        source.fields = Columns::Named(vec!["subject".into(), "label".into()]);
+        assert_eq!(
+            read(&source),
+            [row(&[("subject", "x, y"), ("label", "l")]), row(&[("subject", ""), ("label", "l")])]
+        );
+        source.fields = Columns::Named(vec!["topic".into()]);
+        assert!(source.load(None).unwrap_err().to_string().contains("`topic`"));
+    }
+}
+
+#[test]
 fn groups_are_read_from_every_format() {
     let groups = |extension: &str, bytes: &[u8]| {
         let (mut source, _file) = file(extension, bytes);

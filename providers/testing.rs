@@ -25,7 +25,7 @@ pub(crate) fn examples() -> Vec<Example> {
     let rows = (0..12).map(|row| {
         let label = row % texts.len();
         let text = format!("{} {row}", texts[label]);
-        Example { id: ExampleId::of(&text, "", 0), text, label: LabelId(label as u32), line: 0, group: None }
+        Example::new(ExampleId::of(&text, "", 0), text, LabelId(label as u32))
     });
     rows.collect()
 }

@@ -137,7 +137,9 @@ impl Patient {
         let mut sources = self.sources.clone();
         for (role, source, path) in copies {
             WholeFile::create(&path)?.write(|out| treatment.write(role, source, out))?;
-            sources[role as usize] = Some(Source { path, ..source.clone() });
+            let mut source = source.clone();
+            source.path = path;
+            sources[role as usize] = Some(source);
         }
         WholeFile::create(&log)?.write(|out| write_log(&treatment.changes, out))?;
         Ok(Cured { patient: Self { sources, ..self }, changes: treatment.changes, log })

@@ -134,12 +134,8 @@ mod tests {
     fn train() -> Dataset {
         let rows = [("my card is late", 0), ("card not here", 0), ("exchange rate", 1), ("rate of euros", 1)];
         let names = ["card", "rate"];
-        let examples = rows.map(|(text, label)| Example {
-            id: ExampleId::of(text, names[label as usize], 0),
-            text: text.into(),
-            label: LabelId(label),
-            group: None,
-            line: 0,
+        let examples = rows.map(|(text, label)| {
+            Example::new(ExampleId::of(text, names[label as usize], 0), text, LabelId(label))
         });
         let labels = LabelSet::new(names.map(str::to_owned).to_vec()).unwrap();
         Dataset { examples: examples.to_vec(), labels, sha256: String::new() }

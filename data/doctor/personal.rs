@@ -83,7 +83,7 @@ mod tests {
     fn what_is_found_is_not_shown() {
         let mut check = Box::<Personal>::default();
         let text = "mail anna.miller@example.org, key sk-abcdefghijklmnopqrstuvwxyz0123456789";
-        check.row(Role::Train, &Row { line: 2, text: text.into(), label: "a".into(), group: None });
+        check.row(Role::Train, &Row::new(2, text, "a"));
         let findings = check.findings();
         assert_eq!(findings.len(), 2);
         assert_eq!(findings[0].reason, "1 text may hold personal data: e-mail address in 1");

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     fn row(line: u64, text: &str, label: &str) -> Row {
-        Row { line, text: text.to_owned(), label: label.to_owned(), group: None }
+        Row::new(line, text, label)
     }
 
     #[test]

@@ -46,13 +46,9 @@ mod tests {
     use crate::AnswerMode;
 
     fn example(text: &str, line: u64) -> Example {
-        Example {
-            id: ExampleId::of(text, "refund", 0),
-            text: text.into(),
-            label: LabelId(0),
-            line,
-            group: None,
-        }
+        let mut example = Example::new(ExampleId::of(text, "refund", 0), text, LabelId(0));
+        example.line = line;
+        example
     }
 
     #[test]

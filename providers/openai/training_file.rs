@@ -116,13 +116,7 @@ mod tests {
     }
 
     fn examples(texts: &[&str]) -> Vec<Example> {
-        let example = |text: &&str| Example {
-            id: ExampleId::of(text, "card", 0),
-            text: text.to_string(),
-            label: LabelId(1),
-            group: None,
-            line: 0,
-        };
+        let example = |text: &&str| Example::new(ExampleId::of(text, "card", 0), *text, LabelId(1));
         texts.iter().map(example).collect()
     }
 

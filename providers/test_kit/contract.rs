@@ -277,13 +277,7 @@ fn task() -> (Prompt, Dataset) {
     let examples = (0..4).flat_map(|copy| {
         rows.clone().map(move |(label, text)| {
             let text = format!("{text}{}", " Thanks!".repeat(copy));
-            Example {
-                id: ExampleId::of(&text, names[label], 0),
-                text,
-                label: LabelId(label as u32),
-                group: None,
-                line: 0,
-            }
+            Example::new(ExampleId::of(&text, names[label], 0), text, LabelId(label as u32))
         })
     });
     let examples = examples.collect();

@@ -95,7 +95,8 @@ fn source(args: &SplitArgs, global: &Global) -> Result<Source, Error> {
     let mut source = Source::new(&args.file);
     if global.config.exists() {
         let (config, document) = Config::read(&global.config)?;
-        source = Source { path: args.file.clone(), ..config.data.source(document.folder(), &args.file) };
+        source = config.data.source(document.folder(), &args.file);
+        source.path.clone_from(&args.file);
     }
     source.group = args.group.clone().or(source.group);
     source.text = args.text.clone().unwrap_or(source.text);

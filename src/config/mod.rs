@@ -86,15 +86,14 @@ pub struct Data {
 impl Data {
     /// One of the files, with the settings that hold for both. A relative path starts at `folder`.
     pub fn source(&self, folder: &Path, file: &Path) -> Source {
-        Source {
-            path: folder.join(file),
-            format: self.format,
-            text: self.text.clone(),
-            label: self.label.clone(),
-            group: self.group.clone(),
-            encoding: self.encoding.clone(),
-            quotes: self.quotes,
-        }
+        let mut source = Source::new(folder.join(file));
+        source.format = self.format;
+        source.text.clone_from(&self.text);
+        source.label.clone_from(&self.label);
+        source.group.clone_from(&self.group);
+        source.encoding.clone_from(&self.encoding);
+        source.quotes = self.quotes;
+        source
     }
 }
 

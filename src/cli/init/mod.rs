@@ -226,7 +226,9 @@ fn tell(files: &Files, sniffed: &Sniffed, args: &InitArgs, global: &Global, prin
     let mut next = Vec::new();
     match &files.test {
         Some(test) => {
-            let check = Source { text: text.clone(), label: label.clone(), ..Source::new(test) };
+            let mut check = Source::new(test);
+            check.text.clone_from(text);
+            check.label.clone_from(label);
             if let Err(error @ DataError::Io { .. }) = check.rows() {
                 printer.warn(&error.to_string());
             }

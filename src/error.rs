@@ -106,6 +106,9 @@ pub enum Error {
     /// Two models can't be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// `--shard auto` finds no part for this machine.
+    #[error("--shard auto: {0}")]
+    Shard(String),
     /// Shards can't be joined.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -159,7 +162,7 @@ impl Error {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::BadRows(_) | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
-            Self::Overwrite(_) | Self::Unfit(_) | Self::Unasked(_) => exit::USAGE,
+            Self::Overwrite(_) | Self::Unfit(_) | Self::Unasked(_) | Self::Shard(_) => exit::USAGE,
             Self::Declined => exit::INCOMPLETE,
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Merge(_) | Self::Io(_) => {
@@ -193,6 +196,10 @@ impl Error {
                 Some("`tunebench doctor` shows more, and `--no-doctor` runs all the same".to_owned())
             }
             Self::Unasked(_) => Some("agree with `--yes`; `tunebench plan` shows more".to_owned()),
+            Self::Shard(_) => Some(
+                "name the part, as in `--shard 2/8`, or set TUNEBENCH_SHARD_INDEX (from 0) and TUNEBENCH_SHARD_TOTAL"
+                    .to_owned(),
+            ),
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
             Self::Tune { error, .. } => match &**error {

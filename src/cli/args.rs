@@ -4,12 +4,12 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use tunebench_data::Shard;
 use tunebench_providers::ModelRef;
 
 use super::doctor::DoctorArgs;
 use super::plan::PlanArgs;
 use super::report::FormatArgs;
+use super::shard::ShardArg;
 use super::split::SplitArgs;
 use crate::budget::{Caps, Cost};
 use crate::config::Config;
@@ -126,8 +126,11 @@ pub(crate) enum Command {
         /// Models to evaluate, as PROVIDER/MODEL; those of the configuration if none is given
         models: Vec<ModelRef>,
         /// Only this part of the test rows, such as 2/8: the same rows on every machine
+        ///
+        /// `auto` takes index and total from the variables of GitLab, Cloud Run, Slurm, CircleCI or Buildkite, or from
+        /// TUNEBENCH_SHARD_INDEX (from 0) and TUNEBENCH_SHARD_TOTAL. Kubernetes and AWS Batch tell no total: `auto/8`.
         #[arg(long, value_name = "PART/OF")]
-        shard: Option<Shard>,
+        shard: Option<ShardArg>,
         #[command(flatten)]
         data: DataArgs,
         #[command(flatten)]

@@ -16,6 +16,7 @@ mod predict;
 mod progress;
 mod providers;
 mod report;
+mod shard;
 mod split;
 mod tune;
 mod words;
@@ -101,6 +102,11 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         }
         Command::Eval { models, shard, data, spending, output } => {
             let (train, test, concurrency) = (data.train, data.test, spending.concurrency);
+            let shard = shard.map(|shard| shard.resolve(|name| std::env::var(name).ok())).transpose()?;
+            let shard = shard.map(|(shard, found)| {
+                found.iter().for_each(|found| printer.note(found));
+                shard
+            });
             let overrides = Overrides { train, test, concurrency, shard };
             let project = Project::open(&global.config, overrides, registry, &global.state)?;
             let session = session(&project, spending.spending(), printer);

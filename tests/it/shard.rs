@@ -57,6 +57,45 @@ fn the_joined_shards_are_the_whole() {
 }
 
 #[test]
+fn a_machine_takes_the_part_that_its_scheduler_names() {
+    let place = shared();
+    let eval = |results: &str, variables: &[(&str, &str)], shard: &str| {
+        let mut command = place.command(&["eval", "--shard", shard, "--results", results]);
+        for name in ["CI_NODE_INDEX", "CI_NODE_TOTAL", "JOB_COMPLETION_INDEX"] {
+            command.env_remove(name);
+        }
+        place.outcome(command.envs(variables.iter().copied()))
+    };
+    let third = done(eval("auto3", &[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "3")], "auto"));
+    let said = "shard 3/3, from CI_NODE_INDEX=3, CI_NODE_TOTAL=3 (GitLab)";
+    assert!(third.stderr.contains(said), "{}", third.stderr);
+    done(eval("auto2", &[("JOB_COMPLETION_INDEX", "1")], "auto/3"));
+    for (auto, by_hand) in [("auto2", "part2"), ("auto3", "part3")] {
+        let ids = |folder| {
+            let rows = place.csv(&format!("{folder}/predictions/local-lexical.csv"));
+            rows.into_iter().map(|row| row["id"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(auto), ids(by_hand));
+    }
+    for (variables, message) in [
+        (&[][..], "no scheduler has told this machine its number"),
+        (
+            &[("JOB_COMPLETION_INDEX", "1")],
+            "Kubernetes sets JOB_COMPLETION_INDEX, but no variable for the total",
+        ),
+    ] {
+        let refused = eval("none", variables, "auto");
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains(message) && refused.stderr.contains("--shard 2/8"),
+            "{}",
+            refused.stderr
+        );
+        assert!(!place.path("none").exists());
+    }
+}
+
+#[test]
 fn a_part_is_never_taken_for_the_whole() {
     let place = shared();
     let gate = place.tunebench(&["gate", "--results", "part1", "--min-accuracy", "0.1", "--test", "off"]);
@@ -86,7 +125,7 @@ fn a_part_is_never_taken_for_the_whole() {
     assert!(other.stderr.contains("`part1` and `part2` differ in their data"), "{}", other.stderr);
     let bad = place.tunebench(&["eval", "--shard", "4/3"]);
     assert_eq!(bad.code, Some(2));
-    assert!(bad.stderr.contains("the second of eight is `2/8`"), "{}", bad.stderr);
+    assert!(bad.stderr.contains("expected PART/OF such as 2/8"), "{}", bad.stderr);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! To write a provider, implement [`Provider`] (and [`FineTuning`], where there is such a thing), put it through
 //! `test_kit::contract` (feature `test-kit`), and register it: `Registry::builtin().with("acme", …)`.
 
+#[cfg(feature = "catalog")]
+pub mod catalog;
 mod completion;
 mod error;
 mod fine_tuning;

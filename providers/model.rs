@@ -84,6 +84,17 @@ impl ModelInfo {
         self
     }
 
+    /// The same, described by what is known of it and a few more words, where there are any.
+    #[cfg(feature = "catalog")]
+    #[must_use]
+    pub(crate) fn described(self, words: &str) -> Self {
+        let tunable = self.tunable.then(|| "tunable".to_owned());
+        let until = self.shutdown_date.as_ref().map(|day| format!("answers until {day}"));
+        let words = Some(words.to_owned()).filter(|words| !words.is_empty());
+        let parts: Vec<_> = [tunable, words, until].into_iter().flatten().collect();
+        if parts.is_empty() { self } else { self.description(parts.join("; ")) }
+    }
+
     /// The same, tuned from a base.
     #[must_use]
     pub fn tuned_from(mut self, base: impl Into<String>) -> Self {

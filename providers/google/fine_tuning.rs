@@ -17,7 +17,7 @@ use tunebench_data::{Example, Prompt};
 
 use super::connection::Connection;
 use super::json::{list, text};
-use super::models::{TUNING_REGIONS, Traits};
+use super::models::{self, TUNING_REGIONS};
 use super::names::{Location, Resource};
 use super::settings::Surface;
 use super::storage::Storage;
@@ -217,15 +217,19 @@ impl Tuning {
     /// What the calendar says of tuning `base`.
     pub(super) fn warnings(&self, base: &str) -> Vec<String> {
         let mut warnings = Vec::new();
-        if let Some(day) = Traits::of(Some(base)).shutdown_date(Surface::Vertex) {
+        let known = models::known(Surface::Vertex, base);
+        if let Some((known, day)) = known.and_then(|known| Some((known, known.retires?))) {
+            let (gone, doubt) = match known.one_source {
+                true => ("is said to stop answering", ", though Google itself was not asked"),
+                false => ("stops answering", ""),
+            };
             warnings.push(format!(
-                "`{base}` stops answering on {day}, and the models tuned from it most likely with it"
+                "`{base}` {gone} on {day}, and the models tuned from it most likely with it{doubt}"
             ));
         }
         if base.starts_with("gemini-2.5") {
             warnings.push(format!(
-                "Google may retire `{base}` at any time since 2026-10-16, and closes its tuning a month before; models tuned \
-                 from it most likely go with it"
+                "Google may retire `{base}` at any time since 2026-10-16, and closes its tuning a month before"
             ));
         } else if !TUNING_REGIONS.contains(&self.connection.settings.tuning_location.name()) {
             warnings.push(format!(
@@ -256,9 +260,9 @@ impl FineTuning for Tuning {
         let region = &self.connection.settings.tuning_location;
         self.connection.parent(region)?;
         let mut warnings = self.warnings(&spec.base);
-        if let Some(day) =
-            Traits::of(Some(&spec.base)).shutdown_date(Surface::Vertex).filter(|day| *day <= (self.today)())
-        {
+        // What only others say is a warning, and Google's own refusal the proof.
+        let known = models::known(Surface::Vertex, &spec.base).filter(|known| !known.one_source);
+        if let Some(day) = known.and_then(|known| known.retires).filter(|day| *day <= (self.today)()) {
             let message = format!("`{}` was shut down on {day}", spec.base);
             return Err(ProviderError::new(Cause::Unsupported, message).hint("tune a newer model"));
         }

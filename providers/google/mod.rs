@@ -285,7 +285,7 @@ impl Provider for GoogleProvider {
         }
         let base = self.base_of(&target).await?;
         let traits = Traits::of(base.as_deref());
-        info.shutdown_date = traits.shutdown_date(settings.surface).map(|day| day.to_string());
+        info.shutdown_date = models::shutdown_date(settings.surface, base.as_deref().unwrap_or(model));
         info.tunable = self.tuning.is_some() && target.base().is_some() && traits.largest_adapter().is_some();
         info.tuned_from = base.filter(|_| matches!(target, Target::Endpoint(_)));
         Ok(info)
@@ -295,17 +295,16 @@ impl Provider for GoogleProvider {
         let surface = self.connection.settings.surface;
         let known = models::KNOWN.iter().map(|(model, description)| {
             let traits = Traits::of(Some(model));
-            let mut info = ModelInfo::new(*model).description(*description);
+            let mut info = ModelInfo::new(*model);
             info.tunable = surface == Surface::Vertex && traits.largest_adapter().is_some();
-            info.shutdown_date = traits.shutdown_date(surface).map(|day| day.to_string());
-            info
+            info.shutdown_date = models::shutdown_date(surface, model);
+            info.described(description)
         });
         known.collect()
     }
 
     fn shutdown_date(&self, model: &str) -> Option<String> {
-        let date = Traits::of(Some(model)).shutdown_date(self.connection.settings.surface);
-        date.map(|date| date.to_string())
+        models::shutdown_date(self.connection.settings.surface, self.price_name(model))
     }
 
     fn answer_settings(&self) -> String {

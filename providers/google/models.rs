@@ -1,12 +1,13 @@
 //! What each model takes and gives: the one place for their quirks.
 //!
 //! From Google's pages on models, thinking and tuning and from the official Python package `google-genai` 3.4.0, as of
-//! 2026-11-22. What is wrong or missing here can be corrected by a setting (`thinking`, `logprobs`).
+//! 2026-11-22. What is wrong or missing here can be corrected by a setting (`thinking`, `logprobs`). Dates and prices are
+//! not here but in the [catalog](crate::catalog).
 
-use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
 use super::settings::Surface;
+use crate::catalog::{Catalog, KnownModel};
 
 /// How much a model thinks before it answers. What it thinks is billed, and uses up the cap of the answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,10 +57,6 @@ pub(super) struct Traits {
     refuses_logprobs: [bool; 2],
     /// The largest adapter that a job can train; `None` if it can't be tuned.
     largest_adapter: Option<u64>,
-    /// When the Developer API stops to answer for it, or does so under its name with another model.
-    developer_shutdown: Option<Date>,
-    /// When Vertex AI stops.
-    vertex_shutdown: Option<Date>,
     /// Set if it thinks though nothing is said of it.
     thinks_unasked: bool,
 }
@@ -69,8 +66,6 @@ const PLAIN: Traits = Traits {
     thinking: Thinking::Unsaid,
     refuses_logprobs: [false, false],
     largest_adapter: None,
-    developer_shutdown: None,
-    vertex_shutdown: None,
     thinks_unasked: false,
 };
 
@@ -80,31 +75,26 @@ const MINIMAL: Traits = Traits { thinking: Thinking::Level("MINIMAL"), ..PLAIN }
 /// A tuned model whose base is not known: it takes either a budget or a level, and so is told nothing.
 const TUNED: Traits = Traits { thinks_unasked: true, ..PLAIN };
 
-const END_OF_2_5: Option<Date> = Some(date(2026, 12, 1));
-const END_OF_2_0: Option<Date> = Some(date(2026, 6, 1));
-const END_OF_3_1_LITE: Option<Date> = Some(date(2027, 5, 7));
-
 #[rustfmt::skip]
 const TABLE: &[Traits] = &[
     Traits { prefix: "gemini-", ..LOW },
-    Traits { prefix: "gemini-2.0-flash", developer_shutdown: END_OF_2_0, ..PLAIN },
-    Traits { prefix: "gemini-2.5-flash", thinking: Thinking::Budget(0), refuses_logprobs: [true, false], largest_adapter: Some(16), developer_shutdown: END_OF_2_5, ..PLAIN },
+    Traits { prefix: "gemini-2.0-flash", ..PLAIN },
+    Traits { prefix: "gemini-2.5-flash", thinking: Thinking::Budget(0), refuses_logprobs: [true, false], largest_adapter: Some(16), ..PLAIN },
     // Off unless a budget turns it on.
     Traits { prefix: "gemini-2.5-flash-lite", refuses_logprobs: [true, false], largest_adapter: Some(16), ..PLAIN },
-    Traits { prefix: "gemini-2.5-pro", thinking: Thinking::Budget(128), refuses_logprobs: [true, false], largest_adapter: Some(8), developer_shutdown: END_OF_2_5, ..PLAIN },
-    Traits { prefix: "gemini-3.1-flash-lite", largest_adapter: Some(16), developer_shutdown: END_OF_3_1_LITE, vertex_shutdown: END_OF_3_1_LITE, ..MINIMAL },
+    Traits { prefix: "gemini-2.5-pro", thinking: Thinking::Budget(128), refuses_logprobs: [true, false], largest_adapter: Some(8), ..PLAIN },
+    Traits { prefix: "gemini-3.1-flash-lite", largest_adapter: Some(16), ..MINIMAL },
     Traits { prefix: "gemini-3.5-flash-lite", largest_adapter: Some(16), ..MINIMAL },
     Traits { prefix: "gemini-3.5-flash", refuses_logprobs: [false, true], largest_adapter: Some(16), ..MINIMAL },
     Traits { prefix: "gemini-3.6-flash", ..MINIMAL },
 ];
 
-/// Models that a user would choose from, with a few words on each.
+/// Models that a user would choose from, with a few words on those that are not plain.
 pub(super) const KNOWN: &[(&str, &str)] = &[
-    ("gemini-3.5-flash-lite", "small and cheap; tunable at Vertex AI"),
-    ("gemini-3.5-flash", "tunable at Vertex AI"),
-    ("gemini-3.1-flash-lite", "tunable at Vertex AI; answers until 2027-05-07"),
-    ("gemini-3.6-flash", "not tunable"),
-    ("gemini-3.8-flash", "the newest; not tunable"),
+    ("gemini-3.5-flash-lite", "small and cheap"),
+    ("gemini-3.5-flash", ""),
+    ("gemini-3.1-flash-lite", ""),
+    ("gemini-3.8-flash", "the newest of its kind"),
 ];
 
 /// Regions in which jobs for 3.x models run; those for 2.5 are in more.
@@ -140,18 +130,22 @@ impl Traits {
     pub(super) fn largest_adapter(&self) -> Option<u64> {
         self.largest_adapter
     }
+}
 
-    pub(super) fn shutdown_date(&self, surface: Surface) -> Option<Date> {
-        match surface {
-            Surface::Developer => self.developer_shutdown,
-            Surface::Vertex => self.vertex_shutdown,
-        }
-    }
+/// What the catalog says of a model.
+pub(super) fn known(surface: Surface, model: &str) -> Option<&'static KnownModel> {
+    Catalog::built_in().find(surface.host(), model.split('@').next().unwrap_or(model))
+}
+
+/// The day on which a model stops to answer, as announced or as others say.
+pub(super) fn shutdown_date(surface: Surface, model: &str) -> Option<String> {
+    Some(known(surface, model)?.retires?.to_string())
 }
 
 /// All bases that can be tuned.
 pub(super) fn tunable() -> Vec<&'static str> {
-    TABLE.iter().filter(|traits| traits.largest_adapter.is_some()).map(|traits| traits.prefix).collect()
+    let vertex = Catalog::built_in().iter().filter(|known| known.host == Surface::Vertex.host());
+    vertex.filter(|known| known.tunable).map(|known| known.id.as_str()).collect()
 }
 
 /// Whether another model answered than the one that was asked: names that are retired are routed to others.
@@ -212,11 +206,34 @@ mod tests {
         for (i, traits) in TABLE.iter().enumerate() {
             assert!(TABLE[..i].iter().all(|other| other.prefix != traits.prefix), "{}", traits.prefix);
         }
-        assert_eq!(tunable().len(), 6);
+        let trained: Vec<_> = TABLE.iter().filter(|traits| traits.largest_adapter.is_some()).collect();
+        assert_eq!(trained.len(), tunable().len());
+        assert!(trained.iter().all(|traits| tunable().contains(&traits.prefix)), "{trained:?}");
         assert_eq!(Traits::of(Some("gemini-2.5-pro")).largest_adapter(), Some(8));
         assert_eq!(Traits::of(Some("gemini-3.8-flash")).largest_adapter(), None);
-        assert_eq!(Traits::of(Some("gemini-2.5-flash")).shutdown_date(Surface::Developer), END_OF_2_5);
         assert!(!Traits::of(Some("gemini-3.5-flash")).gives_logprobs(Surface::Vertex));
+    }
+
+    #[test]
+    fn dates_are_those_of_the_place_that_is_asked() {
+        for (model, developer, vertex) in [
+            ("gemini-2.5-flash", Some("2026-12-01"), Some("2026-10-20")),
+            ("gemini-2.5-flash@001", Some("2026-12-01"), Some("2026-10-20")),
+            ("gemini-3.5-flash", None, Some("2027-05-19")),
+            ("gemini-3.6-flash", None, Some("2026-11-19")),
+            ("gemini-3.1-flash-lite", Some("2027-05-07"), Some("2027-05-07")),
+            ("gemini-2.0-flash-lite", Some("2026-06-01"), Some("2026-06-01")),
+            ("gemini-9", None, None),
+        ] {
+            let said = |surface| shutdown_date(surface, model);
+            assert_eq!(said(Surface::Developer).as_deref(), developer, "{model}");
+            assert_eq!(said(Surface::Vertex).as_deref(), vertex, "{model}");
+        }
+        for (model, _) in KNOWN {
+            for surface in [Surface::Developer, Surface::Vertex] {
+                assert!(known(surface, model).is_some_and(|known| known.prices.is_complete()), "{model}");
+            }
+        }
     }
 
     #[test]

@@ -25,6 +25,16 @@ pub(super) enum Surface {
     Vertex,
 }
 
+impl Surface {
+    /// How the catalog of models calls it.
+    pub(super) fn host(self) -> &'static str {
+        match self {
+            Self::Developer => "gemini",
+            Self::Vertex => "vertex",
+        }
+    }
+}
+
 /// The field that carries the schema of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SchemaField {

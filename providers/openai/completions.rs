@@ -269,7 +269,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_reasoning_model_gets_room_and_no_temperature() {
-        let body = json!(request(&question(AnswerMode::Tag), "gpt-6-luna", &dialect("gpt-6-luna")));
+        let body = json!(request(&question(AnswerMode::Tag), "gpt-6-astra", &dialect("gpt-6-astra")));
         let keys: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["max_completion_tokens", "messages", "model", "reasoning_effort", "store"]);
         assert!(body["max_completion_tokens"].as_u64() > Some(1_000));

@@ -104,10 +104,9 @@ impl Tuning {
     ) -> Result<Vec<String>, ProviderError> {
         let today = (self.today)();
         let settings = &self.connection.settings;
-        let instead = format!(
-            "tune elsewhere (another provider, or `local/lexical`), or compare with `decisions/{}` untuned",
-            models::REPLACEMENT
-        );
+        let untuned = models::replacement(base).map(|model| format!(", or compare with `{model}` untuned"));
+        let instead =
+            format!("tune elsewhere (another provider, or `local/lexical`){}", untuned.unwrap_or_default());
         let mut warnings = Vec::new();
         if let Some(day) = shutdown {
             if day <= today {
@@ -120,8 +119,9 @@ impl Tuning {
                 ));
             }
         }
-        if settings.official && settings.fine_tuning.is_none() {
-            let closes = models::TRAINING_CLOSES;
+        let closing =
+            models::training_closes(base).filter(|_| settings.official && settings.fine_tuning.is_none());
+        if let Some(closes) = closing {
             if closes <= today {
                 let message = format!("OpenAI has started no fine-tuning jobs since {closes}");
                 let hint = format!("{instead}; if OpenAI has changed its mind, set `fine_tuning = true`");

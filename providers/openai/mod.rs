@@ -279,11 +279,11 @@ impl Provider for OpenAiProvider {
             return Vec::new();
         }
         let known = models::KNOWN.iter().map(|(model, description)| {
-            let mut info = ModelInfo::new(*model).description(*description);
+            let mut info = ModelInfo::new(*model);
             info.tunable = models::is_tunable(model);
             info.probabilities = model.starts_with("decisions/");
             info.shutdown_date = models::shutdown_date(model).map(|date| date.to_string());
-            info
+            info.described(description)
         });
         known.collect()
     }

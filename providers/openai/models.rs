@@ -1,20 +1,18 @@
 //! What each model takes and gives: the one place for their quirks.
 //!
-//! From OpenAI's model and deprecation pages (<https://developers.openai.com/api/docs/models>,
-//! <https://developers.openai.com/api/docs/deprecations>) as of 2026-11-22, and from what others verified against the
-//! live service. What is wrong or missing here costs one refused request: the parameter is then dropped.
+//! From OpenAI's model pages (<https://developers.openai.com/api/docs/models>) as of 2026-11-22, and from what others
+//! verified against the live service. What is wrong or missing here costs one refused request: the parameter is then
+//! dropped. Dates and prices are not here but in the [catalog](crate::catalog).
 
 use std::collections::BTreeSet;
 
-use jiff::civil::{Date, date};
+use jiff::civil::Date;
 
 use super::settings::{Settings, TokenField};
+use crate::catalog::{Catalog, KnownModel};
 
-/// The last day on which OpenAI lets anybody create a fine-tuning job is the one before this.
-pub(super) const TRAINING_CLOSES: Date = date(2027, 1, 6);
-
-/// What OpenAI names as the replacement of its tuned models.
-pub(super) const REPLACEMENT: &str = "gpt-6-luna";
+/// How the catalog calls OpenAI itself.
+const HOST: &str = "openai";
 
 /// What is known of a family of models.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,23 +29,11 @@ struct Quirks {
     stop: bool,
     /// It thinks before it answers even so, and needs room for it in the output cap.
     thinks: bool,
-    /// Fine-tuning jobs take it as base.
-    tunable: bool,
-    /// When it and everything tuned from it stops to answer.
-    shutdown: Option<Date>,
 }
 
 /// Takes all that a classic chat model takes.
-const CLASSIC: Quirks = Quirks {
-    prefix: "",
-    temperature: true,
-    effort: None,
-    logprobs: true,
-    stop: true,
-    thinks: false,
-    tunable: false,
-    shutdown: None,
-};
+const CLASSIC: Quirks =
+    Quirks { prefix: "", temperature: true, effort: None, logprobs: true, stop: true, thinks: false };
 
 /// Takes little and thinks long: what an unknown model is taken for.
 const REASONING: Quirks =
@@ -56,41 +42,31 @@ const REASONING: Quirks =
 /// Can be told not to think, and is a classic model then.
 const THINKS_IF_ASKED: Quirks = Quirks { effort: Some("none"), logprobs: false, ..CLASSIC };
 
-/// The day on which the last tunable models go, with everything tuned from them.
-const TUNED_END: Option<Date> = Some(date(2027, 1, 14));
-const END_OF_2026: Option<Date> = Some(date(2026, 12, 11));
-const OCTOBER_2026: Option<Date> = Some(date(2026, 10, 23));
-const SPRING_2027: Option<Date> = Some(date(2027, 4, 1));
-
 #[rustfmt::skip]
 const TABLE: &[Quirks] = &[
     Quirks { prefix: "gpt-4.1", ..CLASSIC },
-    Quirks { prefix: "gpt-4.1-2025-04-14", tunable: true, shutdown: TUNED_END, ..CLASSIC },
-    Quirks { prefix: "gpt-4.1-mini-2025-04-14", tunable: true, shutdown: TUNED_END, ..CLASSIC },
-    Quirks { prefix: "gpt-4.1-nano", shutdown: OCTOBER_2026, ..CLASSIC },
     Quirks { prefix: "gpt-4o", ..CLASSIC },
-    Quirks { prefix: "gpt-4o-2024-08-06", tunable: true, shutdown: TUNED_END, ..CLASSIC },
-    Quirks { prefix: "gpt-4o-2024-11-20", shutdown: TUNED_END, ..CLASSIC },
-    Quirks { prefix: "gpt-4o-mini-2024-07-18", tunable: true, shutdown: TUNED_END, ..CLASSIC },
-    Quirks { prefix: "gpt-4", shutdown: OCTOBER_2026, ..CLASSIC },
-    Quirks { prefix: "gpt-3.5-turbo", shutdown: OCTOBER_2026, ..CLASSIC },
-    Quirks { prefix: "o3", shutdown: END_OF_2026, ..REASONING },
-    Quirks { prefix: "o4-mini", shutdown: OCTOBER_2026, ..REASONING },
-    Quirks { prefix: "gpt-5", effort: Some("minimal"), shutdown: END_OF_2026, ..REASONING },
-    Quirks { prefix: "gpt-5.1", shutdown: SPRING_2027, ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-4", ..CLASSIC },
+    Quirks { prefix: "gpt-3.5-turbo", ..CLASSIC },
+    Quirks { prefix: "babbage-002", ..CLASSIC },
+    Quirks { prefix: "davinci-002", ..CLASSIC },
+    Quirks { prefix: "gpt-5", effort: Some("minimal"), ..REASONING },
+    Quirks { prefix: "gpt-5.1", ..THINKS_IF_ASKED },
     Quirks { prefix: "gpt-5.2", logprobs: true, ..THINKS_IF_ASKED },
     Quirks { prefix: "gpt-5.4", logprobs: true, ..THINKS_IF_ASKED },
-    Quirks { prefix: "gpt-5.4-nano", logprobs: true, shutdown: SPRING_2027, ..THINKS_IF_ASKED },
     Quirks { prefix: "gpt-5.5", ..THINKS_IF_ASKED },
     Quirks { prefix: "gpt-5.6", ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-6-luna", ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-6-sol", ..THINKS_IF_ASKED },
+    Quirks { prefix: "gpt-6.1-terra", ..THINKS_IF_ASKED },
 ];
 
-/// Models that a user would choose from, with a few words on each.
+/// Models that a user would choose from, with a few words on those that are not plain.
 pub(super) const KNOWN: &[(&str, &str)] = &[
-    ("gpt-4.1-2025-04-14", "tunable; answers until 2027-01-14"),
-    ("gpt-4.1-mini-2025-04-14", "tunable; answers until 2027-01-14"),
-    ("gpt-4o-2024-08-06", "tunable; answers until 2027-01-14"),
-    ("gpt-4o-mini-2024-07-18", "tunable; answers until 2027-01-14"),
+    ("gpt-4.1-2025-04-14", ""),
+    ("gpt-4.1-mini-2025-04-14", ""),
+    ("gpt-4o-2024-08-06", ""),
+    ("gpt-4o-mini-2024-07-18", ""),
     ("decisions/gpt-6-luna", "made for classification: a probability for each of up to 255 labels"),
     ("gpt-6-luna", "small and cheap"),
     ("responses/gpt-6-luna", "the same, through the Responses API"),
@@ -114,19 +90,48 @@ fn quirks(model: &str) -> &'static Quirks {
     fits.max_by_key(|quirks| quirks.prefix.len()).unwrap_or(&REASONING)
 }
 
-/// Whether a job can start from it: one of the bases, or a model tuned from one before.
+/// What the catalog says of a model; of a tuned one without an entry of its own, what it says of the base.
+fn known(model: &str) -> Option<&'static KnownModel> {
+    let catalog = Catalog::built_in();
+    catalog.find(HOST, model).or_else(|| catalog.find(HOST, base_of(model)))
+}
+
+/// The base of a fine-tuning job: one of the bases that OpenAI tunes, or a model tuned from one before.
+fn tuning_base(model: &str) -> Option<&'static KnownModel> {
+    Catalog::built_in().find(HOST, base_of(model)).filter(|known| known.tunable)
+}
+
+/// Whether a job can start from it.
 pub(super) fn is_tunable(model: &str) -> bool {
-    quirks(model).tunable
+    // What an undated name means can change, and so OpenAI tunes snapshots only.
+    tuning_base(model).is_some_and(|known| known.id == base_of(model))
 }
 
 /// All bases that can be tuned.
 pub(super) fn tunable() -> Vec<&'static str> {
-    TABLE.iter().filter(|quirks| quirks.tunable).map(|quirks| quirks.prefix).collect()
+    let models = Catalog::built_in().iter().filter(|known| known.host == HOST && known.tunable);
+    models.map(|known| known.id.as_str()).collect()
+}
+
+/// The first day on which OpenAI lets nobody create a job with this base, or with any.
+pub(super) fn training_closes(base: &str) -> Option<Date> {
+    let own = tuning_base(base).and_then(|known| known.tunable_until);
+    let last = || {
+        Catalog::built_in().iter().filter(|known| known.host == HOST).filter_map(|k| k.tunable_until).max()
+    };
+    own.or_else(last)
+}
+
+/// What OpenAI names as the replacement of a model, through Decisions where it answers there.
+pub(super) fn replacement(model: &str) -> Option<String> {
+    let named = known(model)?.replacement.as_deref()?;
+    let deciding = format!("decisions/{named}");
+    Some(if Catalog::built_in().find(HOST, &deciding).is_some() { deciding } else { named.to_owned() })
 }
 
 /// The day on which a model stops to answer, where one is announced.
 pub(super) fn shutdown_date(model: &str) -> Option<Date> {
-    quirks(model).shutdown
+    known(model)?.retires
 }
 
 /// How to speak to one model: the table, corrected by what the user switched and by what the model refused.
@@ -244,14 +249,13 @@ mod tests {
     #[test]
     fn the_longest_beginning_decides() {
         for (model, prefix) in [
-            ("gpt-4.1-mini-2025-04-14", "gpt-4.1-mini-2025-04-14"),
-            ("gpt-4.1-mini", "gpt-4.1"),
-            ("ft:gpt-4.1-mini-2025-04-14:acme::abc", "gpt-4.1-mini-2025-04-14"),
-            ("ft:gpt-4o-mini-2024-07-18:acme:x:abc:ckpt-step-90", "gpt-4o-mini-2024-07-18"),
+            ("gpt-4.1-mini-2025-04-14", "gpt-4.1"),
+            ("ft:gpt-4.1-mini-2025-04-14:acme::abc", "gpt-4.1"),
+            ("gpt-4-0613", "gpt-4"),
             ("gpt-5-mini", "gpt-5"),
             ("gpt-5.4-mini", "gpt-5.4"),
-            ("gpt-5.4-nano-2026-03-01", "gpt-5.4-nano"),
-            ("gpt-6-luna", ""),
+            ("gpt-6-luna", "gpt-6-luna"),
+            ("gpt-6-lunar", ""),
             ("gpt-5.7", ""),
             ("", ""),
         ] {
@@ -264,9 +268,68 @@ mod tests {
         for (i, quirks) in TABLE.iter().enumerate() {
             assert!(TABLE[..i].iter().all(|other| other.prefix != quirks.prefix), "{}", quirks.prefix);
         }
+    }
+
+    #[test]
+    fn thinking_about_a_label_is_not_paid_for_where_it_can_be_switched_off() {
+        for (model, effort) in [
+            ("gpt-6-luna", Some("none")),
+            ("gpt-6-sol", Some("none")),
+            ("gpt-6.1-terra", Some("none")),
+            ("gpt-6.1-sol", Some("low")),
+            ("gpt-6-astra", Some("low")),
+            ("gpt-5.6-luna", Some("none")),
+            ("gpt-5.4-mini", Some("none")),
+            ("gpt-5-nano", Some("minimal")),
+            ("o3-mini", Some("low")),
+            ("gpt-4.1", None),
+        ] {
+            let dialect = Dialect::new(model, &Settings::official());
+            assert_eq!(dialect.effort.as_deref(), effort, "{model}");
+            assert_eq!(dialect.thinks, matches!(effort, Some("low" | "minimal")), "{model}");
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_catalog_for_aliases_and_tuned_models_too() {
+        let day = |model| shutdown_date(model).map(|day| day.to_string());
+        for (model, date) in [
+            ("gpt-4.1", Some("2027-01-14")),
+            ("gpt-4.1-mini", Some("2027-01-14")),
+            ("gpt-4o", Some("2027-01-14")),
+            ("gpt-4o-mini", Some("2027-01-14")),
+            ("ft:gpt-4o-mini-2024-07-18:acme:x:abc:ckpt-step-90", Some("2027-01-14")),
+            ("o1", Some("2026-10-23")),
+            ("o3", Some("2026-12-11")),
+            ("o3-mini", Some("2026-10-23")),
+            ("gpt-4o-2024-05-13", Some("2026-10-23")),
+            ("gpt-3.5-turbo-1106", Some("2026-09-28")),
+            ("babbage-002", Some("2026-09-28")),
+            ("ft:davinci-002:acme::1", Some("2026-09-28")),
+            ("gpt-6-luna", None),
+        ] {
+            assert_eq!(day(model).as_deref(), date, "{model}");
+        }
         assert_eq!(tunable().len(), 4);
-        assert!(tunable().iter().all(|base| shutdown_date(base) == TUNED_END));
-        assert!(is_tunable("ft:gpt-4.1-2025-04-14:org::1") && !is_tunable("gpt-6-luna"));
+        assert!(tunable().iter().all(|base| day(base).as_deref() == Some("2027-01-14")));
+        assert!(
+            is_tunable("ft:gpt-4.1-2025-04-14:org::1") && !is_tunable("gpt-6-luna") && !is_tunable("gpt-4.1")
+        );
+        let closes = |base| training_closes(base).map(|day| day.to_string());
+        assert_eq!(closes("gpt-4.1-2025-04-14"), closes("gpt-6-luna"));
+        assert_eq!(replacement("ft:gpt-4o-2024-08-06:acme::1").as_deref(), Some("decisions/gpt-6-luna"));
+        assert_eq!(replacement("gpt-3.5-turbo").as_deref(), Some("gpt-5.6-terra"));
+    }
+
+    #[test]
+    fn every_model_to_choose_from_has_a_price() {
+        for (model, _) in KNOWN {
+            let billed = model.strip_prefix("responses/").unwrap_or(model);
+            assert!(
+                Catalog::built_in().find(HOST, billed).is_some_and(|k| k.prices.is_complete()),
+                "{model}"
+            );
+        }
     }
 
     #[test]

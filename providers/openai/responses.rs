@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_shape_differs_from_chat() {
-        let body = request(&question(AnswerMode::Schema), "gpt-6-luna", &dialect("gpt-6-luna"));
+        let body = request(&question(AnswerMode::Schema), "gpt-6-astra", &dialect("gpt-6-astra"));
         let keys: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["input", "max_output_tokens", "model", "reasoning", "store", "text"]);
         assert_eq!(body["text"]["format"]["type"], "json_schema");

@@ -1,14 +1,13 @@
-//! What tokens cost, from a dated table inside the binary and the user's own.
+//! What tokens cost: by the catalog of known models, and by the user's own prices.
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 use tunebench_providers::Usage;
+use tunebench_providers::catalog::{Catalog, KnownModel, TokenPrices, covers};
 
 use super::Cost;
-
-const BUILT_IN: &str = include_str!("prices.toml");
 
 /// Dollars for a million tokens, as users and price lists write them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -133,9 +132,28 @@ impl PriceEntry {
     }
 }
 
-#[derive(Deserialize)]
-struct File {
-    models: BTreeMap<String, Vec<PriceEntry>>,
+/// The prices of a known model as they are now, and as they will be where that is announced.
+fn entries(model: &KnownModel) -> impl Iterator<Item = PriceEntry> + use<'_> {
+    let entry = |prices: TokenPrices, from, until| {
+        let in_batch = |price: Option<f64>| Some(price? * prices.batch?);
+        PriceEntry {
+            input: prices.input,
+            cached_input: prices.cached_input,
+            output: prices.output,
+            batch_input: in_batch(prices.input),
+            batch_output: in_batch(prices.output),
+            training: prices.training,
+            from,
+            until,
+            date: model.checked,
+            source: Some(model.source.clone()),
+        }
+    };
+    let later = model.later.map(|(day, prices)| (Some(day), prices));
+    let until = later.and_then(|(day, _)| day?.yesterday().ok());
+    let entries = std::iter::once(entry(model.prices, None, until))
+        .chain(later.map(|(from, prices)| entry(prices, from, None)));
+    entries.filter(|entry| entry.input.or(entry.output).or(entry.training).is_some())
 }
 
 /// Prices by `provider/model`.
@@ -148,12 +166,21 @@ pub struct PriceTable {
 impl PriceTable {
     /// The prices that were known when this version was made.
     pub fn built_in() -> Self {
-        let file: File = toml::from_str(BUILT_IN).expect("the built-in table is read by the tests");
-        let prices = file.models.iter().flat_map(|(model, entries)| {
-            entries.iter().map(move |entry| Ok((model.clone(), entry.price(model)?)))
-        });
-        let prices = prices.collect::<Result<_, PriceError>>();
-        Self { layers: [Vec::new(), prices.expect("the built-in table is read by the tests")] }
+        Self::of(Catalog::built_in()).expect("the built-in prices are read by the tests")
+    }
+
+    /// The prices of known models.
+    pub fn of(catalog: &Catalog) -> Result<Self, PriceError> {
+        let mut known = Vec::new();
+        for model in catalog.iter() {
+            for name in model.names() {
+                let key = format!("{}/{name}", model.host);
+                for entry in entries(model) {
+                    known.push((key.clone(), entry.price(&key)?));
+                }
+            }
+        }
+        Ok(Self { layers: [Vec::new(), known] })
     }
 
     /// The same, under the user's own prices, which win however short their keys are.
@@ -170,21 +197,6 @@ impl PriceTable {
             let fitting = layer.iter().filter(|(key, price)| covers(key, model) && price.on(day));
             fitting.max_by_key(|(key, _)| key.len()).map(|(_, price)| price)
         })
-    }
-}
-
-/// Whether a key stands for a model: the model itself, a dated or numbered version of it, or anything after a `*`.
-fn covers(key: &str, model: &str) -> bool {
-    if let Some(beginning) = key.strip_suffix('*') {
-        return model.starts_with(beginning);
-    }
-    let Some(rest) = model.strip_prefix(key) else { return false };
-    let mut rest = rest.chars();
-    match rest.next() {
-        None | Some('@' | ':') => true,
-        // A version is a date or three digits; `-4` or `-8b` may be another model.
-        Some('-') => rest.as_str().bytes().take_while(u8::is_ascii_digit).count() >= 3,
-        _ => false,
     }
 }
 
@@ -207,10 +219,12 @@ mod tests {
     fn the_longest_key_wins_and_siblings_are_unknown() {
         assert_eq!(dollars("openai/gpt-4.1-2025-04-14", day()), Some((2.0, 8.0)));
         assert_eq!(dollars("openai/gpt-4.1-mini-2025-04-14", day()), Some((0.4, 1.6)));
-        assert_eq!(dollars("openai/gpt-4.1-nano", day()), None);
+        assert_eq!(dollars("openai/gpt-4.1-micro", day()), None);
+        assert_eq!(dollars("vertex/gemini-3.5-flash", day()), Some((1.5, 9.0)));
+        assert_eq!(dollars("openai/gpt-4o-2024-08-06", day()), Some((2.5, 10.0)));
         assert_eq!(dollars("openai/ft:gpt-4.1-mini-2025-04-14:acme:x:Ab1", day()), Some((0.8, 3.2)));
         assert_eq!(dollars("openai/ft:gpt-4.1-2025-04-14:acme::Ab1:ckpt-step-9", day()), Some((3.0, 12.0)));
-        assert_eq!(dollars("openai/ft:gpt-4.1-nano-2025-04-14:acme::Ab1", day()), None);
+        assert_eq!(dollars("openai/ft:gpt-4.1-micro-2025-04-14:acme::Ab1", day()), None);
         assert_eq!(dollars("local/lexical", day()), Some((0.0, 0.0)));
         assert_eq!(dollars("acme/gpt-4.1", day()), None);
     }
@@ -224,9 +238,18 @@ mod tests {
     #[test]
     fn a_side_without_a_price_makes_the_answer_unpriced() {
         let table = PriceTable::built_in();
-        let price = table.find("alibaba/qwen3-14b", day()).unwrap();
+        let price = table.find("dashscope/qwen3-14b", day()).unwrap();
         assert_eq!(price.of(Usage { input: 1, output: 0 }), None);
         assert_eq!(price.of_training(1_000_000), Cost::from_dollars(1.6));
+    }
+
+    #[test]
+    fn a_batch_costs_its_share() {
+        let table = PriceTable::built_in();
+        let price = table.find("openai/ft:gpt-4o-2024-08-06:acme::1", day()).unwrap();
+        let million = |rate: Option<Rate>| rate.unwrap().of(1_000_000).dollars();
+        assert_eq!((million(price.batch_input), million(price.batch_output)), (1.875, 7.5));
+        assert_eq!(million(price.cached_input), 1.875);
     }
 
     #[test]

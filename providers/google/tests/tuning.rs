@@ -63,7 +63,8 @@ async fn from_the_file_to_a_better_model() {
     let provider = vertex(&fake, json!({}));
     let tuning = tuning(&provider);
     tuning.check(&spec(BASE, json!({})), &examples(), &prompt()).unwrap();
-    assert_eq!(tuning.preflight(&spec(BASE, json!({}))).await.unwrap(), Vec::<String>::new());
+    let warned = tuning.preflight(&spec(BASE, json!({}))).await.unwrap();
+    assert!(warned.len() == 1 && warned[0].contains("said to stop answering on 2027-05-19"), "{warned:?}");
     let created = order(&provider, "ab01").await.unwrap();
     assert_eq!((&created.status, created.mark.as_ref()), (&JobStatus::Queued, Some(&JobMark("ab01".into()))));
     let job = ended(&provider, created).await;
@@ -227,8 +228,8 @@ async fn a_bucket_is_looked_at_before_anything_is_sent() {
         let provider = vertex(&fake, json!({"bucket": bucket}));
         tuning(&provider).preflight(&spec(BASE, json!({}))).await
     };
-    assert!(preflight("far-away").await.unwrap()[0].contains("EUROPE-WEST4"));
-    assert_eq!(preflight("all-around").await.unwrap().len(), 0);
+    assert!(preflight("far-away").await.unwrap().last().unwrap().contains("EUROPE-WEST4"));
+    assert_eq!(preflight("all-around").await.unwrap().len(), 1, "its date alone");
     let error = preflight("no-such").await.unwrap_err();
     assert!(error.message.contains("no-such") && error.hint.unwrap().contains("`bucket`"));
     let mut none = super::at_vertex(&fake);
@@ -238,7 +239,7 @@ async fn a_bucket_is_looked_at_before_anything_is_sent() {
     let error = tuning(&none).preflight(&spec(BASE, json!({}))).await.unwrap_err();
     assert!(error.hint.unwrap().contains("gs://"));
     let warned = tuning(&none).warnings("gemini-2.5-flash");
-    assert!(warned[0].contains("2026-10-16"), "{warned:?}");
+    assert!(warned[0].contains("2026-10-20") && warned[1].contains("2026-10-16"), "{warned:?}");
 }
 
 #[tokio::test]

@@ -188,7 +188,7 @@ async fn what_cannot_be_tuned_is_said_before_anything_is_uploaded() {
     let error = tuning.preflight(&spec("gpt-3.5-turbo", json!({}))).await.unwrap_err();
     assert_eq!((error.cause, error.retry), (Cause::Unsupported, Retry::Never));
     assert!(
-        error.message.contains("2026-10-23") && error.hint.unwrap().contains("gpt-6-luna"),
+        error.message.contains("2026-10-23") && error.hint.unwrap().contains("gpt-5.6-terra"),
         "{}",
         error.message
     );

@@ -6,7 +6,7 @@ import sys
 
 from chromium import Chromium, Tab
 
-WIDE, NARROW = 1280, 390
+WIDE, MIDDLE, NARROW = 1280, 820, 390
 VISIBLE = "[...document.querySelectorAll('#listed tbody tr')].filter(row => row.checkVisibility())"
 
 # What the colours of text have to reach beside the colour that is behind them: WCAG 2.2, 1.4.3, level AA.
@@ -51,6 +51,62 @@ ACCESS = """(() => {
   return faults;
 })()"""
 
+# Marks that do not stand where their scale says: each carries its figure, and the axis' ticks tell where figures belong.
+OFF_SCALE = """(() => {
+  const faults = [], marks = (root, selector) => [...root.querySelectorAll(selector)];
+  const centre = (mark, axis) => {
+    const box = mark.getBoundingClientRect();
+    return axis === 'x' ? box.left + box.width / 2 : box.top + box.height / 2;
+  };
+  // From figures to pixels, by the ticks that lie farthest apart.
+  const scale = (ticks) => {
+    ticks.sort((a, b) => a[0] - b[0]);
+    const [first, last] = [ticks[0], ticks.at(-1)];
+    return (figure) => first[1] + (figure - first[0]) / (last[0] - first[0]) * (last[1] - first[1]);
+  };
+  let held = 0;
+  const hold = (what, expected, found) => {
+    held += 1;
+    if (!(Math.abs(expected - found) <= 1)) faults.push(`${what} stands at ${found.toFixed(1)} instead of ${expected.toFixed(1)}`);
+  };
+  for (const table of marks(document, 'table')) {
+    const ticks = marks(table, 'tfoot .strip .tick').map((tick) => [Number(tick.dataset.at), centre(tick, 'x')]);
+    if (ticks.length < 2) continue;
+    const at = scale(ticks);
+    for (const mark of marks(table, '.strip [data-at]')) hold('a mark at ' + mark.dataset.at, at(mark.dataset.at), centre(mark, 'x'));
+    for (const line of marks(table, '.strip [data-low]')) {
+      const box = line.getBoundingClientRect();
+      hold('a low end', at(line.dataset.low), box.left);
+      hold('a high end', at(line.dataset.high), box.right);
+    }
+  }
+  for (const bars of marks(document, '.bars').filter((bars) => bars.checkVisibility())) {
+    const box = bars.getBoundingClientRect(), at = (share) => box.left + share * box.width;
+    for (const bar of marks(bars, 'rect')) hold('a bar', at(bar.dataset.at), bar.getBoundingClientRect().right);
+    for (const line of marks(bars, 'line')) {
+      hold('a low end', at(line.dataset.low), line.getBoundingClientRect().left);
+      hold('a high end', at(line.dataset.high), line.getBoundingClientRect().right);
+    }
+  }
+  for (const plot of marks(document, '.plot').filter((plot) => plot.checkVisibility())) {
+    const of = (name) => scale(marks(plot, `line[data-${name}]`).map((tick) => [Number(tick.dataset[name]), centre(tick, name)]));
+    const [x, y] = [of('x'), of('y')];
+    for (const dot of marks(plot, 'circle')) {
+      hold('a dot', x(dot.dataset.x), centre(dot, 'x'));
+      hold('a dot', y(dot.dataset.y), centre(dot, 'y'));
+    }
+    for (const line of marks(plot, 'polyline')) {
+      for (const [end, point] of [['first', line.points[0]], ['last', line.points[line.points.length - 1]]]) {
+        if (!point) continue;
+        const [wanted, pixel] = [line.dataset[end].split(' '), point.matrixTransform(line.getScreenCTM())];
+        hold('a line', x(wanted[0]), pixel.x);
+        hold('a line', y(wanted[1]), pixel.y);
+      }
+    }
+  }
+  return [held, faults];
+})()"""
+
 faults: list[str] = []
 checks = 0
 
@@ -91,6 +147,16 @@ def opens_well(browser: Chromium, page: pathlib.Path) -> None:
     found = tab.value(ACCESS)
     check(found == [], f"{page.name}: {found}")
     tab.close()
+
+
+def marks_stand_on_their_scales(browser: Chromium, page: pathlib.Path) -> None:
+    for width in (WIDE, MIDDLE, NARROW):
+        tab = browser.open(page.as_uri(), width)
+        tab.value("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        held, off = tab.value(OFF_SCALE)
+        check(held > 0 or page.stem == "alone", f"{page.name} at {width}: no mark was measured")
+        check(off == [], f"{page.name} at {width}: {len(off)} marks are off their scale, {off[:3]}")
+        tab.close()
 
 
 def filters(browser: Chromium, page: pathlib.Path) -> None:
@@ -162,6 +228,7 @@ def main() -> None:
     with Chromium(binary) as browser:
         for page in pages:
             opens_well(browser, page)
+            marks_stand_on_their_scales(browser, page)
         filters(browser, folder / "small.html")
         hostile_text_is_text(browser, folder / "hostile.html")
     print(f"{len(pages)} pages, {checks} checks, {len(faults)} faults")

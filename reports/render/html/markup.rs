@@ -119,6 +119,17 @@ impl Piece for At {
     }
 }
 
+/// The figure that a mark of a chart stands for: exact enough to find the mark's place again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Figure(pub(super) f64);
+
+impl Piece for Figure {
+    fn write(&self, html: &mut String) {
+        let text = format!("{:.6}", self.0);
+        html.push_str(text.trim_end_matches('0').trim_end_matches('.'));
+    }
+}
+
 /// A name or text of the user, between tags: kept from turning the reading order of what surrounds it, its invisible
 /// characters shown, cut after so many bytes of markup.
 #[derive(Debug, Clone, Copy)]

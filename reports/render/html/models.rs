@@ -36,7 +36,12 @@ pub(super) fn section(figures: &Figures) -> Markup {
     html.add("</tbody>", &[]);
     if scale.ticks().len() > 1 {
         let axis = strip::axis(&scale, &[], |tick| format!("{:.*}", scale.decimals(100.0), tick * 100.0));
-        html.add("<tfoot aria-hidden=\"true\"><tr><td></td><td></td><td>{}</td></tr></tfoot>", &[&axis]);
+        // The last cell of a row has no padding: an axis that stood there would be wider than the charts above it.
+        let others = 4 + usize::from(columns.cost) + usize::from(columns.latency);
+        html.add(
+            "<tfoot aria-hidden=\"true\"><tr><td></td><td></td><td class=\"chart\">{}</td><td colspan=\"{}\"></td></tr></tfoot>",
+            &[&axis, &others],
+        );
     }
     html.add("</table></div>", &[]);
     html.add("{}{}", &[&groups(figures), &repeats(figures)]);

@@ -1,6 +1,6 @@
 //! Charts of two dimensions: the frame with its axes, and what is drawn into it.
 
-use super::markup::{At, Markup};
+use super::markup::{At, Figure, Markup};
 use super::scale::Scale;
 
 const WIDTH: f64 = 420.0;
@@ -54,15 +54,15 @@ impl Plot {
         svg.each(y.scale.ticks(), |svg, tick| {
             let at = y.scale.at(tick);
             svg.add(
-                "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
-                &[&At(LEFT), &At(RIGHT), &At(at), &At(at), &At(LEFT - 7.0), &At(at + 4.0), &(y.format)(tick)],
+                "<line class=\"grid\" data-y=\"{}\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
+                &[&Figure(tick), &At(LEFT), &At(RIGHT), &At(at), &At(at), &At(LEFT - 7.0), &At(at + 4.0), &(y.format)(tick)],
             );
         });
         svg.each(x.scale.ticks(), |svg, tick| {
             let at = x.scale.at(tick);
             svg.add(
-                "<line class=\"tick\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                &[&At(at), &At(at), &At(BOTTOM), &At(BOTTOM + 5.0), &At(at), &At(BOTTOM + 18.0), &(x.format)(tick)],
+                "<line class=\"tick\" data-x=\"{}\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                &[&Figure(tick), &At(at), &At(at), &At(BOTTOM), &At(BOTTOM + 5.0), &At(at), &At(BOTTOM + 18.0), &(x.format)(tick)],
             );
         });
         svg.add(
@@ -88,7 +88,15 @@ impl Plot {
         class: &'static str,
         points: impl IntoIterator<Item = (f64, f64)>,
     ) -> &mut Self {
-        self.svg.add("<polyline class=\"{}\" points=\"", &[&class]);
+        let points: Vec<_> = points.into_iter().collect();
+        self.svg.add("<polyline class=\"{}\"", &[&class]);
+        if let (Some(first), Some(last)) = (points.first(), points.last()) {
+            self.svg.add(
+                " data-first=\"{} {}\" data-last=\"{} {}\"",
+                &[&Figure(first.0), &Figure(first.1), &Figure(last.0), &Figure(last.1)],
+            );
+        }
+        self.svg.add(" points=\"", &[]);
         for (i, (x, y)) in points.into_iter().enumerate() {
             let gap = if i == 0 { "" } else { " " };
             self.svg.add("{}{},{}", &[&gap, &At(self.x.at(x)), &At(self.y.at(y))]);
@@ -106,8 +114,8 @@ impl Plot {
         says: &str,
     ) -> &mut Self {
         self.svg.add(
-            "<circle class=\"{}\" cx=\"{}\" cy=\"{}\" r=\"{}\"><title>{}</title></circle>",
-            &[&class, &At(self.x.at(x)), &At(self.y.at(y)), &At(radius), &says],
+            "<circle class=\"{}\" data-x=\"{}\" data-y=\"{}\" cx=\"{}\" cy=\"{}\" r=\"{}\"><title>{}</title></circle>",
+            &[&class, &Figure(x), &Figure(y), &At(self.x.at(x)), &At(self.y.at(y)), &At(radius), &says],
         );
         self
     }

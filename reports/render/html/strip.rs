@@ -1,9 +1,10 @@
 //! Charts of one dimension that stand in the cells of a table: intervals and bars.
 //!
 //! Places along a strip are per cent of its width, so that it fits any cell; the figures stand beside it as text, and
-//! so a strip is hidden from readers that cannot see.
+//! so a strip is hidden from readers that cannot see. Each mark carries the figure that it stands for in `data-at`, so that
+//! a test in a browser can hold its pixels against the axis.
 
-use super::markup::{At, Markup};
+use super::markup::{At, Figure, Markup};
 use super::scale::Scale;
 use crate::Interval;
 
@@ -31,16 +32,21 @@ pub(super) fn interval(
     let mut svg = Markup::of("<svg class=\"strip\" height=\"18\" aria-hidden=\"true\">", &[]);
     svg.each(guides, |svg, guide| {
         let at = At(scale.at(guide.at));
-        svg.add("<line class=\"{}\" x1=\"{}%\" x2=\"{}%\" y1=\"0\" y2=\"100%\"/>", &[&guide.class, &at, &at]);
+        svg.add(
+            "<line class=\"{}\" data-at=\"{}\" x1=\"{}%\" x2=\"{}%\" y1=\"0\" y2=\"100%\"/>",
+            &[&guide.class, &Figure(guide.at), &at, &at],
+        );
     });
     if let Some(Interval { low, high }) = interval {
-        let (low, high) = (At(scale.at(low)), At(scale.at(high)));
         svg.add(
-            "<line class=\"whisker {}\" x1=\"{}%\" x2=\"{}%\" y1=\"9\" y2=\"9\"/>",
-            &[&class, &low, &high],
+            "<line class=\"whisker {}\" data-low=\"{}\" data-high=\"{}\" x1=\"{}%\" x2=\"{}%\" y1=\"9\" y2=\"9\"/>",
+            &[&class, &Figure(low), &Figure(high), &At(scale.at(low)), &At(scale.at(high))],
         );
     }
-    svg.add("<circle class=\"{}\" cx=\"{}%\" cy=\"9\" r=\"4.5\"/></svg>", &[&class, &At(scale.at(point))]);
+    svg.add(
+        "<circle class=\"{}\" data-at=\"{}\" cx=\"{}%\" cy=\"9\" r=\"4.5\"/></svg>",
+        &[&class, &Figure(point), &At(scale.at(point))],
+    );
     svg
 }
 
@@ -49,11 +55,17 @@ pub(super) fn axis(scale: &Scale, guides: &[Guide], format: impl Fn(f64) -> Stri
     let mut svg = Markup::of("<svg class=\"strip\" height=\"26\" aria-hidden=\"true\">", &[]);
     svg.each(guides, |svg, guide| {
         let at = At(scale.at(guide.at));
-        svg.add("<line class=\"{}\" x1=\"{}%\" x2=\"{}%\" y1=\"0\" y2=\"6\"/>", &[&guide.class, &at, &at]);
+        svg.add(
+            "<line class=\"{}\" data-at=\"{}\" x1=\"{}%\" x2=\"{}%\" y1=\"0\" y2=\"6\"/>",
+            &[&guide.class, &Figure(guide.at), &at, &at],
+        );
     });
     svg.each(scale.ticks(), |svg, tick| {
         let at = At(scale.at(tick));
-        svg.add("<line class=\"tick\" x1=\"{}%\" x2=\"{}%\" y1=\"0\" y2=\"5\"/>", &[&at, &at]);
+        svg.add(
+            "<line class=\"tick\" data-at=\"{}\" x1=\"{}%\" x2=\"{}%\" y1=\"0\" y2=\"5\"/>",
+            &[&Figure(tick), &at, &at],
+        );
         let anchor = match at.0 {
             at if at < 10.0 => "start",
             at if at > 90.0 => "end",
@@ -81,11 +93,17 @@ pub(super) fn bars(bars: &[Bar]) -> Markup {
         let (top, middle) = (i * 13 + 2, At(i as f64 * 13.0 + 6.5));
         if let Some(share) = bar.share {
             let width = At(share * 100.0);
-            svg.add("<rect class=\"{}\" y=\"{}\" width=\"{}%\" height=\"9\"/>", &[&bar.class, &top, &width]);
+            svg.add(
+                "<rect class=\"{}\" data-at=\"{}\" y=\"{}\" width=\"{}%\" height=\"9\"/>",
+                &[&bar.class, &Figure(share), &top, &width],
+            );
         }
         if let Some(Interval { low, high }) = bar.interval {
-            let (low, high) = (At(low * 100.0), At(high * 100.0));
-            svg.add("<line x1=\"{}%\" x2=\"{}%\" y1=\"{}\" y2=\"{}\"/>", &[&low, &high, &middle, &middle]);
+            let (from, to) = (At(low * 100.0), At(high * 100.0));
+            svg.add(
+                "<line data-low=\"{}\" data-high=\"{}\" x1=\"{}%\" x2=\"{}%\" y1=\"{}\" y2=\"{}\"/>",
+                &[&Figure(low), &Figure(high), &from, &to, &middle, &middle],
+            );
         }
     }
     svg.add("</svg>", &[]);

@@ -10,8 +10,10 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::Deserialize;
+use tunebench_data::is_hostile;
 
-use crate::{Cause, ProviderError, Scope};
+use crate::tls::{TlsProblem, tls_problem};
+use crate::{Cause, ProviderError, Retry, Scope};
 
 /// To reach a host; a host that is there accepts within a second.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,6 +21,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// What is read of an answer: no API answers with more, and a server gone wrong must not fill the memory.
 const LARGEST_BODY: usize = 64 << 20;
+/// What is shorter is no key worth hiding, and may well be a word of an answer.
+const SHORTEST_SECRET: usize = 8;
+/// What stands in the place of a secret.
+const HIDDEN: &str = "[key]";
 
 /// A client for one base URL, built at the first request: loading the system's certificates takes milliseconds that
 /// commands without a network should not pay.
@@ -65,7 +71,7 @@ impl Http {
             let message = format!("cannot set up HTTPS: {}", causes(&error));
             ProviderError::new(Cause::Network, message)
                 .scope(Scope::Provider)
-                .retry(crate::Retry::Never)
+                .retry(Retry::Never)
                 .hint("install the system's CA certificates (package `ca-certificates`), or name a bundle in SSL_CERT_FILE")
         })
     }
@@ -124,13 +130,25 @@ impl Answer {
     /// The body as JSON; [`Cause::Server`] if it is none, as from a proxy's error page or a cut connection.
     pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            self.broken(format!("the answer is no JSON that can be used ({error}): {}", self.excerpt()))
+            let said = one_line(&self.excerpt());
+            self.broken(format!("invalid JSON in the response ({error}): {said}"))
         })
     }
 
-    /// The beginning of the body on one line, for messages.
+    /// The body without a secret, should the server have quoted it. Short ones stay: they may be any word of an answer.
+    pub(crate) fn hide(&mut self, secret: &str) {
+        if secret.len() < SHORTEST_SECRET {
+            return;
+        }
+        let text = String::from_utf8_lossy(&self.body);
+        if text.contains(secret) {
+            self.body = text.replace(secret, HIDDEN).into_bytes();
+        }
+    }
+
+    /// The body in one line, for messages, which are cut when they are whole.
     pub(crate) fn excerpt(&self) -> String {
-        one_line(&String::from_utf8_lossy(self.body.get(..2_000).unwrap_or(&self.body)))
+        flat(&String::from_utf8_lossy(&self.body))
     }
 
     /// A failure of the server that may pass. An answer that began as a success is billed, readable or not.
@@ -144,10 +162,26 @@ impl Answer {
     }
 }
 
-/// A text cut to what fits a message: one line, at most 300 characters.
-pub(crate) fn one_line(text: &str) -> String {
+impl ProviderError {
+    /// The same without a secret, and fit to be shown. Only now is it cut: half a secret is not found any more.
+    pub(crate) fn without(mut self, secret: Option<&str>) -> Self {
+        let hide = |text: &str| secret.map_or_else(|| text.to_owned(), |secret| text.replace(secret, HIDDEN));
+        self.message = one_line(&hide(&self.message));
+        self.request_id = self.request_id.as_deref().map(hide);
+        self
+    }
+}
+
+/// A text of a server in one line, without characters that could steer a terminal.
+pub(crate) fn flat(text: &str) -> String {
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.retain(|c| !c.is_control());
+    line.retain(|c| !is_hostile(c));
+    line
+}
+
+/// The same, cut to what fits a message: at most 300 characters. A secret must be out of it before.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = flat(text);
     if let Some((end, _)) = line.char_indices().nth(300) {
         line.truncate(end);
         line.push('…');
@@ -174,6 +208,11 @@ fn unanswered(error: reqwest::Error) -> ProviderError {
         )
         .scope(Scope::Provider);
     }
+    if let Some(TlsProblem { what, cure }) = tls_problem(&error) {
+        // The same certificate comes with every answer of this server.
+        let error = ProviderError::new(Cause::Network, format!("{host} {what}")).scope(Scope::Provider);
+        return error.retry(Retry::Never).may_be_billed(false).hint(cure);
+    }
     let message = match (error.is_timeout(), error.is_connect()) {
         (true, true) => format!("{host} could not be reached in time"),
         (true, false) => format!("{host} did not answer in time"),
@@ -183,7 +222,7 @@ fn unanswered(error: reqwest::Error) -> ProviderError {
     ProviderError::new(Cause::Network, message).may_be_billed(!error.is_connect())
 }
 
-/// An error and what led to it, on one line; parts that repeat each other stand once.
+/// An error and what led to it, on one line that is not cut yet; parts that repeat each other stand once.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -194,7 +233,7 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
         }
         next = cause.source();
     }
-    one_line(&text)
+    flat(&text)
 }
 
 #[cfg(test)]

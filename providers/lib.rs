@@ -28,6 +28,8 @@ pub mod test_kit;
 #[cfg(all(test, feature = "test-kit", any(feature = "google", feature = "openai")))]
 mod testing;
 #[cfg(any(feature = "google", feature = "openai"))]
+mod tls;
+#[cfg(any(feature = "google", feature = "openai"))]
 mod training_rows;
 
 pub use async_trait::async_trait;

@@ -17,6 +17,8 @@ pub enum Access {
     Missing(String),
     /// Nobody is logged in: run this command.
     LoggedOut(String),
+    /// There is a key, but it is not sent to the address that is set, for this reason.
+    Withheld(String),
 }
 
 /// Answers prompts.

@@ -39,6 +39,17 @@ impl Setup {
         let set = std::env::var(name).ok().or_else(|| self.variables.get(name).cloned());
         set.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
+
+    /// What stands in for an environment variable, whatever the environment has. An empty one counts as not set.
+    pub fn stand_in(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether a variable is set, and not by the environment. Whoever wrote that file need not own the user's keys: an
+    /// address from there must not be sent a key from elsewhere.
+    pub fn is_stand_in(&self, name: &str) -> bool {
+        std::env::var_os(name).is_none() && self.stand_in(name).is_some()
+    }
 }
 
 /// Makes a provider. Must be cheap and touch no network: it is called also to list what there is.

@@ -3,7 +3,8 @@
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::SettingError;
+use crate::http::is_loopback;
+use crate::{Access, Cause, ProviderError, SettingError};
 
 /// A setting that must be something else.
 pub(crate) fn wrong(name: &str, wanted: &str) -> SettingError {
@@ -54,6 +55,48 @@ pub(crate) fn base_url(name: &str, text: &str, example: &str) -> Result<Url, Set
     }
     url.set_fragment(None);
     Ok(url)
+}
+
+/// Refuses an address to which keys and texts would go in the clear. `allowed` is the user's word that they may.
+pub(crate) fn check_encrypted(name: &str, url: &Url, allowed: bool) -> Result<(), SettingError> {
+    if url.scheme() == "https" || allowed || is_loopback(url) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{name}` is plain http://: the key and all texts could be read on their way to {}; use https://, or set \
+         `allow_http = true` for a network that you trust",
+        url.host_str().unwrap_or_default()
+    );
+    Err(SettingError::at(name, message))
+}
+
+/// Why a secret stays here: the address to which it would go stands in a file of the project, and the secret does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Withheld {
+    /// The variable in that file that names the address.
+    pub(crate) address: &'static str,
+    /// What is not sent.
+    pub(crate) secret: String,
+}
+
+impl Withheld {
+    /// As far as it concerns access.
+    pub(crate) fn access(&self) -> Access {
+        Access::Withheld(self.reason())
+    }
+
+    /// The failure of every call.
+    pub(crate) fn error(&self) -> ProviderError {
+        ProviderError::new(Cause::Access, self.reason()).hint(format!(
+            "put a key for this address into the same `.env`, or take {} out of it and set `base_url` with the name of the \
+             key's variable in the provider's settings",
+            self.address
+        ))
+    }
+
+    fn reason(&self) -> String {
+        format!("{} of `.env` does not get {}, which is not of the same file", self.address, self.secret)
+    }
 }
 
 /// Refuses what is no name of an environment variable, and may be the key itself.

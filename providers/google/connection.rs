@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Url};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::credentials::Identity;
@@ -125,10 +126,10 @@ impl Connection {
         self.redacted(errors::of_answer(answer, about))
     }
 
-    /// An error without key and token, should the server have quoted one.
-    pub(super) fn redacted(&self, mut error: ProviderError) -> ProviderError {
-        error.message = self.identity.redact(&error.message);
-        error
+    /// An error without key and token, should the server have quoted one, and fit to be shown.
+    pub(super) fn redacted(&self, error: ProviderError) -> ProviderError {
+        let secret = self.identity.secret();
+        error.without(secret.as_ref().map(ExposeSecret::expose_secret))
     }
 
     /// Sends a request and reads the answer; a token that is refused is renewed once.
@@ -146,11 +147,15 @@ impl Connection {
     }
 
     async fn send_as(&self, request: RequestBuilder, headers: HeaderMap) -> Result<Answer, ProviderError> {
-        http::send(request.headers(headers)).await.map_err(|mut error| {
+        let mut answer = http::send(request.headers(headers)).await.map_err(|mut error| {
             let own = self.settings.base_url.as_ref().filter(|_| error.cause == Cause::Network);
             error.hint = error.hint.or(own.map(|url| format!("is the server running, and is {url} right?")));
             self.redacted(error)
-        })
+        })?;
+        if let Some(secret) = self.identity.secret() {
+            answer.hide(secret.expose_secret());
+        }
+        Ok(answer)
     }
 
     async fn done(&self, request: RequestBuilder, about: About<'_>) -> Result<Answer, ProviderError> {

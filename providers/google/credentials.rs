@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::errors::LOGIN;
 use super::settings::{Settings, Surface};
 use crate::http::{causes, one_line};
+use crate::settings::Withheld;
 use crate::{Access, Cause, ProviderError, Retry, Setup};
 
 /// One scope serves models, jobs and buckets.
@@ -34,13 +35,18 @@ pub(super) enum Identity {
     Token { variable: String, token: SecretString, quota_project: Option<String> },
     /// Application Default Credentials.
     Default(Box<Adc>),
+    /// There may be one, but not for the address that is set.
+    Withheld(Withheld),
 }
 
 impl Identity {
     /// Looks at variables and files; touches no network.
     pub(super) fn new(settings: &Settings, setup: &Setup) -> Self {
         let variable = settings.key_variable.clone().unwrap_or_default();
-        let secret = setup.variable(&variable).map(SecretString::from);
+        let secret = match settings.secret(setup) {
+            Ok(secret) => secret.map(SecretString::from),
+            Err(withheld) => return Self::Withheld(withheld),
+        };
         match (settings.surface, secret) {
             (Surface::Developer, key) => Self::Key { variable, key },
             (Surface::Vertex, Some(token)) => {
@@ -57,6 +63,7 @@ impl Identity {
             Self::Key { variable, key: None } => Access::Missing(variable.clone()),
             Self::Default(adc) if adc.may_work() => Access::Ready,
             Self::Default(_) => Access::LoggedOut(LOGIN.to_owned()),
+            Self::Withheld(withheld) => withheld.access(),
         }
     }
 
@@ -64,7 +71,7 @@ impl Identity {
     pub(super) fn variable(&self) -> Option<&str> {
         match self {
             Self::Key { variable, .. } | Self::Token { variable, .. } => Some(variable),
-            Self::Default(_) => None,
+            Self::Default(_) | Self::Withheld(_) => None,
         }
     }
 
@@ -95,6 +102,7 @@ impl Identity {
                 }
             }
             Self::Default(adc) => return adc.headers().await,
+            Self::Withheld(withheld) => return Err(withheld.error()),
         }
         Ok(headers)
     }
@@ -107,14 +115,13 @@ impl Identity {
         }
     }
 
-    /// A text without keys and tokens, should a server have quoted one.
-    pub(super) fn redact(&self, text: &str) -> String {
+    /// The key or the token in use, to keep it out of what is shown and kept.
+    pub(super) fn secret(&self) -> Option<SecretString> {
         match self {
-            Self::Key { key: Some(secret), .. } | Self::Token { token: secret, .. } => {
-                text.replace(secret.expose_secret(), "[key]")
-            }
-            Self::Key { key: None, .. } => text.to_owned(),
-            Self::Default(adc) => adc.redact(text),
+            Self::Key { key, .. } => key.clone(),
+            Self::Token { token, .. } => Some(token.clone()),
+            Self::Default(adc) => adc.token(),
+            Self::Withheld(_) => None,
         }
     }
 }
@@ -239,15 +246,15 @@ impl Adc {
     fn unavailable(&self, error: &CredentialsError) -> ProviderError {
         let worked = self.lock().sent.is_some();
         let from_file = matches!(self.source, Source::File { .. });
-        let message = self.redact(&causes(error));
-        if error.is_transient() && (worked || from_file) {
-            return ProviderError::new(
-                Cause::Network,
-                format!("no access token from Google for now: {message}"),
-            );
-        }
-        let error = ProviderError::new(Cause::Access, format!("no credentials for Google: {message}"));
-        error.hint(self.cure()).retry(Retry::Never)
+        let message = causes(error);
+        let error = if error.is_transient() && (worked || from_file) {
+            ProviderError::new(Cause::Network, format!("no access token from Google for now: {message}"))
+        } else {
+            let error = ProviderError::new(Cause::Access, format!("no credentials for Google: {message}"));
+            error.hint(self.cure()).retry(Retry::Never)
+        };
+        let token = self.token();
+        error.without(token.as_ref().map(ExposeSecret::expose_secret))
     }
 
     fn cure(&self) -> String {
@@ -270,13 +277,11 @@ impl Adc {
         true
     }
 
-    fn redact(&self, text: &str) -> String {
+    /// The last token that was sent.
+    fn token(&self) -> Option<SecretString> {
         let current = self.lock();
-        let token = current
-            .sent
-            .as_ref()
-            .and_then(|sent| sent.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer "));
-        token.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"))
+        let bearer = current.sent.as_ref()?.get(AUTHORIZATION)?.to_str().ok()?;
+        Some(bearer.strip_prefix("Bearer ")?.into())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {

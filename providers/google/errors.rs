@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::json::{list, text};
 use super::limits::{self, Violation};
 use super::settings::Surface;
-use crate::http::{Answer, one_line};
+use crate::http::{Answer, flat};
 use crate::{Cause, ProviderError, Retry, Scope};
 
 /// How to log in for Vertex AI.
@@ -37,7 +37,7 @@ impl ErrorBody {
         let value = value.as_array().and_then(|list| list.first()).unwrap_or(&value);
         let error = value.get("error")?;
         let mut read = Self {
-            message: one_line(text(error, "/message")?.trim_end_matches('.')),
+            message: flat(text(error, "/message")?.trim_end_matches('.')),
             status: text(error, "/status").unwrap_or_default().to_owned(),
             reason: text(error, "/errors/0/reason").unwrap_or_default().to_owned(),
             ..Self::default()
@@ -60,7 +60,7 @@ impl ErrorBody {
         for violation in list(detail, "/fieldViolations") {
             let Some(field) = text(violation, "/field") else { continue };
             if !self.message.contains(field) {
-                self.message = one_line(&format!("{} ({field})", self.message));
+                self.message = flat(&format!("{} ({field})", self.message));
             }
         }
     }

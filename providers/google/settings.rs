@@ -5,7 +5,10 @@ use serde_json::Value;
 
 use super::models::{LEVELS, TUNING_REGIONS, Thinking};
 use super::names::Location;
-use crate::settings::{base_url, choice, seconds, switch, text, unknown, variable_name, wrong};
+use crate::http::is_loopback;
+use crate::settings::{
+    Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name, wrong,
+};
 use crate::{SettingError, Setup};
 
 /// Where the Developer API answers. `v1beta`: the schemas of `v1` lack system instruction, schema and thinking.
@@ -13,6 +16,8 @@ const DEVELOPER: &str = "https://generativelanguage.googleapis.com/v1beta";
 /// For examples in messages; the real host depends on the location.
 const VERTEX: &str = "https://aiplatform.googleapis.com/v1";
 const STORAGE: &str = "https://storage.googleapis.com";
+/// The variable that names a key file or a login file.
+const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// In a base URL, what stands for the location.
 const LOCATION: &str = "{location}";
 
@@ -53,6 +58,10 @@ pub(super) struct Settings {
     pub(super) storage_url: Url,
     /// The variable that holds the key (Developer API), or a ready access token (Vertex AI).
     pub(super) key_variable: Option<String>,
+    /// Whether the address is of a file of the project: then so must be what says who asks.
+    pub(super) from_file: bool,
+    /// Whether another machine may be reached in the clear.
+    pub(super) allow_http: bool,
     /// A key file or a login file, as Google's tools write them.
     pub(super) credentials: Option<String>,
     pub(super) quota_project: Option<String>,
@@ -75,7 +84,8 @@ pub(super) struct Settings {
 }
 
 /// Settings that both APIs have.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 11] = [
+    "allow_http",
     "base_url",
     "check_models",
     "logprobs",
@@ -100,8 +110,9 @@ const VERTEXES: [&str; 8] = [
 ];
 
 /// Settings that no answer can tell.
-const UNSEEN: [&str; 9] = [
+const UNSEEN: [&str; 10] = [
     "access_token_env",
+    "allow_http",
     "api_key_env",
     "base_url",
     "bucket",
@@ -129,6 +140,7 @@ impl Settings {
         for (name, value) in &setup.settings {
             settings.set(name, value)?;
         }
+        settings.check_addresses(setup)?;
         if let Some(variable) = &settings.key_variable
             && setup.variable(variable).is_none()
         {
@@ -143,6 +155,53 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Who asks is not for another server unless the user says so, nor to be read on the way.
+    fn check_addresses(&self, setup: &Setup) -> Result<(), SettingError> {
+        let set = |name| setup.settings.contains_key(name);
+        let (named, hint) = match self.surface {
+            Surface::Developer => (set("api_key_env"), "api_key_env"),
+            Surface::Vertex => (set("access_token_env") || set("credentials"), "access_token_env"),
+        };
+        let base = if set("base_url") { "base_url" } else { self.address_variable() };
+        for (name, url) in [(base, self.base_of(&self.location)), ("storage_url", self.storage_url.clone())] {
+            check_encrypted(name, &url, self.allow_http)?;
+            let host = url.host_str().unwrap_or_default();
+            if set(name) && !named && !is_loopback(&url) && !host.ends_with(".googleapis.com") {
+                let message = format!(
+                    "name what {host} gets to know you by: without it, it would get what is for Google"
+                );
+                return Err(SettingError::at(hint, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The variable that names the address where no setting does.
+    fn address_variable(&self) -> &'static str {
+        match self.surface {
+            Surface::Developer => "GOOGLE_GEMINI_BASE_URL",
+            Surface::Vertex => "GOOGLE_VERTEX_BASE_URL",
+        }
+    }
+
+    /// The key or the token, or why it stays here, or neither.
+    pub(super) fn secret(&self, setup: &Setup) -> Result<Option<String>, Withheld> {
+        let variable = self.key_variable.as_deref().unwrap_or_default();
+        if !self.from_file {
+            return Ok(setup.variable(variable));
+        }
+        let withheld =
+            |secret: &str| Withheld { address: self.address_variable(), secret: secret.to_owned() };
+        match (setup.stand_in(variable), setup.variable(variable), self.surface) {
+            (Some(secret), ..) => Ok(Some(secret)),
+            (None, Some(_), _) => Err(withheld(variable)),
+            (None, None, Surface::Developer) => Ok(None),
+            // A login is no more of this file than a key of the environment.
+            (None, None, Surface::Vertex) if setup.is_stand_in(CREDENTIALS) => Ok(None),
+            (None, None, Surface::Vertex) => Err(withheld("your login")),
+        }
+    }
+
     /// Those without a line in the configuration or the environment.
     pub(super) fn usual(surface: Surface) -> Self {
         let location = |name| Location::new(name).expect("the name is fixed");
@@ -151,6 +210,8 @@ impl Settings {
             base_url: None,
             storage_url: base_url("storage_url", STORAGE, STORAGE).expect("the address is fixed"),
             key_variable: None,
+            from_file: false,
+            allow_http: false,
             credentials: None,
             quota_project: None,
             project: None,
@@ -170,10 +231,8 @@ impl Settings {
     }
 
     fn read_variables(&mut self, setup: &Setup) -> Result<(), SettingError> {
-        let url = match self.surface {
-            Surface::Developer => "GOOGLE_GEMINI_BASE_URL",
-            Surface::Vertex => "GOOGLE_VERTEX_BASE_URL",
-        };
+        let url = self.address_variable();
+        self.from_file = !setup.settings.contains_key("base_url") && setup.is_stand_in(url);
         if let Some(text) = setup.variable(url) {
             self.set_base_url(url, &text)?;
         }
@@ -184,7 +243,7 @@ impl Settings {
             return Ok(());
         }
         self.key_variable = Some("GOOGLE_OAUTH_ACCESS_TOKEN".into());
-        self.credentials = setup.variable("GOOGLE_APPLICATION_CREDENTIALS");
+        self.credentials = setup.variable(CREDENTIALS);
         self.quota_project = setup.variable("GOOGLE_CLOUD_QUOTA_PROJECT");
         self.project = setup.variable("GOOGLE_CLOUD_PROJECT").or_else(|| setup.variable("GCLOUD_PROJECT"));
         if let Some(name) = setup.variable("GOOGLE_CLOUD_LOCATION") {
@@ -245,6 +304,7 @@ impl Settings {
         match name {
             "base_url" => self.set_base_url(name, text(name, value)?)?,
             "storage_url" => self.storage_url = base_url(name, text(name, value)?, STORAGE)?,
+            "allow_http" => self.allow_http = switch(name, value)?,
             "api_key_env" | "access_token_env" => self.key_variable = owned()?,
             "credentials" => self.credentials = owned()?,
             "quota_project" => self.quota_project = owned()?,
@@ -347,6 +407,9 @@ mod tests {
             (Surface::Developer, json!({"schema_field": "responseFormat"}), "schema_field"),
             (Surface::Vertex, json!({"base_url": "https://host/v1?key=secret"}), "base_url"),
             (Surface::Developer, json!({"timeout_seconds": 0}), "timeout_seconds"),
+            (Surface::Developer, json!({"base_url": "https://host/v1beta"}), "api_key_env"),
+            (Surface::Vertex, json!({"storage_url": "https://host"}), "access_token_env"),
+            (Surface::Developer, json!({"base_url": "http://host/v1beta", "api_key_env": "KEY"}), "base_url"),
         ] {
             let error = read(surface, settings.clone()).unwrap_err();
             assert_eq!(error.setting.as_deref(), Some(name), "{settings}");
@@ -354,6 +417,29 @@ mod tests {
         }
         let key = read(Surface::Developer, json!({"api_key_env": "AIzaSyA-0123456789"})).unwrap_err();
         assert!(key.setting.is_none() && !key.message.contains("AIza"), "{key}");
+    }
+
+    #[test]
+    fn an_address_of_a_file_gets_a_key_of_the_same_file_or_none() {
+        let secret = |surface, settings: Value, variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let setup = Setup::new("google", settings.as_object().cloned().unwrap(), ".");
+            let setup = setup.variables(variables.collect());
+            Settings::read(surface, &setup).unwrap().secret(&setup)
+        };
+        let gemini = ("GOOGLE_GEMINI_BASE_URL", "https://gateway.example/v1beta");
+        let vertex = ("GOOGLE_VERTEX_BASE_URL", "https://gateway.example/v1");
+        let key = Ok(Some("AIza-of-the-file".to_owned()));
+        assert_eq!(
+            secret(Surface::Developer, json!({}), &[gemini, ("GEMINI_API_KEY", "AIza-of-the-file")]),
+            key
+        );
+        // PATH stands for a key that the environment holds.
+        let elsewhere = secret(Surface::Developer, json!({"api_key_env": "PATH"}), &[gemini]);
+        assert_eq!(elsewhere.unwrap_err().secret, "PATH");
+        assert_eq!(secret(Surface::Vertex, json!({}), &[vertex]).unwrap_err().secret, "your login");
+        assert_eq!(secret(Surface::Vertex, json!({}), &[vertex, (CREDENTIALS, "file.json")]), Ok(None));
+        assert_eq!(secret(Surface::Vertex, json!({}), &[]), Ok(None));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::errors::{self, About};
 use super::settings::{KeyHeader, Settings};
 use crate::http::{self, Answer, Http};
+use crate::settings::Withheld;
 use crate::{Access, Cause, ProviderError, Setup};
 
 /// For all calls but completions and uploads.
@@ -22,20 +23,26 @@ const UPLOAD: Duration = Duration::from_secs(3_600);
 pub(super) struct Connection {
     pub(super) settings: Settings,
     key: Option<SecretString>,
+    withheld: Option<Withheld>,
     http: Http,
 }
 
 impl Connection {
     /// Takes the key from the environment; touches no network.
     pub(super) fn new(settings: Settings, setup: &Setup) -> Self {
-        let key =
-            settings.key_variable.as_deref().and_then(|name| setup.variable(name)).map(SecretString::from);
+        let (key, withheld) = match settings.key(setup) {
+            Ok(key) => (key.map(SecretString::from), None),
+            Err(withheld) => (None, Some(withheld)),
+        };
         let http = Http::new(&settings.base_url);
-        Self { settings, key, http }
+        Self { settings, key, withheld, http }
     }
 
     /// Whether there is a key, where one is wanted.
     pub(super) fn access(&self) -> Access {
+        if let Some(withheld) = &self.withheld {
+            return withheld.access();
+        }
         match (&self.settings.key_variable, &self.key) {
             (None, _) => Access::Open,
             (Some(_), Some(_)) => Access::Ready,
@@ -92,20 +99,21 @@ impl Connection {
 
     /// Where a server of the user's own is not reached, the address is what to look at: the message has no port.
     async fn send(&self, request: RequestBuilder) -> Result<Answer, ProviderError> {
-        http::send(request).await.map_err(|mut error| {
+        let mut answer = http::send(request).await.map_err(|mut error| {
             if error.cause == Cause::Network && error.hint.is_none() && !self.settings.official {
                 error.hint = Some(format!("is the server running, and is {} right?", self.settings.base_url));
             }
             self.redacted(error)
-        })
+        })?;
+        if let Some(key) = &self.key {
+            answer.hide(key.expose_secret());
+        }
+        Ok(answer)
     }
 
-    /// An error without the key, should the server have quoted it.
-    pub(super) fn redacted(&self, mut error: ProviderError) -> ProviderError {
-        if let Some(key) = &self.key {
-            error.message = error.message.replace(key.expose_secret(), "[key]");
-        }
-        error
+    /// An error without the key, should the server have quoted it, and fit to be shown.
+    pub(super) fn redacted(&self, error: ProviderError) -> ProviderError {
+        error.without(self.key.as_ref().map(ExposeSecret::expose_secret))
     }
 
     async fn done(&self, request: RequestBuilder, about: About<'_>) -> Result<Answer, ProviderError> {
@@ -161,6 +169,9 @@ impl Connection {
     }
 
     fn key_value(&self, variable: &str) -> Result<HeaderValue, ProviderError> {
+        if let Some(withheld) = &self.withheld {
+            return Err(withheld.error());
+        }
         let Some(key) = &self.key else {
             let hint = format!(
                 "set {variable} in the environment or in `.env`; where a server wants none, set `api_key_env = \"none\"`"

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::limits;
-use crate::http::{Answer, one_line};
+use crate::http::{Answer, flat};
 use crate::{Cause, ProviderError, Retry, Scope};
 
 /// What an error body says, as far as it says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct ErrorBody {
-    /// In words, for people.
+    /// In words, for people; in one line, and not cut yet.
     pub(super) message: String,
     /// The kind, such as `invalid_request_error`.
     pub(super) kind: Option<String>,
@@ -46,7 +46,7 @@ impl ErrorBody {
             Value::String(message) => message.clone(),
             _ => member("message").or_else(|| Some(error.get("detail")?.to_string()))?,
         };
-        let message = one_line(message.trim().trim_end_matches('.'));
+        let message = flat(message.trim().trim_end_matches('.'));
         Some(Self { message, kind: member("type"), code: member("code"), param: member("param") })
     }
 

@@ -44,8 +44,16 @@ use crate::{
 };
 
 /// Settings that no answer can tell.
-const UNSEEN: [&str; 7] =
-    ["base_url", "api_key_env", "header", "fine_tuning", "check_models", "store", "timeout_seconds"];
+const UNSEEN: [&str; 8] = [
+    "allow_http",
+    "api_key_env",
+    "base_url",
+    "check_models",
+    "fine_tuning",
+    "header",
+    "store",
+    "timeout_seconds",
+];
 
 /// OpenAI, or a server that speaks its language.
 pub struct OpenAiProvider {
@@ -76,6 +84,7 @@ impl OpenAiProvider {
     /// |---|---|
     /// | `base_url` | with `/v1`; else `OPENAI_BASE_URL`, else OpenAI itself |
     /// | `api_key_env` | the variable that holds the key, `OPENAI_API_KEY`, to be named for another server; or `"none"` |
+    /// | `allow_http` | whether a server on another machine may be reached by plain http:// |
     /// | `header` | `"authorization"`, or `"api-key"` for Azure |
     /// | `api` | `"chat"` or `"responses"`, for model ids without a prefix |
     /// | `fine_tuning` | whether jobs can be started: by default at OpenAI only |

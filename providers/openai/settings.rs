@@ -4,7 +4,9 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::http::is_loopback;
-use crate::settings::{base_url, choice, seconds, switch, text, unknown, variable_name};
+use crate::settings::{
+    Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name,
+};
 use crate::{SettingError, Setup};
 
 /// Where OpenAI answers.
@@ -48,6 +50,10 @@ pub(super) struct Settings {
     pub(super) official: bool,
     /// The variable that holds the key; `None` where no key is wanted.
     pub(super) key_variable: Option<String>,
+    /// Whether the address is of a file of the project: then so must be the key.
+    pub(super) from_file: bool,
+    /// Whether another machine may be reached in the clear.
+    pub(super) allow_http: bool,
     pub(super) header: KeyHeader,
     pub(super) organization: Option<String>,
     pub(super) project: Option<String>,
@@ -66,7 +72,11 @@ pub(super) struct Settings {
     pub(super) timeout_seconds: u64,
 }
 
+/// The variable that names the address where no setting does.
+const BASE_URL: &str = "OPENAI_BASE_URL";
+
 const NAMES: &[&str] = &[
+    "allow_http",
     "api",
     "api_key_env",
     "base_url",
@@ -88,9 +98,11 @@ impl Settings {
     /// Reads the settings; `OPENAI_BASE_URL` stands in where there is no `base_url`.
     pub(super) fn read(setup: &Setup) -> Result<Self, SettingError> {
         let mut settings = Self::official();
-        if let Some(url) = setup.variable("OPENAI_BASE_URL") {
-            settings.set_base_url("OPENAI_BASE_URL", &url)?;
+        if let Some(url) = setup.variable(BASE_URL) {
+            settings.set_base_url(BASE_URL, &url)?;
         }
+        let configured = setup.settings.contains_key("base_url");
+        settings.from_file = !configured && setup.is_stand_in(BASE_URL);
         settings.organization = setup.variable("OPENAI_ORG_ID");
         settings.project = setup.variable("OPENAI_PROJECT_ID");
         for (name, value) in &setup.settings {
@@ -101,6 +113,8 @@ impl Settings {
             settings.check_models = false;
         }
         settings.check_key_is_named(setup)?;
+        let address = if configured { "base_url" } else { BASE_URL };
+        check_encrypted(address, &settings.base_url, settings.allow_http)?;
         if let Some(variable) = &settings.key_variable
             && setup.variable(variable).is_none()
         {
@@ -127,12 +141,26 @@ impl Settings {
         Err(SettingError::at("api_key_env", message))
     }
 
+    /// The key, or why it stays here, or neither.
+    pub(super) fn key(&self, setup: &Setup) -> Result<Option<String>, Withheld> {
+        let Some(variable) = &self.key_variable else { return Ok(None) };
+        if !self.from_file {
+            return Ok(setup.variable(variable));
+        }
+        match (setup.stand_in(variable), setup.variable(variable)) {
+            (None, Some(_)) => Err(Withheld { address: BASE_URL, secret: variable.clone() }),
+            (key, _) => Ok(key),
+        }
+    }
+
     /// Those of OpenAI itself.
     pub(super) fn official() -> Self {
         Self {
             base_url: base_url("base_url", OFFICIAL, OFFICIAL).expect("the address is fixed"),
             official: true,
             key_variable: Some("OPENAI_API_KEY".into()),
+            from_file: false,
+            allow_http: false,
             header: KeyHeader::Authorization,
             organization: None,
             project: None,
@@ -154,6 +182,7 @@ impl Settings {
     fn set(&mut self, name: &str, value: &Value) -> Result<(), SettingError> {
         match name {
             "base_url" => self.set_base_url(name, text(name, value)?)?,
+            "allow_http" => self.allow_http = switch(name, value)?,
             "api_key_env" => {
                 let variable = text(name, value)?;
                 self.key_variable = (!matches!(variable, "" | "none")).then(|| variable.to_owned());
@@ -226,6 +255,8 @@ mod tests {
             (json!({"timeout_seconds": 0}), "timeout_seconds"),
             (json!({"api_key_env": 1}), "api_key_env"),
             (json!({"base_url": "https://api.example/v1"}), "api_key_env"),
+            (json!({"base_url": "http://10.0.0.7/v1", "api_key_env": "none"}), "base_url"),
+            (json!({"base_url": "http://10.0.0.7/v1", "api_key_env": "none", "allow_http": 1}), "allow_http"),
         ] {
             let error = read(settings.clone()).unwrap_err();
             assert_eq!(error.setting.as_deref(), Some(name), "{settings}");
@@ -238,18 +269,50 @@ mod tests {
         for key in
             ["sk-proj-abc", "gsk_9xKq2mTbLw4RzVn8", "1f3a5c7e9b", "Bearer abc", "fw_3ZabcdefGHIJKLmnop"]
         {
-            let error = read(json!({"base_url": "http://host/v1", "api_key_env": key})).unwrap_err();
+            let error = read(json!({"base_url": "https://host/v1", "api_key_env": key})).unwrap_err();
             // A place would be shown with its line, and the key in it.
             assert_eq!(error.setting, None, "{key}");
             assert!(error.message.contains("api_key_env") && !error.message.contains(key), "{error}");
         }
         for name in ["MY_KEY_2", "my_key", "OPENAI_API_KEY_OF_THE_SECOND_TEAM_2026", "_K"] {
-            assert!(read(json!({"base_url": "http://host/v1", "api_key_env": name})).is_ok(), "{name}");
+            assert!(read(json!({"base_url": "https://host/v1", "api_key_env": name})).is_ok(), "{name}");
         }
         // What is set is a variable, however it is spelt.
         let settings = json!({"api_key_env": "key-of.team-2"}).as_object().cloned().unwrap();
         let set = [("key-of.team-2".to_owned(), "k".to_owned())].into();
         assert!(Settings::read(&Setup::new("openai", settings, ".").variables(set)).is_ok());
+    }
+
+    #[test]
+    fn an_address_of_a_file_gets_a_key_of_the_same_file_or_none() {
+        let settings = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let setup = Setup::new("openai", Default::default(), ".").variables(variables.collect());
+            Settings::read(&setup).unwrap().key(&setup)
+        };
+        let (url, elsewhere) =
+            ((BASE_URL, "https://gateway.example/v1"), ("OPENAI_API_KEY", "sk-of-the-file"));
+        assert_eq!(settings(&[url, elsewhere]), Ok(Some("sk-of-the-file".to_owned())));
+        assert_eq!(settings(&[elsewhere]), Ok(Some("sk-of-the-file".to_owned())));
+        assert_eq!(settings(&[url]), Ok(None));
+        // PATH stands for a key that the environment holds.
+        let settings = json!({"api_key_env": "PATH"}).as_object().cloned().unwrap();
+        let setup =
+            Setup::new("openai", settings, ".").variables([(url.0.to_owned(), url.1.to_owned())].into());
+        let withheld = Settings::read(&setup).unwrap().key(&setup).unwrap_err();
+        assert_eq!((withheld.address, withheld.secret.as_str()), (BASE_URL, "PATH"));
+    }
+
+    #[test]
+    fn other_machines_are_reached_in_the_clear_only_where_that_is_wanted() {
+        let lan = |settings: Value| {
+            let mut lan = json!({"base_url": "http://10.0.0.7/v1", "api_key_env": "none"});
+            lan.as_object_mut().unwrap().extend(settings.as_object().cloned().unwrap());
+            read(lan)
+        };
+        assert!(lan(json!({})).unwrap_err().message.contains("allow_http"));
+        assert!(lan(json!({"allow_http": true})).is_ok());
+        assert!(lan(json!({"base_url": "http://[::1]:8000/v1"})).is_ok());
     }
 
     #[test]

@@ -2,17 +2,12 @@
 
 use std::collections::HashMap;
 
+pub(super) use tunebench_data::is_hostile;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The columns that a text takes; a Chinese character takes two.
 pub(super) fn width(text: &str) -> usize {
     text.width()
-}
-
-/// Whether a character could move the cursor, colour the terminal or turn the reading order.
-pub(super) fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text without any character that could move the cursor, colour the terminal or turn the reading order.

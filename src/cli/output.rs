@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use tunebench_data::is_hostile;
 use tunebench_reports::render::terminal::Style as TableStyle;
 
 use super::args::Color;
@@ -93,24 +94,24 @@ impl Printer {
     /// How the work goes on.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            self.talk(text);
+            self.talk("", text);
         }
     }
 
     /// Something the user should know.
     pub(crate) fn warn(self, text: &str) {
-        self.talk(&format!("{WARNING}warning:{WARNING:#} {text}"));
+        self.talk(&format!("{WARNING}warning:{WARNING:#} "), text);
     }
 
     /// What to do about it.
     pub(crate) fn hint(self, text: &str) {
-        self.talk(&format!("{HINT}hint:{HINT:#} {text}"));
+        self.talk(&format!("{HINT}hint:{HINT:#} "), text);
     }
 
     /// Asks what can be answered by yes or no; no answer is no.
     pub(crate) fn ask(self, question: &str) -> Result<bool, Error> {
         let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
-        write!(stderr, "{question}")?;
+        write!(stderr, "{}", harmless(question))?;
         stderr.flush()?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
@@ -119,26 +120,39 @@ impl Printer {
 
     /// A line for the program that runs this one, beside a result for another.
     pub(crate) fn command(self, text: &str) {
-        self.talk(text);
+        self.talk("", text);
     }
 
     /// Why the command could not do what it was asked to.
     pub(crate) fn error(self, error: &Error) {
-        self.talk(&format!("{ERROR}error:{ERROR:#} {error}"));
+        self.talk(&format!("{ERROR}error:{ERROR:#} "), &error.to_string());
         if let Some(hint) = error.hint() {
             self.hint(&hint);
         }
     }
 
-    fn talk(self, text: &str) {
+    /// Much of what is said is in the words of servers and files: no character of it may steer the terminal.
+    fn talk(self, label: &str, text: &str) {
+        let text = harmless(text);
         // There is nowhere left to complain to if stderr fails.
-        let _ = writeln!(AutoStream::new(io::stderr().lock(), self.color), "{text}");
+        let _ = writeln!(AutoStream::new(io::stderr().lock(), self.color), "{label}{text}");
     }
+}
+
+/// The text with its lines, and without what could steer a terminal.
+fn harmless(text: &str) -> String {
+    let safe = |c: char| if c != '\n' && is_hostile(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(safe).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_says_does_not_steer_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[31mb\r\nc\u{202e}d"), "a\u{fffd}[31mb\u{fffd}\nc\u{fffd}d");
+    }
 
     #[test]
     fn a_width_of_nothing_is_not_taken() {

@@ -61,6 +61,7 @@ fn access(provider: &dyn Provider) -> String {
         Access::Open => "none needed".into(),
         Access::Missing(variable) => format!("missing: set {variable}"),
         Access::LoggedOut(command) => format!("missing: run `{command}`"),
+        Access::Withheld(reason) => format!("withheld: {reason}"),
         _ => "set".into(),
     }
 }

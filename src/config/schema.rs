@@ -30,8 +30,13 @@ pub(super) enum AnswerMode {
     Schema,
 }
 
+/// What every provider with an address has.
+const ALLOW_HTTP: (&str, Kind, &str) =
+    ("allow_http", Kind::Switch, "whether another machine may be reached by plain http://");
+
 /// The settings of OpenAI and its likes.
-const OPENAI: [(&str, Kind, &str); 16] = [
+const OPENAI: [(&str, Kind, &str); 17] = [
+    ALLOW_HTTP,
     ("base_url", Kind::Text, "with /v1; by default OPENAI_BASE_URL, else OpenAI itself"),
     ("api_key_env", Kind::Text, "the variable that holds the key; \"none\" for servers without one"),
     ("header", Kind::One(&["authorization", "api-key"]), "where the key is sent; \"api-key\" for Azure"),
@@ -51,7 +56,8 @@ const OPENAI: [(&str, Kind, &str); 16] = [
 ];
 
 /// The settings of both of Google's.
-const GOOGLE: [(&str, Kind, &str); 11] = [
+const GOOGLE: [(&str, Kind, &str); 12] = [
+    ALLOW_HTTP,
     ("base_url", Kind::Text, "instead of Google's own hosts; {location} in it stands for the location"),
     ("thinking", Kind::Any, "\"minimal\", \"low\", \"medium\", \"high\", a number of tokens, or \"default\""),
     ("schema", Kind::Switch, "whether to send schemas"),

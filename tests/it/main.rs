@@ -14,6 +14,7 @@ mod google;
 mod init;
 mod interrupt;
 mod jobs;
+mod keys;
 mod openai;
 mod plan;
 mod predict;

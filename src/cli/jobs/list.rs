@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use tabled::builder::Builder;
 use tunebench_providers::{Access, Job};
+use tunebench_reports::render::clean;
 
 use crate::cli::output::Printer;
 use crate::cli::providers::plain;
@@ -30,7 +31,7 @@ pub(super) async fn list(
     let mut code = exit::DONE;
     for (name, provider) in providers.iter() {
         let Some(tuning) = provider.fine_tuning() else { continue };
-        if let Access::Missing(_) | Access::LoggedOut(_) = provider.access() {
+        if let Access::Missing(_) | Access::LoggedOut(_) | Access::Withheld(_) = provider.access() {
             continue;
         }
         match tuning.jobs().await {
@@ -59,7 +60,7 @@ pub(super) async fn list(
     } else {
         let mut table = Builder::new();
         table.push_record(["JOB", "STATUS", "BASE", "TUNED MODEL"]);
-        listed.iter().for_each(|line| table.push_record(line.cells()));
+        listed.iter().for_each(|line| table.push_record(line.cells().map(|cell| clean(&cell))));
         printer.data(&plain(table))?;
     }
     Ok(code)

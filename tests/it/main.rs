@@ -2,6 +2,7 @@
 
 mod compare;
 mod config;
+mod consent;
 mod contract;
 mod crash;
 mod data;

@@ -29,7 +29,7 @@ pub mod split;
 mod table;
 mod tag;
 
-pub use answer::AnswerError;
+pub use answer::{Aliases, AnswerError, SCHEMA_MEMBER};
 pub use dataset::{Dataset, Examples, TestSet};
 pub use example::{BadExampleId, Example, ExampleId};
 pub use fault::{DataError, Fault, HeaderFault, QuoteFault, QuoteLines, Reason};

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{AnswerError, AnswerParser};
+use crate::answer::{Aliases, AnswerError, AnswerParser};
 use crate::tag::{self, Tag};
 use crate::{LabelId, LabelSet};
 
@@ -34,6 +34,7 @@ impl Default for PromptTemplate {
 
 /// Why a template makes no prompt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PromptError {
     /// The name of a tag is no plain word.
     #[error("`{0}` is no name for a tag; use a letter, then letters, digits, `_` or `-`")]
@@ -41,6 +42,20 @@ pub enum PromptError {
     /// Two of the three tags are the same.
     #[error("the tag `{0}` is used for two parts of the prompt")]
     SameTag(String),
+    /// An alias is the name of another label.
+    #[error("the alias `{alias}` is itself a label")]
+    AliasIsLabel {
+        /// The alias.
+        alias: String,
+    },
+    /// An alias stands for what is not a label.
+    #[error("the alias `{alias}` stands for `{label}`, which is not a label")]
+    UnknownAlias {
+        /// The alias.
+        alias: String,
+        /// What it stands for.
+        label: String,
+    },
     /// A label could be mistaken for a tag.
     #[error("the label `{label}` holds one of the prompt's tags; set other names under `[prompt]`")]
     TagInLabel {
@@ -90,9 +105,8 @@ impl Prompt {
         let categories = tag(&template.categories_tag)?;
         let item = tag(&template.item_tag)?;
         let output = tag(&template.output_tag)?;
-        let same = |a: &Tag, b: &Tag| a.to_string().eq_ignore_ascii_case(&b.to_string());
         for (a, b) in [(&categories, &item), (&categories, &output), (&item, &output)] {
-            if same(a, b) {
+            if a.is_same(b) {
                 return Err(PromptError::SameTag(a.to_string()));
             }
         }
@@ -109,8 +123,23 @@ impl Prompt {
             output.open(),
             output.close(),
         );
-        let parser = AnswerParser::new(output.clone(), &labels);
+        let parser = AnswerParser::new(Some(output.clone()), &labels);
         Ok(Self { template, labels, system, item, output, tags, parser })
+    }
+
+    /// The same, with other spellings of labels that count in answers.
+    pub fn with_aliases(mut self, aliases: &Aliases) -> Result<Self, PromptError> {
+        let mut known = Vec::with_capacity(aliases.len());
+        for (alias, name) in aliases {
+            if self.labels.get(alias).is_some_and(|label| self.labels.name(label) != name) {
+                return Err(PromptError::AliasIsLabel { alias: alias.clone() });
+            }
+            let label = self.labels.get(name);
+            let unknown = || PromptError::UnknownAlias { alias: alias.clone(), label: name.clone() };
+            known.push((alias.clone(), label.ok_or_else(unknown)?));
+        }
+        self.parser = self.parser.aliases(&known);
+        Ok(self)
     }
 
     /// What the prompt was made from.
@@ -188,43 +217,30 @@ impl Prompt {
         self.output.close()
     }
 
-    /// Whether an answer holds a complete output, closing tag included: then nothing that matters was cut off.
+    /// Whether an answer holds a complete output: a closed tag, or JSON with nothing missing. Then nothing that matters
+    /// was cut off.
     pub fn is_closed(&self, answer: &str) -> bool {
-        self.output
-            .find(answer, 0)
-            .is_some_and(|tag| tag.closing || self.output.find(answer, tag.end).is_some())
+        self.parser.is_closed(answer)
+    }
+
+    /// Whether an answer ends while the model still reasons, before it answers.
+    pub fn ends_in_reasoning(&self, answer: &str) -> bool {
+        self.parser.ends_in_reasoning(answer)
     }
 
     /// The label that an answer names.
     ///
-    /// Only what stands inside the output tag counts, where there is one; a missing opening or closing tag is
-    /// forgiven. A label matches letter for letter, or else after folding case, white space and Unicode form
-    /// (NFKC). What could be two labels is ambiguous.
+    /// What the model says to itself does not count. Else what stands inside the output tag, where there is one, or the
+    /// whole; read letter for letter, or without decoration and in other spellings, or as JSON. What could be two labels
+    /// is ambiguous. The rules are in `docs/answers.md`.
     pub fn parse(&self, answer: &str) -> Result<LabelId, AnswerError> {
         self.parser.parse(answer, &self.labels)
     }
 
-    /// The label that an answer in JSON names: a string, or an object with one string in it.
-    ///
-    /// What is no such JSON is read as [`parse`](Self::parse) does: some servers ignore the schema they are sent.
+    /// The label that an answer in JSON names. The same as [`parse`](Self::parse), which reads both forms: some servers
+    /// ignore the schema they are sent, and some models like JSON better than tags.
     pub fn parse_json(&self, answer: &str) -> Result<LabelId, AnswerError> {
-        use serde_json::Value;
-        let named = match serde_json::from_str(answer.trim()) {
-            Ok(Value::String(name)) => Some(name),
-            Ok(Value::Object(object)) => {
-                let mut strings = object.into_iter().filter_map(|(_, value)| match value {
-                    Value::String(name) => Some(name),
-                    _ => None,
-                });
-                let name = strings.next();
-                if strings.next().is_some() {
-                    return Err(AnswerError::Ambiguous);
-                }
-                name
-            }
-            _ => None,
-        };
-        self.parse(named.as_deref().unwrap_or(answer))
+        self.parse(answer)
     }
 }
 

@@ -22,6 +22,11 @@ impl Tag {
         valid.then(|| Self(name.to_owned()))
     }
 
+    /// Whether both are found in the same places.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+
     pub(crate) fn open(&self) -> String {
         format!("<{}>", self.0)
     }

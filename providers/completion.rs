@@ -167,6 +167,9 @@ pub struct Completion {
     pub rate_limits: Option<RateLimits>,
     /// Something the user should know once, such as a parameter that the model would not take.
     pub note: Option<String>,
+    /// Whether this is no answer yet: the provider has learned from it how the model must be asked, and wants the same
+    /// request once more. It is paid for all the same.
+    pub ask_again: bool,
 }
 
 impl Completion {
@@ -175,7 +178,25 @@ impl Completion {
         let finish = FinishReason::Stop;
         let text = text.into();
         let (usage, model_version, probabilities, label_probability, rate_limits, note) = Default::default();
-        Self { text, finish, usage, model_version, probabilities, label_probability, rate_limits, note }
+        let ask_again = false;
+        Self {
+            text,
+            finish,
+            usage,
+            model_version,
+            probabilities,
+            label_probability,
+            rate_limits,
+            note,
+            ask_again,
+        }
+    }
+
+    /// The same, not as an answer but to be asked for once more.
+    #[must_use]
+    pub fn ask_again(mut self) -> Self {
+        self.ask_again = true;
+        self
     }
 
     /// The same, with what the headers say of rate limits.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{AnswerMode, CompletionRequest};
+use crate::CompletionRequest;
 
 /// A token of an answer.
 pub(crate) struct Token<'a> {
@@ -15,11 +15,7 @@ pub(crate) struct Token<'a> {
 /// The probability of the label that `text` names, from the tokens of that text.
 pub(crate) fn of_answer(text: &str, tokens: &[Token<'_>], request: &CompletionRequest) -> Option<f32> {
     let prompt = &request.prompt;
-    let label = match request.parameters.answer {
-        AnswerMode::Tag => prompt.parse(text),
-        AnswerMode::Schema => prompt.parse_json(text),
-    };
-    let name = prompt.labels().name(label.ok()?);
+    let name = prompt.labels().name(prompt.parse(text).ok()?);
     of_label(tokens, name).or_else(|| {
         // In JSON a label with quotes or backslashes is spelt otherwise.
         let quoted = serde_json::to_string(name).ok()?;

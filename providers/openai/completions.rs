@@ -67,8 +67,14 @@ pub(super) fn request<'a>(request: &'a CompletionRequest, model: &'a str, dialec
             let format = json!({"name": SCHEMA_NAME, "strict": true, "schema": schema});
             json!({"type": "json_schema", "json_schema": format})
         }),
-        stop: (!schema && dialect.stop).then(|| [request.prompt.stop_sequence()]),
+        stop: stop(request, dialect).map(|stop| [stop]),
     }
+}
+
+/// What ends an answer.
+pub(super) fn stop(request: &CompletionRequest, dialect: &Dialect) -> Option<String> {
+    let schema = request.parameters.answer == AnswerMode::Schema;
+    (!schema && dialect.stop).then(|| request.prompt.stop_sequence())
 }
 
 /// The messages of a request.
@@ -141,6 +147,18 @@ struct Reply<'a> {
     content: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     refusal: Option<String>,
+    /// What the model said to itself, where the server sets it apart (vLLM, SGLang, DeepSeek); never the answer.
+    #[serde(default, deserialize_with = "lenient")]
+    reasoning_content: Option<String>,
+    /// The same, as Ollama, OpenRouter and newer vLLM name it.
+    #[serde(default, deserialize_with = "lenient")]
+    reasoning: Option<String>,
+}
+
+impl Reply<'_> {
+    fn reasons(&self) -> bool {
+        [&self.reasoning_content, &self.reasoning].into_iter().flatten().any(|said| !said.trim().is_empty())
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -190,9 +208,10 @@ pub(super) fn completion(
     let Some(choice) = answer.choices.into_iter().flatten().next() else {
         return Err(ProviderError::new(Cause::Server, "the answer holds no choice"));
     };
+    let reasons = choice.message.as_ref().is_some_and(Reply::reasons);
     let (words, refusal) = choice.message.map_or((None, None), |said| (said.content, said.refusal));
     let refusal = refusal.filter(|refusal| !refusal.is_empty());
-    let finish = match (&refusal, choice.finish_reason.as_deref()) {
+    let mut finish = match (&refusal, choice.finish_reason.as_deref()) {
         (Some(_), _) => FinishReason::Refusal,
         // Some servers give no reason when all is well.
         (None, Some("stop") | None) => FinishReason::Stop,
@@ -201,6 +220,10 @@ pub(super) fn completion(
         (None, Some(other)) => FinishReason::Other(other.to_owned()),
     };
     let text = refusal.or_else(|| content(words?)).unwrap_or_default();
+    if finish == FinishReason::Stop && reasons && text.trim().is_empty() {
+        // It ended before the answer began.
+        finish = FinishReason::Length;
+    }
     let mut completion = Completion::new(text).finish(finish);
     completion.usage =
         answer.usage.map(|used| Usage { input: used.prompt_tokens, output: used.completion_tokens });
@@ -209,6 +232,15 @@ pub(super) fn completion(
         completion.label_probability = label_probability(&completion.text, &tokens, request);
     }
     Ok(completion)
+}
+
+/// Whether an answer ends while the model still reasons, for which a stop sequence may be the reason.
+pub(super) fn ends_in_reasoning(completion: &Completion, request: &CompletionRequest) -> bool {
+    match completion.finish {
+        FinishReason::Stop => request.prompt.ends_in_reasoning(&completion.text),
+        FinishReason::Length => completion.text.trim().is_empty(),
+        _ => false,
+    }
 }
 
 /// A content is a text or, at some servers, a list of parts with texts in them.

@@ -27,7 +27,7 @@ mod tokens;
 mod training_file;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -62,6 +62,8 @@ pub struct OpenAiProvider {
     tuning: Option<Tuning>,
     /// What models refused, so that it is not sent to them again.
     refused: Mutex<HashMap<Arc<str>, BTreeSet<Droppable>>>,
+    /// Models that reason in their answers, where a stop sequence would end them too soon.
+    reasoning: Mutex<BTreeSet<Arc<str>>>,
 }
 
 /// Why an answer brought no completion.
@@ -103,7 +105,8 @@ impl OpenAiProvider {
         let tunes = settings.tunes();
         let connection = Arc::new(Connection::new(settings, setup));
         let tuning = tunes.then(|| Tuning::new(connection.clone()));
-        Ok(Self { connection, answer_settings, tuning, refused: Mutex::default() })
+        let (refused, reasoning) = Default::default();
+        Ok(Self { connection, answer_settings, tuning, refused, reasoning })
     }
 
     /// The API that answers a model, and the model's own id.
@@ -115,11 +118,18 @@ impl OpenAiProvider {
         }
     }
 
+    fn dialect(&self, request: &CompletionRequest) -> Dialect {
+        let (_, model) = self.route(&request.model);
+        let mut refused = lock(&self.refused).get(&request.model).cloned().unwrap_or_default();
+        if lock(&self.reasoning).contains(&request.model) {
+            refused.insert(Droppable::Stop);
+        }
+        Dialect::new(model, &self.connection.settings).without(&refused)
+    }
+
     fn body(&self, api: Api, request: &CompletionRequest) -> Result<Vec<u8>, ProviderError> {
         let (_, model) = self.route(&request.model);
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = refused.get(&request.model).cloned().unwrap_or_default();
-        let dialect = Dialect::new(model, &self.connection.settings).without(&refused);
+        let dialect = self.dialect(request);
         if request.parameters.answer == AnswerMode::Schema && !dialect.schema {
             return Err(ProviderError::new(Cause::Unsupported, "this server takes no schema for answers")
                 .hint("set `answer = \"tag\"`, or remove `schema = false` from the provider's settings"));
@@ -132,6 +142,11 @@ impl OpenAiProvider {
         body.map_err(|error| {
             ProviderError::new(Cause::Invalid, format!("the request can't be written: {error}"))
         })
+    }
+
+    /// Whether an answer to the request would end at our stop sequence. Only Chat Completions knows such a thing.
+    fn sends_stop(&self, api: Api, request: &CompletionRequest) -> bool {
+        api == Api::Chat && completions::stop(request, &self.dialect(request)).is_some()
     }
 
     async fn ask(&self, api: Api, body: &[u8], request: &CompletionRequest) -> Result<Completion, Failure> {
@@ -199,8 +214,24 @@ impl OpenAiProvider {
     }
 
     fn remember(&self, model: &Arc<str>, refused: Droppable) {
-        let mut models = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        models.entry(model.clone()).or_default().insert(refused);
+        lock(&self.refused).entry(model.clone()).or_default().insert(refused);
+    }
+
+    /// What an answer teaches: where our own stop sequence ended it within the model's reasoning, it is asked for again,
+    /// without one.
+    fn learn(&self, completion: Completion, stops: bool, request: &CompletionRequest) -> Completion {
+        if stops && completions::ends_in_reasoning(&completion, request) {
+            lock(&self.reasoning).insert(request.model.clone());
+            return completion.ask_again();
+        }
+        if completion.note.is_none() && lock(&self.reasoning).contains(&request.model) {
+            return completion.note(format!(
+                "`{}` reasons in its answers, and the stop sequence ended some of them there: asked again without it \
+                 (`stop = false` for this provider sends none from the start)",
+                request.model
+            ));
+        }
+        completion
     }
 
     /// What the list of models says, at servers that have no page for each.
@@ -228,9 +259,10 @@ impl Provider for OpenAiProvider {
     /// Makes one call, and a second one only to drop a parameter that the model has just refused.
     async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
         let (api, _) = self.route(&request.model);
+        let stops = self.sends_stop(api, request);
         let body = self.body(api, request)?;
         let (parameter, name, error) = match self.ask(api, &body, request).await {
-            Ok(completion) => return Ok(completion),
+            Ok(completion) => return Ok(self.learn(completion, stops, request)),
             Err(Failure::Error(error)) => return Err(error),
             Err(Failure::Refused(refused)) => *refused,
         };
@@ -241,7 +273,10 @@ impl Provider for OpenAiProvider {
         }
         match self.ask(api, &healed, request).await {
             Ok(completion) => {
-                Ok(completion.note(format!("`{}` does not take `{name}`: left out", request.model)))
+                let completion =
+                    completion.note(format!("`{}` does not take `{name}`: left out", request.model));
+                let stops = parameter != Droppable::Stop && stops;
+                Ok(self.learn(completion, stops, request))
             }
             Err(Failure::Error(error)) => Err(error),
             Err(Failure::Refused(refused)) => {
@@ -339,6 +374,10 @@ impl Provider for OpenAiProvider {
     fn access(&self) -> Access {
         self.connection.access()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The day that a model object names, if it does.

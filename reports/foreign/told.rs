@@ -217,8 +217,9 @@ impl Reader {
             Ok(_) => Answer::Invalid(InvalidKind::NoLabel),
             Err(error) => Answer::Invalid(reason.unwrap_or(match error {
                 AnswerError::Empty => InvalidKind::Empty,
-                AnswerError::NoLabel => InvalidKind::NoLabel,
                 AnswerError::Ambiguous => InvalidKind::Ambiguous,
+                AnswerError::Unfinished => InvalidKind::Truncated,
+                _ => InvalidKind::NoLabel,
             })),
         }
     }

@@ -18,6 +18,9 @@ use crate::ledger::{Claim, ContentKey, Intent, Lane, LedgerError, StoredAnswer};
 /// Tokens that an answer is expected to take at most where the provider knows no cap.
 pub(crate) const OUTPUT_CAP: u64 = 64;
 
+/// How often a provider may learn from one request.
+const MOST_ASKED_AGAIN: u32 = 3;
+
 /// How long to wait before looking whether someone else's answer has come: first, and at most.
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(250);
@@ -28,6 +31,8 @@ pub(super) enum Failure {
     Provider(ProviderError),
     /// Neither this row nor another can be asked any more.
     Halted(Halt),
+    /// What came is no answer: the provider has learned from it, and wants the request once more.
+    AskAgain,
     /// The user asked for the end.
     Cancelled,
 }
@@ -55,9 +60,20 @@ pub(super) async fn ask(
     asked: Option<Asked>,
 ) -> Result<Answered, Failure> {
     let mut attempts = means.retries.attempts(row);
+    let mut asked_again = 0;
     loop {
         means.retries.begin_attempt();
         let error = match attempt(candidate, means, request, asked).await {
+            Err(Failure::AskAgain) if asked_again < MOST_ASKED_AGAIN => {
+                asked_again += 1;
+                continue;
+            }
+            Err(Failure::AskAgain) => {
+                let message = "the provider goes on to ask for the same request once more";
+                return Err(Failure::Provider(
+                    ProviderError::new(Cause::Server, message).retry(Retry::Never),
+                ));
+            }
             Err(Failure::Provider(error)) => error,
             other => return other,
         };
@@ -94,6 +110,11 @@ async fn attempt(
             permit.succeeded(completion.usage, completion.rate_limits);
             // Without a bill to go by, the answer counts as what it may have cost at most.
             reservation.settle(completion.usage.unwrap_or(size.worst()));
+            if completion.ask_again {
+                let error = ProviderError::new(Cause::Invalid, "asked again in another way");
+                intent.failed(&error).await.map_err(kept)?;
+                return Err(Failure::AskAgain);
+            }
             intent.answered(&completion, latency).await.map_err(kept)?;
             Ok(Answered { completion, latency, known: false })
         }

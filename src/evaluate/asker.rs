@@ -92,14 +92,13 @@ impl Asker {
                 self.halt(halt);
                 Err(kind.into())
             }
-            Err(Failure::Cancelled) => Err(UnansweredKind::NotAsked.into()),
+            Err(Failure::AskAgain | Failure::Cancelled) => Err(UnansweredKind::NotAsked.into()),
         }
     }
 
     /// What a completion answers, and how sure the model is of it.
     pub(super) fn read(&self, completion: &Completion) -> (Answer, Option<Probability>) {
-        let Candidate { prompt, parameters, .. } = &self.candidate;
-        let answer = outcome::of_completion(prompt, parameters.answer, completion);
+        let answer = outcome::of_completion(&self.candidate.prompt, completion);
         (answer, outcome::probability(answer, completion))
     }
 

@@ -1,40 +1,29 @@
 //! What an answer, or the lack of one, counts as.
 
 use tunebench_data::{AnswerError, Prompt};
-use tunebench_providers::{AnswerMode, Cause, Completion, FinishReason, ProviderError};
+use tunebench_providers::{Cause, Completion, FinishReason, ProviderError};
 use tunebench_reports::{Answer, InvalidKind, Probability, UnansweredKind};
 
 /// Reads a completion: a label, or the kind of its invalidity.
-pub(super) fn of_completion(prompt: &Prompt, mode: AnswerMode, completion: &Completion) -> Answer {
+pub(super) fn of_completion(prompt: &Prompt, completion: &Completion) -> Answer {
     match &completion.finish {
         FinishReason::Refusal => return Answer::Invalid(InvalidKind::Refused),
         FinishReason::ContentFilter => return Answer::Invalid(InvalidKind::Filtered),
         // The beginning of a long label may be another, shorter label.
-        FinishReason::Length
-            if !(prompt.is_closed(&completion.text)
-                || mode == AnswerMode::Schema && is_json(&completion.text)) =>
-        {
+        FinishReason::Length if !prompt.is_closed(&completion.text) => {
             return Answer::Invalid(InvalidKind::Truncated);
         }
         _ => {}
     }
-    let label = match mode {
-        AnswerMode::Tag => prompt.parse(&completion.text),
-        AnswerMode::Schema => prompt.parse_json(&completion.text),
-    };
-    match label {
+    match prompt.parse(&completion.text) {
         // What was cut off names no label, and the cut is why.
         Err(_) if completion.finish == FinishReason::Length => Answer::Invalid(InvalidKind::Truncated),
         Ok(label) => Answer::Label(label),
         Err(AnswerError::Empty) => Answer::Invalid(InvalidKind::Empty),
-        Err(AnswerError::NoLabel) => Answer::Invalid(InvalidKind::NoLabel),
         Err(AnswerError::Ambiguous) => Answer::Invalid(InvalidKind::Ambiguous),
+        Err(AnswerError::Unfinished) => Answer::Invalid(InvalidKind::Truncated),
+        Err(_) => Answer::Invalid(InvalidKind::NoLabel),
     }
-}
-
-/// Whether an answer is whole JSON. Some models answer in tags though a schema was asked for.
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text.trim()).is_ok()
 }
 
 /// The probability that the model gives to its own answer.
@@ -64,15 +53,15 @@ mod tests {
     fn each_answer_is_one_thing() {
         let labels = LabelSet::new(vec!["refund".into(), "refund not there".into()]).unwrap();
         let prompt = Prompt::new(PromptTemplate::default(), labels).unwrap();
-        let said = |text: &str, finish| {
-            of_completion(&prompt, AnswerMode::Tag, &Completion::new(text).finish(finish))
-        };
+        let said = |text: &str, finish| of_completion(&prompt, &Completion::new(text).finish(finish));
         let invalid = Answer::Invalid;
         for (text, finish, answer) in [
             ("refund", FinishReason::Stop, Answer::Label(LabelId(0))),
             ("refund", FinishReason::Other("pause".into()), Answer::Label(LabelId(0))),
             ("refund", FinishReason::Length, invalid(InvalidKind::Truncated)),
             ("<output>refund</output> as", FinishReason::Length, Answer::Label(LabelId(0))),
+            ("<think><output>refund</output>", FinishReason::Stop, invalid(InvalidKind::Truncated)),
+            ("<think><output>refund</output>", FinishReason::Length, invalid(InvalidKind::Truncated)),
             ("refund", FinishReason::Refusal, invalid(InvalidKind::Refused)),
             ("refund", FinishReason::ContentFilter, invalid(InvalidKind::Filtered)),
             ("", FinishReason::Stop, invalid(InvalidKind::Empty)),
@@ -86,9 +75,7 @@ mod tests {
     fn json_that_was_cut_off_is_truncated() {
         let labels = LabelSet::new(vec!["refund".into(), "card".into()]).unwrap();
         let prompt = Prompt::new(PromptTemplate::default(), labels).unwrap();
-        let said = |text: &str, finish| {
-            of_completion(&prompt, AnswerMode::Schema, &Completion::new(text).finish(finish))
-        };
+        let said = |text: &str, finish| of_completion(&prompt, &Completion::new(text).finish(finish));
         assert_eq!(said(r#"{"label":"card"}"#, FinishReason::Length), Answer::Label(LabelId(1)));
         assert_eq!(said(r#"{"label":"ca"#, FinishReason::Length), Answer::Invalid(InvalidKind::Truncated));
         assert_eq!(said(r#"{"label":"ca"#, FinishReason::Stop), Answer::Invalid(InvalidKind::NoLabel));

@@ -1,8 +1,8 @@
 //! The real binary, from outside: what a user types, sees and finds on disk.
 
+mod answers;
 mod compare;
 mod config;
-mod consent;
 mod contract;
 mod crash;
 mod data;

@@ -62,10 +62,13 @@ pub enum Error {
     #[error("{0}")]
     Unfit(String),
     /// Nobody was there to agree that money is spent.
-    #[error("{0}, and nobody can be asked")]
+    #[error("{0}; that needs confirmation, and there is no terminal to ask at")]
     Unasked(String),
+    /// Nobody was there to agree that something is deleted.
+    #[error("deleting {0} needs confirmation, and there is no terminal to ask at")]
+    Undeleted(String),
     /// The user did not agree.
-    #[error("nothing was sent, and nothing spent")]
+    #[error("nothing was done, and nothing spent")]
     Declined,
     /// A model on the command line is none.
     #[error("{message}")]
@@ -83,6 +86,9 @@ pub enum Error {
         /// What happened.
         error: Box<ProviderError>,
     },
+    /// Several keys, logins or models are not there.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    NotReady(Vec<Error>),
     /// Fine-tuning brought no model.
     #[error("tuning {base}: {error}")]
     Tune {
@@ -162,7 +168,9 @@ impl Error {
         match self {
             Self::Config(_) | Self::Data { .. } | Self::BadRows(_) | Self::Model { .. } => exit::USAGE,
             Self::Training { .. } | Self::Overlap { .. } => exit::USAGE,
-            Self::Overwrite(_) | Self::Unfit(_) | Self::Unasked(_) | Self::Shard(_) => exit::USAGE,
+            Self::Overwrite(_) | Self::Unfit(_) | Self::Unasked(_) | Self::Undeleted(_) | Self::Shard(_) => {
+                exit::USAGE
+            }
             Self::Declined => exit::INCOMPLETE,
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Merge(_) | Self::Io(_) => {
@@ -181,6 +189,8 @@ impl Error {
             },
             Self::Provider { error, .. } if error.cause == Cause::NotFound => exit::USAGE,
             Self::Provider { .. } => exit::INCOMPLETE,
+            // What is wrong in the command stays wrong, whatever else may pass.
+            Self::NotReady(errors) => errors.iter().map(Self::exit_code).min().unwrap_or(exit::INCOMPLETE),
             Self::OutputClosed => exit::DONE,
         }
     }
@@ -195,13 +205,19 @@ impl Error {
             Self::Unfit(_) => {
                 Some("`tunebench doctor` shows more, and `--no-doctor` runs all the same".to_owned())
             }
-            Self::Unasked(_) => Some("agree with `--yes`; `tunebench plan` shows more".to_owned()),
+            Self::Unasked(_) => Some("agree with `--yes`; `tunebench plan` shows more, and `[budget] ask_above` sets from when to ask".to_owned()),
             Self::Shard(_) => Some(
                 "name the part, as in `--shard 2/8`, or set TUNEBENCH_SHARD_INDEX (from 0) and TUNEBENCH_SHARD_TOTAL"
                     .to_owned(),
             ),
+            Self::Undeleted(_) => Some("agree with `--yes`".to_owned()),
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
+            Self::NotReady(errors) => {
+                let mut hints: Vec<_> = errors.iter().filter_map(Self::hint).collect();
+                hints.dedup();
+                Some(hints.join("; "))
+            }
             Self::Tune { error, .. } => match &**error {
                 TuneError::Provider(error) => error.hint.clone(),
                 TuneError::Ledger(error) => error.hint().map(str::to_owned),

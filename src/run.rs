@@ -1,6 +1,7 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
 mod predict;
+mod ready;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +23,13 @@ use crate::error::Error;
 use crate::evaluate::retry::{Retries, RetryPolicy};
 use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Means, Tally, evaluate};
 use crate::ledger::{Doubt, Ledger, Recorder};
+use crate::plan::Plan;
 use crate::project::Project;
 use crate::shots::{Shots, ShotsSpec};
 use crate::texts;
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
+pub(crate) use predict::LABELLING;
 pub use predict::Labelling;
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
@@ -220,6 +223,18 @@ impl<'a> Session<'a> {
             }
         }
         Ok(subjects)
+    }
+
+    /// What the evaluation of these models would ask and cost. Makes no ledger where there is none.
+    pub fn plan_of(&self, subjects: &[Subject]) -> Result<Plan, Error> {
+        let ledger = self.known_answers()?;
+        Plan::of_models(self.project, &self.spending, ledger, subjects)
+    }
+
+    /// The ledger, where there is one: whoever only looks makes none.
+    fn known_answers(&self) -> Result<Option<&Ledger>, Error> {
+        let there = self.ledger.get().is_some() || self.project.ledger_path().exists();
+        there.then(|| self.ledger().map(Arc::as_ref)).transpose()
     }
 
     /// Puts the models to the test. `save` is given the run after each model, so that an accident costs one model.

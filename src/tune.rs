@@ -304,6 +304,8 @@ impl Tuning<'_> {
         };
         match retries.run(0, make).await {
             Ok(job) => {
+                // Those of an earlier job, whose model was deleted, are not this one's.
+                let _ = fs_err::remove_file(Self::losses(self.folder, &request.mark));
                 observe(TuneEvent::Created(job.clone()));
                 Ok((job, number, reservation))
             }

@@ -89,16 +89,15 @@ pub(crate) enum Command {
     /// Tune, evaluate and report: base against fine-tuned models, in one go
     ///
     /// A model that was tuned before from the same data and settings is not tuned again. What the run will cost is shown
-    /// first, and asked about on a terminal. Exit code 3 means that some model could not be measured to its end.
+    /// first, and asked about if it is more than `[budget] ask_above`. Exit code 3 means that some model could not be measured to its end.
     Run {
         #[command(flatten)]
         data: DataArgs,
         /// Do not look at the data first, and use it whatever is wrong with it
         #[arg(long)]
         no_doctor: bool,
-        /// Spend without asking; needed where money is to be spent and there is no terminal
-        #[arg(short, long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: ConsentArgs,
         #[command(flatten)]
         spending: SpendingArgs,
         #[command(flatten)]
@@ -117,6 +116,8 @@ pub(crate) enum Command {
         /// The most to spend, in dollars; a job that may cost more by its estimate is not made
         #[arg(long, value_name = "USD", value_parser = dollars)]
         max_cost: Option<Cost>,
+        #[command(flatten)]
+        consent: ConsentArgs,
         /// Print the tuned models as JSON
         #[arg(long)]
         json: bool,
@@ -133,6 +134,8 @@ pub(crate) enum Command {
         shard: Option<ShardArg>,
         #[command(flatten)]
         data: DataArgs,
+        #[command(flatten)]
+        consent: ConsentArgs,
         #[command(flatten)]
         spending: SpendingArgs,
         #[command(flatten)]
@@ -204,25 +207,38 @@ pub(crate) enum JobsCommand {
     },
     /// Follow a job to its end, and print the tuned model
     Watch {
-        /// The job, as PROVIDER/JOB
-        job: ModelRef,
+        /// The job, as PROVIDER/JOB, or as JOB alone
+        job: String,
     },
     /// Show what a job was asked for, how it went, and the checkpoints that can be evaluated
     Show {
-        /// The job, as PROVIDER/JOB
-        job: ModelRef,
+        /// The job, as PROVIDER/JOB, or as JOB alone
+        job: String,
     },
     /// Ask for the end of a job
     Cancel {
-        /// The job, as PROVIDER/JOB
-        job: ModelRef,
+        /// The job, as PROVIDER/JOB, or as JOB alone
+        job: String,
     },
     /// Delete a tuned model and the files of its job
+    ///
+    /// Shows what goes, and asks. The model is taken off the record: `tune` then trains anew.
     Delete {
-        /// The model, as PROVIDER/MODEL, or its job, as PROVIDER/JOB
+        /// The model, as PROVIDER/MODEL, or its job, as PROVIDER/JOB or JOB alone
         #[arg(value_name = "MODEL|JOB")]
-        name: ModelRef,
+        name: String,
+        /// Delete without asking; needed where there is no terminal
+        #[arg(short, long)]
+        yes: bool,
     },
+}
+
+/// The user's agreement, given in advance.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConsentArgs {
+    /// Spend without asking; needed in CI and wherever there is no terminal, for more than `[budget] ask_above`
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// What to learn from and measure on.

@@ -5,6 +5,7 @@ use tunebench_reports::Report;
 use tunebench_reports::render::html::LISTED;
 
 use super::args::OutputArgs;
+use super::consent::{self, Terms};
 use super::output::Printer;
 use super::report::{Target, conclude};
 use crate::error::Error;
@@ -23,6 +24,7 @@ pub(super) async fn run(session: &Session<'_>, output: &OutputArgs, printer: Pri
 pub(super) async fn eval(
     session: &Session<'_>,
     models: Vec<ModelRef>,
+    terms: &Terms,
     output: &OutputArgs,
     printer: Printer,
 ) -> Result<u8, Error> {
@@ -39,6 +41,9 @@ pub(super) async fn eval(
     } else {
         session.named(models).await?
     };
+    let plan = session.plan_of(&subjects)?;
+    consent::ask(&plan, terms, printer)?;
+    session.check_ready(&plan).await?;
     evaluate(session, &subjects, &results, target, printer).await
 }
 

@@ -37,7 +37,8 @@ use crate::plan::Plan;
 use crate::project::{Overrides, Project, ledger_path};
 use crate::providers::Providers;
 use crate::run::{Session, Spending};
-use args::{Cli, Command, DataArgs, Global};
+use args::{Cli, Command, ConsentArgs, DataArgs, Global};
+use consent::Terms;
 use output::Printer;
 use progress::Progress;
 
@@ -78,7 +79,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let plan = runtime.block_on(plan_of(&project, &args.spending.spending()))?;
             plan::plan(&plan, &args, printer)
         }
-        Command::Run { data, no_doctor, yes, spending, output } => {
+        Command::Run { data, no_doctor, consent, spending, output } => {
             let project = open(data.clone(), spending.concurrency)?;
             if !no_doctor {
                 let overrides =
@@ -87,20 +88,29 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             }
             let spending = spending.spending();
             let plan = runtime.block_on(plan_of(&project, &spending))?;
-            consent::before_run(&plan, &spending.caps, yes, printer)?;
+            consent::ask(&plan, &terms(&project, &spending, consent), printer)?;
             let session = session(&project, spending, printer);
-            runtime.block_on(eval::run(&session, &output, printer))
+            runtime.block_on(async {
+                session.check_ready(&plan).await?;
+                eval::run(&session, &output, printer).await
+            })
         }
         Command::Tune { data, export_only: Some(folder), .. } => {
             tune::export(&open(data, None)?, &folder, printer)
         }
-        Command::Tune { data, export_only: None, max_cost, json } => {
+        Command::Tune { data, export_only: None, max_cost, consent, json } => {
             let project = open(data, None)?;
             let caps = Caps { max_cost, max_requests: None };
-            let session = session(&project, Spending { caps, ..Spending::default() }, printer);
-            runtime.block_on(tune::tune(&session, json, printer))
+            let spending = Spending { caps, ..Spending::default() };
+            let plan = runtime.block_on(plan_of(&project, &spending))?.of_training();
+            consent::ask(&plan, &terms(&project, &spending, consent), printer)?;
+            let session = session(&project, spending, printer);
+            runtime.block_on(async {
+                session.check_ready(&plan).await?;
+                tune::tune(&session, json, printer).await
+            })
         }
-        Command::Eval { models, shard, data, spending, output } => {
+        Command::Eval { models, shard, data, consent, spending, output } => {
             let (train, test, concurrency) = (data.train, data.test, spending.concurrency);
             let shard = shard.map(|shard| shard.resolve(|name| std::env::var(name).ok())).transpose()?;
             let shard = shard.map(|(shard, found)| {
@@ -109,16 +119,20 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             });
             let overrides = Overrides { train, test, concurrency, shard };
             let project = Project::open(&global.config, overrides, registry, &global.state)?;
-            let session = session(&project, spending.spending(), printer);
-            runtime.block_on(eval::eval(&session, models, &output, printer))
+            let spending = spending.spending();
+            let terms = terms(&project, &spending, consent);
+            let session = session(&project, spending, printer);
+            runtime.block_on(eval::eval(&session, models, &terms, &output, printer))
         }
         Command::Report { file: Some(file), output } => report::foreign(&file, &output, printer),
         Command::Report { file: None, output } => report::report(&global.config, &output, printer),
         Command::Predict(args) => {
             let project = open(DataArgs::default(), args.concurrency)?;
             let progress = Arc::new(Progress::new(printer));
-            let session = Session::new(&project, cancel(&progress), progress.clone(), args.spending());
-            runtime.block_on(predict::predict(&args, &session, &progress, printer))
+            let spending = args.spending(project.config.budget.unasked());
+            let terms = terms(&project, &spending, args.consent);
+            let session = Session::new(&project, cancel(&progress), progress.clone(), spending);
+            runtime.block_on(predict::predict(&args, &session, &terms, &progress, printer))
         }
         Command::Merge(args) => merge::merge(&args, global, printer),
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
@@ -147,6 +161,11 @@ fn open(
 ) -> Result<Project, Error> {
     let overrides = Overrides { train: data.train, test: data.test, concurrency, shard: None };
     Project::open(&global.config, overrides, registry, &global.state)
+}
+
+/// On what terms a command may spend.
+fn terms(project: &Project, spending: &Spending, consent: ConsentArgs) -> Terms {
+    Terms { caps: spending.caps, yes: consent.yes, unasked: project.config.budget.unasked() }
 }
 
 /// What a run of the project would do, as far as the ledger has not done it.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tunebench_data::{Format, PromptTemplate, Source};
 use tunebench_providers::{AnswerMode, Parameters};
 
-use crate::budget::PriceEntry;
+use crate::budget::{Cost, PriceEntry};
 use crate::shots::ShotsSpec;
 
 pub use locate::{ConfigError, Document, Step, nearest};
@@ -33,6 +33,9 @@ pub struct Config {
     /// How fine-tuning jobs are followed.
     #[serde(default)]
     pub tuning: Tuning,
+    /// When the user is asked before money is spent.
+    #[serde(default)]
+    pub budget: Budget,
     /// Settings of providers, by name. `kind`, `requests_per_minute` and `tokens_per_minute` are read here, all else
     /// by the provider.
     #[serde(default)]
@@ -201,6 +204,28 @@ pub struct Tuning {
     pub timeout_minutes: Option<f64>,
 }
 
+/// When the user is asked before money is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Dollars that a command may spend without being told to: what costs no more at most is only announced.
+    pub ask_above: f64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { ask_above: 0.10 }
+    }
+}
+
+impl Budget {
+    /// What may be spent without a question.
+    pub fn unasked(&self) -> Cost {
+        Cost::from_dollars(self.ask_above).unwrap_or_default()
+    }
+}
+
 /// A model to measure, and perhaps to tune.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -254,6 +279,7 @@ impl Config {
             prompt: Prompt::default(),
             evaluation: Evaluation::default(),
             tuning: Tuning::default(),
+            budget: Budget::default(),
             providers: BTreeMap::new(),
             prices: BTreeMap::new(),
             gate: crate::gate::Settings::default(),
@@ -284,6 +310,10 @@ impl Config {
                 let place = [Step::Key("tuning"), Step::Key(name)];
                 return Err(document.error(&place, format!("{name} must be a number, at least 0")));
             }
+        }
+        if Cost::from_dollars(config.budget.ask_above).is_none() {
+            let place = [Step::Key("budget"), Step::Key("ask_above")];
+            return Err(document.error(&place, "ask_above is an amount in dollars, at least 0"));
         }
         config.gate.check_values().map_err(|mistake| document.gate(&mistake))?;
         if config.models.is_empty() {

@@ -103,6 +103,10 @@ pub(super) fn forget(connection: &Connection, number: JobNumber) -> rusqlite::Re
     Ok(())
 }
 
+pub(super) fn forget_model(connection: &Connection, provider: &str, model: &str) -> rusqlite::Result<usize> {
+    connection.execute("DELETE FROM jobs WHERE provider = ? AND tuned_model = ?", [provider, model])
+}
+
 pub(super) fn list(connection: &Connection, mark: Option<&str>) -> rusqlite::Result<Vec<JobRecord>> {
     let sql =
         "SELECT number, mark, provider, base_url, base, hyperparameters, seed, training_sha256, recorded,

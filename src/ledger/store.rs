@@ -206,6 +206,11 @@ impl Ledger {
         job::forget(&self.connection(), number).at(&self.path)
     }
 
+    /// Takes a model that was deleted off the record, with the jobs that made it; tells how many those were.
+    pub fn forget_model(&self, provider: &str, model: &str) -> Result<usize, LedgerError> {
+        job::forget_model(&self.connection(), provider, model).at(&self.path)
+    }
+
     /// All jobs, the newest first.
     pub fn jobs(&self) -> Result<Vec<JobRecord>, LedgerError> {
         job::list(&self.connection(), None).at(&self.path)

@@ -26,10 +26,21 @@ pub(super) struct Counted {
     pub(super) learned: Learned,
 }
 
-/// Counts what is to be asked, row by row; `named` gives the name of each repeat.
-pub(super) fn count(
+/// Texts that a model is to be asked about, in one pass.
+pub(super) type Texts<'a> = Box<dyn Iterator<Item = Result<String, Error>> + 'a>;
+
+/// The texts of a test set.
+pub(super) fn texts(test: &TestSet) -> Result<Texts<'_>, Error> {
+    let examples = test.examples().map_err(EvaluateError::from)?;
+    Ok(Box::new(examples.map(|example| Ok(example.map_err(EvaluateError::from)?.text))))
+}
+
+/// Counts what is to be asked, row by row; `named` gives the name of each repeat, and `data` tells apart whose answers are
+/// wanted fresh.
+pub(super) fn count<'t>(
     candidate: &Candidate,
-    test: &TestSet,
+    data: &str,
+    texts: impl Fn() -> Result<Texts<'t>, Error>,
     ledger: Option<&Ledger>,
     named: impl Fn(u32) -> String,
     repeats: u32,
@@ -37,18 +48,18 @@ pub(super) fn count(
 ) -> Result<Counted, Error> {
     let mut counter = Counter::new(candidate);
     for repeat in 0..repeats {
-        let names = Names::of(&named(repeat), candidate, test.sha256(), repeat);
+        let names = Names::of(&named(repeat), candidate, data, repeat);
         let floor = match ledger {
             Some(ledger) if fresh => ledger.freshened(names.scope())?,
             Some(ledger) => ledger.floor(names.scope())?,
             None => Floor::default(),
         };
         let mut chunk = Vec::with_capacity(CHUNK);
-        let mut examples = test.examples().map_err(EvaluateError::from)?;
+        let mut texts = texts()?;
         loop {
             chunk.clear();
-            for example in examples.by_ref().take(CHUNK) {
-                chunk.push(turns(candidate, &example.map_err(EvaluateError::from)?.text));
+            for text in texts.by_ref().take(CHUNK) {
+                chunk.push(turns(candidate, &text?));
             }
             if chunk.is_empty() {
                 break;

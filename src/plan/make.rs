@@ -1,10 +1,11 @@
 //! How a plan comes about: each model of the project in turn, then what is learned from one about the others.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tunebench_providers::ModelRef;
 
-use super::count::{Counted, answer, count};
+use super::count::{Counted, Texts, answer, count, texts};
 use super::time::Pace;
 use super::tokens::{self, Learned};
 use super::{Basis, Plan, Range, Requests, Step, Training, Work};
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::ledger::Ledger;
 use crate::project::{Entry, Project};
-use crate::run::{Spending, Subject};
+use crate::run::{LABELLING, Spending, Subject};
 use crate::tune::{Standing, Tuning};
 
 /// A step of which everything is known but what others teach about it.
@@ -62,23 +63,49 @@ impl Plan {
             drafts.push(maker.trained(entry, tuning, standing)?);
             drafts.push(tuned);
         }
-        let mut learned = BTreeMap::<ModelRef, Learned>::new();
-        for draft in &drafts {
-            if let Task::Evaluate { counted, .. } = &draft.task {
-                learned.entry(draft.family.clone()).or_default().take(&counted.learned);
-            }
-        }
-        let nothing = Learned::default();
-        let steps = drafts.into_iter().map(|draft| {
-            let learned = learned.get(&draft.family).unwrap_or(&nothing);
-            maker.step(draft, learned)
-        });
-        let day = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        Ok(Self { rows: project.test.len() as u64, day, steps: steps.collect() })
+        Ok(maker.plan(drafts))
+    }
+
+    /// Plans the evaluation of these models on the project's test data.
+    pub fn of_models(
+        project: &Project,
+        spending: &Spending,
+        ledger: Option<&Ledger>,
+        subjects: &[Subject],
+    ) -> Result<Self, Error> {
+        let maker = Maker { project, spending, ledger };
+        let drafts = subjects.iter().map(|subject| maker.asked(subject.clone())).collect::<Result<_, _>>()?;
+        Ok(maker.plan(drafts))
+    }
+
+    /// Plans the labelling of texts, which are read once.
+    pub fn of_texts(
+        project: &Project,
+        spending: &Spending,
+        ledger: Option<&Ledger>,
+        subject: &Subject,
+        texts: impl Iterator<Item = Result<String, Error>>,
+    ) -> Result<Self, Error> {
+        let maker = Maker { project, spending, ledger };
+        let candidate = subject.candidate(project)?;
+        let texts = RefCell::new(texts);
+        let read = || Ok(Box::new(std::iter::from_fn(|| texts.borrow_mut().next())) as Texts<'_>);
+        let counted = match candidate.provider.in_process() {
+            true => Counted::default(),
+            false => count(&candidate, LABELLING, read, ledger, |_| subject.name(0), 1, false)?,
+        };
+        Ok(maker.plan(vec![Draft::asked(subject.clone(), candidate, counted)]))
     }
 }
 
 impl Draft<'_> {
+    /// A model that is there, and is asked.
+    fn asked(subject: Subject, candidate: Candidate, counted: Counted) -> Self {
+        let (name, price_key) = (subject.name(0), subject.model.to_string());
+        let family = subject.tuned_from.unwrap_or(subject.model);
+        Self { family, name, price_key, candidate, task: Task::Evaluate { counted, to_be_tuned: false } }
+    }
+
     /// Whether it asks this model as it is.
     fn is_plain(&self, model: &ModelRef) -> bool {
         matches!(self.task, Task::Evaluate { to_be_tuned: false, .. }) && self.name == model.to_string()
@@ -96,15 +123,28 @@ impl Maker<'_> {
         self.spending.repeats.max(1)
     }
 
+    /// Puts together what was found out about each model; what one teaches is good for the others of its family.
+    fn plan(&self, drafts: Vec<Draft<'_>>) -> Plan {
+        let mut learned = BTreeMap::<ModelRef, Learned>::new();
+        for draft in &drafts {
+            if let Task::Evaluate { counted, .. } = &draft.task {
+                learned.entry(draft.family.clone()).or_default().take(&counted.learned);
+            }
+        }
+        let nothing = Learned::default();
+        let steps = drafts.into_iter().map(|draft| {
+            let learned = learned.get(&draft.family).unwrap_or(&nothing);
+            self.step(draft, learned)
+        });
+        let day = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        Plan { rows: self.project.test.len() as u64, day, steps: steps.collect() }
+    }
+
     /// The evaluation of a model that is there.
     fn asked<'b>(&self, subject: Subject) -> Result<Draft<'b>, Error> {
         let candidate = subject.candidate(self.project)?;
         let counted = self.count(&candidate, self.ledger, |repeat| subject.name(repeat))?;
-        let price_key = subject.model.to_string();
-        let task = Task::Evaluate { counted, to_be_tuned: false };
-        let name = subject.name(0);
-        let family = subject.tuned_from.unwrap_or(subject.model);
-        Ok(Draft { family, name, price_key, candidate, task })
+        Ok(Draft::asked(subject, candidate, counted))
     }
 
     /// The evaluation of a model that has no name yet; it will be asked as its base is.
@@ -143,7 +183,7 @@ impl Maker<'_> {
             let requests = test.len() as u64 * u64::from(self.repeats());
             return Ok(Counted { requests, ..Counted::default() });
         }
-        count(candidate, test, ledger, named, self.repeats(), self.spending.fresh)
+        count(candidate, test.sha256(), || texts(test), ledger, named, self.repeats(), self.spending.fresh)
     }
 
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {

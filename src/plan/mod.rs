@@ -130,6 +130,13 @@ pub struct Provable {
 }
 
 impl Plan {
+    /// The same without the evaluations.
+    #[must_use]
+    pub fn of_training(mut self) -> Self {
+        self.steps.retain(|step| matches!(step.work, Work::Train { .. }));
+        self
+    }
+
     /// What all of it costs.
     pub fn bill(&self) -> Bill {
         let paid = self.steps.iter().filter(|step| step.sends());
@@ -137,6 +144,11 @@ impl Plan {
             cost: paid.clone().filter_map(|step| step.cost).sum(),
             unpriced: paid.filter(|step| step.cost.is_none()).count(),
         }
+    }
+
+    /// Whether anybody would ask what it costs: it trains, or asks a model elsewhere.
+    pub fn may_cost(&self) -> bool {
+        self.steps.iter().any(|step| !step.here || matches!(step.work, Work::Train { .. }))
     }
 
     /// Requests to be sent.

@@ -9,6 +9,10 @@ use crate::cancel::Cancel;
 use crate::config::nearest;
 use crate::error::Error;
 use crate::evaluate::{Book, Guess, Halt, Labeller, Means};
+use crate::plan::Plan;
+
+/// What new texts go by in the ledger, where test data goes by its fingerprint.
+pub(crate) const LABELLING: &str = "predict";
 
 /// How many texts at most are written at once.
 const CHUNK: usize = 256;
@@ -79,6 +83,21 @@ impl Session<'_> {
         }
     }
 
+    /// What the labelling of these texts would ask and cost.
+    pub fn plan_of_texts(
+        &self,
+        subject: &Subject,
+        texts: impl Iterator<Item = Result<String, Error>>,
+    ) -> Result<Plan, Error> {
+        Plan::of_texts(self.project, &self.spending, self.known_answers()?, subject, texts)
+    }
+
+    /// Whether what a model answers has to be paid for, at a price that nobody knows.
+    pub fn is_unpriced(&self, subject: &Subject) -> Result<bool, Error> {
+        let candidate = subject.candidate(self.project)?;
+        Ok(!candidate.provider.in_process() && candidate.price.is_none())
+    }
+
     /// Labels texts in their order, and gives them to `see` as their answers come.
     ///
     /// When the end is asked for, or no further text could be answered, what is under way is finished and kept in the
@@ -93,13 +112,13 @@ impl Session<'_> {
         let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
         let recorder = match candidate.provider.in_process() {
             true => None,
-            false => Some(self.ledger()?.begin("predict", env!("CARGO_PKG_VERSION"))?),
+            false => Some(self.ledger()?.begin(LABELLING, env!("CARGO_PKG_VERSION"))?),
         };
         let book = match &recorder {
             Some(recorder) => {
                 recorder.found_in_doubt().iter().for_each(|doubt| self.listener.in_doubt(doubt));
                 let name = subject.name(0);
-                Some(Book::open(&name, self.ledger()?, recorder, &candidate, "predict", 0, false).await?)
+                Some(Book::open(&name, self.ledger()?, recorder, &candidate, LABELLING, 0, false).await?)
             }
             None => None,
         };

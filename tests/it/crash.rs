@@ -24,7 +24,7 @@ fn a_killed_run_goes_on_where_it_was() {
         let fake = FakeOpenAi::builder().latency(Duration::from_millis(10)).start().unwrap();
         let project = Project::at(fake, "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n");
         project.place.write("test.csv", format!("text,label\n{rows}"));
-        let args = ["eval", "--concurrency", &CONCURRENCY.to_string()];
+        let args = ["eval", "--yes", "--concurrency", &CONCURRENCY.to_string()];
         let mut command = project.place.command(&args);
         command.env("OPENAI_API_KEY", "sk-any").stdout(Stdio::null()).stderr(Stdio::null());
 

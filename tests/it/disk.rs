@@ -14,7 +14,7 @@ fn a_full_disk_ends_the_run_and_loses_nothing() {
     let project = Project::at(FakeOpenAi::start().unwrap(), MODEL);
     let rows: String = (0..3000).map(|i| format!("my card number {i} is lost,card\n")).collect();
     project.place.write("test.csv", format!("text,label\n{rows}"));
-    let eval = project.place.command(&["eval"]);
+    let eval = project.place.command(&["eval", "--yes"]);
     // The shell's limit on the size of a file stands for a disk that has no more room.
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 256; exec \"$@\"", "sh"]);
@@ -26,7 +26,7 @@ fn a_full_disk_ends_the_run_and_loses_nothing() {
     let paid = project.asked();
     assert!(paid < 3000);
 
-    let mut again = project.place.command(&["eval"]);
+    let mut again = project.place.command(&["eval", "--yes"]);
     let done = project.place.outcome(again.env("OPENAI_API_KEY", "sk-any"));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     // Only what was in flight, or waited for the commit that failed, is asked again.

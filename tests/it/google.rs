@@ -84,7 +84,7 @@ fn run_tunes_evaluates_and_pays_once() {
     // On another machine, with a ledger of its own, the job is found by its label.
     let model = tuned.clone();
     std::fs::remove_dir_all(project.place.path(".tunebench")).unwrap();
-    let elsewhere = project.tunebench(&["tune"]);
+    let elsewhere = project.tunebench(&["tune", "--yes"]);
     assert_eq!((elsewhere.code, elsewhere.stdout.trim()), (Some(0), model.as_str()), "{}", elsewhere.stderr);
     assert_eq!(project.fake.jobs().len(), 1);
 
@@ -98,7 +98,7 @@ fn run_tunes_evaluates_and_pays_once() {
     let checkpoint = format!("vertex/{}", shown["checkpoints"][0]["model"].as_str().unwrap());
     let evaluated = project.tunebench(&["eval", &checkpoint, &model]);
     assert_eq!(evaluated.code, Some(0), "{}", evaluated.stderr);
-    let deleted = project.tunebench(&["jobs", "delete", &model]);
+    let deleted = project.tunebench(&["jobs", "delete", "--yes", &model]);
     assert_eq!(deleted.code, Some(0), "{}", deleted.stderr);
     assert!(project.fake.endpoints().is_empty() && project.fake.objects().is_empty());
 }
@@ -164,7 +164,7 @@ fn a_login_file_can_be_named_in_the_environment_and_beside_the_configuration() {
 #[test]
 fn without_credentials_it_ends_at_once_and_says_how_to_log_in() {
     let project = Project::new(&TUNED.replace("[[model]]", "project = \"fake-project\"\n[[model]]"));
-    for args in [&["eval"][..], &["tune"]] {
+    for args in [&["eval"][..], &["tune", "--yes"]] {
         let done = project.place.outcome(&mut project.stranger(args));
         assert_eq!(done.code, Some(3), "{}", done.stderr);
         assert!(done.stderr.contains("`gcloud auth application-default login`"), "{}", done.stderr);
@@ -249,7 +249,7 @@ fn a_lost_answer_to_the_order_makes_no_second_job() {
     let project = Project::new(TUNED);
     let lost = Failing::new(Fault::Reset).on("POST /aiplatform/us-central1/v1").times(1).after_work();
     project.fake.fail(lost);
-    let done = project.tunebench(&["tune"]);
+    let done = project.tunebench(&["tune", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(project.fake.jobs().len(), 1);
 }

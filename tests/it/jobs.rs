@@ -16,7 +16,7 @@ fn a_job_is_listed_followed_and_deleted_with_its_model() {
     let job = format!("local/{}", job["id"].as_str().unwrap());
     assert_eq!(place.tunebench(&["jobs", "watch", &job]).stdout.trim(), model);
 
-    assert_eq!(place.tunebench(&["jobs", "delete", &model]).code, Some(0));
+    assert_eq!(place.tunebench(&["jobs", "delete", "--yes", &model]).code, Some(0));
     assert_eq!(place.tunebench(&["jobs", "list"]).stdout, "");
     let gone = place.tunebench(&["jobs", "watch", &job]);
     assert_eq!(gone.code, Some(2));
@@ -27,10 +27,10 @@ fn a_job_is_listed_followed_and_deleted_with_its_model() {
     // A job that has ended can't be ended; and its name tells which model is to be deleted.
     let ended = place.tunebench(&["jobs", "cancel", &job]);
     assert_eq!((ended.code, ended.stderr), (Some(0), format!("{job} has ended already: succeeded\n")));
-    let deleted = place.tunebench(&["jobs", "delete", &job]);
+    let deleted = place.tunebench(&["jobs", "delete", "--yes", &job]);
     assert_eq!((deleted.code, deleted.stderr), (Some(0), format!("deleted {model}\n")));
     assert_eq!(place.tunebench(&["jobs", "list"]).stdout, "");
-    let again = place.tunebench(&["jobs", "delete", &job]);
+    let again = place.tunebench(&["jobs", "delete", "--yes", &job]);
     assert_eq!(again.code, Some(2), "{}", again.stderr);
 }
 

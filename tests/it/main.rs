@@ -3,6 +3,7 @@
 mod answers;
 mod compare;
 mod config;
+mod consent;
 mod contract;
 mod crash;
 mod data;

@@ -91,7 +91,7 @@ fn a_run_asks_as_often_as_the_plan_says() {
 
 #[test]
 fn without_a_terminal_money_is_spent_only_with_yes() {
-    let project = Project::new(BASE);
+    let project = Project::new(&format!("[budget]\nask_above = 0\n{BASE}"));
     let refused = project.tunebench(&["run"]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("plan: 6 requests: about $0.00"), "{}", refused.stderr);

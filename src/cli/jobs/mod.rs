@@ -1,6 +1,8 @@
 //! `tunebench jobs`: what is being trained, and by whose order.
 
+mod delete;
 mod list;
+mod name;
 
 use serde_json::json;
 use tunebench_providers::{FineTuning, JobId, JobStatus, ModelRef};
@@ -15,7 +17,7 @@ use crate::providers::Providers;
 use crate::run::Listener;
 use crate::tune::{Pace, TuneError, watch};
 
-/// Carries out one of the commands; a job is named as `provider/job`.
+/// Carries out one of the commands.
 pub(super) async fn jobs(
     command: JobsCommand,
     providers: &Providers,
@@ -24,9 +26,11 @@ pub(super) async fn jobs(
     listener: &dyn Listener,
     printer: Printer,
 ) -> Result<u8, Error> {
+    let resolved = |name: String| async move { name::resolve(&name, providers, ledger).await };
     match command {
         JobsCommand::List { json } => list::list(providers, ledger, json, printer).await,
-        JobsCommand::Watch { job: name } => {
+        JobsCommand::Watch { job } => {
+            let name = resolved(job).await?;
             let tuning = fine_tuning(providers, &name)?;
             let job = tuning
                 .job(&JobId(name.model().into()))
@@ -44,9 +48,11 @@ pub(super) async fn jobs(
             }
             Ok(exit::DONE)
         }
-        JobsCommand::Cancel { job: name } => end(providers, &name, printer).await,
-        JobsCommand::Show { job: name } => show(providers, &name, printer).await,
-        JobsCommand::Delete { name } => delete(providers, ledger, &name, printer).await,
+        JobsCommand::Cancel { job } => end(providers, &resolved(job).await?, printer).await,
+        JobsCommand::Show { job } => show(providers, &resolved(job).await?, printer).await,
+        JobsCommand::Delete { name, yes } => {
+            delete::delete(providers, ledger, &resolved(name).await?, yes, printer).await
+        }
     }
 }
 
@@ -60,53 +66,9 @@ async fn end(providers: &Providers, name: &ModelRef, printer: Printer) -> Result
         printer.note(&format!("{name} has ended already: {}", job.status));
     } else {
         tuning.cancel_job(&id).await.map_err(failed)?;
-        printer.note(&format!("asked for the end of {name}"));
+        printer.note(&format!("cancellation of {name} requested"));
     }
     Ok(exit::DONE)
-}
-
-/// Deletes a tuned model with the files of its job. It is named by its own name or by that of its job.
-async fn delete(
-    providers: &Providers,
-    ledger: Option<&Ledger>,
-    name: &ModelRef,
-    printer: Printer,
-) -> Result<u8, Error> {
-    let tuning = fine_tuning(providers, name)?;
-    let failed = |error| Error::provider(name, error);
-    let jobs = tuning.jobs().await.map_err(failed)?;
-    let job = jobs.iter().find(|job| job.id.0 == name.model());
-    if let Some(job) = job.filter(|job| !job.status.is_final()) {
-        return Err(Error::Model {
-            message: format!("{name} is {}", job.status),
-            hint: Some(format!("end it first: `tunebench jobs cancel {name}`")),
-        });
-    }
-    let model = match job {
-        Some(job) => job.tuned_model.clone(),
-        None => Some(remembered(ledger, name)?.unwrap_or_else(|| name.model().to_owned())),
-    };
-    if let Some(model) = &model {
-        tuning.delete_model(model).await.map_err(failed)?;
-        printer.note(&format!("deleted {}/{model}", name.provider()));
-    } else {
-        printer.note(&format!("{name} made no model; its files are deleted"));
-    }
-    let job = job.or_else(|| jobs.iter().find(|job| job.tuned_model == model));
-    for file in job.iter().flat_map(|job| &job.files) {
-        if let Err(error) = tuning.delete_file(file).await {
-            printer.warn(&format!("file {} was not deleted: {error}", file.0));
-        }
-    }
-    Ok(exit::DONE)
-}
-
-/// The model of a job that only the ledger lists.
-fn remembered(ledger: Option<&Ledger>, name: &ModelRef) -> Result<Option<String>, Error> {
-    let records = ledger.map(Ledger::jobs).transpose()?.unwrap_or_default();
-    let mut ours = records.into_iter().filter(|record| record.order.provider == name.provider());
-    let record = ours.find(|record| record.id.as_ref().is_some_and(|id| id.0 == name.model()));
-    Ok(record.and_then(|record| record.tuned_model))
 }
 
 /// Everything that the provider says of a job, as JSON: it is for people and for programs alike.

@@ -11,7 +11,8 @@ use tunebench_data::{Cells, LabelSet, TableFormat};
 use tunebench_providers::ProviderError;
 use tunebench_reports::Answer;
 
-use super::args::dollars;
+use super::args::{ConsentArgs, dollars};
+use super::consent::{self, Terms};
 use super::doctor::count;
 use super::output::Printer;
 use super::progress::Progress;
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::evaluate::{Guess, Halt};
 use crate::exit;
 use crate::run::{Session, Spending};
-use read::Texts;
+use read::{Texts, is_file};
 use write::{Added, Sink, Writer};
 
 /// What `predict` is told.
@@ -72,6 +73,9 @@ pub(crate) struct PredictArgs {
     /// The most requests to send
     #[arg(long, value_name = "N")]
     max_requests: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) consent: ConsentArgs,
 }
 
 /// How labelled texts are written.
@@ -115,8 +119,13 @@ fn share(text: &str) -> Result<f32, String> {
 }
 
 impl PredictArgs {
-    pub(crate) fn spending(&self) -> Spending {
-        let caps = Caps { max_cost: self.max_cost, max_requests: self.max_requests };
+    /// What may be spent. Nobody knows what a stream will cost: without agreement it is capped at what may be spent unasked.
+    pub(crate) fn spending(&self, unasked: Cost) -> Spending {
+        let max_cost = match self.consent.yes || is_file(&self.file) {
+            true => self.max_cost,
+            false => Some(self.max_cost.map_or(unasked, |cap| cap.min(unasked))),
+        };
+        let caps = Caps { max_cost, max_requests: self.max_requests };
         Spending { caps, ..Spending::default() }
     }
 
@@ -140,6 +149,7 @@ impl PredictArgs {
 pub(super) async fn predict(
     args: &PredictArgs,
     session: &Session<'_>,
+    terms: &Terms,
     progress: &Progress,
     printer: Printer,
 ) -> Result<u8, Error> {
@@ -152,6 +162,13 @@ pub(super) async fn predict(
     let mut writer = Writer::new(format, &args.prefix, rows.columns())?;
 
     let subject = session.chosen(&args.model, args.tuned).await?;
+    if total.is_some() {
+        let plan = session.plan_of_texts(&subject, texts.all()?)?;
+        consent::ask(&plan, terms, printer)?;
+        session.check_ready(&plan).await?;
+    } else if !terms.yes && session.is_unpriced(&subject)? {
+        return Err(Error::Unasked("this would spend money, at prices that are not known".to_owned()));
+    }
     let labels = session.project().test.labels();
     let mut counts = Counts::default();
     let title = format!("labelling with {}", subject.model);

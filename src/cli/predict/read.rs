@@ -71,8 +71,7 @@ impl Texts {
     /// Reads a file once before anything is sent: how many rows it has, or which of them are bad. What can be read only
     /// once is not checked.
     pub(super) fn check(&self) -> Result<Option<usize>, Error> {
-        let regular = !self.stdin && self.source.path.metadata().is_ok_and(|found| found.is_file());
-        if !regular {
+        if self.stdin || !is_file(&self.source.path) {
             return Ok(None);
         }
         let mut table = self.source.open().map_err(bad)?;
@@ -88,6 +87,23 @@ impl Texts {
             return Ok(Some(rows));
         }
         Err(bad(DataError::Rows { path: self.source.path.clone(), faults }))
+    }
+
+    /// The texts of a file that was checked, as far as there is something to ask about them.
+    pub(super) fn all(&self) -> Result<impl Iterator<Item = Result<String, Error>>, Error> {
+        let mut table = self.source.open().map_err(bad)?;
+        let column = table.column(&self.column).map_err(bad)?;
+        let path = self.source.path.clone();
+        let next = move || {
+            let row = table.next_row().transpose()?;
+            let text = row.map_err(bad).and_then(|row| {
+                let fault = |fault| bad(DataError::Rows { path: path.clone(), faults: vec![fault] });
+                row.and_then(|row| row.text(&column)).map_err(fault)
+            });
+            Some(text)
+        };
+        let is_blank = |text: &Result<String, Error>| text.as_ref().is_ok_and(|text| text.trim().is_empty());
+        Ok(std::iter::from_fn(next).filter(move |text| !is_blank(text)))
     }
 
     /// Begins to read.
@@ -124,6 +140,11 @@ impl Texts {
     pub(super) fn fault(&self, fault: Fault) -> Error {
         bad(DataError::Rows { path: self.source.path.clone(), faults: vec![fault] })
     }
+}
+
+/// Whether a path is a file, which can be read twice, and no stream.
+pub(super) fn is_file(path: &Path) -> bool {
+    path != Path::new("-") && path.metadata().is_ok_and(|found| found.is_file())
 }
 
 /// Reads up to the first bad row.

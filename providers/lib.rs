@@ -1,11 +1,15 @@
 //! The [`Provider`] trait of tunebench, and the providers that ship with it.
 //!
-//! To write a provider, implement [`Provider`] (and [`FineTuning`], where there is such a thing), put it through
-//! `test_kit::contract` (feature `test-kit`), and register it: `Registry::builtin().with("acme", …)`.
+//! To write a provider, implement [`Provider`] (and [`FineTuning`], where there is such a thing), put it through the
+//! `contract` (feature `contract`), and register it: `Registry::builtin().with("acme", …)`.
 
 #[cfg(feature = "catalog")]
 pub mod catalog;
+#[cfg(feature = "command")]
+pub mod command;
 mod completion;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
 mod fine_tuning;
 #[cfg(feature = "google")]
@@ -21,7 +25,7 @@ mod model;
 pub mod openai;
 mod provider;
 mod registry;
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "command", feature = "google", feature = "openai"))]
 mod settings;
 #[cfg(feature = "test-kit")]
 pub mod test_kit;

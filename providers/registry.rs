@@ -1,6 +1,6 @@
 //! Which providers there are, by name. Explicit: a third party's program adds its own by one line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,12 +60,17 @@ pub type Factory = Box<dyn Fn(&Setup) -> Result<Arc<dyn Provider>, SettingError>
 #[derive(Default)]
 pub struct Registry {
     factories: BTreeMap<String, Factory>,
+    /// Kinds without a usual instance.
+    named_only: BTreeSet<String>,
 }
 
 impl Registry {
     /// Those that ship with tunebench and are compiled in.
     pub fn builtin() -> Self {
         let registry = Self::default();
+        #[cfg(feature = "command")]
+        let registry = registry
+            .with_named_only("command", |setup| Ok(Arc::new(crate::command::CommandProvider::new(setup)?)));
         #[cfg(feature = "google")]
         let registry = registry
             .with("gemini", |setup| Ok(Arc::new(crate::google::GoogleProvider::gemini(setup)?)))
@@ -86,6 +91,22 @@ impl Registry {
     {
         self.factories.insert(kind.to_owned(), Box::new(factory));
         self
+    }
+
+    /// Adds a kind of provider that is nothing without settings: it has no usual instance, only those that the
+    /// configuration names.
+    #[must_use]
+    pub fn with_named_only<F>(mut self, kind: &str, factory: F) -> Self
+    where
+        F: Fn(&Setup) -> Result<Arc<dyn Provider>, SettingError> + Send + Sync + 'static,
+    {
+        self.named_only.insert(kind.to_owned());
+        self.with(kind, factory)
+    }
+
+    /// Whether a kind is also the name of its usual instance.
+    pub fn has_usual_instance(&self, kind: &str) -> bool {
+        !self.named_only.contains(kind)
     }
 
     /// All kinds, sorted.

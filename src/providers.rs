@@ -48,7 +48,10 @@ impl Providers {
     ) -> Result<Self, ConfigError> {
         let variables = variables(document)?;
         let none = Map::new();
-        let unnamed = registry.kinds().filter(|kind| !settings.contains_key(*kind)).map(|kind| (kind, &none));
+        let unnamed = registry
+            .kinds()
+            .filter(|kind| registry.has_usual_instance(kind) && !settings.contains_key(*kind))
+            .map(|kind| (kind, &none));
         let named = settings.iter().map(|(name, settings)| (name.as_str(), settings));
         let mut slots = BTreeMap::new();
         for (name, settings) in named.chain(unnamed) {

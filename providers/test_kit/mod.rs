@@ -1,9 +1,7 @@
-//! For authors of providers: what every provider must keep to, as a test.
+//! For authors of providers: what every provider must keep to, as a test, and fake services.
 
-mod contract;
 mod fake;
 pub mod google;
 pub mod openai;
-mod tuning;
 
-pub use contract::{Contract, Finding, Report, Verdict};
+pub use crate::contract::{Contract, Finding, Report, Verdict};

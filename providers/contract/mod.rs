@@ -2,18 +2,19 @@
 //!
 //! ```no_run
 //! # async fn test(provider: impl tunebench_providers::Provider) {
-//! use tunebench_providers::test_kit::Contract;
+//! use tunebench_providers::contract::Contract;
 //! let report = Contract::new(&provider, "my-model").secret("sk-123").check().await;
 //! report.assert_kept();
 //! # }
 //! ```
+
+mod tuning;
 
 use std::fmt;
 use std::sync::Arc;
 
 use tunebench_data::{Dataset, Example, ExampleId, LabelId, LabelSet, Prompt, PromptTemplate};
 
-use super::tuning;
 use crate::{Completion, CompletionRequest, Hyperparameters, Provider, ProviderError, Retry, Scope};
 
 /// A model id that no provider has.

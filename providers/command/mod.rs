@@ -1,0 +1,236 @@
+//! Providers in any language: a child process that speaks lines of JSON.
+//!
+//! ```toml
+//! [providers.mine]
+//! kind = "command"
+//! command = ["python3", "provider.py"]
+//! ```
+//!
+//! The protocol is in `docs/plugin-protocol.md`. A child that dies, hangs, floods or writes garbage costs its rows an error;
+//! it is started again a few times, and never holds up a run. It is given no variable of the environment that was not named
+//! for it, but for those that a program needs to run at all.
+
+mod batch;
+mod child;
+mod fine_tuning;
+mod protocol;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use crate::{
+    Access, Cause, Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, Retry,
+    SettingError, Setup, async_trait,
+};
+use batch::Batches;
+use child::{Child, Recipe};
+use protocol::{CompleteParams, Hello, HelloParams, Item, Named, Said, Task, VERSION, malformed};
+use settings::Settings;
+
+/// How long a child may take to say what it can: it may have to load a model.
+const GREETING: Duration = Duration::from_secs(120);
+
+/// A provider that is a program.
+pub struct CommandProvider {
+    shared: Arc<Shared>,
+}
+
+/// What requests, batches and jobs have in common.
+struct Shared {
+    settings: Settings,
+    child: Child,
+    hello: OnceLock<Hello>,
+    batches: Batches,
+}
+
+impl CommandProvider {
+    /// Reads the settings; the child is started when something is first asked of it.
+    pub fn new(setup: &Setup) -> Result<Self, SettingError> {
+        let settings = Settings::read(setup)?;
+        let state_dir = std::path::absolute(&setup.state_dir).unwrap_or_else(|_| setup.state_dir.clone());
+        let greeting = HelloParams {
+            protocol: VERSION,
+            name: &setup.name,
+            settings: &settings.own,
+            state_dir: &state_dir.display().to_string(),
+        };
+        let greeting = serde_json::to_value(greeting).map_err(|error| SettingError::new(error.to_string()))?;
+        let recipe = Recipe {
+            command: settings.command.clone(),
+            folder: std::env::current_dir().unwrap_or_default(),
+            variables: settings.environment(),
+            secrets: settings.secrets(),
+            log: state_dir.join("stderr.log"),
+            greeting,
+        };
+        let shared =
+            Shared { settings, child: Child::new(recipe), hello: OnceLock::new(), batches: Batches::default() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl Shared {
+    /// Sends a request and waits for its answer, for a while.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<T, ProviderError> {
+        let (sender, receiver) = oneshot::channel();
+        // Nobody may be left to hear it.
+        self.child.call(method, params, |result| drop(sender.send(result)));
+        let timeout = self.settings.timeout;
+        let result = match tokio::time::timeout(timeout, receiver).await {
+            Ok(Ok(result)) => result?,
+            Ok(Err(_)) => return Err(ProviderError::new(Cause::Server, "the program ended")),
+            Err(_) => return Err(self.hangs(method, timeout)),
+        };
+        read(method, result)
+    }
+
+    fn hangs(&self, method: &str, timeout: Duration) -> ProviderError {
+        let message = format!("no answer to `{method}` in {} s", timeout.as_secs());
+        self.child.give_up(&message);
+        ProviderError::new(Cause::Network, message)
+            .hint("`timeout_seconds` under this provider sets how long an answer may take")
+    }
+
+    /// What the child can do. It is asked once.
+    async fn hello(&self) -> Result<&Hello, ProviderError> {
+        if let Some(hello) = self.hello.get() {
+            return Ok(hello);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.child.call("abilities", &(), |result| drop(sender.send(result)));
+        let result = match tokio::time::timeout(GREETING, receiver).await {
+            Ok(Ok(result)) => result?,
+            Ok(Err(_)) => return Err(ProviderError::new(Cause::Server, "the program ended")),
+            Err(_) => return Err(self.hangs("abilities", GREETING)),
+        };
+        self.keep(result)
+    }
+
+    /// The same, for whoever can't wait asynchronously: what a provider can do is asked before a run begins.
+    fn hello_now(&self) -> Result<&Hello, ProviderError> {
+        if let Some(hello) = self.hello.get() {
+            return Ok(hello);
+        }
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.child.call("abilities", &(), move |result| drop(sender.send(result)));
+        match receiver.recv_timeout(GREETING) {
+            Ok(result) => self.keep(result?),
+            Err(_) => Err(self.hangs("abilities", GREETING)),
+        }
+    }
+
+    fn keep(&self, result: serde_json::Value) -> Result<&Hello, ProviderError> {
+        let hello: Hello = read("abilities", result)?;
+        if hello.protocol != VERSION {
+            let message = format!("it speaks version {} of the protocol, not {VERSION}", hello.protocol);
+            return Err(ProviderError::new(Cause::Unsupported, message).scope(crate::Scope::Provider));
+        }
+        Ok(self.hello.get_or_init(|| hello))
+    }
+}
+
+fn read<T: DeserializeOwned>(method: &str, result: serde_json::Value) -> Result<T, ProviderError> {
+    serde_json::from_value(result).map_err(|error| malformed(&one_line(&format!("`{method}`: {error}"))))
+}
+
+fn info(model: &protocol::Model) -> ModelInfo {
+    let mut info = ModelInfo::new(&model.id);
+    info.description = model.description.as_deref().map(one_line);
+    info.tuned_from.clone_from(&model.tuned_from);
+    (info.tunable, info.probabilities) = (model.tunable, model.probabilities);
+    info.shutdown_date.clone_from(&model.shutdown_date);
+    info
+}
+
+/// A text cut to what fits a message: one line, at most 300 characters, nothing that steers a terminal.
+fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.retain(|c| !c.is_control());
+    if let Some((end, _)) = line.char_indices().nth(300) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[async_trait]
+impl Provider for CommandProvider {
+    async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+        let hello = self.shared.hello().await?;
+        if let Some(size) = hello.batch_size.filter(|&size| size > 1) {
+            return batch::complete(&self.shared, request, size).await;
+        }
+        let params = CompleteParams { task: Task::of(request), item: Item::of(request) };
+        let said: Said = self.shared.call("complete", &params).await?;
+        said.completion(request)
+    }
+
+    async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError> {
+        let told: protocol::Model = self.shared.call("model_info", &Named { model }).await.map_err(|error| {
+            // Whatever a program says of a model that it lacks, the message names it.
+            match error.cause {
+                Cause::NotFound if !error.message.contains(model) => {
+                    let message = format!("there is no model `{model}`: {}", error.message);
+                    ProviderError { message, ..error }
+                }
+                _ => error,
+            }
+        })?;
+        Ok(info(&told))
+    }
+
+    fn known_models(&self) -> Vec<ModelInfo> {
+        self.shared.hello_now().map_or_else(|_| Vec::new(), |hello| hello.models.iter().map(info).collect())
+    }
+
+    fn fine_tuning(&self) -> Option<&dyn FineTuning> {
+        // Who does not even start fails when a model is asked, with the reason.
+        let tunes = self.shared.hello_now().is_ok_and(|hello| hello.fine_tuning.is_some());
+        tunes.then_some(self)
+    }
+
+    fn answer_settings(&self) -> String {
+        self.shared.settings.identity()
+    }
+
+    fn shutdown_date(&self, model: &str) -> Option<String> {
+        // Nothing is started for the sake of a date.
+        let hello = self.shared.hello.get()?;
+        hello.models.iter().find(|known| known.id == model)?.shutdown_date.clone()
+    }
+
+    fn access(&self) -> Access {
+        match self.shared.settings.missing() {
+            Some(variable) => Access::Missing(variable.to_owned()),
+            None if self.shared.settings.env.is_empty() => Access::Open,
+            None => Access::Ready,
+        }
+    }
+}
+
+/// Where a file of ours lies, as the child is told.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+/// An error that says the same to several who wait.
+fn shared_error(error: &ProviderError) -> ProviderError {
+    let mut copy = error.clone();
+    if copy.retry == Retry::Never && copy.scope == crate::Scope::Request {
+        // It may be about one of them alone: apart, the others may be answered.
+        copy.retry = Retry::Later { after: None };
+    }
+    copy
+}

@@ -1,0 +1,1 @@
+"""tunebench for Python."""

@@ -17,6 +17,8 @@ pub enum Access {
     Missing(String),
     /// Nobody is logged in: run this command.
     LoggedOut(String),
+    /// It does not work, for this reason.
+    Unavailable(String),
     /// There is a key, but it is not sent to the address that is set, for this reason.
     Withheld(String),
 }

@@ -86,6 +86,11 @@ impl Providers {
         self.slots.iter().map(|(name, slot)| (name.as_str(), slot.provider.as_ref()))
     }
 
+    /// A provider by its name.
+    pub(crate) fn by_name(&self, name: &str) -> Option<&dyn Provider> {
+        self.slots.get(name).map(|slot| slot.provider.as_ref())
+    }
+
     /// The provider of a model.
     pub(crate) fn get(&self, model: &ModelRef) -> Option<&Slot> {
         self.slots.get(model.provider())

@@ -130,8 +130,10 @@ impl Child {
     fn start(&self, state: &mut State) -> Result<(), ProviderError> {
         let recipe = &self.shared.recipe;
         if state.deaths >= DEATHS {
-            let message =
-                format!("the program ended {} times without an answer; {}", state.deaths, state.cause_of_death);
+            let message = format!(
+                "the program ended {} times without an answer; {}",
+                state.deaths, state.cause_of_death
+            );
             return Err(fatal(message).hint(format!("its log is `{}`", recipe.log.display())));
         }
         let (program, arguments) =
@@ -162,7 +164,8 @@ impl Child {
         lines.send(line(0, "hello", &recipe.greeting).unwrap_or_default()).ok();
         state.generation += 1;
         state.cause_of_death.clear();
-        state.running = Some(Running { process, lines, pending: Pending::new(), last_words: last_words.clone() });
+        state.running =
+            Some(Running { process, lines, pending: Pending::new(), last_words: last_words.clone() });
         let (generation, shared) = (state.generation, Arc::downgrade(&self.shared));
         thread::spawn(move || write(stdin, &to_write));
         let (log, secrets) = (recipe.log.clone(), recipe.secrets.clone());

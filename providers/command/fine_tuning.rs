@@ -110,8 +110,13 @@ impl FineTuning for CommandProvider {
     fn check(&self, spec: &TuningSpec, examples: &[Example], _prompt: &Prompt) -> Result<(), SettingError> {
         let hello = self.shared().hello_now().map_err(|error| SettingError::new(error.to_string()))?;
         let tuning = hello.fine_tuning.clone().unwrap_or_default();
-        if let Some(model) = hello.models.iter().find(|model| model.id == spec.base).filter(|model| !model.tunable) {
-            return Err(SettingError::at("base", format!("`{}` can't be fine-tuned by this program", model.id)));
+        if let Some(model) =
+            hello.models.iter().find(|model| model.id == spec.base).filter(|model| !model.tunable)
+        {
+            return Err(SettingError::at(
+                "base",
+                format!("`{}` can't be fine-tuned by this program", model.id),
+            ));
         }
         for name in spec.hyperparameters.keys() {
             if !tuning.hyperparameters.contains(name) {
@@ -124,12 +129,20 @@ impl FineTuning for CommandProvider {
         }
         let needed = tuning.min_rows.max(1);
         if examples.len() < needed {
-            return Err(SettingError::new(format!("{} training rows; the program needs {needed}", examples.len())));
+            return Err(SettingError::new(format!(
+                "{} training rows; the program needs {needed}",
+                examples.len()
+            )));
         }
         Ok(())
     }
 
-    fn write_training_file(&self, examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()> {
+    fn write_training_file(
+        &self,
+        examples: &[Example],
+        prompt: &Prompt,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         for example in examples {
             let (text, label) = (example.text.as_str(), prompt.labels().name(example.label));
             let messages = prompt.render_training(text, example.label);

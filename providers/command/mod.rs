@@ -62,7 +62,8 @@ impl CommandProvider {
             settings: &settings.own,
             state_dir: &state_dir.display().to_string(),
         };
-        let greeting = serde_json::to_value(greeting).map_err(|error| SettingError::new(error.to_string()))?;
+        let greeting =
+            serde_json::to_value(greeting).map_err(|error| SettingError::new(error.to_string()))?;
         let recipe = Recipe {
             command: settings.command.clone(),
             folder: std::env::current_dir().unwrap_or_default(),
@@ -71,8 +72,12 @@ impl CommandProvider {
             log: state_dir.join("stderr.log"),
             greeting,
         };
-        let shared =
-            Shared { settings, child: Child::new(recipe), hello: OnceLock::new(), batches: Batches::default() };
+        let shared = Shared {
+            settings,
+            child: Child::new(recipe),
+            hello: OnceLock::new(),
+            batches: Batches::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -178,16 +183,17 @@ impl Provider for CommandProvider {
     }
 
     async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError> {
-        let told: protocol::Model = self.shared.call("model_info", &Named { model }).await.map_err(|error| {
-            // Whatever a program says of a model that it lacks, the message names it.
-            match error.cause {
-                Cause::NotFound if !error.message.contains(model) => {
-                    let message = format!("there is no model `{model}`: {}", error.message);
-                    ProviderError { message, ..error }
+        let told: protocol::Model =
+            self.shared.call("model_info", &Named { model }).await.map_err(|error| {
+                // Whatever a program says of a model that it lacks, the message names it.
+                match error.cause {
+                    Cause::NotFound if !error.message.contains(model) => {
+                        let message = format!("there is no model `{model}`: {}", error.message);
+                        ProviderError { message, ..error }
+                    }
+                    _ => error,
                 }
-                _ => error,
-            }
-        })?;
+            })?;
         Ok(info(&told))
     }
 
@@ -196,8 +202,8 @@ impl Provider for CommandProvider {
     }
 
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
-        // Who does not even start fails when a model is asked, with the reason.
-        let tunes = self.shared.hello_now().is_ok_and(|hello| hello.fine_tuning.is_some());
+        // Of a program that does not even start, it is not known: its first call fails with the reason.
+        let tunes = self.shared.hello_now().map_or(true, |hello| hello.fine_tuning.is_some());
         tunes.then_some(self)
     }
 
@@ -212,10 +218,13 @@ impl Provider for CommandProvider {
     }
 
     fn access(&self) -> Access {
-        match self.shared.settings.missing() {
-            Some(variable) => Access::Missing(variable.to_owned()),
-            None if self.shared.settings.env.is_empty() => Access::Open,
-            None => Access::Ready,
+        if let Some(variable) = self.shared.settings.missing() {
+            return Access::Missing(variable.to_owned());
+        }
+        match self.shared.hello_now() {
+            Err(error) => Access::Unavailable(error.message),
+            Ok(_) if self.shared.settings.env.is_empty() => Access::Open,
+            Ok(_) => Access::Ready,
         }
     }
 }

@@ -12,8 +12,26 @@ const KNOWN: [&str; 5] = ["command", "env", "settings", "identity", "timeout_sec
 
 /// What a program needs to run at all, and what no secret lies in.
 const HARMLESS: [&str; 20] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "PWD",
-    "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "USERPROFILE",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "PWD",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "PYTHONPATH",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "SYSTEMROOT",
+    "USERPROFILE",
 ];
 /// Shorter values can't be told from words.
 const SHORTEST_SECRET: usize = 6;
@@ -45,7 +63,10 @@ impl Settings {
                     }
                 }
                 "settings" => {
-                    own = value.as_object().ok_or_else(|| wrong(name, "a table of settings for the program"))?.clone();
+                    own = value
+                        .as_object()
+                        .ok_or_else(|| wrong(name, "a table of settings for the program"))?
+                        .clone();
                 }
                 "identity" => identity = Some(text(name, value)?.to_owned()),
                 "timeout_seconds" => timeout = Duration::from_secs(seconds(name, value)?),
@@ -58,7 +79,8 @@ impl Settings {
                 setup.name
             )));
         }
-        let harmless = HARMLESS.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        let harmless =
+            HARMLESS.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         Ok(Self { command, env, own, identity, timeout, harmless: harmless.collect() })
     }
 
@@ -92,7 +114,8 @@ impl Settings {
 }
 
 fn words(name: &str, value: &Value) -> Result<Vec<String>, SettingError> {
-    let words = value.as_array().map(|words| words.iter().map(|word| word.as_str().map(str::to_owned)).collect());
+    let words =
+        value.as_array().map(|words| words.iter().map(|word| word.as_str().map(str::to_owned)).collect());
     let words: Option<Vec<String>> = words.flatten();
     words.ok_or_else(|| wrong(name, "a list of texts"))
 }

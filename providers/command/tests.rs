@@ -26,14 +26,19 @@ fn setup(settings: Value, folder: &tempfile::TempDir) -> Setup {
 
 fn faulty(more: Value) -> Faulty {
     let folder = tempfile::tempdir().unwrap();
-    let mut settings = json!({ "command": ["python3", FAULTY], "env": ["FAULTY_KEY"], "timeout_seconds": 60 });
+    let mut settings =
+        json!({ "command": ["python3", FAULTY], "env": ["FAULTY_KEY"], "timeout_seconds": 60 });
     settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Faulty { provider: CommandProvider::new(&setup(settings, &folder)).unwrap(), folder }
 }
 
 fn request(text: &str) -> CompletionRequest {
     let labels = LabelSet::new(vec!["a".into(), "b".into(), "c".into()]).unwrap();
-    CompletionRequest::new("m".into(), Arc::new(Prompt::new(PromptTemplate::default(), labels).unwrap()), text)
+    CompletionRequest::new(
+        "m".into(),
+        Arc::new(Prompt::new(PromptTemplate::default(), labels).unwrap()),
+        text,
+    )
 }
 
 impl Faulty {
@@ -85,9 +90,11 @@ async fn floods_and_strange_lines_hold_up_nobody() {
     let flood = faulty.ask("flood").await.unwrap_err();
     assert!(flood.message.contains("more than the protocol allows"), "{flood}");
     assert_eq!(faulty.said("stray").await, "<output>b</output>");
-    for (text, message) in
-        [("empty", "neither `text` nor `label`"), ("number", "invalid type"), ("short", "1 probabilities for 3 labels")]
-    {
+    for (text, message) in [
+        ("empty", "neither `text` nor `label`"),
+        ("number", "invalid type"),
+        ("short", "1 probabilities for 3 labels"),
+    ] {
         let error = faulty.ask(text).await.unwrap_err();
         assert_eq!((error.scope, error.retry), (Scope::Request, Retry::Never), "{text}");
         assert!(error.message.contains(message), "{error}");
@@ -132,7 +139,10 @@ async fn what_is_no_program_is_said_at_once() {
     let error = faulty.ask("x").await.unwrap_err();
     assert_eq!(error.scope, Scope::Provider);
     assert!(error.message.contains("`no-such-program-4f1d` can't be started"), "{error}");
-    assert!(faulty.provider.fine_tuning().is_none() && faulty.provider.known_models().is_empty());
+    assert!(faulty.provider.known_models().is_empty());
+    assert!(
+        matches!(faulty.provider.access(), crate::Access::Unavailable(why) if why.contains("can't be started"))
+    );
 }
 
 #[test]

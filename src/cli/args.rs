@@ -190,10 +190,31 @@ pub(crate) enum Command {
         folder: PathBuf,
     },
     /// Show which providers there are, what each can do, and whether its key is set
+    #[command(args_conflicts_with_subcommands = true)]
     Providers {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(subcommand)]
+        command: Option<ProvidersCommand>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// Put a provider through the contract that all providers keep to
+    ///
+    /// For authors of providers. Sends some fifty requests and, where the provider tunes, trains on 36 rows and deletes the
+    /// model again. Exit code 1 means that a rule is broken.
+    Check {
+        /// The provider, as a model reference names it before the slash
+        name: String,
+        /// One of its models; by default the first that it can tune, or else the first
+        #[arg(long)]
+        model: Option<String>,
+        /// Agree that a provider with a key is asked, which may cost money
+        #[arg(short, long)]
+        yes: bool,
     },
 }
 

@@ -37,7 +37,7 @@ use crate::plan::Plan;
 use crate::project::{Overrides, Project, ledger_path};
 use crate::providers::Providers;
 use crate::run::{Session, Spending};
-use args::{Cli, Command, ConsentArgs, DataArgs, Global};
+use args::{Cli, Command, ConsentArgs, DataArgs, Global, ProvidersCommand};
 use consent::Terms;
 use output::Printer;
 use progress::Progress;
@@ -149,7 +149,10 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
                 printer,
             ))
         }
-        Command::Providers { json } => providers::providers(&configured()?, json, printer),
+        Command::Providers { command: Some(ProvidersCommand::Check { name, model, yes }), .. } => {
+            runtime.block_on(providers::check(&configured()?, &name, model, yes, printer))
+        }
+        Command::Providers { json, command: None } => providers::providers(&configured()?, json, printer),
     }
 }
 

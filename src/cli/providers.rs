@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style};
+use tunebench_providers::contract::{Contract, Verdict};
 use tunebench_providers::{Access, Provider};
 
 use super::output::Printer;
@@ -43,6 +44,33 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
     Ok(exit::DONE)
 }
 
+/// Puts a provider through the contract, with one of its models.
+pub(super) async fn check(
+    providers: &Providers,
+    name: &str,
+    model: Option<String>,
+    agreed: bool,
+    printer: Printer,
+) -> Result<u8, Error> {
+    let wrong = |message: String, hint: String| Error::Model { message, hint: Some(hint) };
+    let provider = providers
+        .by_name(name)
+        .ok_or_else(|| wrong(format!("unknown provider `{name}`"), providers.suggestion(name)))?;
+    let known = provider.known_models();
+    let first = known.iter().find(|info| info.tunable).or(known.first()).map(|info| info.id.clone());
+    let model = model.or(first).ok_or_else(|| {
+        wrong(format!("`{name}` names no model of its own"), "name one with `--model`".to_owned())
+    })?;
+    if !agreed && provider.access() != Access::Open {
+        return Err(Error::Unasked(format!("checking {name}/{model} sends requests that may cost money")));
+    }
+    let report = Contract::new(provider, &model).check().await;
+    printer.note(&format!("the contract of a provider, with {name}/{model}"));
+    printer.data(report.to_string().trim_end())?;
+    let kept = report.findings.iter().all(|finding| !matches!(finding.verdict, Verdict::Broken(_)));
+    Ok(if kept { exit::DONE } else { exit::FAILED })
+}
+
 /// What it offers, in words.
 fn abilities(provider: &dyn Provider) -> String {
     let known = provider.known_models();
@@ -61,6 +89,7 @@ fn access(provider: &dyn Provider) -> String {
         Access::Open => "none needed".into(),
         Access::Missing(variable) => format!("missing: set {variable}"),
         Access::LoggedOut(command) => format!("missing: run `{command}`"),
+        Access::Unavailable(reason) => format!("does not work: {reason}"),
         Access::Withheld(reason) => format!("withheld: {reason}"),
         _ => "set".into(),
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::Deserialize;
-use tunebench_data::is_hostile;
 
+use crate::text::{flat, one_line};
 use crate::tls::{TlsProblem, tls_problem};
 use crate::{Cause, ProviderError, Retry, Scope};
 
@@ -172,23 +172,6 @@ impl ProviderError {
     }
 }
 
-/// A text of a server in one line, without characters that could steer a terminal.
-pub(crate) fn flat(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.retain(|c| !is_hostile(c));
-    line
-}
-
-/// The same, cut to what fits a message: at most 300 characters. A secret must be out of it before.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = flat(text);
-    if let Some((end, _)) = line.char_indices().nth(300) {
-        line.truncate(end);
-        line.push('…');
-    }
-    line
-}
-
 /// Whether a URL leads to this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
@@ -262,13 +245,6 @@ mod tests {
             Ok(request) => assert_eq!(request.build().unwrap().url().scheme(), "https"),
             Err(error) => assert!(error.hint.unwrap().contains("SSL_CERT_FILE"), "{}", error.message),
         }
-    }
-
-    #[test]
-    fn messages_are_one_short_line() {
-        assert_eq!(one_line(" <html>\r\n <b>\u{1b}[31mno</b>"), "<html> <b>[31mno</b>");
-        let long = one_line(&"é".repeat(1_000));
-        assert_eq!(long.chars().count(), 301);
     }
 
     #[test]

@@ -31,6 +31,8 @@ mod settings;
 pub mod test_kit;
 #[cfg(all(test, feature = "test-kit", any(feature = "google", feature = "openai")))]
 mod testing;
+#[cfg(any(feature = "command", feature = "google", feature = "openai"))]
+mod text;
 #[cfg(any(feature = "google", feature = "openai"))]
 mod tls;
 #[cfg(any(feature = "google", feature = "openai"))]

@@ -87,13 +87,13 @@ fn depart(shared: &Arc<Shared>, size: usize) {
     let params = BatchParams { task: Task::of(&first), items: &items };
     let next = shared.clone();
     shared.child.call("complete_batch", &params, move |result| {
-        hand_out(batch, result.and_then(|result| read("complete_batch", result)));
+        hand_out(&next, batch, result.and_then(|result| read("complete_batch", result)));
         next.batches.state.lock().unwrap_or_else(PoisonError::into_inner).under_way = false;
         depart(&next, size);
     });
 }
 
-fn hand_out(batch: Vec<Waiting>, result: Result<BatchResult, ProviderError>) {
+fn hand_out(shared: &Shared, batch: Vec<Waiting>, result: Result<BatchResult, ProviderError>) {
     let result = result.and_then(|BatchResult { results }| match results.len() == batch.len() {
         true => Ok(results),
         false => Err(malformed(&format!("{} results for {} texts", results.len(), batch.len()))),
@@ -101,7 +101,7 @@ fn hand_out(batch: Vec<Waiting>, result: Result<BatchResult, ProviderError>) {
     match result {
         Ok(results) => {
             for (waiting, one) in batch.into_iter().zip(results) {
-                let answer = one.completion(&waiting.request);
+                let answer = one.completion(&waiting.request, |text| shared.child.clean(text));
                 let _ = waiting.reply.send(answer);
             }
         }

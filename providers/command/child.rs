@@ -114,6 +114,11 @@ impl Child {
         }
     }
 
+    /// A text without the values that were named for the child.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.shared.recipe.clean(text)
+    }
+
     /// Ends a child that does not answer. Whatever else it was asked fails, and may be asked again.
     pub(super) fn give_up(&self, why: &str) {
         let mut state = self.shared.lock();
@@ -219,12 +224,7 @@ impl Shared {
         let reply = state.running.as_mut().and_then(|running| running.pending.remove(&answer.id));
         let known = reply.is_some() || answer.id == 0;
         let result = match (answer.error, answer.result) {
-            (Some(failure), _) => {
-                let mut error = ProviderError::from(failure);
-                error.message = self.recipe.clean(&error.message);
-                error.hint = error.hint.map(|hint| self.recipe.clean(&hint));
-                Err(error)
-            }
+            (Some(failure), _) => Err(failure.clean(|text| self.recipe.clean(text)).into()),
             (None, Some(result)) => Ok(result),
             (None, None) => Err(malformed("an answer has neither `result` nor `error`")),
         };
@@ -255,7 +255,7 @@ impl Shared {
             (End::Closed, true) => format!("it {}", ended(status)),
         };
         let said = if words.is_empty() { String::new() } else { format!("; it said: {words}") };
-        state.cause_of_death = self.recipe.clean(&super::one_line(&format!("{how}{said}")));
+        state.cause_of_death = crate::text::one_line(&self.recipe.clean(&format!("{how}{said}")));
         state.deaths += 1;
         let message = format!("the program ended before it answered: {}", state.cause_of_death);
         drop(state);

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tunebench_data::{Example, Message, Prompt};
 
-use super::{CommandProvider, Shared, absolute, one_line};
+use super::{CommandProvider, Shared, absolute};
+use crate::text::one_line;
 use crate::{
     FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, ProviderError, SettingError,
     TrainingProgress, TuningSpec, async_trait,

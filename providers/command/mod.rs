@@ -26,6 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+use crate::text::one_line;
 use crate::{
     Access, Cause, Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, Retry,
     SettingError, Setup, async_trait,
@@ -157,17 +158,6 @@ fn info(model: &protocol::Model) -> ModelInfo {
     (info.tunable, info.probabilities) = (model.tunable, model.probabilities);
     info.shutdown_date.clone_from(&model.shutdown_date);
     info
-}
-
-/// A text cut to what fits a message: one line, at most 300 characters, nothing that steers a terminal.
-fn one_line(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.retain(|c| !c.is_control());
-    if let Some((end, _)) = line.char_indices().nth(300) {
-        line.truncate(end);
-        line.push('…');
-    }
-    line
 }
 
 #[async_trait]

@@ -147,9 +147,14 @@ pub(super) struct OneResult {
 }
 
 impl OneResult {
-    pub(super) fn completion(self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+    /// `clean` takes secrets out of what goes into messages.
+    pub(super) fn completion(
+        self,
+        request: &CompletionRequest,
+        clean: impl Fn(&str) -> String,
+    ) -> Result<Completion, ProviderError> {
         match (self.result, self.error) {
-            (_, Some(failure)) => Err(failure.into()),
+            (_, Some(failure)) => Err(failure.clean(clean).into()),
             (Some(said), None) => said.completion(request),
             (None, None) => Err(malformed("an item of the batch has neither `result` nor `error`")),
         }
@@ -200,11 +205,11 @@ impl Said {
             Some("length") => FinishReason::Length,
             Some("refusal") => FinishReason::Refusal,
             Some("content_filter") => FinishReason::ContentFilter,
-            Some(other) => FinishReason::Other(super::one_line(other)),
+            Some(other) => FinishReason::Other(crate::text::one_line(other)),
         });
         completion.usage = self.usage.map(|Tokens { input, output }| Usage { input, output });
         completion.model_version = self.model_version;
-        completion.note = self.note.map(|note| super::one_line(&note));
+        completion.note = self.note.map(|note| crate::text::one_line(&note));
         if let Some(probabilities) = self.probabilities {
             if probabilities.len() != labels.len() {
                 let (given, wanted) = (probabilities.len(), labels.len());
@@ -253,6 +258,13 @@ pub(super) struct Failure {
     may_be_billed: Option<bool>,
 }
 
+impl Failure {
+    /// The same with its texts made clean; only then may they be cut.
+    pub(super) fn clean(self, clean: impl Fn(&str) -> String) -> Self {
+        Self { message: clean(&self.message), hint: self.hint.as_deref().map(clean), ..self }
+    }
+}
+
 impl From<Failure> for ProviderError {
     fn from(failure: Failure) -> Self {
         let cause = match failure.cause.as_str() {
@@ -265,7 +277,7 @@ impl From<Failure> for ProviderError {
             "unsupported" => Cause::Unsupported,
             _ => Cause::Server,
         };
-        let message = match super::one_line(&failure.message) {
+        let message = match crate::text::one_line(&failure.message) {
             message if message.is_empty() => "the provider's program gave no reason".to_owned(),
             message => message,
         };
@@ -282,7 +294,7 @@ impl From<Failure> for ProviderError {
             (Some(true), after) | (None, after @ Some(_)) => error.retry = Retry::Later { after },
             (None, None) => {}
         }
-        error.hint = failure.hint.map(|hint| super::one_line(&hint));
+        error.hint = failure.hint.map(|hint| crate::text::one_line(&hint));
         error.may_be_billed = failure.may_be_billed.unwrap_or(error.may_be_billed);
         error
     }

@@ -164,7 +164,7 @@ fn finish(candidate: &Value) -> FinishReason {
             | "IMAGE_RECITATION",
         ) => FinishReason::ContentFilter,
         Some(other) => FinishReason::Other(match text(candidate, "/finishMessage") {
-            Some(message) => crate::http::one_line(&format!("{other}: {message}")),
+            Some(message) => crate::text::one_line(&format!("{other}: {message}")),
             None => other.to_owned(),
         }),
     }

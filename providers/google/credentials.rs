@@ -18,8 +18,9 @@ use serde_json::Value;
 
 use super::errors::LOGIN;
 use super::settings::{Settings, Surface};
-use crate::http::{causes, one_line};
+use crate::http::causes;
 use crate::settings::Withheld;
+use crate::text::one_line;
 use crate::{Access, Cause, ProviderError, Retry, Setup};
 
 /// One scope serves models, jobs and buckets.

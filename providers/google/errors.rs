@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::json::{list, text};
 use super::limits::{self, Violation};
 use super::settings::Surface;
-use crate::http::{Answer, flat};
+use crate::http::Answer;
+use crate::text::flat;
 use crate::{Cause, ProviderError, Retry, Scope};
 
 /// How to log in for Vertex AI.

@@ -182,7 +182,7 @@ impl Tuning {
         let (mut pause, mut waited) = (Duration::from_millis(50), Duration::ZERO);
         loop {
             if let Some(message) = text(&operation, "/error/message") {
-                return Err(ProviderError::new(Cause::Invalid, crate::http::one_line(message)));
+                return Err(ProviderError::new(Cause::Invalid, crate::text::one_line(message)));
             }
             let done = operation.get("done").and_then(Value::as_bool).unwrap_or(false);
             let Some(name) = text(&operation, "/name").filter(|_| !done) else { return Ok(()) };

@@ -54,7 +54,7 @@ fn status(state: &str, has_endpoint: bool) -> JobStatus {
 }
 
 fn failure(value: &Value) -> Option<String> {
-    let message = text(value, "/error/message").map(crate::http::one_line);
+    let message = text(value, "/error/message").map(crate::text::one_line);
     let code = value.pointer("/error/code").and_then(count);
     match (message, code, text(value, "/state")) {
         (Some(message), Some(code), _) => Some(format!("{message} (code {code})")),
@@ -143,7 +143,7 @@ fn lost_rows(stats: &Value) -> Option<String> {
     if !reasons.is_empty() {
         message = format!("{message}: {}", reasons.join("; "));
     }
-    (total > 0).then(|| crate::http::one_line(&message))
+    (total > 0).then(|| crate::text::one_line(&message))
 }
 
 fn checkpoint_events(value: &Value, total_steps: Option<u64>) -> Vec<JobEvent> {

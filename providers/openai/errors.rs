@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::limits;
-use crate::http::{Answer, flat};
+use crate::http::Answer;
+use crate::text::flat;
 use crate::{Cause, ProviderError, Retry, Scope};
 
 /// What an error body says, as far as it says it.

@@ -19,6 +19,20 @@ pub(super) enum Format {
     Csv,
     Tsv,
     Jsonl,
+    Json,
+    FastText,
+    Lines,
+    Parquet,
+    Xlsx,
+}
+
+/// `tunebench_data::TextColumns`, as the schema sees it.
+#[derive(JsonSchema, Serialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only the schema of it is used")]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 /// `tunebench_providers::AnswerMode`, as the schema sees it.
@@ -219,6 +233,11 @@ fn the_choices_are_those_of_the_types() {
         OfData::Csv => "csv",
         OfData::Tsv => "tsv",
         OfData::Jsonl => "jsonl",
+        OfData::Json => "json",
+        OfData::FastText => "fasttext",
+        OfData::Lines => "lines",
+        OfData::Parquet => "parquet",
+        OfData::Xlsx => "xlsx",
     };
     let answer = |mode: OfProviders| match mode {
         OfProviders::Tag => "tag",
@@ -230,6 +249,11 @@ fn the_choices_are_those_of_the_types() {
         format(OfData::Csv),
         format(OfData::Tsv),
         format(OfData::Jsonl),
+        format(OfData::Json),
+        format(OfData::FastText),
+        format(OfData::Lines),
+        format(OfData::Parquet),
+        format(OfData::Xlsx),
         answer(OfProviders::Tag),
         answer(OfProviders::Schema),
     ] {

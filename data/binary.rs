@@ -11,11 +11,13 @@ pub struct BinaryKind {
 
 const UNPACK: &str = "unpack it, and name the file inside";
 const EXPORT: &str = "export it as CSV or JSON Lines";
+const XLSX: &str = "save the sheet as CSV, or install with `--features xlsx`";
+const PARQUET: &str = "save it as CSV or JSON Lines, or install with `--features parquet`";
 const IMAGE: &str = "only texts can be classified";
 
 /// First bytes, what has them, and the cure.
 const KINDS: [(&[u8], &str, &str); 22] = [
-    (b"PAR1", "a Parquet file", EXPORT),
+    (b"PAR1", "a Parquet file", PARQUET),
     (b"PK\x03\x04", "a ZIP archive", UNPACK),
     (b"PK\x05\x06", "an empty ZIP archive", UNPACK),
     (b"\x1f\x8b", "a gzip file", UNPACK),
@@ -42,7 +44,7 @@ const KINDS: [(&[u8], &str, &str); 22] = [
 /// What a file with this beginning is, where it is no text.
 pub(crate) fn kind(head: &[u8]) -> Option<BinaryKind> {
     if is_workbook(head) {
-        return Some(BinaryKind { name: "an Excel workbook", cure: EXPORT });
+        return Some(BinaryKind { name: "an Excel workbook", cure: XLSX });
     }
     let known = KINDS.iter().find(|(magic, ..)| head.starts_with(magic));
     if let Some(&(_, name, cure)) = known {

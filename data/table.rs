@@ -118,6 +118,9 @@ pub struct Table {
     header_line: u64,
 }
 
+/// The line in which a row begins, and the row.
+pub(crate) type ReadRow<'a> = (u64, Result<View<'a>, Reason>);
+
 /// A row that lies in the table's buffers.
 pub(crate) enum View<'a> {
     Fields(&'a FieldBuffer),
@@ -207,7 +210,7 @@ impl Table {
     }
 
     /// Reads the next row, with the line in which it begins.
-    pub(crate) fn read(&mut self) -> Result<Option<(u64, Result<View<'_>, Reason>)>, DataError> {
+    pub(crate) fn read(&mut self) -> Result<Option<ReadRow<'_>>, DataError> {
         loop {
             if !self.records.read(&mut self.record).map_err(DataError::io(&self.path))? {
                 return Ok(None);

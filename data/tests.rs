@@ -1,5 +1,7 @@
 //! Files, good and bad, read from disk.
 
+mod forms;
+
 use std::io::Write;
 
 use proptest::prelude::*;

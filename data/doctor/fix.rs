@@ -189,7 +189,7 @@ impl Treatment {
         for row in rows {
             let combined = || several::parts(&row.label, |part| names.contains(part));
             if let Some(parts) =
-                combined().filter(|_| !fixed.is_some_and(|fixed| fixed.get(&row.label).is_some()))
+                combined().filter(|_| fixed.is_none_or(|fixed| fixed.get(&row.label).is_none()))
             {
                 self.remove(row.line, Check::SeveralLabels, Reason::SeveralLabels(parts).to_string());
             } else if let Some((role, line)) = elsewhere.get(&normal_form(&row.text)) {

@@ -12,6 +12,7 @@ mod disk;
 mod docs;
 mod doctor;
 mod figures;
+mod forms;
 mod gate;
 mod google;
 mod init;

@@ -89,13 +89,13 @@ impl Texts {
     /// The texts of a file that was checked, as far as there is something to ask about them.
     pub(super) fn all(&self) -> Result<impl Iterator<Item = Result<String, Error>>, Error> {
         let mut table = self.source.open().map_err(bad)?;
-        let column = table.column(&self.column).map_err(bad)?;
+        let (names, columns) = (self.columns.clone(), self.text_columns(&table)?);
         let path = self.source.path.clone();
         let next = move || {
             let row = table.next_row().transpose()?;
             let text = row.map_err(bad).and_then(|row| {
                 let fault = |fault| bad(DataError::Rows { path: path.clone(), faults: vec![fault] });
-                row.and_then(|row| row.text(&column)).map_err(fault)
+                row.and_then(|row| names.text(&row, &columns)).map_err(fault)
             });
             Some(text)
         };

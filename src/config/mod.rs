@@ -36,8 +36,8 @@ pub struct Config {
     /// When the user is asked before money is spent.
     #[serde(default)]
     pub budget: Budget,
-    /// Settings of providers, by name. `kind`, `requests_per_minute` and `tokens_per_minute` are read here, all else
-    /// by the provider.
+    /// Settings of providers, by name. `kind`, `requests_per_minute`, `tokens_per_minute` and `window_seconds` are read
+    /// here, all else by the provider.
     #[serde(default)]
     #[cfg_attr(test, schemars(schema_with = "schema::providers"))]
     pub providers: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,

@@ -105,9 +105,14 @@ const VERTEX: [(&str, Kind, &str); 8] = [
 ];
 
 /// What every provider has.
-const LIMITS: [(&str, Kind, &str); 2] = [
+const LIMITS: [(&str, Kind, &str); 3] = [
     ("requests_per_minute", Kind::Count, "the limit to keep to"),
     ("tokens_per_minute", Kind::Count, "the limit to keep to"),
+    (
+        "window_seconds",
+        Kind::Count,
+        "over which the provider counts: 10 for one that allows 600 a minute as 100 in 10 s",
+    ),
 ];
 
 /// What a setting may be.

@@ -19,6 +19,7 @@ mod init;
 mod interrupt;
 mod jobs;
 mod keys;
+mod limits;
 mod openai;
 mod plan;
 mod predict;

@@ -18,7 +18,9 @@ const REQUESTS: u64 = 600;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn main() {
-    println!("{REQUESTS} requests a minute, 20 ms each: share used / refused / rows lost; the worst of 16, 64 and 256 at once");
+    println!(
+        "{REQUESTS} requests a minute, 20 ms each: share used / refused / rows lost; the worst of 16, 64 and 256 at once"
+    );
     println!("{:<42} {:>20} {:>20} {:>20}   bar", "window", "1 s", "10 s", "60 s");
     let told = "≥ 0.97 / 0 / 0";
     let found = "≥ 0.85 / ≤ 2 × concurrency / 0";
@@ -28,15 +30,22 @@ fn main() {
         scenario
     });
     limits("stated in headers", told, |scenario| Scenario { headers: true, ..scenario.untold() });
-    limits("stated in headers, configured double", told, |scenario| Scenario { headers: true, ..scenario.told_double() });
+    limits("stated in headers, configured double", told, |scenario| Scenario {
+        headers: true,
+        ..scenario.told_double()
+    });
     for (advice, retry_after) in [
         ("wait told to the millisecond", RetryAfter::Millis),
         ("wait told in whole seconds", RetryAfter::Seconds),
         ("wait not told", RetryAfter::Nothing),
     ] {
-        limits(&format!("unknown, {advice}"), found, |scenario| Scenario { retry_after, ..scenario.untold() });
-        limits(&format!("configured double, {advice}"), found, |scenario| {
-            Scenario { retry_after, ..scenario.told_double() }
+        limits(&format!("unknown, {advice}"), found, |scenario| Scenario {
+            retry_after,
+            ..scenario.untold()
+        });
+        limits(&format!("configured double, {advice}"), found, |scenario| Scenario {
+            retry_after,
+            ..scenario.told_double()
         });
     }
     println!();
@@ -44,12 +53,15 @@ fn main() {
     println!("{:<42} {:>9} {:>9} {:>9}   bar", "at once", "16", "64", "256");
     for share in [0.003, 0.02, 0.05, 0.14] {
         let percent = share * 100.0;
-        random(&format!("{percent:.1} % refused, wait not told"), "≤ 3 times", |scenario| Scenario { random: share, ..scenario });
-        random(&format!("{percent:.1} % refused, wait of 1 s told"), "≤ 3 times and the waits", |scenario| Scenario {
+        random(&format!("{percent:.1} % refused, wait not told"), "≤ 3 times", |scenario| Scenario {
             random: share,
-            random_wait: Some(SECOND),
             ..scenario
         });
+        random(
+            &format!("{percent:.1} % refused, wait of 1 s told"),
+            "≤ 3 times and the waits",
+            |scenario| Scenario { random: share, random_wait: Some(SECOND), ..scenario },
+        );
     }
     random("the third refused, wait of 1 s told", "≤ 2 s more", |scenario| Scenario {
         lone: Some(3),

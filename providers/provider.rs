@@ -97,4 +97,9 @@ pub trait Provider: Send + Sync + 'static {
     fn in_process(&self) -> bool {
         false
     }
+    /// How many requests at once a model that is computed in this process works on best; they go together where they are
+    /// made from one task.
+    fn batch_size(&self, _model: &str) -> usize {
+        1
+    }
 }

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use tunebench_data::{LabelId, LabelSet};
 
 use super::features::{MAX_NGRAMS, Matrix, Reading, Vocabulary};
-use super::softmax::{self, Cancelled, EpochReport, Hyperparameters, Weights, exp};
+use super::numeric::exp;
+use super::softmax::{self, Cancelled, EpochReport, Hyperparameters, Weights};
 
 /// Training takes at most so many labels that have rows.
 pub const MAX_LABELS: usize = 1 << 14;
@@ -124,7 +125,7 @@ impl Classifier {
         on_epoch: &mut dyn FnMut(EpochReport) -> ControlFlow<()>,
     ) -> Result<Self, TrainError> {
         check_hyperparameters(hyperparameters)?;
-        let (classes, rows) = classes(texts, labels, set)?;
+        let (classes, rows) = classes(texts.len(), labels, set)?;
         let most = (MAX_WEIGHTS / classes.len()).clamp(FEWEST_NGRAMS, MAX_NGRAMS);
         let (vocabulary, matrix) = Vocabulary::learn(texts, most);
         if matrix.columns() == 0 {
@@ -212,13 +213,13 @@ fn check_hyperparameters(hyperparameters: &Hyperparameters) -> Result<(), TrainE
 }
 
 /// The labels that have rows, and each row's position among them.
-fn classes(
-    texts: &[&str],
+pub(super) fn classes(
+    rows: usize,
     labels: &[LabelId],
     set: &LabelSet,
 ) -> Result<(Vec<LabelId>, Vec<u32>), TrainError> {
-    if texts.len() != labels.len() {
-        return Err(TrainError::Lengths { texts: texts.len(), labels: labels.len() });
+    if rows != labels.len() {
+        return Err(TrainError::Lengths { texts: rows, labels: labels.len() });
     }
     let mut present = vec![false; set.len()];
     for (row, &label) in labels.iter().enumerate() {

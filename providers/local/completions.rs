@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use tunebench_data::{LabelId, LabelSet};
 
-use super::classifier::{Classifier, Scratch};
+use super::classifier::Scratch;
 use super::lexical::LexicalScratch;
 use super::models::{Model, Models};
 use crate::{Cause, Completion, CompletionRequest, ProviderError, Scope};
@@ -15,7 +15,10 @@ thread_local! {
 }
 
 /// Names a label, or says nothing where the model knows nothing.
-pub(super) fn complete(models: &Models, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+pub(super) async fn complete(
+    models: &Models,
+    request: &CompletionRequest,
+) -> Result<Completion, ProviderError> {
     let labels = request.prompt.labels();
     match models.get(&request.model, &request.prompt)? {
         Model::Majority => {
@@ -34,12 +37,30 @@ pub(super) fn complete(models: &Models, request: &CompletionRequest) -> Result<C
             });
             Ok(Completion::new(label.unwrap_or_default()))
         }
-        Model::Tuned(classifier) => SCRATCH.with_borrow_mut(|scratch| {
-            let probabilities = in_order_of(labels, &classifier, classifier.predict(&request.text, scratch))?;
-            let best = largest(&probabilities);
-            Ok(Completion::new(labels.name(best)).probabilities(probabilities))
+        Model::Ngrams(classifier) => SCRATCH.with_borrow_mut(|scratch| {
+            sure(labels, classifier.labels(), classifier.predict(&request.text, scratch))
         }),
+        Model::Untrained(untrained) => {
+            let model = &untrained.model;
+            let likeness = untrained.batcher.ask(&request.text, |texts| model.likeness(texts)).await;
+            Ok(Completion::new(labels.name(largest(&likeness.ok_or_else(broken_off)?))))
+        }
+        Model::Encoder(tuned) => {
+            let probabilities = tuned.batcher.ask(&request.text, |texts| tuned.model.predict(texts)).await;
+            sure(labels, tuned.model.labels(), &probabilities.ok_or_else(broken_off)?)
+        }
     }
+}
+
+/// The most probable label, and the probability of each.
+fn sure(asked: &LabelSet, trained: &LabelSet, probabilities: &[f32]) -> Result<Completion, ProviderError> {
+    let probabilities = in_order_of(asked, trained, probabilities)?;
+    let best = largest(&probabilities);
+    Ok(Completion::new(asked.name(best)).probabilities(probabilities))
+}
+
+fn broken_off() -> ProviderError {
+    ProviderError::new(Cause::Server, "the computation of other texts failed, and with it that of this one")
 }
 
 /// The first of the most frequent labels.
@@ -62,10 +83,9 @@ fn largest(figures: &[f32]) -> LabelId {
 /// Probabilities for the labels that are asked for. A model that was trained for other labels can't answer.
 fn in_order_of(
     asked: &LabelSet,
-    classifier: &Classifier,
+    trained: &LabelSet,
     probabilities: &[f32],
 ) -> Result<Vec<f32>, ProviderError> {
-    let trained = classifier.labels();
     if trained == asked {
         return Ok(probabilities.to_vec());
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::ngrams::{FIRST_WORD_KEY, KEY_BITS, NgramReader};
-use super::softmax::ln;
+use super::numeric::ln;
 
 /// At most so many n-grams are kept, those found in the most rows.
 pub const MAX_NGRAMS: usize = 1 << 20;
@@ -45,6 +45,15 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
+    /// Rows of which no number is left out, `width` each.
+    pub(super) fn dense(values: &[f32], width: usize) -> Self {
+        Self {
+            starts: (0..=values.len() / width).map(|row| row * width).collect(),
+            entries: values.chunks_exact(width).flat_map(|row| (0..).zip(row.iter().copied())).collect(),
+            sharers: vec![1; width],
+        }
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.starts.len() - 1
     }

@@ -3,23 +3,21 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufRead, Write};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tunebench_data::{Example, LabelId, LabelSet, Prompt};
+use tunebench_data::{Example, LabelSet, Prompt};
 
-use super::classifier::{Classifier, TrainError};
-use super::models::LEXICAL;
-use super::softmax::{EpochReport, Hyperparameters as Options};
+use super::models::{ENCODER, Models};
 use super::store::{Store, TrainingLock};
+use super::trainer::{Ended, Trainer, TrainingRows, Watcher};
 use crate::{
-    Cause, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
-    LossPoint, ProviderError, SettingError, TrainingProgress, TuningSpec, async_trait,
+    Cause, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint,
+    ProviderError, SettingError, TrainingProgress, TuningSpec, async_trait,
 };
 
 /// A line of a training file.
@@ -32,31 +30,41 @@ struct TrainingRow<'a> {
 /// The jobs of this folder, some of them in training here.
 pub(super) struct Jobs {
     store: Store,
+    models: Arc<Models>,
     /// Flags that stop the jobs that this process trains.
     training: Mutex<HashMap<JobId, Arc<AtomicBool>>>,
 }
 
 impl Jobs {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store, training: Mutex::default() }
+    pub(super) fn new(store: Store, models: Arc<Models>) -> Self {
+        Self { store, models, training: Mutex::default() }
     }
 
     fn start(&self, request: &JobRequest, lock: TrainingLock) -> Result<Job, ProviderError> {
-        let options =
-            options(&request.spec).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
+        let trainer =
+            Trainer::new(&request.spec).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
         let mut job = Job::new(job_id(&request.mark), JobStatus::Running, &request.spec.base);
         job.mark = Some(request.mark.clone());
-        job.hyperparameters = resolved(&options);
+        job.hyperparameters = trainer.resolved();
         self.store.clear_events(&job.id)?;
-        self.store.put_job(&job)?;
+        self.store.put_job(&job, None)?;
         let stop = Arc::new(AtomicBool::new(false));
         let mut training = self.training.lock().unwrap_or_else(PoisonError::into_inner);
         training.insert(job.id.clone(), stop.clone());
-        let (store, file, started) = (self.store.clone(), request.training_file.clone(), job.clone());
+        let work = Work {
+            store: self.store.clone(),
+            models: self.models.clone(),
+            trainer,
+            training_file: request.training_file.clone(),
+            validation_file: request.validation_file.clone(),
+            stop,
+        };
+        let started = job.clone();
         thread::spawn(move || {
-            let ended = train(&store, started, &file, &options, &stop);
+            let clock = Instant::now();
+            let ended = train(&work, started);
             // There is nobody left to tell if the disk is full now: the job then counts as abandoned.
-            let _ = store.put_job(&ended);
+            let _ = work.store.put_job(&ended, Some(clock.elapsed().as_secs_f64()));
             drop(lock);
         });
         Ok(job)
@@ -64,8 +72,8 @@ impl Jobs {
 }
 
 /// Trains to the end and says how it ended.
-fn train(store: &Store, mut job: Job, file: &FileId, options: &Options, stop: &AtomicBool) -> Job {
-    match fit(store, &job, file, options, stop) {
+fn train(work: &Work, mut job: Job) -> Job {
+    match work.fit(&job) {
         Ok(model) => {
             job.status = JobStatus::Succeeded;
             job.tuned_model = Some(model);
@@ -79,62 +87,76 @@ fn train(store: &Store, mut job: Job, file: &FileId, options: &Options, stop: &A
     job
 }
 
-fn fit(
-    store: &Store,
-    job: &Job,
-    file: &FileId,
-    options: &Options,
-    stop: &AtomicBool,
-) -> Result<String, Ended> {
-    let say = |message: String, progress| {
-        // A lost event costs a line on the screen, not the job.
-        let _ = store.add_event(&job.id, &JobEvent { message, progress });
-    };
-    let rows = TrainingRows::read(store, file)?;
-    say(format!("training on {} rows", rows.texts.len()), None);
-    let mut on_epoch = |report: EpochReport| {
-        let (step, last) = (u64::from(report.epoch), u64::from(report.epochs));
-        let total_steps = Some(if report.converged { step } else { last });
-        let progress = TrainingProgress { step, total_steps, train_loss: Some(report.loss) };
-        say(format!("epoch {step} of {last}: loss {:.4}", report.loss), Some(progress));
-        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
-    let classifier = Classifier::train(&texts, &rows.labels, &rows.set, options, &mut on_epoch)?;
-    let model = model_id(job.mark.as_ref().expect("every job of this provider has a mark"));
-    store.put_model(&model, &classifier)?;
-    say(format!("model {model} is ready"), None);
-    Ok(model)
+/// A job and what it takes.
+struct Work {
+    store: Store,
+    models: Arc<Models>,
+    trainer: Trainer,
+    training_file: FileId,
+    validation_file: Option<FileId>,
+    /// Whether its end is asked for.
+    stop: Arc<AtomicBool>,
 }
 
-enum Ended {
-    Cancelled,
-    Failed(String),
+impl Work {
+    fn fit(&self, job: &Job) -> Result<String, Ended> {
+        let Self { store, models, trainer, stop, .. } = self;
+        let model = model_id(trainer, job.mark.as_ref().expect("every job of this provider has a mark"));
+        let mut events = Events { store, job: &job.id, model: &model, kept: None, stop };
+        let rows = TrainingRows::read(store, &self.training_file)?;
+        let validation = self.validation_file.as_ref().map(|file| TrainingRows::read(store, file));
+        let validation = validation.transpose()?;
+        events.say(format!("training on {} rows", rows.texts.len()), None);
+        let bytes = trainer.train(&rows, validation.as_ref(), models, &mut events)?;
+        store.put_model(&model, &bytes)?;
+        events.forget_kept();
+        events.say(format!("model {model} is ready"), None);
+        Ok(model)
+    }
 }
 
-impl From<TrainError> for Ended {
-    fn from(error: TrainError) -> Self {
-        match error {
-            TrainError::Cancelled => Self::Cancelled,
-            other => Self::Failed(other.to_string()),
+/// Writes down what happens in a job, and looks whether its end is asked for.
+struct Events<'a> {
+    store: &'a Store,
+    job: &'a JobId,
+    /// The model to be.
+    model: &'a str,
+    /// The model of the last epoch, should the job end here.
+    kept: Option<String>,
+    stop: &'a AtomicBool,
+}
+
+impl Events<'_> {
+    fn forget_kept(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            let _ = self.store.delete_model(&kept);
         }
     }
 }
 
-impl From<ProviderError> for Ended {
-    fn from(error: ProviderError) -> Self {
-        Self::Failed(error.message)
+impl Watcher for Events<'_> {
+    fn say(&mut self, message: String, progress: Option<TrainingProgress>) {
+        // A lost event costs a line on the screen, not the job.
+        let _ = self.store.add_event(self.job, &JobEvent { message, progress });
+    }
+
+    fn keep(&mut self, epoch: u32, model: &[u8]) {
+        let name = format!("{}-epoch-{epoch}", self.model);
+        // Without it an interrupted job leaves nothing, and a whole one misses nothing.
+        if self.store.put_model(&name, model).is_ok() {
+            self.forget_kept();
+            self.say(format!("kept as {name}, should the training end early"), None);
+            self.kept = Some(name);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 }
 
-/// A training file in memory; its label set is what it holds.
-struct TrainingRows {
-    texts: Vec<String>,
-    labels: Vec<LabelId>,
-    set: LabelSet,
-}
-
 impl TrainingRows {
+    /// A training file; the label set is what it holds.
     fn read(store: &Store, file: &FileId) -> Result<Self, Ended> {
         let (mut texts, mut names) = (Vec::new(), Vec::new());
         for (number, line) in store.open_file(file)?.lines().enumerate() {
@@ -157,52 +179,14 @@ fn job_id(mark: &JobMark) -> JobId {
 }
 
 /// Twelve digits of the mark tell jobs of a project apart, and can still be read out.
-fn model_id(mark: &JobMark) -> String {
-    format!("{LEXICAL}-ft-{}", mark.0.get(..12).unwrap_or(&mark.0))
-}
-
-/// The hyperparameters as the user wrote them, checked.
-fn options(spec: &TuningSpec) -> Result<Options, SettingError> {
-    if spec.base != LEXICAL {
-        return Err(SettingError::at(
-            "base",
-            format!("`{}` cannot be tuned; the local provider tunes `{LEXICAL}`", spec.base),
-        ));
-    }
-    let mut options = Options { seed: spec.seed, ..Options::default() };
-    for (name, value) in &spec.hyperparameters {
-        let wrong = |wanted: &str| SettingError::at(name, format!("`{name}` must be {wanted}"));
-        match name.as_str() {
-            "epochs" => {
-                let epochs = value.as_u64().filter(|n| (1..=10_000).contains(n));
-                options.epochs = epochs.ok_or_else(|| wrong("a whole number from 1 to 10000"))? as u32;
-            }
-            "l2" => {
-                let l2 = value.as_f64().filter(|l2| (1e-4..=1e4).contains(l2));
-                options.l2 = l2.ok_or_else(|| wrong("a number from 0.0001 to 10000"))? as f32;
-            }
-            _ => {
-                let message = format!("unknown hyperparameter `{name}`, expected one of `epochs`, `l2`");
-                return Err(SettingError::at(name, message));
-            }
-        }
-    }
-    Ok(options)
-}
-
-fn resolved(options: &Options) -> Hyperparameters {
-    // In decimal digits as the user would write them, not with the tail of the binary fraction.
-    let l2 = options.l2.to_string().parse::<f64>().unwrap_or_default();
-    [("epochs", options.epochs.into()), ("l2", l2.into())]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+fn model_id(trainer: &Trainer, mark: &JobMark) -> String {
+    format!("{}-ft-{}", trainer.family(), mark.0.get(..12).unwrap_or(&mark.0))
 }
 
 #[async_trait]
 impl FineTuning for Jobs {
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
-        options(spec)?;
+        Trainer::new(spec)?;
         let Some(first) = examples.first() else {
             return Err(SettingError::new("there are no training examples"));
         };
@@ -232,6 +216,14 @@ impl FineTuning for Jobs {
 
     async fn upload(&self, file: &Path) -> Result<FileId, ProviderError> {
         self.store.add_file(file)
+    }
+
+    async fn preflight(&self, spec: &TuningSpec) -> Result<Vec<String>, ProviderError> {
+        // An encoder that is not there is told of before there is a job.
+        if let Some(name) = spec.base.strip_prefix(ENCODER) {
+            self.models.check_encoder(name)?;
+        }
+        Ok(Vec::new())
     }
 
     async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError> {

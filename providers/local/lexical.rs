@@ -70,7 +70,7 @@ impl Lexical {
 }
 
 /// A name as words: split where `_`, `-`, `.` or `/` stand and where camelCase changes.
-fn words_of(name: &str) -> String {
+pub(super) fn words_of(name: &str) -> String {
     let mut words = String::new();
     let mut last = ' ';
     let mut characters = name.chars().take(MAX_CHARACTERS).peekable();

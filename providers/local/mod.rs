@@ -1,11 +1,13 @@
 //! The embedded provider: no key, no network, no download, and it really learns.
 //!
 //! `local/lexical` compares texts with label names and needs no training; fine-tuning it trains a linear
-//! classifier over n-grams. `local/majority` is the floor that every model must beat. None is a language model,
-//! and reports say so.
+//! classifier over n-grams. `local/encoder:FOLDER` compares them by meaning; fine-tuning it trains a classifier over its
+//! vectors, or all of it. `local/majority` is the floor that every model must beat. None is a language model, and reports
+//! say so.
 
 mod classifier;
 mod completions;
+mod encoder;
 mod features;
 mod fine_tuning;
 mod lexical;
@@ -13,11 +15,15 @@ mod model_file;
 mod models;
 mod nearest;
 mod ngrams;
+mod numeric;
 mod out_of_fold;
 #[cfg(test)]
 mod planted;
 mod softmax;
 mod store;
+mod trainer;
+
+use std::sync::Arc;
 
 use crate::{
     Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, SettingError, Setup,
@@ -25,6 +31,7 @@ use crate::{
 };
 
 pub use classifier::{Classifier, MAX_LABELS, Scratch, TrainError};
+pub use encoder::{Encoder, EncoderError};
 pub use features::MAX_NGRAMS;
 pub use model_file::ModelFileError;
 pub use nearest::{Nearest, NearestScratch};
@@ -34,7 +41,7 @@ pub use softmax::{EpochReport, Hyperparameters};
 
 /// The embedded provider.
 pub struct LocalProvider {
-    models: models::Models,
+    models: Arc<models::Models>,
     jobs: fine_tuning::Jobs,
 }
 
@@ -45,14 +52,16 @@ impl LocalProvider {
             return Err(SettingError::at(name, format!("the local provider has no setting `{name}`")));
         }
         let store = store::Store::new(&setup.state_dir);
-        Ok(Self { models: models::Models::new(store.clone()), jobs: fine_tuning::Jobs::new(store) })
+        let cache = encoder::Cache::by(|name| setup.variable(name));
+        let models = Arc::new(models::Models::new(store.clone(), cache));
+        Ok(Self { models: models.clone(), jobs: fine_tuning::Jobs::new(store, models) })
     }
 }
 
 #[async_trait]
 impl Provider for LocalProvider {
     async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
-        completions::complete(&self.models, request)
+        completions::complete(&self.models, request).await
     }
 
     async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError> {
@@ -69,5 +78,9 @@ impl Provider for LocalProvider {
 
     fn in_process(&self) -> bool {
         true
+    }
+
+    fn batch_size(&self, model: &str) -> usize {
+        if model.starts_with("encoder") { encoder::BATCH_SIZE } else { 1 }
     }
 }

@@ -57,7 +57,7 @@ impl Classifier {
         Self::from_bytes(&bytes)
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         put(&mut out, VERSION);
         put(&mut out, self.labels.len() as u32);
@@ -91,7 +91,7 @@ impl Classifier {
         out
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, ModelFileError> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, ModelFileError> {
         let rest = bytes.strip_prefix(&MAGIC).ok_or(ModelFileError::NotAModel)?;
         let found = Cursor(rest).u32()?;
         if found != VERSION {

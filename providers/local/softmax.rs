@@ -8,6 +8,7 @@
 use std::ops::ControlFlow;
 
 use super::features::Matrix;
+use super::numeric::{SplitMix, exp, ln};
 
 /// What training can be told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -257,65 +258,6 @@ fn wright_omega(t: f32) -> f32 {
     y
 }
 
-/// e^x to about 2 units in the last place; 0 below -87, and no more than e^88.
-#[inline]
-pub(super) fn exp(x: f32) -> f32 {
-    let x = x.clamp(-87.0, 88.0);
-    // Adding and taking away 1.5 * 2^23 rounds to a whole number, without a call.
-    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
-    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
-    let p = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
-        + 1.666_666_5e-1)
-        * r
-        + 0.5;
-    (p * r * r + r + 1.0) * f32::from_bits(((n as i32 + 127) as u32) << 23)
-}
-
-/// Natural logarithm of a positive, normal number to about 2 units in the last place.
-#[inline]
-pub(super) fn ln(x: f32) -> f32 {
-    let bits = x.to_bits() as i32;
-    // Exponent and mantissa such that the mantissa lies between sqrt(1/2) and sqrt(2).
-    let n = (bits - 0x3f35_04f3) >> 23;
-    let m = f32::from_bits((bits - (n << 23)) as u32) - 1.0;
-    let z = m * m;
-    let mut p = 7.037_683_6e-2;
-    for c in [
-        -1.151_461e-1,
-        1.167_699_9e-1,
-        -1.242_014_1e-1,
-        1.424_932_3e-1,
-        -1.666_805_8e-1,
-        2.000_071_5e-1,
-        -2.499_999_4e-1,
-        3.333_333e-1,
-    ] {
-        p = p * m + c;
-    }
-    let n = n as f32;
-    m * z * p - n * 2.121_944_4e-4 - 0.5 * z + m + n * 0.693_359_4
-}
-
-/// A small generator of random numbers (Steele, Lea, Flood 2014).
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn shuffle(&mut self, items: &mut [u32]) {
-        for i in (1..items.len()).rev() {
-            let j = (u128::from(self.next()) * (i as u128 + 1)) >> 64;
-            items.swap(i, j as usize);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::features::{MAX_NGRAMS, Vocabulary};
@@ -387,30 +329,11 @@ mod tests {
     }
 
     #[test]
-    fn own_exp_and_ln_agree_with_the_library() {
-        for i in -8700..8800 {
-            let x = i as f32 / 100.0;
-            assert!((exp(x) / x.exp() - 1.0).abs() < 1e-6, "{x}");
-            assert!((ln(x.exp()) - x).abs() < 1e-6 + 1e-6 * x.abs(), "{x}");
-        }
-        assert!(exp(-1e30) < 1e-37 && exp(1e30).is_finite());
-    }
-
-    #[test]
     fn the_omega_function_solves_its_equation() {
         for i in -500..5000 {
             let t = i as f32 / 100.0;
             let y = wright_omega(t);
             assert!((y + y.ln() - t).abs() < 2e-4 * (1.0 + t.abs()), "{t} {y}");
         }
-    }
-
-    #[test]
-    fn a_shuffle_is_a_permutation() {
-        let mut order: Vec<u32> = (0..1000).collect();
-        SplitMix(3).shuffle(&mut order);
-        assert!(!order.is_sorted());
-        order.sort_unstable();
-        assert!(order.iter().copied().eq(0..1000));
     }
 }

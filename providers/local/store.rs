@@ -7,17 +7,19 @@
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::classifier::Classifier;
 use crate::{Cause, FileId, Job, JobEvent, JobId, JobStatus, ProviderError};
 
 /// Raised whenever the same data and settings would train another model: older jobs are then not taken over.
 const TRAINER: u32 = 1;
+
+/// Longer files are no models: 4 GB.
+const MAX_MODEL: u64 = 1 << 32;
 
 /// The folder that all of this lies in.
 #[derive(Debug, Clone)]
@@ -29,6 +31,9 @@ pub(super) struct Store {
 struct StoredJob {
     trainer: u32,
     job: Job,
+    /// How long the training took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
 }
 
 /// The right to train a job, given back when it is dropped, also by the end of the process.
@@ -89,8 +94,8 @@ impl Store {
         })
     }
 
-    pub(super) fn put_job(&self, job: &Job) -> Result<(), ProviderError> {
-        let stored = StoredJob { trainer: TRAINER, job: job.clone() };
+    pub(super) fn put_job(&self, job: &Job, seconds: Option<f64>) -> Result<(), ProviderError> {
+        let stored = StoredJob { trainer: TRAINER, job: job.clone(), seconds };
         let json = serde_json::to_vec_pretty(&stored).expect("a job is plain data");
         write(&self.path("jobs", &job.id.0, "json")?, &json)
     }
@@ -149,21 +154,37 @@ impl Store {
         Ok(lines.map_while(|line| serde_json::from_str(&line).ok()).collect())
     }
 
-    pub(super) fn put_model(&self, model: &str, classifier: &Classifier) -> Result<(), ProviderError> {
-        let mut bytes = Vec::new();
-        classifier.save(&mut bytes).map_err(|error| failed("encode", Path::new(model), error))?;
-        write(&self.path("models", model, "bin")?, &bytes)
+    pub(super) fn put_model(&self, model: &str, bytes: &[u8]) -> Result<(), ProviderError> {
+        write(&self.path("models", model, "bin")?, bytes)
     }
 
-    pub(super) fn model(&self, model: &str) -> Result<Classifier, ProviderError> {
+    /// The file of a model, as far as it could be one.
+    pub(super) fn model(&self, model: &str) -> Result<Vec<u8>, ProviderError> {
         let path = self.path("models", model, "bin")?;
-        let mut file = open(&path, model)?;
-        Classifier::load(&mut file).map_err(|error| {
-            ProviderError::new(Cause::Server, format!("cannot load `{}`: {error}", path.display()))
-                .scope(crate::Scope::Model)
-                .retry(crate::Retry::Never)
-                .hint("delete the file and tune again")
-        })
+        let mut bytes = Vec::new();
+        let read = open(&path, model)?.take(MAX_MODEL).read_to_end(&mut bytes);
+        read.map_err(|error| failed("read", &path, error))?;
+        Ok(bytes)
+    }
+
+    /// That a model's file is of no use.
+    pub(super) fn unusable(&self, model: &str, why: impl std::fmt::Display) -> ProviderError {
+        let path = self.path("models", model, "bin").unwrap_or_default();
+        ProviderError::new(Cause::Server, format!("cannot load `{}`: {why}", path.display()))
+            .scope(crate::Scope::Model)
+            .retry(crate::Retry::Never)
+            .hint("delete the file and tune again")
+    }
+
+    /// How long it took to train a model, in seconds, where that is known.
+    pub(super) fn training_seconds(&self, model: &str) -> Option<f64> {
+        let jobs = fs::read_dir(self.root.join("jobs")).ok()?.filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let stem = path.file_stem().filter(|_| path.extension().is_some_and(|e| e == "json"))?;
+            self.read_job(&JobId(stem.to_str()?.to_owned())).ok()
+        });
+        let mut jobs = jobs.filter(|stored| stored.job.tuned_model.as_deref() == Some(model));
+        jobs.next()?.seconds
     }
 
     pub(super) fn has_model(&self, model: &str) -> bool {

@@ -1,7 +1,11 @@
 //! For authors of providers: what every provider must keep to, as a test, and fake services.
 
+#[cfg(feature = "local")]
+mod encoder;
 mod fake;
 pub mod google;
 pub mod openai;
 
 pub use crate::contract::{Contract, Finding, Report, Verdict};
+#[cfg(feature = "local")]
+pub use encoder::write_encoder;

@@ -1,0 +1,52 @@
+//! Text encoders of the BERT family, computed and trained in this process.
+//!
+//! One file is one layer, with its way there (`forward`) and its way back (`backward`), its shapes and its source; the
+//! gradient of each is held against finite differences beside it. `network` puts the layers in their order.
+
+mod adamw;
+mod attention;
+mod batch;
+mod batcher;
+mod block;
+mod config;
+mod cross_entropy;
+mod dropout;
+mod embedding;
+mod error;
+mod feed_forward;
+mod frozen;
+mod full;
+mod gelu;
+#[cfg(test)]
+mod gradient_check;
+mod layer_norm;
+mod linear;
+mod locate;
+mod matrix;
+mod model_file;
+mod network;
+mod normalizer;
+mod parallel;
+mod parameters;
+mod pooling;
+mod safetensors;
+#[cfg(test)]
+mod tests;
+mod text_encoder;
+mod tokenizer;
+mod tuned;
+mod untrained;
+
+pub use error::EncoderError;
+pub use text_encoder::Encoder;
+
+pub(super) use batcher::Batcher;
+pub(super) use error::provider_error;
+pub(super) use full::Options as FullOptions;
+pub(super) use locate::Cache;
+pub(super) use model_file::Header;
+pub(super) use tuned::Tuned;
+pub(super) use untrained::Untrained;
+
+/// How many texts are best asked about at once: half of what makes full use of a processor, so that nobody waits long.
+pub(super) const BATCH_SIZE: usize = 8;

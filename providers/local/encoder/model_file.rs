@@ -1,0 +1,218 @@
+//! A tuned encoder as bytes: magic, version, header (JSON), numbers, checksum. All numbers are little-endian.
+//!
+//! The file has what was trained and nothing of the base, but the base's hash: with another base it means nothing.
+//! As in the other model file, bytes to be read are hostile, and no memory is taken for what is not there.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tunebench_data::{LabelId, LabelSet};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::super::classifier::Classifier;
+use super::frozen::{Frozen, Head};
+use super::full::Full;
+use super::linear::Linear;
+use super::parameters::Parameters;
+use super::text_encoder::Encoder;
+use super::tuned::{Method, Tuned};
+
+const MAGIC: [u8; 8] = *b"tunebEN\n";
+const VERSION: u32 = 1;
+const CHECKSUM: usize = 8;
+
+/// What stands before the numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in super::super) struct Header {
+    /// The base, as the user names it.
+    base: String,
+    /// SHA-256 of the base's weights.
+    base_sha256: String,
+    labels: Vec<String>,
+    /// The labels that had training rows.
+    classes: Vec<u32>,
+    method: MethodName,
+}
+
+/// Where a model comes from.
+pub(super) struct Origin {
+    base: String,
+    base_sha256: String,
+    labels: Vec<String>,
+}
+
+impl Origin {
+    pub(super) fn new(base: &str, encoder: &Encoder, labels: &LabelSet) -> Self {
+        let (base_sha256, labels) = (encoder.sha256().to_owned(), labels.names().to_vec());
+        Self { base: base.to_owned(), base_sha256, labels }
+    }
+
+    fn header(&self, classes: &[LabelId], method: MethodName) -> Header {
+        let classes = classes.iter().map(|class| class.0).collect();
+        let Self { base, base_sha256, labels } = self;
+        let (base, base_sha256, labels) = (base.clone(), base_sha256.clone(), labels.clone());
+        Header { base, base_sha256, labels, classes, method }
+    }
+}
+
+/// How it was tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum MethodName {
+    Frozen,
+    Full,
+}
+
+impl Header {
+    /// The header of a file, whose checksum is right.
+    pub(in super::super) fn of(bytes: &[u8]) -> Result<Self, String> {
+        split(bytes).map(|(header, _)| header)
+    }
+
+    pub(in super::super) fn base(&self) -> &str {
+        &self.base
+    }
+}
+
+/// The parts of a file: the header and the numbers after it.
+fn split(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
+    let rest = bytes.strip_prefix(&MAGIC).ok_or("it does not begin as a tuned encoder does")?;
+    let (version, rest) = number(rest)?;
+    if version != VERSION {
+        return Err(format!("it has format version {version}, this program reads version {VERSION}"));
+    }
+    let checked = bytes.len().saturating_sub(CHECKSUM);
+    if rest.len() < CHECKSUM || xxh3_64(&bytes[..checked]).to_le_bytes() != bytes[checked..] {
+        return Err("its checksum is wrong".to_owned());
+    }
+    let (length, rest) = number(&rest[..rest.len() - CHECKSUM])?;
+    let (header, rest) = rest.split_at_checked(length as usize).ok_or("it is cut short")?;
+    Ok((serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?, rest))
+}
+
+impl Tuned {
+    /// Whether bytes begin as the file of a tuned encoder does.
+    pub(in super::super) fn is_file(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
+    }
+
+    /// From what [`frozen_to_bytes`] or [`full_to_bytes`] gave, and the base that the header names.
+    pub(in super::super) fn from_bytes(bytes: &[u8], encoder: Arc<Encoder>) -> Result<Self, String> {
+        let (header, mut rest) = split(bytes)?;
+        if header.base_sha256 != encoder.sha256() {
+            return Err(format!(
+                "it was tuned from weights with SHA-256 {}, and those of `{}` have {} now",
+                header.base_sha256,
+                header.base,
+                encoder.sha256()
+            ));
+        }
+        let labels = LabelSet::new(header.labels).map_err(|error| error.to_string())?;
+        let classes: Vec<LabelId> = header.classes.iter().copied().map(LabelId).collect();
+        let ascending = classes.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || classes.len() < 2 || classes.last().is_some_and(|last| last.index() >= labels.len())
+        {
+            return Err("its classes are in disorder".to_owned());
+        }
+        if header.method == MethodName::Full {
+            let (encoder, linear) = full(encoder, &mut rest, classes.len())?;
+            let method = Method::Full(Head { classes, linear });
+            return Ok(Self { encoder: Arc::new(encoder), base: header.base, labels, method });
+        }
+        let linear = linear(&mut rest, encoder.width(), classes.len())?;
+        let ngrams = Classifier::from_bytes(rest).map_err(|error| error.to_string())?;
+        if *ngrams.labels() != labels {
+            return Err("its two classifiers have different labels".to_owned());
+        }
+        let method = Method::Frozen(Box::new(Frozen { head: Head { classes, linear }, ngrams }));
+        Ok(Self { encoder, base: header.base, labels, method })
+    }
+}
+
+/// The file of a frozen encoder's classifiers.
+pub(super) fn frozen_to_bytes(origin: &Origin, frozen: &Frozen) -> Vec<u8> {
+    let mut out = start(&origin.header(&frozen.head.classes, MethodName::Frozen));
+    put(&mut out, &frozen.head.linear.weight.values);
+    put(&mut out, &frozen.head.linear.bias);
+    out.extend_from_slice(&frozen.ngrams.to_bytes());
+    finish(out)
+}
+
+/// The file of an encoder of which all layers were trained: the tokens of its table, then all tensors.
+pub(super) fn full_to_bytes(origin: &Origin, full: &mut Full) -> Vec<u8> {
+    let mut out = start(&origin.header(&full.classes, MethodName::Full));
+    out.extend_from_slice(&(full.tokens.len() as u32).to_le_bytes());
+    full.tokens.iter().for_each(|token| out.extend_from_slice(&token.to_le_bytes()));
+    full.model.all_tensors().iter().for_each(|tensor| put(&mut out, tensor.values));
+    finish(out)
+}
+
+/// The base with what was trained in the place of its own.
+fn full(base: Arc<Encoder>, from: &mut &[u8], classes: usize) -> Result<(Encoder, Linear), String> {
+    let mut encoder = Arc::unwrap_or_clone(base);
+    let (count, rest) = number(from)?;
+    let (tokens, rest) =
+        rest.split_at_checked((count as usize).saturating_mul(4)).ok_or("it is cut short")?;
+    *from = rest;
+    let number = |bytes: &[u8]| u32::from_le_bytes(std::array::from_fn(|i| bytes[i]));
+    let tokens: Vec<usize> = tokens.chunks_exact(4).map(|bytes| number(bytes) as usize).collect();
+    if !tokens.is_sorted_by(|a, b| a < b)
+        || tokens.last().is_some_and(|&last| last >= encoder.config.vocabulary)
+    {
+        return Err("its tokens are in disorder".to_owned());
+    }
+    let width = encoder.width();
+    let table = take(from, tokens.len() * width)?;
+    for (token, row) in tokens.into_iter().zip(table.chunks_exact(width)) {
+        encoder.network.embedding.tokens.row_mut(token).copy_from_slice(row);
+    }
+    // The first tensor is the table.
+    for tensor in encoder.network.all_tensors().into_iter().skip(1) {
+        tensor.values.copy_from_slice(&take(from, tensor.values.len())?);
+    }
+    let linear = linear(from, width, classes)?;
+    if from.is_empty() { Ok((encoder, linear)) } else { Err("its length is wrong".to_owned()) }
+}
+
+fn start(header: &Header) -> Vec<u8> {
+    let header = serde_json::to_vec(header).expect("a header is plain data");
+    let mut out = MAGIC.to_vec();
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&(header.len() as u32).to_le_bytes());
+    out.extend_from_slice(&header);
+    out
+}
+
+fn finish(mut out: Vec<u8>) -> Vec<u8> {
+    let checksum = xxh3_64(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out
+}
+
+fn linear(from: &mut &[u8], inputs: usize, outputs: usize) -> Result<Linear, String> {
+    let weight = take(from, inputs * outputs)?;
+    let bias = take(from, outputs)?;
+    Ok(Linear { weight: super::matrix::Matrix { width: inputs, values: weight }, bias })
+}
+
+fn put(out: &mut Vec<u8>, numbers: &[f32]) {
+    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+}
+
+/// So many finite numbers.
+fn take(from: &mut &[u8], count: usize) -> Result<Vec<f32>, String> {
+    let (taken, rest) = from.split_at_checked(count.saturating_mul(4)).ok_or("it is cut short")?;
+    *from = rest;
+    let number = |bytes: &[u8]| f32::from_le_bytes(std::array::from_fn(|i| bytes[i]));
+    let numbers: Vec<f32> = taken.chunks_exact(4).map(number).collect();
+    if numbers.iter().all(|number| number.is_finite()) {
+        Ok(numbers)
+    } else {
+        Err("a number is not finite".to_owned())
+    }
+}
+
+fn number(bytes: &[u8]) -> Result<(u32, &[u8]), String> {
+    let (number, rest) = bytes.split_at_checked(4).ok_or("it is cut short")?;
+    Ok((u32::from_le_bytes(std::array::from_fn(|i| number[i])), rest))
+}

@@ -1,0 +1,106 @@
+//! An encoder that was tuned to a task.
+
+use std::sync::Arc;
+
+use tunebench_data::{LabelId, LabelSet};
+
+use super::super::classifier::classes;
+use super::super::softmax::Hyperparameters;
+use super::super::trainer::{Ended, Watcher};
+use super::frozen::{Frozen, Head};
+use super::full::{Full, Options, Rows};
+use super::model_file::{Origin, frozen_to_bytes, full_to_bytes};
+use super::text_encoder::{Encoder, pooled};
+
+/// Text to the probability of each label.
+#[derive(Debug)]
+pub(in super::super) struct Tuned {
+    pub(super) encoder: Arc<Encoder>,
+    /// The base, as the user names it.
+    pub(super) base: String,
+    pub(super) labels: LabelSet,
+    pub(super) method: Method,
+}
+
+/// What was trained.
+#[derive(Debug)]
+pub(super) enum Method {
+    Frozen(Box<Frozen>),
+    /// The encoder is no longer the base, but was trained with this classifier over it.
+    Full(Head),
+}
+
+impl Tuned {
+    /// Trains classifiers over the encoder's vectors and over n-grams; gives the file of the model.
+    pub(in super::super) fn train_frozen(
+        encoder: &Encoder,
+        base: &str,
+        (texts, labels, set): (&[&str], &[LabelId], &LabelSet),
+        ngrams: &Hyperparameters,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Vec<u8>, Ended> {
+        let frozen = Frozen::train(encoder, (texts, labels, set), ngrams, watcher)?;
+        Ok(frozen_to_bytes(&Origin::new(base, encoder, set), &frozen))
+    }
+
+    /// Trains all layers; gives the file of the model. `watcher` is given that of each epoch on the way.
+    pub(in super::super) fn train_full(
+        encoder: Encoder,
+        base: &str,
+        (texts, labels, set): (&[&str], &[LabelId], &LabelSet),
+        validation: &[(&str, LabelId)],
+        options: &Options,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Vec<u8>, Ended> {
+        let (classes, class_of) = classes(texts.len(), labels, set)?;
+        let rows = Rows::read(&encoder, texts.iter().copied().zip(class_of));
+        // What was never taught can't be known.
+        let known = validation.iter().filter_map(|&(text, label)| {
+            classes.binary_search(&label).ok().map(|class| (text, class as u32))
+        });
+        let validation = Rows::read(&encoder, known);
+        let origin = Origin::new(base, &encoder, set);
+        let mut best = Vec::new();
+        let keep = &mut |full: &mut Full, epoch, watcher: &mut dyn Watcher| {
+            best = full_to_bytes(&origin, full);
+            if epoch < options.epochs {
+                watcher.keep(epoch, &best);
+            }
+        };
+        Full::train(encoder, classes, (rows, validation), options, watcher, keep)?;
+        Ok(best)
+    }
+
+    pub(in super::super) fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    pub(in super::super) fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    pub(in super::super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What it is, for a report.
+    pub(in super::super) fn in_words(&self) -> &'static str {
+        match self.method {
+            Method::Frozen(_) => "n-grams and a classifier over the vectors of an encoder",
+            Method::Full(_) => "all layers trained of an encoder",
+        }
+    }
+
+    /// The probability of each label of the set, in its order, for each text.
+    pub(in super::super) fn predict(&self, texts: &[&str]) -> Vec<Vec<f32>> {
+        let tokens: Vec<Vec<u32>> = texts.iter().map(|text| self.encoder.tokens(text)).collect();
+        let mut vectors = pooled(&self.encoder.network, &tokens);
+        match &self.method {
+            Method::Frozen(frozen) => {
+                vectors.normalise_rows();
+                frozen.predict(texts, &vectors)
+            }
+            Method::Full(head) => head.predict(&vectors, self.labels.len()),
+        }
+    }
+}

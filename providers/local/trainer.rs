@@ -1,0 +1,247 @@
+//! What a job trains, by its base: hyperparameters as the user wrote them, checked, and the training itself.
+
+use std::ops::ControlFlow;
+
+use serde_json::Value;
+use tunebench_data::{LabelId, LabelSet};
+
+use super::classifier::{Classifier, TrainError};
+use super::encoder::{FullOptions, Tuned};
+use super::models::{ENCODER, LEXICAL, Models};
+use super::softmax::{EpochReport, Hyperparameters as Options};
+use crate::{Hyperparameters, ProviderError, SettingError, TrainingProgress, TuningSpec};
+
+/// Hyperparameters that only the training of all layers has.
+const FULL_ONLY: [&str; 4] = ["epochs", "learning_rate", "batch_size", "class_weights"];
+
+/// What is trained, and with which hyperparameters.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Trainer {
+    /// The classifier over n-grams.
+    Ngrams(Options),
+    /// A classifier over the vectors of the encoder of that name, beside one over n-grams.
+    Frozen { encoder: String, ngrams: Options },
+    /// All layers of the encoder of that name.
+    Full { encoder: String, options: FullOptions },
+}
+
+/// What is learned from: texts with one label each.
+pub(super) struct TrainingRows {
+    pub(super) texts: Vec<String>,
+    pub(super) labels: Vec<LabelId>,
+    pub(super) set: LabelSet,
+}
+
+/// Whoever waits for the training: is told how it goes, and can break it off.
+pub(super) trait Watcher {
+    /// Something happened.
+    fn say(&mut self, message: String, progress: Option<TrainingProgress>);
+
+    /// The file of the model as it is after an epoch that is not the last.
+    fn keep(&mut self, epoch: u32, model: &[u8]);
+
+    /// Whether to end without a model.
+    fn stopped(&self) -> bool;
+}
+
+/// Why there is no model.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Cancelled,
+    Failed(String),
+}
+
+impl From<TrainError> for Ended {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Cancelled => Self::Cancelled,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<ProviderError> for Ended {
+    fn from(error: ProviderError) -> Self {
+        Self::Failed(error.message)
+    }
+}
+
+impl TrainingRows {
+    /// All texts whose label another set has, too, with the label's place there.
+    fn labelled_by<'a>(&'a self, set: &'a LabelSet) -> impl Iterator<Item = (&'a str, LabelId)> {
+        let rows = self.texts.iter().zip(&self.labels);
+        rows.filter_map(|(text, &label)| Some((text.as_str(), set.get(self.set.name(label))?)))
+    }
+}
+
+impl Trainer {
+    /// The hyperparameters of a base, checked.
+    pub(super) fn new(spec: &TuningSpec) -> Result<Self, SettingError> {
+        let mut options = Options { seed: spec.seed, ..Options::default() };
+        if spec.base == LEXICAL {
+            for (name, value) in &spec.hyperparameters {
+                match name.as_str() {
+                    "epochs" => options.epochs = whole(name, value, 1, 10_000)? as u32,
+                    "l2" => options.l2 = l2(name, value)?,
+                    _ => return Err(unknown(name, "`epochs`, `l2`")),
+                }
+            }
+            return Ok(Self::Ngrams(options));
+        }
+        let Some(encoder) = spec.base.strip_prefix(ENCODER).map(str::to_owned) else {
+            let message = format!(
+                "`{}` cannot be tuned; the local provider tunes `{LEXICAL}` and `{ENCODER}FOLDER`",
+                spec.base
+            );
+            return Err(SettingError::at("base", message));
+        };
+        let full = match spec.hyperparameters.get("method").map(Value::as_str) {
+            None | Some(Some("frozen")) => false,
+            Some(Some("full")) => true,
+            Some(_) => return Err(SettingError::at("method", "`method` must be \"frozen\" or \"full\"")),
+        };
+        let others = spec.hyperparameters.iter().filter(|(name, _)| *name != "method");
+        if full { Self::full(encoder, spec.seed, others) } else { Self::frozen(encoder, options, others) }
+    }
+
+    fn frozen<'a>(
+        encoder: String,
+        mut ngrams: Options,
+        given: impl Iterator<Item = (&'a String, &'a Value)>,
+    ) -> Result<Self, SettingError> {
+        for (name, value) in given {
+            match name.as_str() {
+                "l2" => ngrams.l2 = l2(name, value)?,
+                _ if FULL_ONLY.contains(&name.as_str()) => {
+                    let message = format!("`{name}` is for `method = \"full\"`, which trains all layers");
+                    return Err(SettingError::at(name, message));
+                }
+                _ => return Err(unknown(name, "`method`, `l2`")),
+            }
+        }
+        Ok(Self::Frozen { encoder, ngrams })
+    }
+
+    fn full<'a>(
+        encoder: String,
+        seed: u64,
+        given: impl Iterator<Item = (&'a String, &'a Value)>,
+    ) -> Result<Self, SettingError> {
+        let (epochs, learning_rate, batch_size, class_weights) = (3, 5e-5, 32, false);
+        let mut options = FullOptions { epochs, learning_rate, batch_size, class_weights, seed };
+        for (name, value) in given {
+            match name.as_str() {
+                "epochs" => options.epochs = whole(name, value, 1, 1000)? as u32,
+                "batch_size" => options.batch_size = whole(name, value, 1, 4096)? as usize,
+                "learning_rate" => options.learning_rate = number(name, value, 1e-7, 1e-2)?,
+                "class_weights" => {
+                    let wrong = || SettingError::at(name, "`class_weights` must be true or false");
+                    options.class_weights = value.as_bool().ok_or_else(wrong)?;
+                }
+                _ => {
+                    let known = "`method`, `epochs`, `learning_rate`, `batch_size`, `class_weights`";
+                    return Err(unknown(name, known));
+                }
+            }
+        }
+        Ok(Self::Full { encoder, options })
+    }
+
+    /// All hyperparameters, those that the user left out included.
+    pub(super) fn resolved(&self) -> Hyperparameters {
+        let pairs = match self {
+            Self::Ngrams(options) => {
+                vec![("epochs", options.epochs.into()), ("l2", decimal(options.l2))]
+            }
+            Self::Frozen { ngrams, .. } => vec![("method", "frozen".into()), ("l2", decimal(ngrams.l2))],
+            Self::Full { options, .. } => vec![
+                ("method", "full".into()),
+                ("epochs", options.epochs.into()),
+                ("learning_rate", decimal(options.learning_rate)),
+                ("batch_size", options.batch_size.into()),
+                ("class_weights", options.class_weights.into()),
+            ],
+        };
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// What the names of its models begin with.
+    pub(super) fn family(&self) -> &'static str {
+        match self {
+            Self::Ngrams(_) => LEXICAL,
+            Self::Frozen { .. } | Self::Full { .. } => "encoder",
+        }
+    }
+
+    /// Trains, and gives the file of the model.
+    pub(super) fn train(
+        &self,
+        rows: &TrainingRows,
+        validation: Option<&TrainingRows>,
+        models: &Models,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Vec<u8>, Ended> {
+        let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
+        let data = (&texts[..], &rows.labels[..], &rows.set);
+        match self {
+            Self::Ngrams(options) => {
+                let on_epoch = &mut |report| told(watcher, report);
+                let classifier = Classifier::train(data.0, data.1, data.2, options, on_epoch)?;
+                let mut bytes = Vec::new();
+                classifier.save(&mut bytes).map_err(|error| Ended::Failed(error.to_string()))?;
+                Ok(bytes)
+            }
+            Self::Frozen { encoder: name, ngrams } => {
+                let encoder = models.encoder(name)?;
+                Tuned::train_frozen(&encoder, name, data, ngrams, watcher)
+            }
+            Self::Full { encoder: name, options } => {
+                let validation: Vec<_> =
+                    validation.iter().flat_map(|rows| rows.labelled_by(data.2)).collect();
+                // One of its own, which becomes another on the way.
+                let encoder = models.read_encoder(name)?;
+                Tuned::train_full(encoder, name, data, &validation, options, watcher)
+            }
+        }
+    }
+}
+
+/// Tells of an epoch of a linear classifier, and whether to go on.
+pub(super) fn told(watcher: &mut dyn Watcher, report: EpochReport) -> ControlFlow<()> {
+    let (step, last) = (u64::from(report.epoch), u64::from(report.epochs));
+    let total_steps = Some(if report.converged { step } else { last });
+    let progress = TrainingProgress { step, total_steps, train_loss: Some(report.loss) };
+    watcher.say(format!("epoch {step} of {last}: loss {:.4}", report.loss), Some(progress));
+    if step == last && !report.converged {
+        let advice = "a greater `l2` or more `epochs` would help";
+        watcher
+            .say(format!("stopped after {last} epochs, before the classifier had converged: {advice}"), None);
+    }
+    if watcher.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+fn whole(name: &str, value: &Value, least: u64, most: u64) -> Result<u64, SettingError> {
+    let number = value.as_u64().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        SettingError::at(name, format!("`{name}` must be a whole number from {least} to {most}"))
+    })
+}
+
+fn l2(name: &str, value: &Value) -> Result<f32, SettingError> {
+    number(name, value, 1e-4, 1e4)
+}
+
+fn number(name: &str, value: &Value, least: f64, most: f64) -> Result<f32, SettingError> {
+    let number = value.as_f64().filter(|number| (least..=most).contains(number));
+    let wrong = || SettingError::at(name, format!("`{name}` must be a number from {least} to {most}"));
+    number.map(|number| number as f32).ok_or_else(wrong)
+}
+
+/// In decimal digits as the user would write them, not with the tail of the binary fraction.
+fn decimal(number: f32) -> Value {
+    number.to_string().parse::<f64>().unwrap_or_default().into()
+}
+
+fn unknown(name: &str, known: &str) -> SettingError {
+    SettingError::at(name, format!("unknown hyperparameter `{name}`, expected one of {known}"))
+}

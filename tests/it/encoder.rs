@@ -1,0 +1,85 @@
+//! An encoder that is asked and trained in this process: one so small that it takes no time, and has learned nothing.
+
+use tunebench_providers::test_kit::write_encoder;
+
+use super::support::{Outcome, Place};
+
+const WORDS: [&str; 32] = [
+    "where", "is", "my", "new", "card", "has", "not", "come", "when", "will", "the", "arrive", "i", "a",
+    "what", "exchange", "rate", "for", "euros", "good", "how", "do", "you", "set", "want", "money", "back",
+    "refund", "##s", "please", "give", "me",
+];
+
+/// A project with the base `local/encoder:mini`, and what `tune` says.
+fn place(tune: &str) -> Place {
+    let place = Place::with_models(&format!("[[model]]\nbase = \"local/encoder:mini\"\n{tune}\n"));
+    write_encoder(&place.path("mini"), &WORDS, 1).unwrap();
+    place
+}
+
+fn run(place: &Place) -> Outcome {
+    let outcome = place.tunebench(&["run"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome
+}
+
+#[test]
+fn base_and_tuned_encoder_are_compared() {
+    for (tune, what) in [
+        ("tune = {}", "n-grams and a classifier over the vectors of an encoder"),
+        (
+            "tune = { method = \"full\", epochs = 2, batch_size = 4, learning_rate = 0.001 }",
+            "all layers trained",
+        ),
+    ] {
+        let place = place(tune);
+        let first = run(&place);
+        assert!(first.stdout.contains("local/encoder:mini"), "{first:?}");
+        let models = place.csv("results/summary.csv");
+        assert_eq!(models.len(), 2, "{models:?}");
+        let manifest = place.read("results/manifest.json");
+        assert!(manifest.contains(what) && manifest.contains("tuned here in"), "{manifest}");
+        // The second run finds the job of the first, and the same answers.
+        let predictions = place.files("results/predictions");
+        let second = run(&place);
+        assert!(!second.stderr.contains("training on"), "{second:?}");
+        assert_eq!(
+            super::support::without_times(predictions),
+            super::support::without_times(place.files("results/predictions"))
+        );
+    }
+}
+
+#[test]
+fn a_tuned_encoder_is_of_no_use_with_another_base() {
+    let place = place("tune = {}");
+    run(&place);
+    write_encoder(&place.path("mini"), &WORDS, 2).unwrap();
+    let outcome = place.tunebench(&["run"]);
+    assert_ne!(outcome.code, Some(0));
+    assert!(outcome.stderr.contains("it was tuned from weights with SHA-256"), "{outcome:?}");
+}
+
+#[test]
+fn what_is_missing_or_not_supported_is_said_before_anything_is_done() {
+    let place = place("tune = {}");
+    place.write("mini/config.json", r#"{"model_type": "distilbert"}"#);
+    let outcome = place.tunebench(&["run"]);
+    assert!(outcome.stderr.contains("model_type is `distilbert`"), "{outcome:?}");
+    std::fs::remove_dir_all(place.path("mini")).unwrap();
+    let outcome = place.tunebench(&["run"]);
+    assert!(outcome.stderr.contains("there is no encoder `mini`"), "{outcome:?}");
+}
+
+#[test]
+fn wrong_hyperparameters_name_the_right_ones() {
+    for (tune, says) in [
+        ("tune = { method = \"lora\" }", "`method` must be"),
+        ("tune = { epochs = 3 }", "`epochs` is for `method = \"full\"`"),
+        ("tune = { method = \"full\", l2 = 1 }", "unknown hyperparameter `l2`"),
+    ] {
+        let outcome = place(tune).tunebench(&["run"]);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(says), "{outcome:?}");
+    }
+}

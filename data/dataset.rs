@@ -2,21 +2,31 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::fault::{DataError, Fault, Reason};
+use crate::fault::{DataError, Fault};
 use crate::rows::Rows;
 use crate::sample;
-use crate::source::Source;
+use crate::source::{Source, unknown};
 use crate::{Example, ExampleId, LabelSet, Shard};
 
 /// Labelled examples in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Dataset {
     /// The examples, in the order of the file; at least one.
     pub examples: Vec<Example>,
     /// The labels they are taken from.
     pub labels: LabelSet,
+    /// Rows that were left out because an annotator has rejected or ignored them (Prodigy).
+    pub left_out: u64,
     /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
+}
+
+impl Dataset {
+    /// Examples that are from no file.
+    pub fn new(examples: Vec<Example>, labels: LabelSet) -> Self {
+        Self { examples, labels, left_out: 0, sha256: String::new() }
+    }
 }
 
 /// A file whose rows have all been checked and are read again when they are needed, so that a test set of
@@ -30,6 +40,7 @@ pub struct TestSet {
     pub(crate) repeated: HashSet<ExampleId>,
     /// The examples that are wanted; all of them where this is not set.
     pub(crate) sample: Option<HashSet<ExampleId>>,
+    pub(crate) left_out: u64,
     pub(crate) sha256: String,
 }
 
@@ -48,6 +59,11 @@ impl TestSet {
     /// The file.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Rows that were left out because an annotator has rejected or ignored them (Prodigy).
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// SHA-256 of the file, in hexadecimal digits.
@@ -127,7 +143,7 @@ impl Examples {
             Err(error) => return Some(Err(error)),
         };
         let Some(label) = self.labels.get(&row.label) else {
-            let fault = Fault { line: row.line, reason: Reason::UnknownLabel(row.label) };
+            let fault = unknown(row, Some(&self.labels));
             return Some(Err(self.changed(fault)));
         };
         let mut id = ExampleId::of(&row.text, &row.label, 0);

@@ -1,14 +1,20 @@
 //! From the bytes of a file to UTF-8, never guessing.
 //!
-//! A byte-order mark decides; without one a file is UTF-8 unless the user names another encoding.
+//! A byte-order mark decides, or the zeros of UTF-16, which no other text has; without them a file is UTF-8 unless the user
+//! names another encoding.
 
 use std::io::{self, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
+use crate::input::Peek;
+
 /// What stands in the output for bytes that are invalid in the source encoding. No UTF-8 text holds this
 /// byte, so the row readers find it, and name the row, wherever the source had been broken.
 const INVALID: u8 = 0xFF;
+
+/// How much is looked at for the zeros of UTF-16.
+const HEAD_BYTES: usize = 4096;
 
 /// The encoding with this name or alias (`utf-8`, `windows-1252`, `latin1`, `shift_jis`, …), as the WHATWG
 /// encoding standard lists them.
@@ -16,33 +22,42 @@ pub(crate) fn named(name: &str) -> Option<&'static Encoding> {
     Encoding::for_label(name.as_bytes())
 }
 
-/// Reads `source` as UTF-8: strips a byte-order mark, decodes UTF-16 (by its mark) and `fallback`.
-pub(crate) fn decode<R: Read>(mut source: R, fallback: Option<&'static Encoding>) -> io::Result<Utf8<R>> {
-    let mut head = [0; 3];
-    let mut filled = 0;
-    while filled < head.len() {
-        match source.read(&mut head[filled..])? {
-            0 => break,
-            n => filled += n,
-        }
-    }
-    let (encoding, mark) = match head[..filled] {
-        [0xEF, 0xBB, 0xBF] => (UTF_8, 3),
+/// Reads `source` as UTF-8: strips a byte-order mark, decodes UTF-16 (by its mark or its zeros) and `fallback`.
+pub(crate) fn decode<R: Read>(source: R, fallback: Option<&'static Encoding>) -> io::Result<Utf8<R>> {
+    let source = Peek::new(source, HEAD_BYTES)?;
+    let (encoding, mark) = match *source.head() {
+        [0xEF, 0xBB, 0xBF, ..] => (UTF_8, 3),
         [0xFF, 0xFE, ..] => (UTF_16LE, 2),
         [0xFE, 0xFF, ..] => (UTF_16BE, 2),
-        _ => (fallback.unwrap_or(UTF_8), 0),
+        _ => (fallback.or_else(|| utf16(source.head())).unwrap_or(UTF_8), 0),
     };
+    let pending = source.head()[mark..].to_vec();
+    let source = source.into_inner();
     // UTF-8 passes as it is: the row readers check it themselves, row by row.
     let decoder = (encoding != UTF_8).then(|| encoding.new_decoder_without_bom_handling());
-    Ok(Utf8 {
-        source,
-        decoder,
-        marked: mark > 0,
-        pending: head[mark..filled].to_vec(),
-        ended: false,
-        ready: Vec::new(),
-        given: 0,
-    })
+    Ok(Utf8 { source, decoder, marked: mark > 0, pending, ended: false, ready: Vec::new(), given: 0 })
+}
+
+/// The kind of UTF-16 that a text without a mark is in: every other byte of its line ends, digits and Latin letters is
+/// zero.
+pub(crate) fn utf16(head: &[u8]) -> Option<&'static Encoding> {
+    let zeros = |parity: usize| head.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
+    let many = head.len() / 8;
+    match (zeros(0), zeros(1)) {
+        (even, odd) if odd > many && even * 8 < odd => Some(UTF_16LE),
+        (even, odd) if even > many && odd * 8 < even => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// The encoding that bytes seem to be in that are not UTF-8: what most old files are in, unless half of the bytes are no
+/// ASCII, as in scripts that have more than one encoding.
+pub(crate) fn suspect(bytes: &[u8]) -> Option<&'static str> {
+    let high = bytes.iter().filter(|byte| **byte >= 0x80).count();
+    match utf16(bytes) {
+        Some(encoding) => Some(encoding.name()),
+        None => (high > 0 && high * 3 < bytes.len()).then_some("windows-1252"),
+    }
 }
 
 /// A reader of UTF-8 over a source in any encoding; see [`decode`].

@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::binary::BinaryKind;
+
 /// How many bad rows a message lists; the rest is counted.
 const LISTED: usize = 20;
 
 /// A data file that can't be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DataError {
     /// The file can't be opened or read.
     #[error("cannot read `{}`: {source}", .path.display())]
@@ -18,12 +21,48 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
-    /// Nothing tells whether the file is CSV, TSV or JSONL.
-    #[error("cannot tell the format of `{}` from its name; set `format` to \"csv\", \"tsv\" or \"jsonl\"", .0.display())]
+    /// Nothing tells how the file is written.
+    #[error(
+        "cannot tell the format of `{}`: it is not JSON, and no header names its columns; set `format` to \"csv\", \"tsv\", \"jsonl\" or \"json\"",
+        .0.display()
+    )]
     UnknownFormat(PathBuf),
+    /// The file holds no text, or is a table of another kind that can't be read.
+    #[error("`{}` is {}{}; {}", .path.display(), .kind.name, Problem(.problem), .kind.cure)]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to do.
+        kind: BinaryKind,
+        /// Why it can't be read, where its kind can.
+        problem: Option<String>,
+    },
+    /// Rows are not in the encoding that the file was taken for, and nothing may be done to them before it is known.
+    #[error("`{}`, line {line}: invalid bytes, in {rows} of the rows; {}", .path.display(), seems(*.suspected))]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// The first such row.
+        line: u64,
+        /// How many there are.
+        rows: usize,
+        /// The encoding that the bytes seem to be in.
+        suspected: Option<&'static str>,
+    },
+    /// Nothing would be left of a file.
+    #[error("nothing would be left of `{}`: {reason}", .path.display())]
+    NothingLeft {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its rows.
+        reason: String,
+    },
     /// The name is not that of an encoding.
     #[error("unknown encoding `{0}`; give a name such as \"utf-8\", \"windows-1252\" or \"shift_jis\"")]
     UnknownEncoding(String),
+    /// Nothing can be parted by this character.
+    #[error("`{0}` cannot be a delimiter; it must be one ASCII character, such as \";\" or \"|\"")]
+    Delimiter(char),
     /// The file holds no row.
     #[error("`{}` holds no rows", .0.display())]
     Empty(PathBuf),
@@ -52,8 +91,9 @@ impl DataError {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Io { path, .. } | Self::UnknownFormat(path) | Self::Empty(path) => Some(path),
-            Self::Header { path, .. } | Self::Rows { path, .. } => Some(path),
-            Self::UnknownEncoding(_) => None,
+            Self::Header { path, .. } | Self::Rows { path, .. } | Self::Binary { path, .. } => Some(path),
+            Self::Encoding { path, .. } | Self::NothingLeft { path, .. } => Some(path),
+            Self::UnknownEncoding(_) | Self::Delimiter(_) => None,
         }
     }
 
@@ -65,18 +105,29 @@ impl DataError {
 
 /// What is wrong with a header row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HeaderFault {
     /// A column that is asked for is not there.
-    #[error("no column `{wanted}`; the columns are {}", quoted(.found))]
+    #[error("no column `{wanted}`; the columns are {}{}", quoted(.found), no_header(.found))]
     Missing {
         /// The column that was asked for.
         wanted: String,
         /// Those that are there.
         found: Vec<String>,
     },
-    /// Two columns have the same name.
-    #[error("the column `{0}` stands twice")]
+    /// Two columns have the name that is asked for.
+    #[error("duplicate column `{0}`: give one of the two another name")]
     Duplicate(String),
+    /// A column is asked for by its number, and there are not so many.
+    #[error(
+        "no column `{wanted}`: without a header, columns are named by their numbers, \"1\" to \"{columns}\""
+    )]
+    NoNumber {
+        /// The column that was asked for.
+        wanted: String,
+        /// How many there are.
+        columns: usize,
+    },
     /// The header is not valid in the file's encoding.
     #[error("the header holds invalid bytes; if the file is not UTF-8, set `encoding`")]
     Bytes,
@@ -96,6 +147,7 @@ pub struct Fault {
 
 /// What is wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Reason {
     /// The row has fewer or more fields than the header.
     #[error("{found} field{} instead of {expected}", if *.found == 1 { "" } else { "s" })]
@@ -123,7 +175,24 @@ pub enum Reason {
     /// The label is not in the label set.
     #[error("the label `{0}` is not among the labels of the task")]
     UnknownLabel(String),
-    /// A line of JSONL is no JSON object with the wanted members.
+    /// The label is one of several in a list, or a combination of labels that other rows have.
+    #[error("several labels in one row: {}; a row can have one", quoted(.0))]
+    SeveralLabels(Vec<String>),
+    /// The row is the header once more, as in files that were put together from several.
+    #[error("the header is repeated here")]
+    RepeatedHeader,
+    /// The label is not among those that have been given other names.
+    #[error("`label_names` has no name for the label `{0}`")]
+    NoLabelName(String),
+    /// A JSON object lacks a member.
+    #[error("the object has no member `{wanted}`; it has {}", quoted(.found))]
+    NoMember {
+        /// What was asked for.
+        wanted: String,
+        /// Members that are there.
+        found: Vec<String>,
+    },
+    /// A row of JSON is not an object, or a member holds something else than it should.
     #[error("{0}")]
     Json(String),
 }
@@ -203,6 +272,35 @@ impl fmt::Display for Listing<'_> {
             write!(f, "\n  … and {} more", faults.len() - LISTED)?;
         }
         Ok(())
+    }
+}
+
+/// What went wrong, behind what a file is.
+struct Problem<'a>(&'a Option<String>);
+
+impl fmt::Display for Problem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |problem| write!(f, " that cannot be read ({problem})"))
+    }
+}
+
+fn seems(encoding: Option<&str>) -> String {
+    match encoding {
+        Some(name) => format!("they seem to be {name}: set `encoding = \"{name}\"`"),
+        None => {
+            "set `encoding` to what the file was saved in, such as \"shift_jis\" or \"gb18030\"".to_owned()
+        }
+    }
+}
+
+/// A hint where names look like the cells of a row.
+fn no_header(names: &[String]) -> &'static str {
+    let like_cell = |name: &String| name.parse::<f64>().is_ok() || name.split_whitespace().count() > 4;
+    match names.iter().any(like_cell) {
+        true => {
+            "; if this is the first row, set `header = false` and name columns by their numbers, such as \"1\""
+        }
+        false => "",
     }
 }
 

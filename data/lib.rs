@@ -6,21 +6,29 @@
 //! several of one.
 
 mod answer;
+mod binary;
+mod copies;
 mod dataset;
 pub mod doctor;
 mod encoding;
 mod example;
 mod fault;
 mod fields;
+mod format;
 mod hashed;
 mod hostile;
+mod input;
+mod json;
 mod labels;
 mod overlap;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod prompt;
 mod records;
 mod rows;
 mod sample;
 mod scan;
+mod several;
 mod shard;
 mod similar;
 mod sniff;
@@ -28,13 +36,20 @@ mod source;
 pub mod split;
 mod table;
 mod tag;
+mod text_columns;
+mod unpack;
+#[cfg(feature = "xlsx")]
+mod xlsx;
 
 pub use answer::{Aliases, AnswerError, SCHEMA_MEMBER};
+pub use binary::BinaryKind;
 pub use dataset::{Dataset, Examples, TestSet};
 pub use example::{BadExampleId, Example, ExampleId};
 pub use fault::{DataError, Fault, HeaderFault, QuoteFault, QuoteLines, Reason};
 pub use fields::{Columns, Fields};
+pub use format::Format;
 pub use hostile::is_hostile;
+pub use json::without_nonfinite;
 pub use labels::{LabelId, LabelSet, LabelSetError};
 pub use overlap::overlap;
 pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
@@ -42,8 +57,9 @@ pub use rows::{Row, Rows};
 pub use sample::stratified;
 pub use shard::{BadShard, Shard};
 pub use sniff::{SniffError, Sniffed, sniff};
-pub use source::{Format, Source};
-pub use table::{Cells, Column, Table, TableFormat, TableRow, TableSource};
+pub use source::Source;
+pub use table::{Cells, Column, Table, TableRow, TableSource};
+pub use text_columns::{NoTextColumn, TextColumns};
 
 #[cfg(test)]
 mod tests;

@@ -1,22 +1,13 @@
-//! Raw rows of a file, one after the other: CSV, TSV and JSONL.
+//! Rows of text and label, out of the table that a file is.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::encoding;
-use crate::fault::{DataError, Fault, HeaderFault, Reason};
+use crate::fault::{DataError, Fault, Reason};
 use crate::fields::{Columns, Fields, SharedNames};
-use crate::hashed::Hashed;
-use crate::scan::Scanner;
-use crate::source::{Format, Source};
-use crate::table;
-
-/// The bytes of a file as UTF-8, their fingerprint taken on the way.
-type Input = encoding::Utf8<Hashed<File>>;
+use crate::source::Source;
+use crate::table::{Column, Table, View};
+use crate::text_columns::TextColumns;
 
 /// One row, as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,259 +34,147 @@ impl Row {
 
 /// The rows of a file, read as they are asked for. Bad rows come as faults, and reading goes on behind them.
 pub struct Rows {
-    reader: Reader,
-}
-
-enum Reader {
-    Delimited(Delimited),
-    Json(JsonLines),
+    table: Table,
+    reader: RowReader,
+    left_out: u64,
 }
 
 impl Rows {
     pub(crate) fn open(source: &Source) -> Result<Self, DataError> {
-        let path = &source.path;
-        let format = source.format()?;
-        let fallback = match &source.encoding {
-            Some(name) => {
-                Some(encoding::named(name).ok_or_else(|| DataError::UnknownEncoding(name.clone()))?)
-            }
-            None => None,
-        };
-        let file = File::open(path).map_err(DataError::io(path))?;
-        let input = encoding::decode(Hashed::new(file), fallback).map_err(DataError::io(path))?;
-        let reader = match format {
-            Format::Csv => Reader::Delimited(Delimited::open(source, input, b',')?),
-            Format::Tsv => Reader::Delimited(Delimited::open(source, input, b'\t')?),
-            Format::Jsonl => Reader::Json(JsonLines::open(source, input)),
-        };
-        Ok(Self { reader })
+        let table = source.table().open()?;
+        Ok(Self { reader: RowReader::new(source, &table)?, table, left_out: 0 })
     }
 
-    /// The next row. The outer error ends the reading; a fault concerns one row only.
+    /// The next row. The outer error ends the reading; a fault concerns one row only. Rows that an annotator has rejected
+    /// are passed over.
     pub fn next_row(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
-        let raw = match &mut self.reader {
-            Reader::Delimited(reader) => reader.next()?,
-            Reader::Json(reader) => reader.next()?,
-        };
-        Ok(raw.map(|row| row.and_then(checked)))
+        loop {
+            let Some((line, view)) = self.table.read()? else { return Ok(None) };
+            if view.as_ref().is_ok_and(|view| self.reader.left_out(view)) {
+                self.left_out += 1;
+                continue;
+            }
+            let row = view.and_then(|view| self.reader.row(line, &view));
+            return Ok(Some(row.map_err(|reason| Fault { line, reason })));
+        }
+    }
+
+    /// How many rows have been passed over because an annotator has rejected or ignored them.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// After the last row: the SHA-256 of the file's bytes.
-    pub(crate) fn finish(self) -> String {
-        let input = match self.reader {
-            Reader::Delimited(reader) => reader.csv.into_inner().into_inner(),
-            Reader::Json(reader) => reader.input.into_inner(),
-        };
-        input.into_inner().into_hex()
+    pub(crate) fn finish(self) -> Result<String, DataError> {
+        self.table.into_hex()
     }
 }
 
-/// What holds for a row of any format.
-fn checked(row: Row) -> Result<Row, Fault> {
-    let reason = if row.text.trim().is_empty() {
-        Reason::EmptyText
-    } else if row.label.is_empty() {
-        Reason::EmptyLabel
-    } else if row.label.chars().any(char::is_control) {
-        Reason::UnprintableLabel(row.label)
-    } else {
-        return Ok(row);
-    };
-    Err(Fault { line: row.line, reason })
+/// Makes rows of what stands in a table.
+struct RowReader {
+    text_columns: TextColumns,
+    text: Vec<Column>,
+    label: Column,
+    group: Option<Column>,
+    label_names: BTreeMap<String, String>,
+    /// Whether a member `answer` is not one of the columns, but what Prodigy writes.
+    skips: bool,
+    kept: Kept,
 }
 
-struct Delimited {
-    path: PathBuf,
-    csv: csv::Reader<Scanner<Input>>,
-    record: csv::ByteRecord,
-    columns: usize,
-    text: usize,
-    label: usize,
-    group: Option<usize>,
-    /// The other columns that are kept, and their names.
-    kept: Vec<usize>,
-    kept_names: Arc<[String]>,
+/// The other columns that a row carries.
+enum Kept {
+    None,
+    /// These, under these names.
+    Some(Vec<Column>, Arc<[String]>),
+    /// All members of a JSON object but these.
+    Others(Vec<String>, SharedNames),
 }
 
-impl Delimited {
-    fn open(source: &Source, input: Input, delimiter: u8) -> Result<Self, DataError> {
-        let path = source.path.clone();
-        let mut csv = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .quoting(source.quotes)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(Scanner::new(input, delimiter, source.quotes));
-        let (names, line) = header(&path, &mut csv)?;
-        let fault = |reason| DataError::Header { path: path.clone(), line, reason };
-        let column = |wanted: &str| {
-            let missing = || HeaderFault::Missing { wanted: wanted.to_owned(), found: names.clone() };
-            names.iter().position(|name| name == wanted).ok_or_else(|| fault(missing()))
-        };
-        let (text, label) = (column(&source.text)?, column(&source.label)?);
-        let group = source.group.as_deref().map(column).transpose()?;
-        let kept: Vec<usize> = match &source.fields {
-            Columns::None => Vec::new(),
-            Columns::Named(wanted) => wanted.iter().map(|name| column(name)).collect::<Result<_, _>>()?,
-            Columns::All => (0..names.len()).filter(|at| ![text, label].contains(at)).collect(),
+impl RowReader {
+    fn new(source: &Source, table: &Table) -> Result<Self, DataError> {
+        let text =
+            source.text.names().iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+        let label = table.column(&source.label)?;
+        let own = |name: &str| source.label == name || source.text.names().iter().any(|text| text == name);
+        let kept = match &source.fields {
+            Columns::None => Kept::None,
+            Columns::Named(wanted) => {
+                let columns = wanted.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?;
+                Kept::Some(columns, wanted.iter().cloned().collect())
+            }
+            Columns::All if table.columns().is_empty() => {
+                let names = source.text.names().iter().chain([&source.label]);
+                Kept::Others(names.cloned().collect(), SharedNames::default())
+            }
+            Columns::All => {
+                // Columns without a name, or with that of another, can't be asked for.
+                let others = table.columns().iter().filter(|name| !name.is_empty() && !own(name));
+                let known = others.filter_map(|name| Some((table.column(name).ok()?, name.clone())));
+                let (columns, names): (Vec<_>, Vec<_>) = known.unzip();
+                Kept::Some(columns, names.into())
+            }
         };
         Ok(Self {
-            columns: names.len(),
-            kept_names: kept.iter().map(|&at| names[at].clone()).collect(),
-            path,
-            csv,
-            record: csv::ByteRecord::new(),
+            text_columns: source.text.clone(),
             text,
             label,
-            group,
+            group: source.group.as_deref().map(|name| table.column(name)).transpose()?,
+            label_names: source.label_names.clone(),
+            skips: !own("answer"),
             kept,
         })
     }
 
-    fn next(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
-        if !read(&self.path, &mut self.csv, &mut self.record)? {
-            return Ok(None);
-        }
-        let (line, quote) = self.csv.get_mut().next_start();
-        Ok(Some(match quote {
-            Some(quote) => Err(Fault { line, reason: Reason::Quote(quote) }),
-            None => self.row(line),
-        }))
+    fn left_out(&self, view: &View<'_>) -> bool {
+        self.skips && view.is_rejected()
     }
 
-    fn row(&self, line: u64) -> Result<Row, Fault> {
-        let fault = |reason| Fault { line, reason };
-        if self.record.len() != self.columns {
-            return Err(fault(Reason::Ragged { expected: self.columns, found: self.record.len() }));
-        }
-        let field = |i: usize| std::str::from_utf8(&self.record[i]).map_err(|_| fault(Reason::Bytes));
-        let group = self.group.map(field).transpose()?.map(str::trim).filter(|group| !group.is_empty());
-        let kept = self.kept.iter().map(|&at| field(at).map(str::to_owned)).collect::<Result<_, _>>()?;
-        Ok(Row {
-            line,
-            text: field(self.text)?.to_owned(),
-            label: field(self.label)?.trim().to_owned(),
-            group: group.map(str::to_owned),
-            fields: Fields::new(Arc::clone(&self.kept_names), kept),
-        })
-    }
-}
-
-/// The names of the columns, each once, and the line in which they stand.
-pub(crate) fn header<R: Read>(
-    path: &Path,
-    csv: &mut csv::Reader<Scanner<R>>,
-) -> Result<(Vec<String>, u64), DataError> {
-    let mut record = csv::ByteRecord::new();
-    if !read(path, csv, &mut record)? {
-        return Err(DataError::Empty(path.to_owned()));
-    }
-    let (line, quote) = csv.get_mut().next_start();
-    let fault = |reason| DataError::Header { path: path.to_owned(), line, reason };
-    if let Some(quote) = quote {
-        return Err(fault(HeaderFault::Quote(quote)));
-    }
-    let names = csv::StringRecord::from_byte_record(record).map_err(|_| fault(HeaderFault::Bytes))?;
-    let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
-    match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
-        Some((_, twice)) => Err(fault(HeaderFault::Duplicate(twice.clone()))),
-        None => Ok((names, line)),
-    }
-}
-
-fn read<R: Read>(
-    path: &Path,
-    csv: &mut csv::Reader<Scanner<R>>,
-    record: &mut csv::ByteRecord,
-) -> Result<bool, DataError> {
-    csv.read_byte_record(record).map_err(|error| DataError::io(path)(error.into()))
-}
-
-struct JsonLines {
-    path: PathBuf,
-    input: BufReader<Input>,
-    text: String,
-    label: String,
-    group: Option<String>,
-    fields: Columns,
-    names: SharedNames,
-    line: u64,
-    buffer: Vec<u8>,
-}
-
-impl JsonLines {
-    fn open(source: &Source, input: Input) -> Self {
-        Self {
-            path: source.path.clone(),
-            input: BufReader::new(input),
-            text: source.text.clone(),
-            label: source.label.clone(),
-            group: source.group.clone(),
-            fields: source.fields.clone(),
-            names: SharedNames::default(),
-            line: 0,
-            buffer: Vec::new(),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
-        loop {
-            self.buffer.clear();
-            let n = self.input.read_until(b'\n', &mut self.buffer).map_err(DataError::io(&self.path))?;
-            if n == 0 {
-                return Ok(None);
-            }
-            self.line += 1;
-            if !self.buffer.trim_ascii().is_empty() {
-                let line = self.line;
-                return Ok(Some(self.row().map_err(|reason| Fault { line, reason })));
-            }
-        }
-    }
-
-    fn row(&mut self) -> Result<Row, Reason> {
-        let text = std::str::from_utf8(&self.buffer).map_err(|_| Reason::Bytes)?;
-        let object: serde_json::Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| Reason::Json(format!("no JSON object: {error}")))?;
-        let member = |name: &str| object.get(name).ok_or_else(|| table::no_member(name));
-        let Value::String(text) = member(&self.text)? else {
-            return Err(Reason::Json(format!("`{}` is no string", self.text)));
-        };
-        // Numbered classes and groups are common, and a number has one spelling only.
-        let name = |name: &str| match member(name)? {
-            Value::String(value) => Ok(value.trim().to_owned()),
-            value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
-            _ => Err(Reason::Json(format!("`{name}` is no string or number"))),
-        };
-        let label = name(&self.label)?;
+    fn row(&mut self, line: u64, view: &View<'_>) -> Result<Row, Reason> {
+        let text =
+            self.text_columns.join(|at| view.text(&self.text[at]).map(std::borrow::Cow::into_owned))?;
+        let label = self.named(view.label(&self.label)?)?;
         let group = match &self.group {
-            Some(group) if !member(group)?.is_null() => Some(name(group)?).filter(|group| !group.is_empty()),
-            _ => None,
+            Some(group) => Some(view.cell(group)?.trim().to_owned()).filter(|group| !group.is_empty()),
+            None => None,
         };
-        let text = text.clone();
-        Ok(Row { line: self.line, text, label, group, fields: self.fields()? })
+        if text.trim().is_empty() {
+            return Err(Reason::EmptyText);
+        } else if label.is_empty() {
+            return Err(Reason::EmptyLabel);
+        } else if label.chars().any(char::is_control) {
+            return Err(Reason::UnprintableLabel(label));
+        }
+        Ok(Row { line, text, label, group, fields: self.kept.of(view)? })
     }
 
-    /// The members that are kept, in the order of the line or of the names that were asked for.
-    fn fields(&mut self) -> Result<Fields, Reason> {
-        if self.fields == Columns::None {
-            return Ok(Fields::default());
+    /// The label under the name that the settings give it.
+    fn named(&self, label: String) -> Result<String, Reason> {
+        if self.label_names.is_empty() || label.is_empty() {
+            return Ok(label);
         }
-        let members = table::members(&self.buffer)?;
-        let value = |name: &str| {
-            let value = members.iter().rev().find(|(member, _)| member == name);
-            let (_, value) = value.ok_or_else(|| table::no_member(name))?;
-            Ok(table::spelt(value))
-        };
-        match &self.fields {
-            Columns::Named(wanted) => {
-                let values: Vec<String> = wanted.iter().map(|name| value(name)).collect::<Result<_, _>>()?;
-                Ok(self.names.fields(wanted.iter().map(String::as_str).zip(values)))
+        match self.label_names.get(&label) {
+            Some(name) => Ok(name.clone()),
+            // Some files of a project may have the names already.
+            None if self.label_names.values().any(|name| *name == label) => Ok(label),
+            None => Err(Reason::NoLabelName(label)),
+        }
+    }
+}
+
+impl Kept {
+    fn of(&mut self, view: &View<'_>) -> Result<Fields, Reason> {
+        match (self, view) {
+            (Self::None, _) => Ok(Fields::default()),
+            (Self::Some(columns, names), _) => {
+                let values = columns.iter().map(|column| view.cell(column).map(std::borrow::Cow::into_owned));
+                Ok(Fields::new(Arc::clone(names), values.collect::<Result<_, _>>()?))
             }
-            _ => {
-                let others = members.iter().filter(|(name, _)| *name != self.text && *name != self.label);
-                Ok(self.names.fields(others.map(|(name, value)| (name.as_str(), table::spelt(value)))))
+            (Self::Others(own, names), View::Object(object)) => {
+                let others = object.iter().filter(|(name, _)| own.iter().all(|own| own != name));
+                Ok(names.fields(others.map(|(name, value)| (name, crate::json::spelt(value).into_owned()))))
             }
+            (Self::Others(..), View::Fields(_)) => Ok(Fields::default()),
         }
     }
 }

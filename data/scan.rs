@@ -1,10 +1,4 @@
-//! Where records begin, and whether their quotes are in order.
-//!
-//! The CSV reader forgives quotes that are never closed or that close too early: rows then run together
-//! without a word. This pass-through watches the bytes on their way to it and says where that happens.
-
-use std::collections::VecDeque;
-use std::io::{self, Read};
+//! Where the records of delimited text begin, and whether their quotes are in order.
 
 use memchr::memchr3;
 
@@ -30,6 +24,7 @@ pub(crate) struct Machine {
     state: State,
     line: u64,
     after_cr: bool,
+    after_line_end: bool,
     /// The line in which the record that is being read begins.
     current: u64,
     /// The line of the last quote that opened a field.
@@ -42,14 +37,25 @@ pub(crate) enum Step {
     /// The first byte of a record.
     Begins,
     /// The first byte behind a closing quote where none may be.
-    Trailing,
+    Trailing(QuoteFault),
     /// Any other.
     Other,
 }
 
 impl Machine {
-    pub(crate) fn new(delimiter: u8, quotes: bool) -> Self {
-        Self { delimiter, quotes, state: State::Outside, line: 1, after_cr: false, current: 1, opened: 1 }
+    /// `line` is the number of the first line.
+    pub(crate) fn new(delimiter: u8, quotes: bool, line: u64) -> Self {
+        let (current, opened) = (line, line);
+        Self {
+            delimiter,
+            quotes,
+            state: State::Outside,
+            line,
+            after_cr: false,
+            after_line_end: false,
+            current,
+            opened,
+        }
     }
 
     /// The line in which the record of the last byte begins.
@@ -63,14 +69,16 @@ impl Machine {
     }
 
     /// How many of the bytes that follow change nothing: most of a field.
-    pub(crate) fn uneventful(&self, bytes: &[u8]) -> usize {
+    pub(crate) fn uneventful(&mut self, bytes: &[u8]) -> usize {
         let end = match self.state {
             _ if self.after_cr => Some(0),
             State::Plain => memchr3(self.delimiter, b'\n', b'\r', bytes),
             State::Quoted => memchr3(b'"', b'\n', b'\r', bytes),
             State::Outside | State::FieldStart | State::QuoteSeen => Some(0),
         };
-        end.unwrap_or(bytes.len())
+        let end = end.unwrap_or(bytes.len());
+        self.after_line_end &= end == 0;
+        end
     }
 
     /// Takes the next byte.
@@ -93,7 +101,7 @@ impl Machine {
             (_, b'\n' | b'\r') => State::Outside,
             (_, byte) if byte == self.delimiter => State::FieldStart,
             (State::QuoteSeen, _) => {
-                step = Step::Trailing;
+                step = Step::Trailing(QuoteFault::Trailing(self.quote(self.line)));
                 State::Plain
             }
             _ => State::Plain,
@@ -103,76 +111,15 @@ impl Machine {
             self.line += 1;
         }
         self.after_cr = byte == b'\r';
+        self.after_line_end = line_end;
         step
     }
-}
 
-/// A reader that passes bytes on and remembers the line each record begins in.
-pub(crate) struct Scanner<R> {
-    source: R,
-    machine: Machine,
-    after_line_end: bool,
-    starts: VecDeque<u64>,
-    /// Broken quotes, and the lines in which their records begin.
-    faults: VecDeque<(u64, QuoteFault)>,
-}
-
-impl<R: Read> Scanner<R> {
-    pub(crate) fn new(source: R, delimiter: u8, quotes: bool) -> Self {
-        Self {
-            source,
-            machine: Machine::new(delimiter, quotes),
-            after_line_end: false,
-            starts: VecDeque::new(),
-            faults: VecDeque::new(),
-        }
-    }
-
-    /// The line in which the record that has just been read begins, and its first broken quote; to be asked once for
-    /// each record.
-    ///
-    /// Whoever has read a record has read all its bytes through here.
-    pub(crate) fn next_start(&mut self) -> (u64, Option<QuoteFault>) {
-        let line = self.starts.pop_front().unwrap_or(0);
-        let mut first = None;
-        while let Some((_, fault)) = self.faults.front().filter(|(of, _)| *of <= line) {
-            first.get_or_insert(*fault);
-            self.faults.pop_front();
-        }
-        (line, first)
-    }
-
-    pub(crate) fn into_inner(self) -> R {
-        self.source
-    }
-
-    fn fault(&mut self, kind: impl FnOnce(QuoteLines) -> QuoteFault, last: u64) {
-        self.faults.push_back((self.machine.record_line(), kind(self.machine.quote(last))));
-    }
-}
-
-impl<R: Read> Read for Scanner<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n = self.source.read(out)?;
-        let mut rest = &out[..n];
-        while let Some((&byte, after)) = rest.split_first() {
-            match self.machine.step(byte) {
-                Step::Begins => self.starts.push_back(self.machine.record_line()),
-                Step::Trailing => self.fault(QuoteFault::Trailing, self.machine.line),
-                Step::Other => {}
-            }
-            rest = &after[self.machine.uneventful(after)..];
-        }
-        if n == 0 && self.machine.state == State::Quoted && !out.is_empty() {
-            // Behind the last line end there is no line.
-            let last = self.machine.line - u64::from(self.after_line_end);
-            self.fault(QuoteFault::Unclosed, last);
-            self.machine.state = State::Outside;
-        }
-        if let Some(byte) = out[..n].last() {
-            self.after_line_end = matches!(byte, b'\n' | b'\r');
-        }
-        Ok(n)
+    /// The quote that is open where the text ends, if one is.
+    pub(crate) fn unclosed(&self) -> Option<QuoteFault> {
+        // Behind the last line end there is no line.
+        let last = self.line - u64::from(self.after_line_end);
+        (self.state == State::Quoted).then(|| QuoteFault::Unclosed(self.quote(last)))
     }
 }
 
@@ -180,10 +127,19 @@ impl<R: Read> Read for Scanner<R> {
 mod tests {
     use super::*;
 
-    fn scan(text: &str) -> (Vec<u64>, Vec<(u64, QuoteFault)>) {
-        let mut scanner = Scanner::new(text.as_bytes(), b',', true);
-        io::copy(&mut scanner, &mut io::sink()).unwrap();
-        (scanner.starts.into(), scanner.faults.into())
+    /// The lines in which records begin, and the broken quotes.
+    fn scan(text: &str) -> (Vec<u64>, Vec<QuoteFault>) {
+        let mut machine = Machine::new(b',', true, 1);
+        let (mut lines, mut faults) = (Vec::new(), Vec::new());
+        for byte in text.bytes() {
+            match machine.step(byte) {
+                Step::Begins => lines.push(machine.record_line()),
+                Step::Trailing(fault) => faults.push(fault),
+                Step::Other => {}
+            }
+        }
+        faults.extend(machine.unclosed());
+        (lines, faults)
     }
 
     #[test]
@@ -197,10 +153,10 @@ mod tests {
     fn tells_of_quotes_that_swallow_rows() {
         let lines = |opened, last| QuoteLines { opened, last };
         let (unclosed, trailing) = (QuoteFault::Unclosed, QuoteFault::Trailing);
-        assert_eq!(scan("a\n\"b,c\nd\n").1, [(2, unclosed(lines(2, 3)))]);
-        assert_eq!(scan("a\n\"b,c\nd").1, [(2, unclosed(lines(2, 3)))]);
-        assert_eq!(scan("a\n\"b,c\n\"d,e\nf").1, [(2, trailing(lines(2, 3)))]);
-        assert_eq!(scan("\"a\nb\",\"c\nd\" e").1, [(1, trailing(lines(2, 3)))]);
+        assert_eq!(scan("a\n\"b,c\nd\n").1, [unclosed(lines(2, 3))]);
+        assert_eq!(scan("a\n\"b,c\nd").1, [unclosed(lines(2, 3))]);
+        assert_eq!(scan("a\n\"b,c\n\"d,e\nf").1, [trailing(lines(2, 3))]);
+        assert_eq!(scan("\"a\nb\",\"c\nd\" e").1, [trailing(lines(2, 3))]);
         assert_eq!(scan("a\n\"b\"\"c\",\"\"\nd\"e\"").1, []);
     }
 }

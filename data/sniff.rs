@@ -7,14 +7,21 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde_json::value::RawValue;
+
 use crate::fault::{DataError, Fault, Reason};
-use crate::source::Format;
-use crate::table::{Cells, TableFormat, TableSource};
+use crate::format::Format;
+use crate::input::Input;
+use crate::json::{self, Object};
+use crate::table::{Cells, TableRow, TableSource, View};
+use crate::{binary, encoding};
 
 /// How much of a file is looked at for its encoding and format.
 const HEAD_BYTES: u64 = 4 << 20;
 /// How many rows are looked at for the meaning of columns.
 const ROWS: usize = 20_000;
+/// How many rows tell whether the first is a header.
+const HEADER_ROWS: usize = 500;
 /// More different values than this are no label set.
 const LABELS: usize = 1000;
 /// A longer name is no label.
@@ -57,6 +64,7 @@ const OTHER_NAMES: [&str; 6] = ["split", "lang", "language", "source", "date", "
 
 /// What a file seems to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sniffed {
     /// Its format, whatever its name says.
     pub format: Format,
@@ -64,6 +72,10 @@ pub struct Sniffed {
     pub encoding: Option<&'static str>,
     /// Whether double quotes quote fields.
     pub quotes: bool,
+    /// Whether the first row names the columns; without, they are named by their numbers.
+    pub header: bool,
+    /// What parts the fields, where neither the name nor a header tells.
+    pub delimiter: Option<char>,
     /// The column of the texts.
     pub text: String,
     /// The column of the labels.
@@ -81,18 +93,11 @@ pub struct Sniffed {
 
 /// Why a file can't be guessed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SniffError {
     /// It can't be read at all.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Its fields are parted by something else than a comma or a tab.
-    #[error("the fields of `{}` are parted by `{delimiter}`; save it with commas or tabs", .path.display())]
-    Delimiter {
-        /// The file.
-        path: PathBuf,
-        /// What parts its fields.
-        delimiter: char,
-    },
     /// No column looks like one of those that are needed.
     #[error("no column of `{}` looks like {wanted}; the columns are {}", .path.display(), .found.join(", "))]
     Column {
@@ -110,21 +115,30 @@ pub fn sniff(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Sni
     let mut head = Vec::new();
     let file = File::open(path).map_err(DataError::io(path))?;
     file.take(HEAD_BYTES).read_to_end(&mut head).map_err(DataError::io(path))?;
-    let encoding = encoding(&head);
-    let format = format(path, &head)?;
-    let source = |quotes| TableSource {
-        encoding: encoding.map(str::to_owned),
-        quotes,
-        ..TableSource::new(path, format.into())
-    };
-    let (mut quotes, mut columns) = (true, census(&source(true))?);
+    let mut source = TableSource::new(path);
+    // What is packed is not looked at from outside.
+    let encoding = if binary::kind(&head).is_some() { None } else { encoding(&head) };
+    source.encoding = encoding.map(str::to_owned);
+    source.wanted = [text, label].into_iter().flatten().map(str::to_owned).collect();
+    let delimiter = delimiter(&source)?;
+    source.delimiter = delimiter.map(char::from);
+    source.header = delimiter.is_none() || has_header(&source)?;
+    let mut columns = census(&source)?;
     if columns.fault.as_ref().is_some_and(|fault| matches!(fault.reason, Reason::Quote(_))) {
-        let without = census(&source(false))?;
-        if without.fault.is_none() {
-            (quotes, columns) = (false, Census { fault: columns.fault, ..without });
+        source.quotes = false;
+        let without = census(&source)?;
+        source.quotes = without.fault.is_some();
+        if !source.quotes {
+            columns = Census { fault: columns.fault, ..without };
         }
     }
-    let Census { columns, rows, bad_rows, fault } = columns;
+    let (quotes, format, header) = (source.quotes, columns.format, source.header);
+    // With a header, its columns tell what parts them.
+    let delimiter = source.delimiter.filter(|delimiter| {
+        let own = Format::of_name(path).and_then(Format::delimiter).map(char::from);
+        !header && own != Some(*delimiter)
+    });
+    let Census { columns, rows, bad_rows, fault, .. } = columns;
     if rows == 0 {
         let path = path.to_owned();
         return Err(match fault {
@@ -159,6 +173,8 @@ pub fn sniff(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Sni
         format,
         encoding,
         quotes,
+        header,
+        delimiter,
         text: text.name.clone(),
         label: label.name.clone(),
         rows,
@@ -240,6 +256,7 @@ fn rank(names: &[&str], name: &str) -> Option<usize> {
 }
 
 struct Census {
+    format: Format,
     columns: Vec<Stats>,
     rows: usize,
     bad_rows: usize,
@@ -247,52 +264,99 @@ struct Census {
     fault: Option<Fault>,
 }
 
+impl Census {
+    fn see(&mut self, name: &str, value: &str) {
+        let known = self.columns.iter().position(|column| column.name == name);
+        let at = known.unwrap_or_else(|| {
+            self.columns.push(Stats::new(name));
+            self.columns.len() - 1
+        });
+        self.columns[at].see(value);
+    }
+
+    fn see_object(&mut self, object: &Object<'_>) {
+        for (name, value) in object.iter() {
+            self.see_value(name, value);
+            // One level down, as far as there are names.
+            for (inner, value) in Object::parse(value.get()).unwrap_or_default().iter() {
+                self.see_value(&format!("{name}.{inner}"), value);
+            }
+        }
+        // Where a tool that is known has them.
+        for name in [json::TEXT, json::LABEL].into_iter().filter(|name| object.get(name).is_none()) {
+            if let Ok(value) = json::locate(object, name) {
+                self.see_value(name, value);
+            }
+        }
+    }
+
+    /// Sees a string, a number or a list of one; other lists and objects are neither texts nor labels.
+    fn see_value(&mut self, name: &str, value: &RawValue) {
+        if value.get() != "null"
+            && let Ok(value) = json::from_value(name, value)
+        {
+            self.see(name, &value);
+        }
+    }
+}
+
 fn census(source: &TableSource) -> Result<Census, DataError> {
     let mut table = source.open()?;
-    let mut census = Census {
-        columns: table.columns().iter().map(|name| Stats::new(name)).collect(),
-        rows: 0,
-        bad_rows: 0,
-        fault: None,
-    };
+    let columns: Vec<Stats> = table.columns().iter().map(|name| Stats::new(name)).collect();
+    let mut census = Census { format: table.format(), columns, rows: 0, bad_rows: 0, fault: None };
     while census.rows < ROWS {
-        let row = match table.next_row()? {
-            None => break,
-            Some(Ok(row)) => row,
-            Some(Err(fault)) => {
+        let Some((line, view)) = table.read()? else { break };
+        match view {
+            Ok(view) if view.is_rejected() => {}
+            Ok(View::Fields(fields)) => {
+                census.rows += 1;
+                for (at, column) in census.columns.iter_mut().enumerate() {
+                    column.see(fields.get(at).unwrap_or_default());
+                }
+            }
+            Ok(View::Object(object)) => {
+                census.rows += 1;
+                census.see_object(&object);
+            }
+            Err(reason) => {
+                let fault = Fault { line, reason };
                 census.bad_rows += 1;
                 // Of equals the first.
                 if census.fault.as_ref().is_none_or(|known| weight(known) < weight(&fault)) {
                     census.fault = Some(fault);
                 }
-                continue;
-            }
-        };
-        census.rows += 1;
-        match row.cells {
-            Cells::Fields(fields) => {
-                census.columns.iter_mut().zip(&fields).for_each(|(column, field)| column.see(field));
-            }
-            Cells::Members(members) => {
-                for (name, value) in members {
-                    let known = census.columns.iter().position(|column| column.name == name);
-                    let at = known.unwrap_or_else(|| {
-                        census.columns.push(Stats::new(&name));
-                        census.columns.len() - 1
-                    });
-                    match serde_json::from_str(value.get()) {
-                        Ok(serde_json::Value::String(text)) => census.columns[at].see(&text),
-                        Ok(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
-                            census.columns[at].see(&value.to_string());
-                        }
-                        // Lists and objects are neither texts nor labels.
-                        _ => {}
-                    }
-                }
             }
         }
     }
     Ok(census)
+}
+
+/// Whether the first row names the columns. It does not where a cell of it stands in rows below, too, as a label does,
+/// and none is a usual name of a column.
+fn has_header(source: &TableSource) -> Result<bool, DataError> {
+    let mut source = source.clone();
+    source.header = false;
+    let mut table = source.open()?;
+    let Some(Ok(TableRow { cells: Cells::Fields(first), .. })) = table.next_row()? else { return Ok(true) };
+    let usual = |cell: &String| {
+        let names = [&TEXT_NAMES[..], &LABEL_NAMES[..], &OTHER_NAMES[..]];
+        let cell = cell.trim();
+        cell.is_empty()
+            || source.wanted.iter().any(|wanted| wanted == cell)
+            || names.iter().any(|names| rank(names, cell).is_some())
+    };
+    if first.iter().any(usual) {
+        return Ok(true);
+    }
+    for _ in 0..HEADER_ROWS {
+        let Some(row) = table.next_row()? else { break };
+        let Ok(TableRow { cells: Cells::Fields(cells), .. }) = row else { continue };
+        // A whole header that comes again is a fault, and no label.
+        if cells != first && cells.iter().zip(&first).any(|(cell, first)| cell == first) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// How much a fault says of the file: broken quotes come before all else.
@@ -303,63 +367,55 @@ fn weight(fault: &Fault) -> u64 {
     }
 }
 
-/// The encoding of bytes without a mark that are not UTF-8: UTF-16 by its zeros, else what most old files are in.
+/// The encoding of a file that is not UTF-8 and does not show what it is: what it seems to be.
 fn encoding(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
+    if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") || encoding::utf16(head).is_some() {
         return None;
-    }
-    let zeros = |parity: usize| head.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
-    let many = head.len() / 8;
-    match (zeros(0), zeros(1)) {
-        (even, odd) if odd > many && even * 8 < odd => return Some("utf-16le"),
-        (even, odd) if even > many && odd * 8 < even => return Some("utf-16be"),
-        _ => {}
     }
     match std::str::from_utf8(head) {
         Ok(_) => None,
         // The head may end inside a character.
         Err(error) if error.error_len().is_none() && head.len() as u64 == HEAD_BYTES => None,
-        Err(_) => Some("windows-1252"),
+        Err(_) => encoding::suspect(head).or(Some("windows-1252")),
     }
 }
 
-/// The format that the first rows have; what the name says where both would do.
-fn format(path: &Path, head: &[u8]) -> Result<Format, SniffError> {
-    let named = match TableFormat::of(path) {
-        Some(TableFormat::Csv) => Some(Format::Csv),
-        Some(TableFormat::Tsv) => Some(Format::Tsv),
-        Some(TableFormat::Jsonl) => Some(Format::Jsonl),
-        Some(TableFormat::Lines) | None => None,
-    };
-    // Zeros are the other halves of UTF-16.
-    let head: Vec<u8> = head.iter().copied().filter(|byte| *byte != 0).collect();
-    let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head).trim_ascii_start();
-    if named == Some(Format::Jsonl) || named.is_none() && start.starts_with(b"{") {
-        return Ok(Format::Jsonl);
+/// What parts the fields of the first rows, where they are no JSON: what the name says where both would do.
+fn delimiter(source: &TableSource) -> Result<Option<u8>, SniffError> {
+    let path = &source.path;
+    let input = Input::open(path, source.encoding.as_deref())?;
+    let named = Format::of_name(path).filter(|format| *format != Format::Lines);
+    let recognised = Format::recognise(input.head(), None, named);
+    if input.table().is_some() || recognised.is_some_and(|format| format.delimiter().is_none()) {
+        return Ok(None);
     }
+    let named = recognised.and_then(Format::delimiter);
+    let mut head = Vec::new();
+    input.take(HEAD_BYTES).read_to_end(&mut head).map_err(DataError::io(path))?;
+    let head = head.trim_ascii_start();
     let fit = |delimiter: u8| {
         let mut reader = csv::ReaderBuilder::new();
-        let reader = reader.delimiter(delimiter).has_headers(false).flexible(true).from_reader(start);
+        let reader = reader.delimiter(delimiter).has_headers(false).flexible(true).from_reader(head);
         let counts: Vec<usize> =
             reader.into_byte_records().take(50).map_while(Result::ok).map(|record| record.len()).collect();
+        // A line that names the delimiter is no row.
+        let named = usize::from(head.starts_with(b"sep="));
+        let counts = counts.get(named..).unwrap_or_default();
         let columns = counts.first().copied().unwrap_or(0);
         let alike = counts.iter().filter(|&&count| count == columns).count();
         if columns < 2 { 0.0 } else { alike as f64 / counts.len() as f64 }
     };
-    let named_fit = named.and_then(Format::delimiter).map_or(0.0, fit);
-    if let Some(named) = named.filter(|_| named_fit > 0.8) {
+    let named_fit = named.map_or(0.0, fit);
+    if named_fit > 0.8 {
         return Ok(named);
     }
     let fits = [b',', b'\t', b';', b'|'].map(|delimiter| (delimiter, fit(delimiter)));
     // Of equals the first.
     let best = fits.into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
     match best.filter(|(_, fit)| *fit > named_fit) {
-        Some((b'\t', _)) => Ok(Format::Tsv),
-        Some((delimiter @ (b';' | b'|'), _)) => {
-            Err(SniffError::Delimiter { path: path.to_owned(), delimiter: delimiter.into() })
-        }
-        Some(_) => Ok(Format::Csv),
-        None => named.ok_or_else(|| DataError::UnknownFormat(path.to_owned()).into()),
+        Some((delimiter, _)) => Ok(Some(delimiter)),
+        None if named.is_none() => Err(DataError::UnknownFormat(path.to_owned()).into()),
+        None => Ok(named),
     }
 }
 
@@ -418,8 +474,10 @@ mod tests {
             (0..9).map(|i| format!("{{\"q\":\"case number {i}\",\"y\":{}}}\n", i % 2)).collect();
         assert_eq!(found(&look("cases", lines.as_bytes()).unwrap()), (Format::Jsonl, "q", "y", 2));
         let semicolons = rows("text,label", ';', |i, kind| format!("case {i};{kind}"));
-        let refused = look("cases.csv", semicolons.as_bytes()).unwrap_err().to_string();
-        assert!(refused.contains("parted by `;`"), "{refused}");
+        assert_eq!(
+            found(&look("cases.csv", semicolons.as_bytes()).unwrap()),
+            (Format::Csv, "text", "label", 3)
+        );
     }
 
     #[test]
@@ -428,10 +486,19 @@ mod tests {
         let latin: Vec<u8> = file.chars().map(|c| c as u8).collect();
         assert_eq!(look("a.csv", &latin).unwrap().encoding, Some("windows-1252"));
         let wide: Vec<u8> = file.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(look("a.csv", &wide).unwrap().encoding, Some("utf-16le"));
+        // Its zeros tell.
+        assert_eq!(look("a.csv", &wide).unwrap().encoding, None);
         assert_eq!(look("a.csv", file.as_bytes()).unwrap().encoding, None);
         let inches = rows("text,label", '\t', |i, kind| format!("\"{i}\" wide and so on\t{kind}"));
         assert!(!look("a.tsv", inches.as_bytes()).unwrap().quotes);
+    }
+
+    #[test]
+    fn a_first_row_that_is_a_row_is_no_header() {
+        let bare = rows("billing,where is the money,x", '|', |i, kind| format!("{kind}|case {i} of it|{i}"));
+        let sniffed = look("a.txt", bare.as_bytes()).unwrap();
+        assert_eq!((sniffed.header, sniffed.delimiter, sniffed.rows), (false, Some('|'), 31));
+        assert_eq!((sniffed.text.as_str(), sniffed.label.as_str()), ("2", "1"));
     }
 
     #[test]

@@ -1,35 +1,16 @@
 //! A data file and how to read it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
 use crate::dataset::{Dataset, TestSet};
-use crate::fault::{DataError, Fault, Reason};
+use crate::fault::{DataError, Fault, HeaderFault, Reason};
+use crate::format::Format;
 use crate::rows::{Row, Rows};
+use crate::several;
+use crate::table::TableSource;
+use crate::text_columns::TextColumns;
 use crate::{Columns, Example, ExampleId, LabelSet};
-
-/// The format of a data file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Comma-separated values with a header (RFC 4180).
-    Csv,
-    /// Tab-separated values with a header, quoted as CSV is.
-    Tsv,
-    /// One JSON object a line.
-    Jsonl,
-}
-
-impl Format {
-    /// What stands between two fields; nothing where a row is JSON.
-    pub(crate) fn delimiter(self) -> Option<u8> {
-        match self {
-            Self::Csv => Some(b','),
-            Self::Tsv => Some(b'\t'),
-            Self::Jsonl => None,
-        }
-    }
-}
 
 /// A data file and how to read it.
 ///
@@ -39,10 +20,10 @@ impl Format {
 pub struct Source {
     /// The file.
     pub path: PathBuf,
-    /// The format; by the file's extension when not given.
+    /// The format; by the file's content and name when not given.
     pub format: Option<Format>,
-    /// The name of the text column.
-    pub text: String,
+    /// The name of the text column, or of several.
+    pub text: TextColumns,
     /// The name of the label column.
     pub label: String,
     /// The name of the column that says which rows belong together, where there is one. An empty cell is no group.
@@ -51,6 +32,13 @@ pub struct Source {
     pub encoding: Option<String>,
     /// Whether a double quote at the start of a field quotes it (CSV and TSV).
     pub quotes: bool,
+    /// What parts the fields, where the header does not tell (CSV and TSV).
+    pub delimiter: Option<char>,
+    /// Whether the first row names the columns (CSV and TSV); without, they are named by their numbers, from `1`.
+    pub header: bool,
+    /// Names that labels have in place of those in the file, such as those of numbered classes; where there are any, a
+    /// label without one is a bad row.
+    pub label_names: BTreeMap<String, String>,
     /// The other columns that its rows are to carry with them.
     pub fields: Columns,
 }
@@ -58,28 +46,53 @@ pub struct Source {
 impl Source {
     /// A file with the usual columns, `text` and `label`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let (text, label) = ("text".to_owned(), "label".to_owned());
         Self {
             path: path.into(),
             format: None,
-            text,
-            label,
+            text: "text".into(),
+            label: "label".to_owned(),
             group: None,
             encoding: None,
             quotes: true,
+            delimiter: None,
+            header: true,
+            label_names: BTreeMap::new(),
             fields: Columns::None,
         }
     }
 
-    /// The given format, else the one the extension tells.
-    pub fn format(&self) -> Result<Format, DataError> {
-        let extension = self.path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        match (self.format, extension.as_deref()) {
-            (Some(format), _) => Ok(format),
-            (None, Some("csv")) => Ok(Format::Csv),
-            (None, Some("tsv" | "tab")) => Ok(Format::Tsv),
-            (None, Some("jsonl" | "ndjson")) => Ok(Format::Jsonl),
-            _ => Err(DataError::UnknownFormat(self.path.clone())),
+    /// The file as a table of any columns.
+    pub fn table(&self) -> TableSource {
+        let mut table = TableSource::new(&self.path);
+        table.format = self.format;
+        table.delimiter = self.delimiter;
+        table.header = self.header;
+        table.encoding.clone_from(&self.encoding);
+        table.quotes = self.quotes;
+        table.wanted = self.text.names().iter().chain([&self.label]).cloned().collect();
+        table
+    }
+
+    /// How a copy of some of the file's rows is read: at `path`, and as a text where the file is packed or no text.
+    pub fn copied_to(&self, path: impl Into<PathBuf>) -> Self {
+        let format = match self.format {
+            Some(Format::Parquet | Format::Xlsx) => None,
+            format => format,
+        };
+        Self { path: path.into(), format, ..self.clone() }
+    }
+
+    /// The extension that the name of such a copy is to have.
+    pub fn copy_extension(&self) -> String {
+        let unpacked = match self.path.extension() {
+            Some(packed) if packed == "gz" || packed == "zst" => self.path.file_stem().map(Path::new),
+            _ => Some(self.path.as_path()),
+        };
+        let named =
+            unpacked.and_then(Path::extension).map(|extension| extension.to_string_lossy().into_owned());
+        match unpacked.and_then(Format::of_name) {
+            Some(format @ (Format::Parquet | Format::Xlsx)) => format.extension().to_owned(),
+            _ => named.unwrap_or_default(),
         }
     }
 
@@ -94,14 +107,10 @@ impl Source {
     /// order of the rows. All bad rows are reported together; a file without rows is an error.
     pub fn load(&self, labels: Option<&LabelSet>) -> Result<Dataset, DataError> {
         let mut rows = Vec::new();
-        let sha256 = self.read_all(labels, |row| rows.push(row))?;
+        let Reading { sha256, left_out } = self.read_all(labels, |row| rows.push(row))?;
         let labels = match labels {
             Some(labels) => labels.clone(),
-            None => {
-                let names: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
-                let names = names.into_iter().map(str::to_owned).collect();
-                LabelSet::new(names).expect("checked rows have printable labels, and a set has each once")
-            }
+            None => self.discovered(&rows)?,
         };
         let mut seen = HashMap::new();
         let examples = rows.into_iter().map(|row| {
@@ -111,7 +120,28 @@ impl Source {
             *repetition += 1;
             Example::of_row(row, id, label)
         });
-        Ok(Dataset { examples: examples.collect(), labels, sha256 })
+        Ok(Dataset { examples: examples.collect(), labels, left_out, sha256 })
+    }
+
+    /// The labels of these rows. A label that is made of others, such as `a|b`, is no label.
+    fn discovered(&self, rows: &[Row]) -> Result<LabelSet, DataError> {
+        let names: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+        let combined: HashMap<&str, Vec<String>> = names
+            .iter()
+            .filter_map(|name| Some((*name, several::parts(name, |part| names.contains(part))?)))
+            .collect();
+        let faults: Vec<Fault> = rows
+            .iter()
+            .filter_map(|row| {
+                let parts = combined.get(row.label.as_str())?;
+                Some(Fault { line: row.line, reason: Reason::SeveralLabels(parts.clone()) })
+            })
+            .collect();
+        if !faults.is_empty() {
+            return Err(DataError::Rows { path: self.path.clone(), faults });
+        }
+        let names = names.into_iter().map(str::to_owned).collect();
+        Ok(LabelSet::new(names).expect("checked rows have printable labels, and a set has each once"))
     }
 
     /// Reads the file once to check every row, and keeps none: what is returned reads it again.
@@ -119,46 +149,84 @@ impl Source {
     /// A label outside `labels` is a bad row.
     pub fn check(&self, labels: &LabelSet) -> Result<TestSet, DataError> {
         let mut ids = Vec::new();
-        let sha256 = self.read_all(Some(labels), |row| ids.push(ExampleId::of(&row.text, &row.label, 0)))?;
+        let keep = |row: Row| ids.push(ExampleId::of(&row.text, &row.label, 0));
+        let Reading { sha256, left_out } = self.read_all(Some(labels), keep)?;
         let len = ids.len();
         ids.sort_unstable();
         let repeated = ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        Ok(TestSet { source: self.clone(), labels: labels.clone(), len, repeated, sample: None, sha256 })
+        Ok(TestSet {
+            source: self.clone(),
+            labels: labels.clone(),
+            len,
+            repeated,
+            sample: None,
+            left_out,
+            sha256,
+        })
     }
 
-    /// Gives every row to `look`, the bad ones as faults.
-    pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, Fault>)) -> Result<(), DataError> {
+    /// Gives every row to `look`, the bad ones as faults. Returns how many were left out.
+    pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, Fault>)) -> Result<u64, DataError> {
         let mut rows = self.rows()?;
         while let Some(row) = rows.next_row()? {
             look(row);
         }
-        Ok(())
+        Ok(rows.left_out())
     }
 
-    /// Gives every row to `keep`, or reports all the bad ones. Returns the SHA-256 of the file.
+    /// Gives every row to `keep`, or reports all the bad ones.
     pub(crate) fn read_all(
         &self,
         labels: Option<&LabelSet>,
         mut keep: impl FnMut(Row),
-    ) -> Result<String, DataError> {
+    ) -> Result<Reading, DataError> {
         let mut rows = self.rows()?;
         let mut faults = Vec::new();
-        let mut empty = true;
+        let mut good = false;
         while let Some(row) = rows.next_row()? {
-            empty = false;
             match row {
                 Ok(row) if labels.is_some_and(|labels| labels.get(&row.label).is_none()) => {
-                    faults.push(Fault { line: row.line, reason: Reason::UnknownLabel(row.label) });
+                    good = true;
+                    faults.push(unknown(row, labels));
                 }
                 // Once something is wrong, reading goes on only to find what else is.
-                Ok(row) if faults.is_empty() => keep(row),
-                Ok(_) => {}
+                Ok(row) => {
+                    good = true;
+                    if faults.is_empty() {
+                        keep(row);
+                    }
+                }
                 Err(fault) => faults.push(fault),
             }
         }
-        if !faults.is_empty() {
-            return Err(DataError::Rows { path: self.path.clone(), faults });
+        match faults.as_slice() {
+            [] if !good => Err(DataError::Empty(self.path.clone())),
+            [] => Ok(Reading { left_out: rows.left_out(), sha256: rows.finish()? }),
+            // What no row has is no fault of the rows.
+            [Fault { line, reason: Reason::NoMember { wanted, found } }, rest @ ..]
+                if !good && rest.iter().all(|fault| matches!(fault.reason, Reason::NoMember { .. })) =>
+            {
+                let reason = HeaderFault::Missing { wanted: wanted.clone(), found: found.clone() };
+                Err(DataError::Header { path: self.path.clone(), line: *line, reason })
+            }
+            _ => Err(DataError::Rows { path: self.path.clone(), faults }),
         }
-        if empty { Err(DataError::Empty(self.path.clone())) } else { Ok(rows.finish()) }
     }
+}
+
+/// What is known of a file once all its rows have been read.
+pub(crate) struct Reading {
+    pub(crate) sha256: String,
+    /// Rows that an annotator has rejected.
+    pub(crate) left_out: u64,
+}
+
+/// A row whose label is not among those of the task, or is made of several of them.
+pub(crate) fn unknown(row: Row, labels: Option<&LabelSet>) -> Fault {
+    let known = |part: &str| labels.is_some_and(|labels| labels.get(part).is_some());
+    let reason = match several::parts(&row.label, known) {
+        Some(parts) => Reason::SeveralLabels(parts),
+        None => Reason::UnknownLabel(row.label),
+    };
+    Fault { line: row.line, reason }
 }

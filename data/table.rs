@@ -1,112 +1,88 @@
 //! Rows of any columns, labelled or not, as they stand in a file or come through a pipe.
+//!
+//! This is the one reader of all formats: what differs between them ends here. A row is fields under a header, or a JSON
+//! object.
 
-use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+mod fields;
+mod header;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::io::{BufReader, Read};
+use std::path::PathBuf;
+
 use serde_json::value::RawValue;
 
-use crate::encoding::{self, Utf8};
 use crate::fault::{DataError, Fault, HeaderFault, Reason};
-use crate::rows::header;
-use crate::scan::Scanner;
-use crate::source::Format;
-
-/// The column of a file that is nothing but texts.
-const LINES_COLUMN: &str = "text";
-
-/// How the rows of a table are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableFormat {
-    /// Comma-separated values with a header (RFC 4180).
-    Csv,
-    /// Tab-separated values with a header, quoted as CSV is.
-    Tsv,
-    /// One JSON object a line.
-    Jsonl,
-    /// One text a line, without a header.
-    Lines,
-}
-
-impl From<Format> for TableFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Csv => Self::Csv,
-            Format::Tsv => Self::Tsv,
-            Format::Jsonl => Self::Jsonl,
-        }
-    }
-}
-
-impl TableFormat {
-    /// The format that a name tells, by its extension.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "csv" => Some(Self::Csv),
-            "tsv" | "tab" => Some(Self::Tsv),
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "txt" => Some(Self::Lines),
-            _ => None,
-        }
-    }
-}
+use crate::format::Format;
+use crate::input::Input;
+use crate::json::{self, Object, spelt};
+use crate::records::{Record, Records};
+pub(crate) use fields::{FieldBuffer, FieldReader};
+use header::Header;
 
 /// Where a table comes from, and how to read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableSource {
     /// The file, or how messages name what is no file.
     pub path: PathBuf,
-    /// How its rows are written.
-    pub format: TableFormat,
+    /// How its rows are written, where its content and its name do not tell.
+    pub format: Option<Format>,
+    /// What parts the fields, where the header does not tell (CSV and TSV).
+    pub delimiter: Option<char>,
+    /// Whether the first row names the columns (CSV and TSV); without, they are named by their numbers from 1.
+    pub header: bool,
     /// The encoding where there is no byte-order mark; UTF-8 when not given.
     pub encoding: Option<String>,
     /// Whether a double quote at the start of a field quotes it (CSV and TSV).
     pub quotes: bool,
+    /// Columns that are needed: what parts the fields is told by the header that has them.
+    pub wanted: Vec<String>,
 }
 
 impl TableSource {
-    /// A UTF-8 file with the usual quotes.
-    pub fn new(path: impl Into<PathBuf>, format: TableFormat) -> Self {
-        Self { path: path.into(), format, encoding: None, quotes: true }
+    /// A UTF-8 file with the usual quotes and a header.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            delimiter: None,
+            header: true,
+            encoding: None,
+            quotes: true,
+            wanted: Vec::new(),
+        }
     }
 
     /// Opens the file.
     pub fn open(&self) -> Result<Table, DataError> {
-        self.read(Box::new(File::open(&self.path).map_err(DataError::io(&self.path))?))
+        self.table(Input::open(&self.path, self.encoding.as_deref())?)
     }
 
     /// Reads what comes from elsewhere, such as a pipe.
-    pub fn read(&self, input: Box<dyn Read + Send>) -> Result<Table, DataError> {
-        let fallback = match &self.encoding {
-            Some(name) => {
-                Some(encoding::named(name).ok_or_else(|| DataError::UnknownEncoding(name.clone()))?)
-            }
-            None => None,
+    pub fn read(&self, bytes: Box<dyn Read + Send>) -> Result<Table, DataError> {
+        self.table(Input::new(&self.path, bytes, self.encoding.as_deref())?)
+    }
+
+    fn table(&self, input: Input) -> Result<Table, DataError> {
+        let named = Format::of_name(&self.path);
+        let recognised = Format::recognise(input.head(), self.format, named);
+        let format = match input.table() {
+            Some(_) => Some(Format::Jsonl),
+            // A text without a known name may be a table, if its header says so.
+            None => recognised.filter(|format| *format != Format::Lines || self.format.is_some()),
         };
-        let path = self.path.clone();
-        let input = encoding::decode(input, fallback).map_err(DataError::io(&path))?;
-        let delimiter = match self.format {
-            TableFormat::Csv => b',',
-            TableFormat::Tsv => b'\t',
-            TableFormat::Jsonl => {
-                return Ok(Table::of_lines(path, input, Vec::new(), true));
-            }
-            TableFormat::Lines => {
-                return Ok(Table::of_lines(path, input, vec![LINES_COLUMN.to_owned()], false));
-            }
+        let header = match format {
+            None | Some(Format::Csv | Format::Tsv) => header::find(self, format, input.head())?,
+            _ => None,
         };
-        let mut csv = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .quoting(self.quotes)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(Scanner::new(input, delimiter, self.quotes));
-        let (columns, _) = header(&path, &mut csv)?;
-        let reader = Reader::Delimited { csv, buffer: csv::ByteRecord::new() };
-        Ok(Table { path, columns, reader })
+        let written = match (&header, format.or(recognised)) {
+            (Some(header), _) if header.delimiter == b'\t' => Format::Tsv,
+            (Some(_), _) => Format::Csv,
+            (None, Some(format)) => format,
+            (None, None) => return Err(DataError::UnknownFormat(self.path.clone())),
+        };
+        Table::new(self, input, written, header)
     }
 }
 
@@ -131,72 +107,163 @@ pub enum Cells {
 /// The rows of a [`TableSource`], read as they are asked for. Bad rows come as faults, and reading goes on behind them.
 pub struct Table {
     path: PathBuf,
+    format: Format,
+    records: Records,
+    record: Record,
+    fields: FieldReader,
     columns: Vec<String>,
-    reader: Reader,
+    delimiter: u8,
+    /// The bytes of the header.
+    head: Vec<u8>,
+    header_line: u64,
 }
 
-type Input = Utf8<Box<dyn Read + Send>>;
+/// The line in which a row begins, and the row.
+pub(crate) type ReadRow<'a> = (u64, Result<View<'a>, Reason>);
 
-enum Reader {
-    Delimited { csv: csv::Reader<Scanner<Input>>, buffer: csv::ByteRecord },
-    Lines { input: BufReader<Input>, json: bool, line: u64, buffer: Vec<u8> },
+/// A row that lies in the table's buffers.
+pub(crate) enum View<'a> {
+    Fields(&'a FieldBuffer),
+    Object(Object<'a>),
 }
 
 impl Table {
-    fn of_lines(path: PathBuf, input: Input, columns: Vec<String>, json: bool) -> Self {
-        let reader = Reader::Lines { input: BufReader::new(input), json, line: 0, buffer: Vec::new() };
-        Self { path, columns, reader }
+    fn new(
+        source: &TableSource,
+        mut input: Input,
+        format: Format,
+        header: Option<Header>,
+    ) -> Result<Self, DataError> {
+        let path = source.path.clone();
+        let delimiter = header.as_ref().map_or(b',', |header| header.delimiter);
+        let skipped = header.as_ref().map_or(0, |header| header.skipped);
+        // The line that only says what parts the fields.
+        let mut head = vec![0; skipped];
+        input.read_exact(&mut head).map_err(DataError::io(&path))?;
+        let input = BufReader::with_capacity(64 * 1024, input);
+        let line = 1 + u64::from(skipped > 0);
+        let mut table = Self {
+            records: Records::new(input, format, delimiter, source.quotes, line),
+            path,
+            format,
+            record: Record::default(),
+            fields: FieldReader::new(format, delimiter, source.quotes),
+            columns: Vec::new(),
+            delimiter,
+            head,
+            header_line: 1,
+        };
+        match header {
+            None => table.columns = fields::columns(format),
+            Some(header) if source.header => table.read_header(&header)?,
+            Some(header) => table.columns = (1..=header.columns).map(|number| number.to_string()).collect(),
+        }
+        Ok(table)
     }
 
-    /// The names of the columns; none for JSONL, where each row has its own.
+    fn read_header(&mut self, header: &Header) -> Result<(), DataError> {
+        if !self.records.read(&mut self.record).map_err(DataError::io(&self.path))? {
+            return Err(DataError::Empty(self.path.clone()));
+        }
+        self.header_line = self.record.line;
+        let fault = |reason| DataError::Header { path: self.path.clone(), line: self.record.line, reason };
+        if let Some(quote) = self.record.quote {
+            return Err(fault(HeaderFault::Quote(quote)));
+        }
+        let names = self.fields.read(&self.record.bytes).map_err(|_| fault(HeaderFault::Bytes))?;
+        self.columns = header::names(names).map_err(|_| fault(HeaderFault::Bytes))?;
+        debug_assert!(self.columns.len() >= header.columns.min(1));
+        self.fields.keep_header();
+        self.head.extend_from_slice(&self.record.bytes);
+        Ok(())
+    }
+
+    /// How the rows are written.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The names of the columns, as they stand in the header; none for JSON, where each row has its own.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// Where the column of this name is; for JSONL the name alone, which only a row can lack.
+    /// Where the column of this name is; for JSON the name alone, which only a row can lack.
     pub fn column(&self, name: &str) -> Result<Column, DataError> {
-        if matches!(self.reader, Reader::Lines { json: true, .. }) {
+        if self.is_json() {
             return Ok(Column::Member(name.to_owned()));
         }
-        let position = self.columns.iter().position(|column| column == name);
-        position.map(Column::Field).ok_or_else(|| DataError::Header {
-            path: self.path.clone(),
-            line: 1,
-            reason: HeaderFault::Missing { wanted: name.to_owned(), found: self.columns.clone() },
-        })
+        let mut positions = self.columns.iter().enumerate().filter(|(_, column)| *column == name);
+        let reason = match (positions.next(), positions.next()) {
+            (Some((position, _)), None) => return Ok(Column::Field(position)),
+            (Some(_), Some(_)) => HeaderFault::Duplicate(name.to_owned()),
+            (None, _) if self.columns.first().is_some_and(|first| first == "1") && self.head.is_empty() => {
+                HeaderFault::NoNumber { wanted: name.to_owned(), columns: self.columns.len() }
+            }
+            (None, _) => HeaderFault::Missing { wanted: name.to_owned(), found: self.columns.clone() },
+        };
+        Err(DataError::Header { path: self.path.clone(), line: self.header_line, reason })
     }
 
-    /// The next row. The outer error ends the reading; a fault concerns one row only.
-    pub fn next_row(&mut self) -> Result<Option<Result<TableRow, Fault>>, DataError> {
-        match &mut self.reader {
-            Reader::Delimited { csv, buffer } => {
-                if !csv.read_byte_record(buffer).map_err(|error| DataError::io(&self.path)(error.into()))? {
-                    return Ok(None);
-                }
-                let (line, quote) = csv.get_mut().next_start();
-                let cells = match quote {
-                    Some(quote) => Err(Reason::Quote(quote)),
-                    None => fields(buffer, self.columns.len()),
-                };
-                Ok(Some(cells.map(|cells| TableRow { line, cells }).map_err(|reason| Fault { line, reason })))
-            }
-            Reader::Lines { input, json, line, buffer } => loop {
-                buffer.clear();
-                if input.read_until(b'\n', buffer).map_err(DataError::io(&self.path))? == 0 {
-                    return Ok(None);
-                }
-                *line += 1;
-                if *json && buffer.trim_ascii().is_empty() {
-                    continue;
-                }
-                let cells = if *json { members(buffer).map(Cells::Members) } else { whole_line(buffer) };
-                let line = *line;
-                return Ok(Some(
-                    cells.map(|cells| TableRow { line, cells }).map_err(|reason| Fault { line, reason }),
-                ));
-            },
-        }
+    fn is_json(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Jsonl)
     }
+
+    /// Reads the next row, with the line in which it begins.
+    pub(crate) fn read(&mut self) -> Result<Option<ReadRow<'_>>, DataError> {
+        loop {
+            if !self.records.read(&mut self.record).map_err(DataError::io(&self.path))? {
+                return Ok(None);
+            }
+            if !self.is_json() || !self.record.bytes.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        let line = self.record.line;
+        if let Some(quote) = self.record.quote {
+            return Ok(Some((line, Err(Reason::Quote(quote)))));
+        }
+        let view = if self.is_json() {
+            object(&mut self.record.bytes).map(View::Object)
+        } else {
+            self.fields.row(&self.record.bytes, self.columns.len()).map(View::Fields)
+        };
+        Ok(Some((line, view)))
+    }
+
+    /// The next row with all its cells. The outer error ends the reading; a fault concerns one row only.
+    pub fn next_row(&mut self) -> Result<Option<Result<TableRow, Fault>>, DataError> {
+        let Some((line, view)) = self.read()? else { return Ok(None) };
+        let cells = view.and_then(|view| match view {
+            View::Fields(fields) => fields.all().map(Cells::Fields),
+            View::Object(object) => {
+                let members = object.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+                Ok(Cells::Members(members.collect()))
+            }
+        });
+        Ok(Some(cells.map(|cells| TableRow { line, cells }).map_err(|reason| Fault { line, reason })))
+    }
+
+    /// After the last row: the SHA-256 of the file's bytes.
+    pub(crate) fn into_hex(self) -> Result<String, DataError> {
+        self.records.into_hex().map_err(DataError::io(&self.path))
+    }
+
+    /// What the records need to be copied: the rest of them, the bytes before the first, and what parts fields.
+    pub(crate) fn into_records(self) -> (Records, Vec<u8>, u8) {
+        (self.records, self.head, self.delimiter)
+    }
+}
+
+/// A row of JSON; numbers that only Python writes are taken for `null`.
+fn object(bytes: &mut Vec<u8>) -> Result<Object<'_>, Reason> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && Object::parse(text).is_err()
+        && let Some(clean) = json::without_nonfinite(text)
+    {
+        *bytes = clean.into_bytes();
+    }
+    Object::parse(std::str::from_utf8(bytes).map_err(|_| Reason::Bytes)?)
 }
 
 /// Where in a row a value stands.
@@ -204,140 +271,64 @@ impl Table {
 pub enum Column {
     /// In the field of this number, from 0.
     Field(usize),
-    /// In the member of this name.
+    /// In the member of this name, or at the end of this path.
     Member(String),
+}
+
+impl View<'_> {
+    /// The text in a column, which must be a string.
+    pub(crate) fn text(&self, column: &Column) -> Result<Cow<'_, str>, Reason> {
+        match (self, column) {
+            (Self::Object(object), Column::Member(name)) => {
+                let value = json::locate(object, name)?;
+                if value.get() == "null" {
+                    return Ok(Cow::Borrowed(""));
+                }
+                serde_json::from_str(value.get())
+                    .map(Cow::Owned)
+                    .map_err(|_| Reason::Json(format!("`{name}` must be a string")))
+            }
+            _ => self.cell(column),
+        }
+    }
+
+    /// The label in a column.
+    pub(crate) fn label(&self, column: &Column) -> Result<String, Reason> {
+        match (self, column) {
+            (Self::Object(object), Column::Member(name)) => {
+                json::from_value(name, json::locate(object, name)?)
+            }
+            _ => json::from_cell(&self.cell(column)?),
+        }
+    }
+
+    /// Any value in a column: a string, or JSON as it is spelt.
+    pub(crate) fn cell(&self, column: &Column) -> Result<Cow<'_, str>, Reason> {
+        match (self, column) {
+            (Self::Fields(fields), Column::Field(at)) => fields.get(*at).map(Cow::Borrowed),
+            (Self::Object(object), Column::Member(name)) => json::locate(object, name).map(spelt),
+            _ => Err(Reason::Json("the row has no such column".to_owned())),
+        }
+    }
+
+    /// Whether an annotator has rejected the row.
+    pub(crate) fn is_rejected(&self) -> bool {
+        matches!(self, Self::Object(object) if json::is_rejected(object))
+    }
 }
 
 impl TableRow {
     /// The text in a column.
     pub fn text(&self, column: &Column) -> Result<String, Fault> {
-        let fault = |text: String| Fault { line: self.line, reason: Reason::Json(text) };
+        let fault = |reason| Fault { line: self.line, reason };
         match (&self.cells, column) {
             (Cells::Fields(fields), Column::Field(at)) => Ok(fields.get(*at).cloned().unwrap_or_default()),
-            (Cells::Members(members), Column::Member(name)) => {
-                let value = members.iter().rev().find(|(member, _)| member == name);
-                let (_, value) = value.ok_or_else(|| fault(format!("the object has no member `{name}`")))?;
-                serde_json::from_str(value.get()).map_err(|_| fault(format!("`{name}` is no string")))
+            (Cells::Members(members), column @ Column::Member(_)) => {
+                let members = members.iter().map(|(name, value)| (name.as_str(), &**value));
+                let view = View::Object(members.collect());
+                view.text(column).map(Cow::into_owned).map_err(fault)
             }
-            _ => Err(fault("the row has no such column".to_owned())),
-        }
-    }
-}
-
-fn fields(record: &csv::ByteRecord, columns: usize) -> Result<Cells, Reason> {
-    if record.len() != columns {
-        return Err(Reason::Ragged { expected: columns, found: record.len() });
-    }
-    let field = |field: &[u8]| std::str::from_utf8(field).map(str::to_owned).map_err(|_| Reason::Bytes);
-    record.iter().map(field).collect::<Result<_, _>>().map(Cells::Fields)
-}
-
-fn whole_line(line: &[u8]) -> Result<Cells, Reason> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| Reason::Bytes)?;
-    Ok(Cells::Fields(vec![text.to_owned()]))
-}
-
-/// The members of a line of JSON, in their order.
-pub(crate) fn members(line: &[u8]) -> Result<Vec<(String, Box<RawValue>)>, Reason> {
-    let text = std::str::from_utf8(line).map_err(|_| Reason::Bytes)?;
-    let members: Members =
-        serde_json::from_str(text).map_err(|error| Reason::Json(format!("no JSON object: {error}")))?;
-    Ok(members.0)
-}
-
-pub(crate) fn no_member(name: &str) -> Reason {
-    Reason::Json(format!("the object has no member `{name}`"))
-}
-
-/// A value of JSON as a cell of text: a string without its quotes, `null` as nothing, all else as it is spelt.
-pub(crate) fn spelt(value: &RawValue) -> String {
-    match value.get() {
-        "null" => String::new(),
-        text => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
-    }
-}
-
-/// The members of a JSON object in their order, which a map would lose.
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn read(bytes: &[u8], format: TableFormat) -> Result<Vec<Result<TableRow, Fault>>, DataError> {
-        let mut table =
-            TableSource::new("stdin", format).read(Box::new(std::io::Cursor::new(bytes.to_vec())))?;
-        let mut rows = Vec::new();
-        while let Some(row) = table.next_row()? {
-            rows.push(row);
-        }
-        Ok(rows)
-    }
-
-    #[test]
-    fn rows_keep_all_that_stands_in_them() {
-        let rows = read(b"id,text\n7,\"a, b\"\n8\n9,\xFF\n", TableFormat::Csv).unwrap();
-        assert!(matches!(&rows[0], Ok(TableRow { line: 2, cells: Cells::Fields(f) }) if f == &["7", "a, b"]));
-        assert_eq!(rows[1].as_ref().unwrap_err().reason, Reason::Ragged { expected: 2, found: 1 });
-        assert_eq!(rows[2].as_ref().unwrap_err(), &Fault { line: 4, reason: Reason::Bytes });
-
-        let rows = read(b"{\"z\":1.50,\"text\":\"\\u0061\",\"a\":null}\n\n[]\n", TableFormat::Jsonl).unwrap();
-        let Ok(row) = &rows[0] else { panic!("{rows:?}") };
-        let Cells::Members(members) = &row.cells else { panic!("{row:?}") };
-        let spelt: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
-        assert_eq!(spelt, [("z", "1.50"), ("text", "\"\\u0061\""), ("a", "null")]);
-        assert_eq!(row.text(&Column::Member("text".into())).unwrap(), "a");
-        assert!(row.text(&Column::Member("z".into())).is_err());
-        assert_eq!(rows[1].as_ref().unwrap_err().line, 3);
-
-        let rows = read(b"one\r\n\ntwo", TableFormat::Lines).unwrap();
-        let texts: Vec<_> =
-            rows.iter().map(|row| row.as_ref().unwrap().text(&Column::Field(0)).unwrap()).collect();
-        assert_eq!(texts, ["one", "", "two"]);
-    }
-
-    #[test]
-    fn quotes_that_swallow_rows_are_told_once() {
-        let rows = read(b"text\n\"a\nb\n", TableFormat::Csv).unwrap();
-        let faults: Vec<_> = rows.iter().filter_map(|row| row.as_ref().err()).collect();
-        assert_eq!(faults.len(), 1, "{rows:?}");
-        assert_eq!(faults[0].line, 2);
-    }
-
-    proptest! {
-        #[test]
-        fn hostile_bytes_end(bytes: Vec<u8>) {
-            for format in [TableFormat::Csv, TableFormat::Tsv, TableFormat::Jsonl, TableFormat::Lines] {
-                let _ = read(&bytes, format);
-            }
+            _ => Err(fault(Reason::Json("the row has no such column".to_owned()))),
         }
     }
 }

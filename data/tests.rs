@@ -1,5 +1,7 @@
 //! Files, good and bad, read from disk.
 
+mod forms;
+
 use std::io::Write;
 
 use proptest::prelude::*;
@@ -126,7 +128,8 @@ fn groups_are_read_from_every_format() {
         source.load(None).unwrap_err().to_string()
     };
     assert!(missing("tsv", b"text\tlabel\nx\ta\n").contains("no column `customer`"));
-    assert!(missing("jsonl", b"{\"text\":\"x\",\"label\":\"a\"}").contains("no member `customer`"));
+    let json = b"{\"text\":\"x\",\"label\":\"a\"}";
+    assert!(missing("jsonl", json).contains("line 1: no column `customer`; the columns are `text`, `label`"));
 }
 
 #[test]
@@ -189,7 +192,7 @@ fn rows_that_run_together_are_found() {
 #[test]
 fn headers_are_checked() {
     assert_eq!(header(b"Text,label\nx,y\n"), "no column `text`; the columns are `Text`, `label`");
-    assert_eq!(header(b"text,label,text\n"), "the column `text` stands twice");
+    assert_eq!(header(b"text,label,text\n"), "duplicate column `text`: give one of the two another name");
     assert!(header(b"text,\xFF\n").contains("encoding"));
 }
 
@@ -207,7 +210,7 @@ fn unusable_files_say_why() {
         |extension: &str, bytes: &[u8]| file(extension, bytes).0.load(None).unwrap_err().to_string();
     assert!(message("csv", b"").contains("holds no rows"));
     assert!(message("csv", b"text,label\n").contains("holds no rows"));
-    assert!(message("dat", b"text,label\nx,y\n").contains("cannot tell the format"));
+    assert!(message("dat", b"words,label\nx,y\n").contains("cannot tell the format"));
     assert!(
         Source::new("missing.csv").load(None).unwrap_err().to_string().contains("cannot read `missing.csv`")
     );

@@ -66,6 +66,8 @@ pub enum Cause {
     NotFound,
     /// The request is wrong and will stay so.
     Invalid,
+    /// The request is larger than the provider ever takes; smaller ones may be answered.
+    TooLarge,
     /// The provider failed.
     Server,
     /// The provider does not offer this.
@@ -102,7 +104,7 @@ impl ProviderError {
         let later = Retry::Later { after: None };
         let (scope, retry) = match cause {
             Cause::Network | Cause::Server | Cause::RateLimit => (Scope::Request, later),
-            Cause::Invalid => (Scope::Request, Retry::Never),
+            Cause::Invalid | Cause::TooLarge => (Scope::Request, Retry::Never),
             Cause::NotFound | Cause::Unsupported => (Scope::Model, Retry::Never),
             Cause::Quota | Cause::Access => (Scope::Provider, Retry::Never),
         };

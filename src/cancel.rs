@@ -1,4 +1,4 @@
-//! Ctrl-C: the first ends the work in good order, the second at once.
+//! Ctrl-C and the signals that end a program: the first ends the work in good order, the second at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,20 +40,103 @@ impl Cancel {
         }
     }
 
-    /// From now on Ctrl-C asks for the end, and `tell` says so; a second one ends the program where it stands.
+    /// From now on Ctrl-C asks for the end, and so do the signals by which a system ends a program: SIGTERM and, where the
+    /// terminal goes away, SIGHUP. `tell` is given what to say of it. Ctrl-C or SIGTERM for a second time ends the program
+    /// where it stands.
     ///
     /// To be called inside a tokio runtime.
-    pub(crate) fn on_ctrl_c(&self, tell: impl Fn() + Send + 'static) {
+    pub(crate) fn on_signals(&self, tell: impl Fn(&str) + Send + 'static) {
         let cancel = self.clone();
         tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                if cancel.requested() {
-                    // The user asked twice; nothing may stand in the way.
+            let Ok(mut signals) = Signals::listen() else { return };
+            let mut seen = Vec::new();
+            while let Some(signal) = signals.next().await {
+                // Shells and the system both say that the terminal has gone.
+                if seen.contains(&signal) && signal != Signal::HangUp {
                     std::process::exit(crate::exit::INCOMPLETE.into());
                 }
-                cancel.request();
-                tell();
+                seen.push(signal);
+                if !cancel.requested() {
+                    cancel.request();
+                    tell(signal.meaning());
+                }
             }
         });
+    }
+}
+
+/// What asks for the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    Interrupt,
+    Terminate,
+    HangUp,
+}
+
+impl Signal {
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Interrupt => "finishing requests in flight; press Ctrl-C again to end at once",
+            Self::Terminate => "asked to end (SIGTERM): finishing requests in flight",
+            Self::HangUp => "the terminal has gone (SIGHUP): finishing requests in flight",
+        }
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    /// None where the user wants hang-ups ignored.
+    hang_up: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: if ignores_hang_ups() { None } else { Some(signal(SignalKind::hangup())?) },
+        })
+    }
+
+    async fn next(&mut self) -> Option<Signal> {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = self.interrupt.recv() => signal.map(|()| Signal::Interrupt),
+            signal = self.terminate.recv() => signal.map(|()| Signal::Terminate),
+            signal = hang_up => signal.map(|()| Signal::HangUp),
+        }
+    }
+}
+
+/// Whether the program was started under `nohup` or the like: then it is to go on without its terminal. Linux tells, in
+/// the lowest bit of a mask (proc(5)); elsewhere nobody does without unsafe code.
+#[cfg(unix)]
+fn ignores_hang_ups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Option<Signal> {
+        tokio::signal::ctrl_c().await.ok().map(|()| Signal::Interrupt)
     }
 }

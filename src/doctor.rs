@@ -128,7 +128,7 @@ impl Patient {
         for role in Role::ALL {
             let Some(source) = self.source(role) else { continue };
             let mut name = PathBuf::from(role.to_string());
-            name.set_extension(source.path.extension().unwrap_or_default());
+            name.set_extension(source.copy_extension());
             copies.push((role, source, folder.join(name)));
         }
         fs_err::create_dir_all(folder)?;
@@ -137,9 +137,7 @@ impl Patient {
         let mut sources = self.sources.clone();
         for (role, source, path) in copies {
             WholeFile::create(&path)?.write(|out| treatment.write(role, source, out))?;
-            let mut source = source.clone();
-            source.path = path;
-            sources[role as usize] = Some(source);
+            sources[role as usize] = Some(source.copied_to(path));
         }
         WholeFile::create(&log)?.write(|out| write_log(&treatment.changes, out))?;
         Ok(Cured { patient: Self { sources, ..self }, changes: treatment.changes, log })

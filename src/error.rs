@@ -184,7 +184,7 @@ impl Error {
                 TuneError::Budget(_) => exit::INCOMPLETE,
                 TuneError::Ledger(error) => of_ledger(error),
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
-                TuneError::TimedOut(_) | TuneError::Interrupted(_) => exit::INCOMPLETE,
+                TuneError::TimedOut(_) | TuneError::Interrupted(_) | TuneError::Cancelled => exit::INCOMPLETE,
                 TuneError::Stopped(_) => exit::INCOMPLETE,
             },
             Self::Provider { error, .. } if error.cause == Cause::NotFound => exit::USAGE,
@@ -221,7 +221,7 @@ impl Error {
             Self::Tune { error, .. } => match &**error {
                 TuneError::Provider(error) => error.hint.clone(),
                 TuneError::Ledger(error) => error.hint().map(str::to_owned),
-                TuneError::TimedOut(_) | TuneError::Interrupted(_) => {
+                TuneError::TimedOut(_) | TuneError::Interrupted(_) | TuneError::Cancelled => {
                     Some("the job goes on; run the same command again to come back to it".to_owned())
                 }
                 TuneError::Stopped(_) => {

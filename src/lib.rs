@@ -5,6 +5,9 @@
 //! Data goes one way: [`project::Project`] checks configuration and data, [`run::Session`] tunes and evaluates,
 //! [`results::Results`] keeps what came out.
 
+#[cfg(test)]
+extern crate self as tunebench;
+
 pub mod budget;
 pub mod cancel;
 pub mod cli;

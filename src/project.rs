@@ -12,7 +12,7 @@ use crate::budget::{Price, PriceTable};
 use crate::config::{Config, ConfigError, Document, Step};
 use crate::error::Error;
 use crate::evaluate::Candidate;
-use crate::evaluate::governor::{Governor, Limits};
+use crate::evaluate::governor::Limits;
 use crate::providers::Providers;
 use crate::shots::{Shots, ShotsSpec};
 use crate::tune::{Pace, Tuning};
@@ -197,8 +197,12 @@ impl Project {
         let slot =
             self.providers.get(model).ok_or_else(|| Error::unknown_provider(model, &self.providers))?;
         let concurrency = self.config.evaluation.concurrency.get();
-        let limits = Limits::per_minute(slot.requests_per_minute, slot.tokens_per_minute, concurrency);
-        let limited = !slot.provider.in_process() || limits.requests.is_some();
+        let limits = Limits {
+            requests_per_minute: slot.requests_per_minute,
+            tokens_per_minute: slot.tokens_per_minute,
+            window: slot.window,
+            concurrency,
+        };
         Ok(Candidate {
             name: model.clone(),
             provider: slot.provider.clone(),
@@ -208,7 +212,7 @@ impl Project {
             label_counts: self.label_counts.clone(),
             concurrency,
             price: self.price(slot.provider.as_ref(), model),
-            governor: limited.then(|| Arc::new(Governor::new(limits))),
+            limits,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tunebench_providers::{ModelRef, Provider, Registry, Setup};
@@ -14,6 +15,9 @@ use crate::error::Error;
 const KIND: &str = "kind";
 const REQUESTS_PER_MINUTE: &str = "requests_per_minute";
 const TOKENS_PER_MINUTE: &str = "tokens_per_minute";
+const WINDOW_SECONDS: &str = "window_seconds";
+/// What is told of a limit is for a minute, so that a window is one or a part of one.
+const LONGEST_WINDOW: Duration = Duration::from_secs(60);
 
 /// Providers by name.
 pub(crate) struct Providers {
@@ -25,6 +29,8 @@ pub(crate) struct Slot {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
+    /// Over which these are counted, where the provider does not count over a minute.
+    pub(crate) window: Option<Duration>,
 }
 
 impl Providers {
@@ -63,9 +69,14 @@ impl Providers {
                 Some(_) => return Err(document.error(&at(KIND), "kind must be a text")),
             };
             let mut limit =
-                |name| per_minute(&mut settings, name).map_err(|message| document.error(&at(name), message));
+                |name| count(&mut settings, name).map_err(|message| document.error(&at(name), message));
             let (requests_per_minute, tokens_per_minute) =
                 (limit(REQUESTS_PER_MINUTE)?, limit(TOKENS_PER_MINUTE)?);
+            let window = limit(WINDOW_SECONDS)?.map(Duration::from_secs);
+            if window.is_some_and(|window| window > LONGEST_WINDOW) {
+                let message = format!("{WINDOW_SECONDS} must be at most {}", LONGEST_WINDOW.as_secs());
+                return Err(document.error(&at(WINDOW_SECONDS), message));
+            }
             let setup = Setup::new(name, settings, state_dir.join(name)).variables(variables.clone());
             let Some(provider) = registry.create(&kind, &setup) else {
                 let error = document.error(&at(KIND), format!("unknown provider `{kind}`"));
@@ -76,7 +87,7 @@ impl Providers {
                 place.extend(error.setting.as_deref().map(Step::Key));
                 document.setting(&place, &error)
             })?;
-            slots.insert(name.to_owned(), Slot { provider, requests_per_minute, tokens_per_minute });
+            slots.insert(name.to_owned(), Slot { provider, requests_per_minute, tokens_per_minute, window });
         }
         Ok(Self { slots })
     }
@@ -119,7 +130,7 @@ fn variables(document: &Document) -> Result<BTreeMap<String, String>, ConfigErro
     dotenvy::from_path_iter(&path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
 }
 
-fn per_minute(settings: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+fn count(settings: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
     let Some(value) = settings.remove(name) else { return Ok(None) };
     let limit = value.as_u64().filter(|&limit| limit > 0);
     limit.map(Some).ok_or_else(|| format!("{name} must be a whole number, at least 1"))

@@ -3,7 +3,7 @@
 mod predict;
 mod ready;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,8 +20,9 @@ use tunebench_reports::{
 use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
-use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Means, Tally, evaluate};
+use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Means, Route, Tally, evaluate};
 use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::plan::Plan;
 use crate::project::Project;
@@ -52,6 +53,11 @@ pub trait Listener: Send + Sync {
     /// A model is being asked; told some ten times a second.
     fn evaluating(&self, model: &str, tally: &Tally) {
         let _ = (model, tally);
+    }
+
+    /// Nothing is asked for now, for this reason; told every second while it lasts.
+    fn waiting(&self, reason: &str) {
+        let _ = reason;
     }
 
     /// A model has been asked about every row, or as many as could be.
@@ -101,6 +107,10 @@ impl Subject {
     }
 }
 
+/// How often to look whether the work waits, and from when on a wait is told.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LONG_WAIT: Duration = Duration::from_secs(2);
+
 /// When even a provider without a time-out of its own is given up.
 const LONGEST_ANSWER: Duration = Duration::from_secs(600);
 
@@ -122,7 +132,11 @@ pub struct Session<'a> {
     listener: Arc<dyn Listener>,
     spending: Spending,
     budget: Arc<Budget>,
-    retries: Arc<Retries>,
+    policy: RetryPolicy,
+    /// Those of tuning; each evaluation has its own.
+    retries: Retries,
+    /// One for each model, whatever asks it: limits that were found for the base hold for it with examples as well.
+    governors: RefCell<BTreeMap<String, Arc<Governor>>>,
     ledger: OnceCell<Arc<Ledger>>,
 }
 
@@ -136,10 +150,47 @@ impl<'a> Session<'a> {
     ) -> Self {
         let timeout = project.config.evaluation.timeout_seconds.map(|s| Duration::from_secs(s.get().into()));
         let timeout = timeout.unwrap_or(LONGEST_ANSWER);
-        let retries = Retries::new(RetryPolicy { timeout, ..RetryPolicy::default() }, project.config.seed);
-        let budget = Budget::new(spending.caps);
-        let (retries, budget, ledger) = (Arc::new(retries), Arc::new(budget), OnceCell::new());
-        Self { project, cancel, listener, spending, budget, retries, ledger }
+        let policy = RetryPolicy { timeout, ..RetryPolicy::default() };
+        let retries = Retries::new(policy, project.config.seed);
+        let budget = Arc::new(Budget::new(spending.caps));
+        let (governors, ledger) = Default::default();
+        Self { project, cancel, listener, spending, budget, policy, retries, governors, ledger }
+    }
+
+    /// What asking a model takes. Without a `book`, it is computed here.
+    fn means(&self, candidate: &Candidate, book: Option<Book>) -> Means {
+        let governor = || {
+            let mut governors = self.governors.borrow_mut();
+            let governor = governors.entry(candidate.name.to_string());
+            governor.or_insert_with(|| Arc::new(Governor::new(candidate.limits))).clone()
+        };
+        let limited = candidate.limits.requests_per_minute.is_some();
+        let route = match book {
+            Some(book) => Route::Metered { governor: governor(), book: Box::new(book) },
+            None => Route::Local { governor: limited.then(governor) },
+        };
+        let retries = Arc::new(Retries::new(self.policy, self.project.config.seed));
+        Means { route, retries, budget: self.budget.clone(), cancel: self.cancel.clone() }
+    }
+
+    /// Does the work, and says meanwhile why it waits, where it does for more than a moment.
+    async fn saying_why_it_waits<T>(&self, means: &Means, work: impl Future<Output = T>) -> T {
+        let (governor, retries) = (means.route.governor().cloned(), means.retries.clone());
+        let watch = async {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let limited = governor.as_ref().and_then(|governor| governor.waiting());
+                match (limited.filter(|waiting| waiting.left >= LONG_WAIT), retries.waiting()) {
+                    (Some(waiting), _) => self.listener.waiting(&waiting.to_string()),
+                    (None, Some(waiting)) => self.listener.waiting(&waiting.to_string()),
+                    (None, None) => {}
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = watch => unreachable!("it watches without an end"),
+        }
     }
 
     /// What is worked on.
@@ -344,11 +395,11 @@ impl<'a> Session<'a> {
             }
             None => None,
         };
-        let (retries, budget, cancel) = (self.retries.clone(), self.budget.clone(), self.cancel.clone());
-        let means = Means { book: book.clone(), retries, budget, cancel };
+        let means = self.means(candidate, book.clone());
         let (listener, shown) = (self.listener.clone(), name.to_owned());
         let observe = move |tally: &Tally| listener.evaluating(&shown, tally);
-        let answers = evaluate(candidate, test, means, observe).await?;
+        let answers = evaluate(candidate, test, means.clone(), observe);
+        let answers = self.saying_why_it_waits(&means, answers).await?;
         if let (Some(book), Some(recorder)) = (book, recorder) {
             // No score is shown that is not kept.
             recorder.flush().await?;

@@ -138,7 +138,7 @@ mod tests {
             Example::new(ExampleId::of(text, names[label as usize], 0), text, LabelId(label))
         });
         let labels = LabelSet::new(names.map(str::to_owned).to_vec()).unwrap();
-        Dataset { examples: examples.to_vec(), labels, sha256: String::new() }
+        Dataset::new(examples.to_vec(), labels)
     }
 
     fn spec(k: usize, select: Select) -> ShotsSpec {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tunebench_data::{Dataset, Prompt};
 use tunebench_providers::{
-    Cause, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint, ModelRef, Provider,
+    FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint, ModelRef, Provider,
     ProviderError, Retry, SettingError, TuningSpec,
 };
 
 use crate::budget::{Budget, BudgetError, Price, Reservation};
 use crate::cancel::Cancel;
-use crate::evaluate::retry::Retries;
+use crate::evaluate::retry::{Failure, Retries};
 use crate::ledger::{JobNumber, Ledger, LedgerError, NewJob};
 use crate::plan::Training;
 
@@ -120,6 +120,9 @@ pub enum TuneError {
     /// The user asked for the end while the job went on.
     #[error("interrupted while job {} was under way", .0.id.0)]
     Interrupted(Box<Job>),
+    /// The user asked for the end before there was a job, or before the provider said that there is one.
+    #[error("interrupted before the job was made")]
+    Cancelled,
     /// The time was over or the user asked for the end, and with this program ends a job that it does itself.
     #[error("job {} ended with this program before it was done", .0.id.0)]
     Stopped(Box<Job>),
@@ -240,7 +243,7 @@ impl Tuning<'_> {
     }
 
     async fn find_job(&self, means: &TuneMeans<'_>, mark: &JobMark) -> Result<Option<Job>, TuneError> {
-        Ok(means.retries.run(0, || async { patiently(self.provider.find_job(mark).await) }).await?)
+        patiently(means, async || self.provider.find_job(mark).await).await
     }
 
     /// The record of a job that was found: that of an earlier command, or a new one.
@@ -285,24 +288,21 @@ impl Tuning<'_> {
         observe: &mut impl FnMut(TuneEvent),
     ) -> Result<(Job, Option<JobNumber>, Option<Reservation<'b>>), TuneError> {
         let Self { provider, spec, .. } = self;
-        let retries = means.retries;
-        let warnings = retries.run(0, || async { patiently(provider.preflight(spec).await) }).await?;
+        let warnings = patiently(means, async || provider.preflight(spec).await).await?;
         warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
         let reservation = self.reserve(means.budget)?;
         let number = self.record(means, &order)?;
-        let file = retries.run(0, || async { patiently(provider.upload(&order.file).await) }).await?;
+        let file = patiently(means, async || provider.upload(&order.file).await).await?;
         let mut request = JobRequest::new((*spec).clone(), file, order.mark);
         if let Some(validation) = &order.validation {
-            let file = retries.run(0, || async { patiently(provider.upload(validation).await) }).await?;
+            let file = patiently(means, async || provider.upload(validation).await).await?;
             request = request.validation_file(file);
         }
-        let make = || async {
-            match patiently(provider.find_job(&request.mark).await)? {
-                Some(job) => Ok(job),
-                None => patiently(provider.create_job(&request).await),
-            }
+        let make = async || match provider.find_job(&request.mark).await? {
+            Some(job) => Ok(job),
+            None => provider.create_job(&request).await,
         };
-        match retries.run(0, make).await {
+        match patiently(means, make).await {
             Ok(job) => {
                 // Those of an earlier job, whose model was deleted, are not this one's.
                 let _ = fs_err::remove_file(Self::losses(self.folder, &request.mark));
@@ -311,13 +311,13 @@ impl Tuning<'_> {
             }
             Err(error) => {
                 // Refused for good, it was never made; after anything else it may have been.
-                if error.retry == Retry::Never {
+                if matches!(&error, TuneError::Provider(error) if error.retry == Retry::Never) {
                     reservation.into_iter().for_each(Reservation::release);
                     if let (Some(ledger), Some(number)) = (means.ledger, number) {
                         ledger.forget_job(number)?;
                     }
                 }
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -459,13 +459,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// There is no governor here to wait out a refusal for the rate: it is tried again like any failure that passes.
-fn patiently<T>(result: Result<T, ProviderError>) -> Result<T, ProviderError> {
-    result.map_err(|mut error| {
-        if error.cause == Cause::RateLimit {
-            error.cause = Cause::Server;
-        }
-        error
+/// Tries again where that may help, until the user asks for the end.
+async fn patiently<T>(
+    means: &TuneMeans<'_>,
+    attempt: impl AsyncFn() -> Result<T, ProviderError>,
+) -> Result<T, TuneError> {
+    let attempt = || async { attempt().await.map_err(Failure::Provider) };
+    means.retries.run(0, means.cancel, attempt).await.map_err(|failure| match failure {
+        Failure::Provider(error) | Failure::Halted(error) => TuneError::Provider(error),
+        Failure::Cancelled => TuneError::Cancelled,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Rows that can't be read, or hold no text or no label, rows that ran together, and files without any other.
 
 use super::RowCheck;
-use super::finding::{Check, Finding, Place, Role, Rows, Severity, count};
+use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree, count};
 use crate::{Fault, Reason};
 
 /// A file in which there is nothing to read.
@@ -15,6 +15,26 @@ pub(super) fn empty(role: Role) -> Finding {
     }
 }
 
+/// Rows of Prodigy whose `answer` is not `accept`, by file.
+pub(super) fn rejected(by_role: &[(Role, u64)]) -> Option<Finding> {
+    let mut rows = Rows::default();
+    for &(role, left_out) in by_role.iter().filter(|(_, left_out)| *left_out > 0) {
+        let detail = agree(left_out, "row", "is", "are");
+        rows.add_many(role, left_out, || Place::bare(role, 0).detail(format!("{detail} left out")));
+    }
+    (!rows.is_empty()).then(|| Finding {
+        severity: Severity::Note,
+        check: Check::RejectedRows,
+        reason: format!(
+            "{} left out: `answer` is `reject` or `ignore`",
+            agree(rows.total, "row", "is", "are")
+        ),
+        cure: "nothing, where Prodigy wrote `answer`; such a row says which label a text does not have"
+            .into(),
+        rows,
+    })
+}
+
 #[derive(Default)]
 pub(super) struct BadRows {
     /// Counted by lines: that of the broken quote and those that it swallowed.
@@ -25,6 +45,8 @@ pub(super) struct BadRows {
 impl RowCheck for BadRows {
     fn fault(&mut self, role: Role, fault: &Fault) {
         match (fault.reason.swallowed(), &fault.reason) {
+            // A finding of its own.
+            (_, Reason::SeveralLabels(_)) => {}
             (Some(lines), Reason::Quote(quote)) => {
                 self.together
                     .add_many(role, lines, || Place::bare(role, fault.line).detail(quote.to_string()));

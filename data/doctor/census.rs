@@ -34,6 +34,11 @@ impl Census {
         count.rows += 1;
     }
 
+    /// Whether any file has this label.
+    pub(super) fn has(&self, label: &str) -> bool {
+        self.labels.contains_key(label)
+    }
+
     /// Rows that could be read.
     pub(super) fn rows(&self, role: Role) -> u64 {
         self.rows[role as usize]

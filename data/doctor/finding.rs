@@ -64,6 +64,8 @@ pub enum Check {
     BrokenQuotes,
     /// Rows that can't be read, or hold no text or no label.
     BadRows,
+    /// Rows with several labels in one cell.
+    SeveralLabels,
     /// Labels outside the label set.
     UnknownLabels,
     /// Labels that differ only by case, white space or Unicode form.
@@ -84,6 +86,10 @@ pub enum Check {
     Duplicates,
     /// Rows that nearly stand twice.
     NearDuplicates,
+    /// Labels that are bare numbers.
+    NumericLabels,
+    /// Rows that an annotator has rejected.
+    RejectedRows,
     /// Labels with few rows.
     RareLabels,
     /// Labels with far more rows than others.

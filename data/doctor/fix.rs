@@ -8,16 +8,21 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::characters::is_hidden;
 use super::{Check, Files, Role};
 use crate::answer::fold;
-use crate::records::Records;
+use crate::copies::{Copies, Edit};
 use crate::similar::normal_form;
-use crate::{DataError, Row, Source};
+use crate::{DataError, LabelSet, Reason, Row, Source, encoding, several};
+
+/// How much of a file tells its encoding.
+const LOOKED_AT: u64 = 4 << 20;
 
 /// What was done to a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,7 +62,8 @@ impl fmt::Display for Action {
 #[derive(Debug, Default)]
 struct Fate {
     removed: bool,
-    text: Option<String>,
+    /// Whether hidden characters go.
+    stripped: bool,
     label: Option<String>,
 }
 
@@ -82,12 +88,15 @@ impl Treatment {
             let Some(source) = files.get(role) else { continue };
             let rows = treatment.clean(role, source, &spelling)?;
             if role == Role::Train {
-                treatment.thin(&rows, &elsewhere);
+                treatment.thin(&rows, &elsewhere, files.labels);
             } else {
                 for row in rows {
                     elsewhere.entry(normal_form(&row.text)).or_insert((role, row.line));
                 }
             }
+        }
+        if let Some(source) = files.get(Role::Train) {
+            treatment.leaves_something(source)?;
         }
         let Self { mut changes, fates } = treatment;
         // What else was done to a row that is gone is of no interest.
@@ -105,7 +114,8 @@ impl Treatment {
         spelling: &HashMap<String, String>,
     ) -> Result<Vec<Row>, DataError> {
         let mut rows = Vec::new();
-        let mut broken = Vec::new();
+        let (mut broken, mut undecodable) = (Vec::new(), Vec::new());
+        let mut reasons = BTreeMap::<String, u64>::new();
         source.each_row(|row| match row {
             Ok(mut row) => {
                 self.strip(role, &mut row);
@@ -122,15 +132,29 @@ impl Treatment {
                 rows.push(row);
             }
             Err(fault) if fault.reason.swallowed().is_some() => broken.push(fault),
+            Err(fault) if fault.reason == Reason::Bytes => undecodable.push(fault.line),
             Err(fault) if role == Role::Train => {
-                self.remove(fault.line, Check::BadRows, fault.reason.to_string());
+                *reasons.entry(fault.reason.to_string()).or_default() += 1;
+                let check = match fault.reason {
+                    Reason::SeveralLabels(_) => Check::SeveralLabels,
+                    _ => Check::BadRows,
+                };
+                self.remove(fault.line, check, fault.reason.to_string());
             }
             Err(_) => {}
         })?;
-        if broken.is_empty() {
-            Ok(rows)
-        } else {
-            Err(DataError::Rows { path: source.path.clone(), faults: broken })
+        let path = source.path.clone();
+        if !broken.is_empty() {
+            return Err(DataError::Rows { path, faults: broken });
+        }
+        // Rows in another encoding are no bad rows.
+        if let Some(&line) = undecodable.first() {
+            let suspected = suspected_encoding(&path)?;
+            return Err(DataError::Encoding { path, line, rows: undecodable.len(), suspected });
+        }
+        match reasons.into_iter().max_by_key(|(_, rows)| *rows) {
+            Some((reason, _)) if rows.is_empty() => Err(DataError::NothingLeft { path, reason }),
+            _ => Ok(rows),
         }
     }
 
@@ -138,7 +162,7 @@ impl Treatment {
         if !row.text.contains(is_hidden) {
             return;
         }
-        let seen: String = row.text.chars().filter(|&c| !is_hidden(c)).collect();
+        let seen = without_hidden(&row.text);
         // Where nothing would be left, there was no text; that is for people to see.
         if seen.trim().is_empty() {
             return;
@@ -150,19 +174,25 @@ impl Treatment {
             Check::HiddenCharacters,
             format!("{} taken out", super::finding::count(hidden as u64, "hidden character")),
         );
-        self.fate(role, row.line).text = Some(seen.clone());
+        self.fate(role, row.line).stripped = true;
         row.text = seen;
     }
 
     /// Removes what must not, or need not, be learned.
-    fn thin(&mut self, rows: &[Row], elsewhere: &HashMap<String, (Role, u64)>) {
+    fn thin(&mut self, rows: &[Row], elsewhere: &HashMap<String, (Role, u64)>, fixed: Option<&LabelSet>) {
+        let names: HashSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
         let mut labels = HashMap::<&str, HashSet<&str>>::new();
         for row in rows {
             labels.entry(&row.text).or_default().insert(&row.label);
         }
         let mut first = HashMap::<&str, u64>::new();
         for row in rows {
-            if let Some((role, line)) = elsewhere.get(&normal_form(&row.text)) {
+            let combined = || several::parts(&row.label, |part| names.contains(part));
+            if let Some(parts) =
+                combined().filter(|_| fixed.is_none_or(|fixed| fixed.get(&row.label).is_none()))
+            {
+                self.remove(row.line, Check::SeveralLabels, Reason::SeveralLabels(parts).to_string());
+            } else if let Some((role, line)) = elsewhere.get(&normal_form(&row.text)) {
                 self.remove(row.line, Check::Leaks, format!("the same text is in line {line} of {role}"));
             } else if labels[row.text.as_str()].len() > 1 {
                 self.remove(
@@ -182,6 +212,20 @@ impl Treatment {
         }
     }
 
+    /// An error where all rows of the training data would be removed.
+    fn leaves_something(&self, source: &Source) -> Result<(), DataError> {
+        let mut left = false;
+        source.each_row(|row| {
+            let line = row.map_or_else(|fault| fault.line, |row| row.line);
+            left |= self.fates[Role::Train as usize].get(&line).is_none_or(|fate| !fate.removed);
+        })?;
+        let path = source.path.clone();
+        match self.changes.iter().find(|change| change.action == Action::Removed) {
+            Some(change) if !left => Err(DataError::NothingLeft { path, reason: change.reason.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     fn change(&mut self, file: Role, line: u64, check: Check, reason: String) {
         self.changes.push(Change { file, line, action: Action::Changed, check, reason });
     }
@@ -197,21 +241,36 @@ impl Treatment {
 
     /// Writes the cleaned copy of a file; rows to which nothing was done keep their bytes.
     pub fn write(&self, role: Role, source: &Source, out: &mut dyn Write) -> io::Result<()> {
-        let (layout, mut records) = Records::open(source).map_err(io::Error::other)?;
+        let mut copies = Copies::open(source).map_err(io::Error::other)?;
         let fates = &self.fates[role as usize];
-        out.write_all(layout.head())?;
-        while let Some(record) = records.next().map_err(io::Error::other)? {
-            match fates.get(&record.line) {
-                None => out.write_all(&layout.ended(&record.bytes))?,
-                Some(fate) if fate.removed => {}
-                Some(Fate { text, label, .. }) => {
-                    let edited = layout.edited(&record.bytes, text.as_deref(), label.as_deref());
-                    out.write_all(&layout.ended(&edited))?;
-                }
+        copies.begin(out)?;
+        let mut first = true;
+        while let Some(line) = copies.next().map_err(io::Error::other)? {
+            let fate = fates.get(&line);
+            if fate.is_some_and(|fate| fate.removed) {
+                continue;
             }
+            let edit = fate.map(|fate| Edit {
+                text: fate.stripped.then_some(&without_hidden as &dyn Fn(&str) -> String),
+                label: fate.label.as_deref(),
+            });
+            copies.write(edit.as_ref(), std::mem::take(&mut first), out)?;
         }
-        Ok(())
+        copies.end(out)
     }
+}
+
+/// The encoding that a file seems to be in.
+fn suspected_encoding(path: &Path) -> Result<Option<&'static str>, DataError> {
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(DataError::io(path))?;
+    file.take(LOOKED_AT).read_to_end(&mut head).map_err(DataError::io(path))?;
+    Ok(encoding::suspect(&head))
+}
+
+/// A text without the characters that nobody sees.
+fn without_hidden(text: &str) -> String {
+    text.chars().filter(|&c| !is_hidden(c)).collect()
 }
 
 /// The usual spelling of each label that has another one: that of the configuration, else the most frequent in the

@@ -18,7 +18,41 @@ pub(super) fn check(census: &Census, fixed: Option<&LabelSet>) -> Vec<Finding> {
         Some(fixed) => outside(census, fixed),
         None => unlearned(census),
     };
-    variants(census).into_iter().chain(unknown).chain(rare(census)).chain(imbalance(census)).collect()
+    let numeric = if fixed.is_none() { numeric(census) } else { None };
+    variants(census)
+        .into_iter()
+        .chain(unknown)
+        .chain(numeric)
+        .chain(rare(census))
+        .chain(imbalance(census))
+        .collect()
+}
+
+/// Labels that are all bare numbers: what they mean is known to nobody who reads the prompt.
+fn numeric(census: &Census) -> Option<Finding> {
+    let labels: Vec<&str> = census.all().map(|(label, _)| label).collect();
+    let number = |label: &&str| label.parse::<i64>().is_ok();
+    if labels.is_empty() || !labels.iter().all(number) {
+        return None;
+    }
+    let mut rows = Rows::default();
+    for (label, counts) in census.all() {
+        for (role, of_role) in Role::ALL.into_iter().zip(counts).filter(|(_, of_role)| of_role.rows > 0) {
+            rows.add_many(role, of_role.rows, || place(role, label, *of_role));
+        }
+    }
+    let named: Vec<String> = labels.iter().map(|label| shown(label)).collect();
+    Some(Finding {
+        severity: Severity::Warning,
+        check: Check::NumericLabels,
+        reason: format!("the labels are bare numbers: {}", listed(&named)),
+        cure: format!(
+            "give them names under `[data]`, as `label_names = {{ {} = \"…\" }}`; an untuned model cannot know what a number \
+             means",
+            labels[0]
+        ),
+        rows,
+    })
 }
 
 /// Labels that fold alike: no answer could tell them apart, but letter for letter.

@@ -22,6 +22,7 @@ mod order;
 mod patterns;
 mod personal;
 mod scripts;
+mod several_labels;
 mod tokens;
 
 use serde::Serialize;
@@ -101,11 +102,11 @@ pub fn examine(files: &Files<'_>) -> Result<Diagnosis, DataError> {
     let mut checks = row_checks(files.template);
     let (mut census, mut duplicates, mut leaks) =
         (Census::default(), Duplicates::default(), Leaks::default());
-    let (mut examined, mut empty, mut near) = (Vec::new(), Vec::new(), None);
+    let (mut examined, mut empty, mut near, mut left_out) = (Vec::new(), Vec::new(), None, Vec::new());
     for role in Role::ALL {
         let Some(source) = files.get(role) else { continue };
         let mut kept = Vec::new();
-        source.each_row(|row| match row {
+        let rejected = source.each_row(|row| match row {
             Ok(row) => {
                 let normal = normal_form(&row.text);
                 checks.iter_mut().for_each(|check| check.row(role, &row));
@@ -128,11 +129,13 @@ pub fn examine(files: &Files<'_>) -> Result<Diagnosis, DataError> {
         if census.rows(role) == 0 {
             empty.push(bad_rows::empty(role));
         }
+        left_out.push((role, rejected));
         let labels = census.labels(role).count() as u64;
         examined.push(Examined { file: role, rows: census.rows(role), labels });
     }
     let mut diagnosis = Diagnosis { files: examined, findings: Vec::new() };
-    diagnosis.add(empty);
+    diagnosis.add(empty.into_iter().chain(bad_rows::rejected(&left_out)));
+    diagnosis.add(several_labels::combined(&census, files.labels));
     diagnosis.add(checks.into_iter().flat_map(RowCheck::findings));
     diagnosis.add(labels::check(&census, files.labels));
     diagnosis.add(duplicates.findings().into_iter().chain(near).chain(leaks.findings()));
@@ -158,6 +161,7 @@ trait RowCheck {
 fn row_checks(template: &PromptTemplate) -> Vec<Box<dyn RowCheck>> {
     vec![
         Box::<bad_rows::BadRows>::default(),
+        Box::<several_labels::SeveralLabels>::default(),
         Box::<lengths::Lengths>::default(),
         Box::<characters::Characters>::default(),
         Box::new(tokens::Tokens::new(template)),

@@ -21,7 +21,7 @@ use std::io::{self, Write};
 pub use folds::folds;
 pub use parts::{BadParts, Parts};
 
-use crate::records::Records;
+use crate::copies::Copies;
 use crate::{DataError, Row, Source};
 use clusters::Cluster;
 
@@ -119,15 +119,17 @@ impl Split {
 
     /// Writes the rows of a part as they stand in the file, with the file's header in front.
     pub fn write(&self, part: usize, out: &mut dyn Write) -> io::Result<()> {
-        let (layout, mut records) = Records::open(&self.source).map_err(io::Error::other)?;
-        out.write_all(layout.head())?;
+        let mut copies = Copies::open(&self.source).map_err(io::Error::other)?;
+        copies.begin(out)?;
         let mut rows = self.rows().peekable();
-        while let Some(record) = records.next().map_err(io::Error::other)? {
+        let mut first = true;
+        while let Some(record) = copies.next().map_err(io::Error::other)? {
             // What is no row, such as an empty line of JSONL, is left out.
-            if rows.next_if(|&(line, _)| line == record.line).is_some_and(|(_, of)| of == part) {
-                out.write_all(&layout.ended(&record.bytes))?;
+            if rows.next_if(|&(line, _)| line == record).is_some_and(|(_, of)| of == part) {
+                copies.write(None, std::mem::take(&mut first), out)?;
             }
         }
+        copies.end(out)?;
         match rows.next() {
             None => Ok(()),
             Some((line, _)) => {

@@ -282,5 +282,5 @@ fn task() -> (Prompt, Dataset) {
         })
     });
     let examples = examples.collect();
-    (prompt, Dataset { examples, labels, sha256: String::new() })
+    (prompt, Dataset::new(examples, labels))
 }

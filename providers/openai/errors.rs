@@ -8,7 +8,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::limits;
+use super::{limits, stated};
 use crate::http::Answer;
 use crate::text::flat;
 use crate::{Cause, ProviderError, Retry, Scope};
@@ -71,15 +71,22 @@ pub(super) fn of_answer(answer: &Answer, about: About<'_>) -> ProviderError {
     let body = ErrorBody::read(&answer.body);
     let unread = || ErrorBody { message: unreadable(answer), ..ErrorBody::default() };
     let mut error = of_body(answer.status, &body.unwrap_or_else(unread), about);
+    let in_words = stated::in_words(&error.message);
+    if error.cause == Cause::RateLimit && in_words.never_fits {
+        error.cause = Cause::TooLarge;
+        error.retry = Retry::Never;
+    }
+    // The official client obeys this header before its own rules.
+    match answer.header("x-should-retry") {
+        Some("false") => error.retry = Retry::Never,
+        Some("true") if error.retry == Retry::Never => error.retry = Retry::Later { after: None },
+        _ => {}
+    }
     if let Retry::Later { after } = &mut error.retry {
-        *after = limits::retry_after(&answer.headers, Timestamp::now());
-        // The official client obeys this header before its own rules.
-        if answer.header("x-should-retry") == Some("false") {
-            error.retry = Retry::Never;
-        }
+        *after = limits::retry_after(&answer.headers, Timestamp::now()).or(in_words.retry_after);
     }
     error.request_id = answer.request_id().map(str::to_owned);
-    error.rate_limits = limits::rate_limits(&answer.headers).map(Box::new);
+    error.rate_limits = limits::rate_limits(&answer.headers).or(in_words.limits).map(Box::new);
     error
 }
 
@@ -130,11 +137,15 @@ fn of_code(code: &str, body: &ErrorBody, about: About<'_>) -> Option<ProviderErr
         | "mismatched_organization"
         | "account_deactivated"
         | "ip_not_authorized" => refused_key(said, about),
+        "unsupported_country_region_territory" => {
+            ProviderError::new(Cause::Access, format!("refused: {said}"))
+                .hint("the service is not offered in your country")
+        }
         "model_not_found" | "deployment_not_found" | "DeploymentNotFound" => no_such_model(said, about),
         "unsupported_parameter" | "unsupported_value" | "unknown_parameter" => {
             ProviderError::new(Cause::Invalid, said).scope(Scope::Model)
         }
-        "context_length_exceeded" | "string_above_max_length" => ProviderError::new(Cause::Invalid, said),
+        "context_length_exceeded" | "string_above_max_length" => ProviderError::new(Cause::TooLarge, said),
         _ => return None,
     })
 }
@@ -144,13 +155,18 @@ fn of_status(status: u16, body: &ErrorBody, about: About<'_>) -> ProviderError {
     match status {
         401 => refused_key(said, about),
         402 => quota(said),
+        // It may be about this row, which a filter does not like: then others are answered.
         403 => ProviderError::new(Cause::Access, format!("refused: {said}"))
+            .scope(Scope::Request)
             .hint("check that the key's project may use this model, and that the service is offered in your country"),
         404 => match about.model {
-            Some(_) => no_such_model(said, about),
+            Some(model) if said.contains(model) => no_such_model(said, about),
+            // Some gateways find no place for a single row.
+            Some(_) => no_such_model(said, about).scope(Scope::Request),
             None => ProviderError::new(Cause::NotFound, said),
         },
         408 | 409 => ProviderError::new(Cause::Server, said),
+        413 => ProviderError::new(Cause::TooLarge, said),
         429 => ProviderError::new(Cause::RateLimit, said),
         500.. => ProviderError::new(Cause::Server, format!("the server failed (status {status}): {said}")),
         300..400 => ProviderError::new(Cause::Invalid, format!("the address redirects elsewhere (status {status})"))
@@ -231,17 +247,19 @@ mod tests {
             (400, "invalid_request_error", "", Invalid, Request, false),
             (400, "invalid_request_error", "unsupported_parameter", Invalid, Model, false),
             (400, "invalid_request_error", "unsupported_value", Invalid, Model, false),
-            (400, "invalid_request_error", "context_length_exceeded", Invalid, Request, false),
+            (400, "invalid_request_error", "context_length_exceeded", TooLarge, Request, false),
             (401, "invalid_request_error", "invalid_api_key", Access, Provider, false),
             (401, "", "", Access, Provider, false),
             (402, "", "", Quota, Provider, false),
             (403, "invalid_request_error", "unsupported_country_region_territory", Access, Provider, false),
+            (403, "", "", Access, Request, false),
             (403, "invalid_request_error", "training_not_available", Unsupported, Model, false),
             (404, "invalid_request_error", "model_not_found", NotFound, Model, false),
             (403, "invalid_request_error", "model_not_found", NotFound, Model, false),
             (408, "", "", Server, Request, true),
             (409, "", "", Server, Request, true),
-            (413, "", "", Invalid, Request, false),
+            (404, "", "", NotFound, Request, false),
+            (413, "", "", TooLarge, Request, false),
             (422, "", "", Invalid, Request, false),
             (429, "requests", "rate_limit_exceeded", RateLimit, Request, true),
             (429, "rate_limit_error", "slow_down", RateLimit, Request, true),
@@ -297,6 +315,37 @@ mod tests {
         assert_eq!(error.rate_limits.unwrap().requests.remaining, Some(0));
         limited.headers.insert("x-should-retry", HeaderValue::from_static("false"));
         assert_eq!(of_answer(&limited, About::default()).retry, Retry::Never);
+    }
+
+    #[test]
+    fn what_never_fits_is_not_tried_again_and_limits_are_read_from_words() {
+        let text = |message: &str| {
+            answer(
+                429,
+                &format!(
+                    r#"{{"error":{{"message":"{message}","type":"tokens","code":"rate_limit_exceeded"}}}}"#
+                ),
+            )
+        };
+        let large =
+            text("Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000.");
+        assert_eq!(judged(&large), (Cause::TooLarge, Scope::Request, false));
+        let over = text(
+            "Rate limit reached on tokens per minute (TPM): Limit 6000, Used 5500, Requested 900. Please try again in 4s.",
+        );
+        let error = of_answer(&over, About::default());
+        assert_eq!(error.cause, Cause::RateLimit);
+        assert_eq!(error.retry, Retry::Later { after: Some(Duration::from_secs(4)) });
+        assert_eq!(error.rate_limits.unwrap().tokens.limit, Some(6_000));
+    }
+
+    #[test]
+    fn the_server_knows_best_whether_to_try_again() {
+        let mut refused = answer(400, r#"{"error":{"message":"busy"}}"#);
+        refused.headers.insert("x-should-retry", HeaderValue::from_static("true"));
+        refused.headers.insert("retry-after", HeaderValue::from_static("3"));
+        let error = of_answer(&refused, About::default());
+        assert_eq!(error.retry, Retry::Later { after: Some(Duration::from_secs(3)) });
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod loss_curve;
 mod models;
 mod responses;
 mod settings;
+mod stated;
 #[cfg(all(test, feature = "test-kit"))]
 mod tests;
 #[cfg(feature = "tiktoken")]

@@ -168,6 +168,8 @@ fn row(sample: Sample, scorer: &str) -> Result<Row, String> {
         // With `score_on_error` a failed sample has a score, and yet no answer.
         _ if sample.error.is_some() => Said::Nothing(UnansweredKind::Provider),
         None => Said::Nothing(UnansweredKind::NotAsked),
+        // What was `NaN`: the scorer has judged nothing.
+        Some(score) if score.value.is_null() => Said::Nothing(UnansweredKind::NotAsked),
         Some(score) if judged(&score.value)? => Said::Right,
         Some(score) => {
             let completion = sample.output.as_ref().map_or("", |output| &output.completion);

@@ -1,4 +1,4 @@
-//! What other tools wrote, read as a run of ours: promptfoo's JSON output, inspect_ai's log in JSON, lm-eval's samples.
+//! What other tools wrote, read as a run of ours: promptfoo's output in JSON or JSON Lines, inspect_ai's log in JSON, lm-eval's samples.
 //!
 //! Each reader takes over the judgement of its tool: what that held to be right is right here, so that the accuracy is
 //! the one that the tool reported, errors apart: those are no answers here, and lower the coverage. Which tool wrote a
@@ -59,7 +59,7 @@ pub struct Foreign {
 pub enum ForeignError {
     /// No tool that is known here wrote this.
     #[error(
-        "this is neither promptfoo's JSON output, nor inspect_ai's log in JSON, nor lm-eval's samples in JSON lines"
+        "this is neither promptfoo's output in JSON or JSON Lines, nor inspect_ai's log in JSON, nor lm-eval's samples in JSON lines"
     )]
     Unknown {
         /// What it seems to be, and what would do instead.
@@ -111,6 +111,9 @@ impl ForeignError {
 pub fn read(bytes: &[u8], name: &str) -> Result<Foreign, ForeignError> {
     // A byte-order mark, as some shells put it in front.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // Python writes `NaN` where a metric has no value; JSON has no such number.
+    let clean = std::str::from_utf8(bytes).ok().and_then(tunebench_data::without_nonfinite);
+    let bytes = clean.as_deref().map_or(bytes, str::as_bytes);
     match detect(bytes)? {
         Tool::Promptfoo => promptfoo::read(bytes),
         Tool::Inspect => inspect::read(bytes),
@@ -136,9 +139,9 @@ fn detect(bytes: &[u8]) -> Result<Tool, ForeignError> {
         Ok(Tool::Inspect)
     } else if has(&["doc_id", "filtered_resps"]) {
         Ok(Tool::LmEval)
-    } else if has(&["results", "config"]) {
+    } else if has(&["results", "config"]) || has(&["testIdx", "promptIdx", "testCase"]) {
         Ok(Tool::Promptfoo)
-    } else if has(&["results", "configs"]) {
+    } else if has(&["results", "configs"]) || has(&["results", "n-shot"]) || has(&["results", "versions"]) {
         unknown(Some(
             "this is lm-eval's summary; the rows are in `samples_*.jsonl`, which `--log_samples` writes",
         ))

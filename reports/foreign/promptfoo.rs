@@ -1,8 +1,10 @@
-//! promptfoo's JSON output (`promptfoo eval -o out.json`); written by version 0.121.
+//! promptfoo's output (`promptfoo eval -o out.json` or `out.jsonl`); written by version 0.121.
 //!
 //! The gold label is what an assertion of each test demands: `equals`, `contains`, `icontains` or `starts-with`. That
 //! assertion alone judges the answer; others, such as those on cost, do not. Documented at
 //! <https://www.promptfoo.dev/docs/configuration/outputs/>.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -44,6 +46,26 @@ struct Results {
 #[derive(Deserialize)]
 struct Column {
     provider: String,
+    label: String,
+}
+
+/// A line of promptfoo's JSON Lines: a record that names its own prompt.
+#[derive(Deserialize)]
+struct Line {
+    provider: LineProvider,
+    prompt: LinePrompt,
+    #[serde(flatten)]
+    record: Record,
+}
+
+#[derive(Deserialize)]
+struct LineProvider {
+    id: String,
+    label: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LinePrompt {
     label: String,
 }
 
@@ -101,11 +123,12 @@ struct Response {
 
 pub(super) fn read(bytes: &[u8]) -> Result<Foreign, ForeignError> {
     let tool = Tool::Promptfoo;
-    let output: Output = serde_json::from_slice(bytes).map_err(|error| ForeignError::Json {
-        tool,
-        place: String::new(),
-        error,
-    })?;
+    let output = match serde_json::from_slice::<Output>(bytes) {
+        Ok(output) => output,
+        // Only one of the two has an object with all results.
+        Err(_) if is_lines(bytes) => lines(bytes)?,
+        Err(error) => return Err(ForeignError::Json { tool, place: String::new(), error }),
+    };
     let repeats = output.options.and_then(|options| options.repeat).unwrap_or(1).max(1);
     let columns = names(&output.results.prompts);
     let mut rows = Rows::new(tool);
@@ -133,6 +156,34 @@ pub(super) fn read(bytes: &[u8]) -> Result<Foreign, ForeignError> {
         started: output.results.timestamp,
         complete: true,
     })
+}
+
+fn is_lines(bytes: &[u8]) -> bool {
+    let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    first.is_some_and(|line| serde_json::from_slice::<Line>(line).is_ok())
+}
+
+/// `promptfoo eval -o out.jsonl`: one record a line, in the order in which they were done.
+fn lines(bytes: &[u8]) -> Result<Output, ForeignError> {
+    let (mut prompts, mut results) = (BTreeMap::new(), Vec::new());
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let place = || format!("line {}: ", at + 1);
+        let Line { provider, prompt, record } = serde_json::from_slice(line)
+            .map_err(|error| ForeignError::Json { tool: Tool::Promptfoo, place: place(), error })?;
+        let name = provider.label.filter(|label| !label.is_empty()).unwrap_or(provider.id);
+        let column = Column { provider: name, label: prompt.label };
+        prompts.insert(record.prompt_idx.unwrap_or_default(), column);
+        results.push(record);
+    }
+    // A column without a row has nothing to be named.
+    let last = prompts.last_key_value().map_or(0, |(at, _)| (*at).min(results.len()));
+    let unnamed = || Column { provider: String::new(), label: String::new() };
+    let prompts = (0..=last).map(|at| prompts.remove(&at).unwrap_or_else(unnamed)).collect();
+    let results = Results { timestamp: None, prompts, results };
+    Ok(Output { results, metadata: None, options: None })
 }
 
 /// A name for each column: its provider, and where there are several prompts, which of them.

@@ -57,6 +57,24 @@ fn promptfoo_has_the_figures_that_promptfoo_reported() {
 }
 
 #[test]
+fn promptfoo_lines_are_its_records() {
+    let whole: serde_json::Value = serde_json::from_str(PROMPTFOO).unwrap();
+    let records = whole["results"]["results"].as_array().unwrap();
+    let lines: String = records.iter().rev().map(|record| format!("{record}\n")).collect();
+    let (one, other) = (foreign(PROMPTFOO), foreign(&lines));
+    assert_eq!((other.tool, models(&one), counts(&one)), (Tool::Promptfoo, models(&other), counts(&other)));
+    assert_eq!(one.texts, other.texts);
+}
+
+#[test]
+fn what_python_calls_nan_is_no_number() {
+    let log = INSPECT;
+    let at = log.find("\"metrics\"").unwrap();
+    let nan = format!("{}\"spread\": [NaN, -Infinity], {}", &log[..at], &log[at..]);
+    assert_eq!(foreign(&nan), foreign(log));
+}
+
+#[test]
 fn promptfoo_columns_and_repeats_are_models_of_their_own() {
     let foreign = foreign(REPEATED);
     assert_eq!(

@@ -7,7 +7,7 @@ use anstyle::Style;
 use clap::Args;
 use serde_json::{Value, json};
 use tabled::builder::Builder;
-use tunebench_data::doctor::{Change, Diagnosis, Finding, JudgedRow, Severity};
+use tunebench_data::doctor::{Change, Check, Diagnosis, Finding, JudgedRow, Severity};
 use tunebench_providers::Registry;
 
 use super::args::{DataArgs, Global};
@@ -108,6 +108,9 @@ pub(super) fn before_run(config: &Path, overrides: Overrides, printer: Printer) 
     let errors: Vec<String> = of(Severity::Error).map(told).collect();
     if !errors.is_empty() {
         return Err(Error::Unfit(errors.join("\n")));
+    }
+    for finding in of(Severity::Note).filter(|finding| finding.check == Check::RejectedRows) {
+        printer.note(&finding.reason);
     }
     match of(Severity::Warning).count() {
         0 => {}

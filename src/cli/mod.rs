@@ -189,6 +189,6 @@ fn session(project: &Project, spending: Spending, printer: Printer) -> Session<'
 
 fn cancel(progress: &Arc<Progress>) -> Cancel {
     let (cancel, progress) = (Cancel::default(), progress.clone());
-    cancel.on_ctrl_c(move || progress.say("ending in good order; press Ctrl-C again to end at once"));
+    cancel.on_signals(move |meaning| progress.say(meaning));
     cancel
 }

@@ -29,6 +29,8 @@ struct Current {
     bar: ProgressBar,
     started: Instant,
     printed: Instant,
+    /// When a reason to wait was last printed.
+    waiting_printed: Option<Instant>,
 }
 
 impl Progress {
@@ -54,7 +56,7 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━╸─"));
         bar.set_prefix(title.to_owned());
         let now = Instant::now();
-        Current { title: title.to_owned(), bar, started: now, printed: now }
+        Current { title: title.to_owned(), bar, started: now, printed: now, waiting_printed: None }
     }
 
     /// Ends the bar, and returns how long the work took.
@@ -163,6 +165,16 @@ impl Listener for Progress {
         });
         if let Some(line) = line.filter(|_| !self.bars) {
             self.say(&line);
+        }
+    }
+
+    fn waiting(&self, reason: &str) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Current { title, bar, waiting_printed, .. }) = current.as_mut() else { return };
+        bar.set_message(reason.to_owned());
+        if !self.bars && waiting_printed.is_none_or(|at| at.elapsed() >= PLAIN_EVERY) {
+            *waiting_printed = Some(Instant::now());
+            self.printer.note(&format!("{title}: {reason}"));
         }
     }
 

@@ -60,8 +60,8 @@ pub(crate) struct SplitArgs {
 /// Splits a file, and says what came out.
 pub(super) fn split(args: SplitArgs, global: &Global, printer: Printer) -> Result<u8, Error> {
     let source = source(&args, global)?;
-    let extension = args.file.extension().unwrap_or_default();
-    let target = |(name, _): (&str, f64)| args.out.join(name).with_extension(extension);
+    let extension = source.copy_extension();
+    let target = |(name, _): (&str, f64)| args.out.join(name).with_extension(&extension);
     let targets: Vec<PathBuf> = args.into.iter().map(target).collect();
     fs_err::create_dir_all(&args.out)?;
     guard::keep([source.path.as_path()].into_iter(), &targets)?;
@@ -99,7 +99,9 @@ fn source(args: &SplitArgs, global: &Global) -> Result<Source, Error> {
         source.path.clone_from(&args.file);
     }
     source.group = args.group.clone().or(source.group);
-    source.text = args.text.clone().unwrap_or(source.text);
+    if let Some(text) = &args.text {
+        source.text = text.as_str().into();
+    }
     source.label = args.label.clone().unwrap_or(source.label);
     Ok(source)
 }

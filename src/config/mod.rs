@@ -9,7 +9,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tunebench_data::{Format, PromptTemplate, Source};
+use tunebench_data::{Format, PromptTemplate, Source, TextColumns};
 use tunebench_providers::{AnswerMode, Parameters};
 
 use crate::budget::{Cost, PriceEntry};
@@ -36,8 +36,8 @@ pub struct Config {
     /// When the user is asked before money is spent.
     #[serde(default)]
     pub budget: Budget,
-    /// Settings of providers, by name. `kind`, `requests_per_minute` and `tokens_per_minute` are read here, all else
-    /// by the provider.
+    /// Settings of providers, by name. `kind`, `requests_per_minute`, `tokens_per_minute` and `window_seconds` are read
+    /// here, all else by the provider.
     #[serde(default)]
     #[cfg_attr(test, schemars(schema_with = "schema::providers"))]
     pub providers: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
@@ -68,12 +68,14 @@ pub struct Data {
     pub test: PathBuf,
     /// The labels and their order, where they shall not be discovered.
     pub labels: Option<Vec<String>>,
-    /// The format, where the extension does not tell it.
+    /// The format, where neither the content nor the extension tells it.
     #[cfg_attr(test, schemars(with = "Option<schema::Format>"))]
     pub format: Option<Format>,
-    /// The text column.
+    /// The text column; a list of columns whose cells make the text together; in JSON a member, or a path such as
+    /// `data.body`.
     #[serde(default = "default_text")]
-    pub text: String,
+    #[cfg_attr(test, schemars(with = "schema::OneOrMore"))]
+    pub text: TextColumns,
     /// The label column.
     #[serde(default = "default_label")]
     pub label: String,
@@ -84,6 +86,42 @@ pub struct Data {
     /// Whether double quotes quote fields.
     #[serde(default = "yes")]
     pub quotes: bool,
+    /// What parts the fields, where the header does not tell: one character, such as ";".
+    pub delimiter: Option<char>,
+    /// Whether the first row names the columns; without, columns are named by their numbers, from "1".
+    #[serde(default = "yes")]
+    pub header: bool,
+    /// Names for the labels of the files: a list for numbered classes, which begins with that of class 0, or a table.
+    #[serde(default)]
+    pub label_names: LabelNames,
+}
+
+/// Names for labels.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged, expecting = "label_names must be a list of names, or a table such as { 0 = \"spam\" }")]
+pub enum LabelNames {
+    /// Those of the classes 0, 1, 2 and so on.
+    Numbered(Vec<String>),
+    /// By what stands in the files.
+    Named(BTreeMap<String, String>),
+}
+
+impl Default for LabelNames {
+    fn default() -> Self {
+        Self::Named(BTreeMap::new())
+    }
+}
+
+impl LabelNames {
+    fn by_label(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Named(names) => names.clone(),
+            Self::Numbered(names) => {
+                names.iter().enumerate().map(|(number, name)| (number.to_string(), name.clone())).collect()
+            }
+        }
+    }
 }
 
 impl Data {
@@ -96,6 +134,9 @@ impl Data {
         source.group.clone_from(&self.group);
         source.encoding.clone_from(&self.encoding);
         source.quotes = self.quotes;
+        source.delimiter = self.delimiter;
+        source.header = self.header;
+        source.label_names = self.label_names.by_label();
         source
     }
 }
@@ -245,7 +286,7 @@ fn default_seed() -> u64 {
     1
 }
 
-fn default_text() -> String {
+fn default_text() -> TextColumns {
     "text".into()
 }
 
@@ -275,6 +316,9 @@ impl Config {
                 group: None,
                 encoding: None,
                 quotes: yes(),
+                delimiter: None,
+                header: yes(),
+                label_names: LabelNames::default(),
             },
             prompt: Prompt::default(),
             evaluation: Evaluation::default(),

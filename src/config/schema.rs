@@ -19,6 +19,20 @@ pub(super) enum Format {
     Csv,
     Tsv,
     Jsonl,
+    Json,
+    FastText,
+    Lines,
+    Parquet,
+    Xlsx,
+}
+
+/// `tunebench_data::TextColumns`, as the schema sees it.
+#[derive(JsonSchema, Serialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only the schema of it is used")]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 /// `tunebench_providers::AnswerMode`, as the schema sees it.
@@ -91,9 +105,14 @@ const VERTEX: [(&str, Kind, &str); 8] = [
 ];
 
 /// What every provider has.
-const LIMITS: [(&str, Kind, &str); 2] = [
+const LIMITS: [(&str, Kind, &str); 3] = [
     ("requests_per_minute", Kind::Count, "the limit to keep to"),
     ("tokens_per_minute", Kind::Count, "the limit to keep to"),
+    (
+        "window_seconds",
+        Kind::Count,
+        "over which the provider counts: 10 for one that allows 600 a minute as 100 in 10 s",
+    ),
 ];
 
 /// What a setting may be.
@@ -219,6 +238,11 @@ fn the_choices_are_those_of_the_types() {
         OfData::Csv => "csv",
         OfData::Tsv => "tsv",
         OfData::Jsonl => "jsonl",
+        OfData::Json => "json",
+        OfData::FastText => "fasttext",
+        OfData::Lines => "lines",
+        OfData::Parquet => "parquet",
+        OfData::Xlsx => "xlsx",
     };
     let answer = |mode: OfProviders| match mode {
         OfProviders::Tag => "tag",
@@ -230,6 +254,11 @@ fn the_choices_are_those_of_the_types() {
         format(OfData::Csv),
         format(OfData::Tsv),
         format(OfData::Jsonl),
+        format(OfData::Json),
+        format(OfData::FastText),
+        format(OfData::Lines),
+        format(OfData::Parquet),
+        format(OfData::Xlsx),
         answer(OfProviders::Tag),
         answer(OfProviders::Schema),
     ] {

@@ -8,15 +8,13 @@ use futures::FutureExt;
 use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, Retry, Usage};
 use tunebench_reports::Latency;
 
+use super::asker::Asker;
 use super::book::{Asked, Book};
 use super::governor::{Estimate, Governor, Permit};
-use super::retry::Next;
-use super::{Candidate, Halt, Means};
+use super::retry;
+use super::{Candidate, Halt, Means, Route};
 use crate::budget::Reservation;
 use crate::ledger::{Claim, ContentKey, Intent, Lane, LedgerError, StoredAnswer};
-
-/// Tokens that an answer is expected to take at most where the provider knows no cap.
-pub(crate) const OUTPUT_CAP: u64 = 64;
 
 /// How often a provider may learn from one request.
 const MOST_ASKED_AGAIN: u32 = 3;
@@ -26,16 +24,7 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(250);
 
 /// Why a row has no answer.
-pub(super) enum Failure {
-    /// The provider failed for this row.
-    Provider(ProviderError),
-    /// Neither this row nor another can be asked any more.
-    Halted(Halt),
-    /// What came is no answer: the provider has learned from it, and wants the request once more.
-    AskAgain,
-    /// The user asked for the end.
-    Cancelled,
-}
+pub(super) type Failure = retry::Failure<Halt>;
 
 /// An answer and how it came.
 pub(super) struct Answered {
@@ -53,54 +42,54 @@ impl From<StoredAnswer> for Answered {
 
 /// Asks until there is an answer or no point in asking on.
 pub(super) async fn ask(
-    candidate: &Candidate,
-    means: &Means,
+    asker: &Asker,
     row: u64,
     request: &CompletionRequest,
     asked: Option<Asked>,
 ) -> Result<Answered, Failure> {
-    let mut attempts = means.retries.attempts(row);
-    let mut asked_again = 0;
-    loop {
-        means.retries.begin_attempt();
-        let error = match attempt(candidate, means, request, asked).await {
-            Err(Failure::AskAgain) if asked_again < MOST_ASKED_AGAIN => {
-                asked_again += 1;
-                continue;
-            }
-            Err(Failure::AskAgain) => {
+    let Asker { candidate, means, .. } = asker;
+    match &means.route {
+        Route::Local { governor } => {
+            let attempt = || here(candidate, means, governor.as_deref(), request);
+            means.retries.run(row, &means.cancel, attempt).await
+        }
+        Route::Metered { governor, book } => {
+            let asked = asked.unwrap_or_else(|| book.asked(&request.messages()[1..]));
+            let attempt = || async {
+                for _ in 0..=MOST_ASKED_AGAIN {
+                    if let Some(answered) = attempt(asker, governor, book, request, asked).await? {
+                        return Ok(answered);
+                    }
+                }
                 let message = "the provider goes on to ask for the same request once more";
-                return Err(Failure::Provider(
-                    ProviderError::new(Cause::Server, message).retry(Retry::Never),
-                ));
-            }
-            Err(Failure::Provider(error)) => error,
-            other => return other,
-        };
-        match means.retries.next(&mut attempts, error) {
-            Next::GiveUp(error) => return Err(Failure::Provider(error)),
-            Next::Again(delay) => tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = means.cancel.wait() => return Err(Failure::Cancelled),
-            },
+                Err(Failure::Provider(ProviderError::new(Cause::Server, message).retry(Retry::Never)))
+            };
+            means.retries.run(row, &means.cancel, attempt).await
         }
     }
 }
 
+/// One request; none where what came is no answer: the provider has learned from it, and wants the request once more.
 async fn attempt(
-    candidate: &Candidate,
-    means: &Means,
+    asker: &Asker,
+    governor: &Governor,
+    book: &Book,
     request: &CompletionRequest,
-    asked: Option<Asked>,
-) -> Result<Answered, Failure> {
-    let (Some(governor), Some(book), Some(Asked { key, bytes })) = (&candidate.governor, &means.book, asked)
-    else {
-        return here(candidate, means, request).await;
+    Asked { key, bytes }: Asked,
+) -> Result<Option<Answered>, Failure> {
+    let Asker { candidate, means, slots, .. } = asker;
+    // A row that waits to be tried again holds no slot: others go on meanwhile.
+    let _slot = tokio::select! {
+        slot = slots.acquire() => slot,
+        () = means.cancel.wait() => return Err(Failure::Cancelled),
     };
+    if asker.halted().is_some() {
+        return Err(Failure::Cancelled);
+    }
     let size = Size::of(candidate, request, bytes);
     let (permit, reservation, intent) = match turn(candidate, means, governor, book, &size, key).await? {
         Turn::Send(permit, reservation, intent) => (permit, reservation, intent),
-        Turn::Known(answer) => return Ok((*answer).into()),
+        Turn::Known(answer) => return Ok(Some((*answer).into())),
     };
     let asked = Instant::now();
     let result = means.retries.in_time(send(candidate, request)).await;
@@ -113,10 +102,10 @@ async fn attempt(
             if completion.ask_again {
                 let error = ProviderError::new(Cause::Invalid, "asked again in another way");
                 intent.failed(&error).await.map_err(kept)?;
-                return Err(Failure::AskAgain);
+                return Ok(None);
             }
             intent.answered(&completion, latency).await.map_err(kept)?;
-            Ok(Answered { completion, latency, known: false })
+            Ok(Some(Answered { completion, latency, known: false }))
         }
         Err(error) => {
             let limits = error.rate_limits.as_deref().copied();
@@ -135,6 +124,10 @@ async fn attempt(
 }
 
 /// What a request comes to when its turn has come.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once; a box would be an allocation for each request"
+)]
 enum Turn<'a> {
     /// It may be sent: the limits, the money and the ledger allow it.
     Send(Permit<'a>, Reservation<'a>, Intent),
@@ -222,7 +215,7 @@ async fn reserved<'a>(
 async fn admitted<'a>(governor: &'a Governor, means: &Means, size: Estimate) -> Result<Permit<'a>, Failure> {
     tokio::select! {
         permit = governor.admit(size) => permit.map_err(|error| {
-            Failure::Provider(ProviderError::new(Cause::Invalid, error.to_string()))
+            Failure::Provider(ProviderError::new(Cause::TooLarge, error.to_string()))
         }),
         () = means.cancel.wait() => Err(Failure::Cancelled),
     }
@@ -232,9 +225,10 @@ async fn admitted<'a>(governor: &'a Governor, means: &Means, size: Estimate) -> 
 async fn here(
     candidate: &Candidate,
     means: &Means,
+    governor: Option<&Governor>,
     request: &CompletionRequest,
 ) -> Result<Answered, Failure> {
-    let permit = match &candidate.governor {
+    let permit = match governor {
         None => None,
         Some(governor) => Some(admitted(governor, means, Estimate::default()).await?),
     };
@@ -255,6 +249,11 @@ async fn send(candidate: &Candidate, request: &CompletionRequest) -> Result<Comp
     })
 }
 
+/// The most tokens that an answer may take; where the provider knows no cap, what any answer takes.
+pub(crate) fn output_cap(candidate: &Candidate, request: &CompletionRequest) -> u64 {
+    candidate.provider.output_cap(request).unwrap_or_else(|| request.answer_tokens()).into()
+}
+
 /// How large a request is, in bytes, and its answer, in tokens.
 struct Size {
     bytes: usize,
@@ -263,8 +262,7 @@ struct Size {
 
 impl Size {
     fn of(candidate: &Candidate, request: &CompletionRequest, bytes: usize) -> Self {
-        let output_cap = candidate.provider.output_cap(request).map_or(OUTPUT_CAP, u64::from);
-        Self { bytes, output_cap }
+        Self { bytes, output_cap: output_cap(candidate, request) }
     }
 
     fn estimate(&self) -> Estimate {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tunebench_data::Message;
 use tunebench_providers::{Completion, CompletionRequest, ModelInfo, ProviderError, Retry};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
@@ -16,6 +16,8 @@ use super::{Candidate, Halt, Means, outcome};
 pub(super) struct Asker {
     pub(super) candidate: Candidate,
     pub(super) means: Means,
+    /// For requests; rows that wait to be tried again hold none.
+    pub(super) slots: Semaphore,
     /// The model's own name, shared by all requests.
     model: Arc<str>,
     breaker: Breaker,
@@ -40,8 +42,9 @@ impl From<UnansweredKind> for Unanswered {
 impl Asker {
     pub(super) fn new(candidate: Candidate, means: Means) -> Self {
         let model = candidate.name.model().into();
+        let slots = Semaphore::new(candidate.concurrency);
         let (breaker, info, halted) = Default::default();
-        Self { candidate, means, model, breaker, info, halted }
+        Self { candidate, means, slots, model, breaker, info, halted }
     }
 
     /// What ended the asking before its time.
@@ -73,7 +76,7 @@ impl Asker {
         if self.halted().is_some() {
             return Err(UnansweredKind::NotAsked.into());
         }
-        match ask(&self.candidate, &self.means, row, &self.request(text), asked).await {
+        match ask(self, row, &self.request(text), asked).await {
             Ok(answer) => {
                 self.breaker.answered();
                 Ok(answer)
@@ -92,7 +95,7 @@ impl Asker {
                 self.halt(halt);
                 Err(kind.into())
             }
-            Err(Failure::AskAgain | Failure::Cancelled) => Err(UnansweredKind::NotAsked.into()),
+            Err(Failure::Cancelled) => Err(UnansweredKind::NotAsked.into()),
         }
     }
 

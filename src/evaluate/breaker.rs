@@ -7,7 +7,8 @@ use tunebench_providers::{Cause, ProviderError, Retry, Scope};
 /// Watches how rows end, in whatever order they do.
 ///
 /// It trips at once on a failure that reaches beyond its row and will not pass (a bad key, no credit, no such model);
-/// when every one of the first rows fails in the same way; and when many in a row do.
+/// when every one of the first rows fails in the same way; and when many in a row do. A row that is too large says
+/// nothing of others.
 #[derive(Debug)]
 pub struct Breaker {
     first: u32,
@@ -45,6 +46,9 @@ impl Breaker {
 
     /// A row has failed for good. True if the run is to end.
     pub fn failed(&self, error: &ProviderError) -> bool {
+        if error.cause == Cause::TooLarge {
+            return false;
+        }
         self.with_state(|state| {
             let key = without_figures(&error.message);
             let times = match state.same.take() {
@@ -123,7 +127,15 @@ mod tests {
     fn no_credit_ends_it_at_once_and_a_bad_row_does_not() {
         let breaker = Breaker::default();
         breaker.answered();
-        assert!(!breaker.failed(&ProviderError::new(Cause::Invalid, "too long")));
+        assert!(!breaker.failed(&ProviderError::new(Cause::Invalid, "no such field")));
+        for _ in 0..100 {
+            assert!(!breaker.failed(&ProviderError::new(Cause::TooLarge, "too long")));
+        }
+        for row in 0..24 {
+            let flagged = ProviderError::new(Cause::Access, format!("input {row} was flagged"));
+            assert!(!breaker.failed(&flagged.scope(Scope::Request)));
+        }
+        breaker.answered();
         assert!(breaker.failed(&ProviderError::new(Cause::Quota, "no credit")));
         assert_eq!(breaker.tripped().unwrap().cause, Cause::Quota);
         assert!(breaker.failed(&server("other")));

@@ -31,6 +31,12 @@ impl Halt {
     }
 }
 
+impl From<ProviderError> for Halt {
+    fn from(error: ProviderError) -> Self {
+        Self::Provider(error)
+    }
+}
+
 impl fmt::Display for Halt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,19 +6,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, LocalBoxStream, Stream, StreamExt};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use tunebench_data::ExampleId;
 use tunebench_providers::{Completion, ProviderError};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
 
 use super::asker::{Asker, Unanswered};
 use super::book::Asked;
-use super::{Candidate, Halt, Means};
+use super::{AHEAD, Candidate, Halt, Means};
 use crate::ledger::{ContentKey, LedgerError, StoredAnswer};
 
-/// How many texts may be ahead of the first one without an answer, for each that may be in flight: a text that is
-/// tried again does not keep all others waiting.
-const AHEAD: usize = 8;
 /// How many answers are remembered until the ledger surely has them.
 const RECENT: usize = 4096;
 
@@ -54,7 +51,6 @@ pub type Labelled<T> = Result<(T, Guess), LedgerError>;
 /// Asks a model about texts without gold labels.
 pub struct Labeller {
     asker: Asker,
-    slots: Semaphore,
     /// What is being asked, or was just now: equal texts are paid for once, though the ledger has no answer yet.
     asked: Mutex<HashMap<ContentKey, Arc<OnceCell<Guess>>>>,
 }
@@ -62,8 +58,7 @@ pub struct Labeller {
 impl Labeller {
     /// For one model, which is asked as an evaluation would ask it.
     pub fn new(candidate: Candidate, means: Means) -> Arc<Self> {
-        let slots = Semaphore::new(candidate.concurrency);
-        Arc::new(Self { asker: Asker::new(candidate, means), slots, asked: Mutex::default() })
+        Arc::new(Self { asker: Asker::new(candidate, means), asked: Mutex::default() })
     }
 
     /// What ended the asking before its time.
@@ -120,7 +115,7 @@ impl Labeller {
 
     /// What the ledger has for each item.
     fn look_up<T>(&self, chunk: Vec<T>, text: fn(&T) -> &str) -> Vec<Result<Drawn<T>, LedgerError>> {
-        let Some(book) = &self.asker.means.book else {
+        let Some(book) = self.asker.means.route.book() else {
             return chunk.into_iter().map(|item| Ok(Drawn { item, asked: None, known: None })).collect();
         };
         let asked: Vec<Asked> = chunk.iter().map(|item| book.asked(&self.asker.turns(text(item)))).collect();
@@ -156,14 +151,8 @@ impl Labeller {
         if text.trim().is_empty() {
             return Guess::nothing();
         }
-        let cancel = &self.asker.means.cancel;
-        let missing = || unanswered(UnansweredKind::NotAsked.into());
-        let _slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = cancel.wait() => return missing(),
-        };
-        if cancel.requested() {
-            return missing();
+        if self.asker.means.cancel.requested() {
+            return unanswered(UnansweredKind::NotAsked.into());
         }
         // By content, so that the waits of a text do not depend on where it stands.
         let row = ExampleId::of(text, "", 0).0;

@@ -23,7 +23,7 @@ use tunebench_data::{DataError, Prompt, TestSet};
 use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
 use tunebench_reports::Prediction;
 
-pub(crate) use ask::OUTPUT_CAP;
+pub(crate) use ask::output_cap;
 pub use book::Book;
 pub(crate) use book::Names;
 pub use halt::Halt;
@@ -32,9 +32,12 @@ pub use label::{Guess, Labelled, Labeller};
 use crate::budget::{Budget, Cost, Price};
 use crate::cancel::Cancel;
 use crate::shots::Shots;
-use governor::Governor;
+use governor::{Governor, Limits};
 use retry::Retries;
 use work::Work;
+
+/// How many rows may be under way, waits included, for each that may be in flight.
+const AHEAD: usize = 8;
 
 /// A model to be asked, and with what.
 #[derive(Clone)]
@@ -55,15 +58,50 @@ pub struct Candidate {
     pub concurrency: usize,
     /// What its tokens cost, where that is known.
     pub price: Option<Price>,
-    /// Keeps to the rate limits; none for a model that is computed here without a limit.
-    pub governor: Option<Arc<Governor>>,
+    /// The limits to keep to.
+    pub limits: Limits,
+}
+
+/// How requests reach a model.
+#[derive(Clone)]
+pub enum Route {
+    /// It is computed in this process: nothing is paid, and nothing is kept.
+    Local {
+        /// Keeps to a limit that the user set.
+        governor: Option<Arc<Governor>>,
+    },
+    /// Requests are sent and paid for.
+    Metered {
+        /// Keeps to the rate limits; one for each model, whatever asks it.
+        governor: Arc<Governor>,
+        /// Where answers are looked up and kept.
+        book: Box<Book>,
+    },
+}
+
+impl Route {
+    /// Where answers are looked up and kept.
+    pub(crate) fn book(&self) -> Option<&Book> {
+        match self {
+            Self::Local { .. } => None,
+            Self::Metered { book, .. } => Some(book),
+        }
+    }
+
+    /// Keeps to the rate limits.
+    pub(crate) fn governor(&self) -> Option<&Arc<Governor>> {
+        match self {
+            Self::Local { governor } => governor.as_ref(),
+            Self::Metered { governor, .. } => Some(governor),
+        }
+    }
 }
 
 /// What an evaluation may use, and what it shares with others of the same command.
 #[derive(Clone)]
 pub struct Means {
-    /// Where answers are looked up and kept; none for a model that is computed here.
-    pub book: Option<Book>,
+    /// How requests reach the model.
+    pub route: Route,
     /// The repeats of failed requests.
     pub retries: Arc<Retries>,
     /// What may be spent.
@@ -164,7 +202,8 @@ pub async fn evaluate(
             }
         }
     } else {
-        work.lane(candidate.concurrency).await;
+        // More than may be in flight: rows that wait to be tried again keep no others waiting.
+        work.lane(AHEAD * candidate.concurrency).await;
     }
     let work = Arc::into_inner(work).expect("all lanes have ended");
     work.finish(test)

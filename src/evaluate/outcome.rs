@@ -38,7 +38,9 @@ pub(super) fn of_error(error: &ProviderError) -> UnansweredKind {
     match error.cause {
         Cause::Network => UnansweredKind::Network,
         Cause::RateLimit | Cause::Quota => UnansweredKind::Quota,
-        Cause::Access | Cause::NotFound | Cause::Invalid | Cause::Unsupported => UnansweredKind::Rejected,
+        Cause::Access | Cause::NotFound | Cause::Invalid | Cause::TooLarge | Cause::Unsupported => {
+            UnansweredKind::Rejected
+        }
         _ => UnansweredKind::Provider,
     }
 }

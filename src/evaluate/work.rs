@@ -101,7 +101,7 @@ impl Work {
 
     fn draw(&self) -> Drawn {
         let mut rows = lock(&self.rows);
-        match &self.asker.means.book {
+        match self.asker.means.route.book() {
             Some(book) => rows.draw_known(book, |example| self.asker.turns(&example.text)),
             None => rows.draw(),
         }

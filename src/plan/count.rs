@@ -5,7 +5,7 @@ use tunebench_providers::CompletionRequest;
 
 use super::tokens::{Learned, Length};
 use crate::error::Error;
-use crate::evaluate::{Candidate, EvaluateError, Names, OUTPUT_CAP};
+use crate::evaluate::{Candidate, EvaluateError, Names, output_cap};
 use crate::ledger::{Floor, Ledger, LedgerError};
 
 /// Rows looked up in the ledger at once.
@@ -140,7 +140,7 @@ impl<'a> Counter<'a> {
 pub(super) fn answer(candidate: &Candidate) -> (u64, Length) {
     let request = CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "")
         .parameters(candidate.parameters.clone());
-    let cap = candidate.provider.output_cap(&request).map_or(OUTPUT_CAP, u64::from);
+    let cap = output_cap(candidate, &request);
     (cap, usual_answer(&candidate.prompt))
 }
 

@@ -8,7 +8,7 @@ use crate::budget::Cost;
 use crate::cancel::Cancel;
 use crate::config::nearest;
 use crate::error::Error;
-use crate::evaluate::{Book, Guess, Halt, Labeller, Means};
+use crate::evaluate::{Book, Guess, Halt, Labeller};
 use crate::plan::Plan;
 
 /// What new texts go by in the ledger, where test data goes by its fingerprint.
@@ -122,8 +122,8 @@ impl Session<'_> {
             }
             None => None,
         };
-        let (retries, budget, cancel) = (self.retries.clone(), self.budget.clone(), self.cancel.clone());
-        let labeller = Labeller::new(candidate, Means { book, retries, budget, cancel });
+        let means = self.means(&candidate, book);
+        let labeller = Labeller::new(candidate, means.clone());
 
         let (cancel, end) = (self.cancel.clone(), Cancel::default());
         let ended = {
@@ -135,7 +135,7 @@ impl Session<'_> {
         let chunks = chunks.take_until(Box::pin(ended));
         let mut batches = labeller.label(chunks, text).ready_chunks(CHUNK);
         let (mut cut_short, mut failed) = (false, None);
-        while let Some(batch) = batches.next().await {
+        while let Some(batch) = self.saying_why_it_waits(&means, batches.next()).await {
             let mut done = Vec::with_capacity(batch.len());
             for labelled in batch {
                 match labelled {

@@ -253,7 +253,7 @@ fn operands_that_name_no_model_are_refused() {
         ),
         ("results:x", "there is no model `x` in `results`", "there is `local/lexical`, `local/majority`"),
         ("ledger.sqlite:local/lexical", "`ledger.sqlite` is a ledger", "`tunebench eval --state FOLDER"),
-        ("notes.txt", "`notes.txt`: this is neither promptfoo's JSON output", ""),
+        ("notes.txt", "`notes.txt`: this is neither promptfoo's output", ""),
         ("local/lexical", "`local/lexical` would be compared with itself", ""),
     ] {
         let done = place.tunebench(&["compare", "local/lexical", operand]);

@@ -71,6 +71,11 @@ fn every_mistake_names_its_line_and_its_cure() {
             vec!["requests_per_minute must be a whole number, at least 1"],
         ),
         (
+            format!("{DATA}[providers.local]\nwindow_seconds = 90\n[[model]]\nbase = \"local/lexical\"\n"),
+            5,
+            vec!["window_seconds must be at most 60"],
+        ),
+        (
             format!("{DATA}[prompt]\nitem_tag = \"a b\"\n[[model]]\nbase = \"local/lexical\"\n"),
             4,
             vec!["`a b` is no name for a tag"],

@@ -5,7 +5,7 @@ mod template;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tunebench_data::{DataError, Fault, Format, SniffError, Sniffed, Source, TableFormat, sniff};
+use tunebench_data::{DataError, Fault, SniffError, Sniffed, Source, sniff};
 
 use super::args::Global;
 use super::doctor::count;
@@ -26,7 +26,7 @@ const PARTS: &str = "split";
 /// What `init` is told.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Labelled data: CSV, TSV or JSONL; by default `train.*` here or in `data/`
+    /// Labelled data, in any of the forms that docs/data.md lists; by default `train.*` here or in `data/`
     data: Option<PathBuf>,
 
     /// The test data; by default the file beside DATA that is named `test` where DATA is named `train`
@@ -108,7 +108,7 @@ impl Files {
 
 /// `train.csv` and the like, in the usual places.
 fn usual(stem: &str) -> Option<PathBuf> {
-    let extensions = ["csv", "tsv", "jsonl"];
+    let extensions = ["csv", "tsv", "jsonl", "json", "txt"];
     let places = ["", "data"].into_iter().flat_map(|folder| extensions.map(|e| (folder, e)));
     let paths = places.map(|(folder, extension)| Path::new(folder).join(stem).with_extension(extension));
     paths.into_iter().find(|path| path.is_file())
@@ -139,14 +139,17 @@ fn configuration(files: &Files, sniffed: &Sniffed, folder: &Path, schema: &Path)
     if sniffed.label != "label" {
         template.set("data", "label", &quoted(&sniffed.label));
     }
-    if TableFormat::of(&files.train) != Some(sniffed.format.into()) {
-        template.set("data", "format", &quoted(format_name(sniffed.format)));
-    }
     if let Some(encoding) = sniffed.encoding {
         template.set("data", "encoding", &quoted(encoding));
     }
     if !sniffed.quotes {
         template.set("data", "quotes", "false");
+    }
+    if !sniffed.header {
+        template.set("data", "header", "false");
+    }
+    if let Some(delimiter) = sniffed.delimiter {
+        template.set("data", "delimiter", &quoted(&delimiter.to_string()));
     }
     template.unset("prompt", "instruction");
     Ok(template.text())
@@ -154,7 +157,7 @@ fn configuration(files: &Files, sniffed: &Sniffed, folder: &Path, schema: &Path)
 
 /// One of the parts that a single file is split into.
 fn part(name: &str, file: &Path) -> PathBuf {
-    Path::new(PARTS).join(name).with_extension(file.extension().unwrap_or_default())
+    Path::new(PARTS).join(name).with_extension(Source::new(file).copy_extension())
 }
 
 /// A path as the configuration in `folder` names it.
@@ -170,24 +173,12 @@ fn portable(folder: &Path, path: &Path) -> Result<String, Error> {
     })
 }
 
-fn format_name(format: Format) -> &'static str {
-    match format {
-        Format::Csv => "csv",
-        Format::Tsv => "tsv",
-        Format::Jsonl => "jsonl",
-    }
-}
-
 fn refused(error: SniffError) -> Error {
     match error {
         SniffError::Data(error) => Error::Data { error, named: None },
-        SniffError::Column { .. } => Error::Output {
+        error => Error::Output {
             message: error.to_string(),
             hint: "name the columns with `--text COLUMN` and `--label COLUMN`".to_owned(),
-        },
-        SniffError::Delimiter { .. } => Error::Output {
-            message: error.to_string(),
-            hint: "most programs export that as CSV, or as text with tabs".to_owned(),
         },
     }
 }
@@ -220,6 +211,9 @@ fn tell(files: &Files, sniffed: &Sniffed, args: &InitArgs, global: &Global, prin
     if let Some(fault) = &sniffed.fault {
         printer.warn(&bad_rows(files, sniffed, fault));
     }
+    if !sniffed.header {
+        printer.note("the first row is taken for data: columns are named by their numbers");
+    }
     if let Some(encoding) = sniffed.encoding {
         printer.warn(&format!("the file is not UTF-8; {encoding} is a guess"));
     }
@@ -227,8 +221,10 @@ fn tell(files: &Files, sniffed: &Sniffed, args: &InitArgs, global: &Global, prin
     match &files.test {
         Some(test) => {
             let mut check = Source::new(test);
-            check.text.clone_from(text);
+            check.text = text.as_str().into();
             check.label.clone_from(label);
+            check.header = sniffed.header;
+            check.delimiter = sniffed.delimiter;
             if let Err(error @ DataError::Io { .. }) = check.rows() {
                 printer.warn(&error.to_string());
             }

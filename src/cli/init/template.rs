@@ -77,6 +77,8 @@ mod tests {
             ("data", "format"),
             ("data", "encoding"),
             ("data", "quotes"),
+            ("data", "header"),
+            ("data", "delimiter"),
             ("prompt", "instruction"),
         ] {
             let mut template = Template::new();
@@ -105,7 +107,7 @@ mod tests {
             let mut template = Template::new();
             template.set("data", "text", &quoted(&name));
             let config: Config = toml::from_str(&template.text()).unwrap();
-            prop_assert_eq!(config.data.text, name);
+            prop_assert_eq!(config.data.text.names(), [name]);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tunebench_data::{Cells, LabelSet, TableFormat};
+use tunebench_data::{Cells, Format, LabelSet};
 use tunebench_providers::ProviderError;
 use tunebench_reports::Answer;
 
@@ -98,16 +98,23 @@ enum InputFormat {
     Tsv,
     /// One JSON object a line
     Jsonl,
+    /// One JSON array of objects
+    Json,
+    /// fastText's lines, `__label__x text`
+    #[value(name = "fasttext")]
+    FastText,
     /// One text a line
     Lines,
 }
 
-impl From<InputFormat> for TableFormat {
+impl From<InputFormat> for Format {
     fn from(format: InputFormat) -> Self {
         match format {
             InputFormat::Csv => Self::Csv,
             InputFormat::Tsv => Self::Tsv,
             InputFormat::Jsonl => Self::Jsonl,
+            InputFormat::Json => Self::Json,
+            InputFormat::FastText => Self::FastText,
             InputFormat::Lines => Self::Lines,
         }
     }
@@ -129,15 +136,15 @@ impl PredictArgs {
         Spending { caps, ..Spending::default() }
     }
 
-    fn output_format(&self, texts: TableFormat) -> Result<OutputFormat, Error> {
+    fn output_format(&self, texts: Option<Format>) -> Result<OutputFormat, Error> {
         if let Some(format) = self.format {
             return Ok(format);
         }
-        match self.output.as_deref().map_or(Some(texts), TableFormat::of) {
-            Some(TableFormat::Csv | TableFormat::Lines) => Ok(OutputFormat::Csv),
-            Some(TableFormat::Tsv) => Ok(OutputFormat::Tsv),
-            Some(TableFormat::Jsonl) => Ok(OutputFormat::Jsonl),
-            None => Err(Error::Output {
+        match self.output.as_deref().map_or(texts, Format::of_name) {
+            Some(Format::Csv | Format::Lines | Format::FastText) => Ok(OutputFormat::Csv),
+            Some(Format::Tsv) => Ok(OutputFormat::Tsv),
+            Some(Format::Jsonl | Format::Json | Format::Parquet | Format::Xlsx) => Ok(OutputFormat::Jsonl),
+            _ => Err(Error::Output {
                 message: "the name of the output does not tell its format".to_owned(),
                 hint: "set it with `--format csv`, `tsv` or `jsonl`".to_owned(),
             }),
@@ -154,7 +161,7 @@ pub(super) async fn predict(
     printer: Printer,
 ) -> Result<u8, Error> {
     let data = &session.project().config.data;
-    let texts = Texts::new(&args.file, args.input_format.map(Into::into), args.text.as_deref(), data)?;
+    let texts = Texts::new(&args.file, args.input_format.map(Into::into), args.text.as_deref(), data);
     let total = texts.check()?;
     let format = args.output_format(texts.format())?;
     let mut sink = Sink::open(args.output.as_deref(), &args.file, printer)?;

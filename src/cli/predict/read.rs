@@ -1,13 +1,13 @@
 //! The texts that are to be labelled, read while others are being asked about.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use futures::Stream;
 use futures::stream;
 use tokio::sync::mpsc;
-use tunebench_data::{Column, DataError, Fault, Table, TableFormat, TableRow, TableSource};
+use tunebench_data::{Column, DataError, Fault, Format, Table, TableRow, TableSource, TextColumns};
 
 use crate::cli::output::Printer;
 use crate::config::Data;
@@ -21,7 +21,7 @@ const CHUNK: usize = 256;
 /// Where the texts are.
 pub(super) struct Texts {
     source: TableSource,
-    column: String,
+    columns: TextColumns,
     stdin: bool,
 }
 
@@ -33,39 +33,36 @@ pub(super) struct Text {
 
 impl Texts {
     /// A file, or stdin for `-`, read as the configuration reads its files where nothing else is said.
-    pub(super) fn new(
-        file: &Path,
-        format: Option<TableFormat>,
-        column: Option<&str>,
-        data: &Data,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(file: &Path, format: Option<Format>, column: Option<&str>, data: &Data) -> Self {
         let stdin = file == Path::new("-");
-        let told = format.or_else(|| TableFormat::of(file));
-        let format = match told.or_else(|| data.format.filter(|_| !stdin).map(Into::into)) {
-            Some(format) => format,
-            None if stdin => TableFormat::Lines,
-            None => {
-                return Err(Error::Output {
-                    message: format!("the name of `{}` does not tell its format", file.display()),
-                    hint: "set it with `--input-format csv`, `tsv`, `jsonl` or `lines`".to_owned(),
-                });
-            }
+        // Content tells the rest, but not whether lines of a pipe are texts.
+        let lines = Some(Format::Lines);
+        let named = Format::of_name(file).filter(|named| Some(*named) == lines);
+        let unnamed = if stdin { lines } else { data.format.filter(|_| Format::of_name(file).is_none()) };
+        let format = format.or(named).or(unnamed);
+        let mut source = TableSource::new(if stdin { Path::new("stdin") } else { file });
+        source.format = format;
+        source.encoding.clone_from(&data.encoding);
+        source.quotes = data.quotes;
+        source.delimiter = data.delimiter;
+        source.header = data.header;
+        let columns = match (format, column) {
+            (Some(Format::Lines), _) => "text".into(),
+            (_, Some(column)) => column.into(),
+            (_, None) => data.text.clone(),
         };
-        let path = if stdin { PathBuf::from("stdin") } else { file.to_owned() };
-        let source = TableSource {
-            encoding: data.encoding.clone(),
-            quotes: data.quotes,
-            ..TableSource::new(path, format)
-        };
-        let column = match format {
-            TableFormat::Lines => "text",
-            _ => column.unwrap_or(&data.text),
-        };
-        Ok(Self { source, column: column.to_owned(), stdin })
+        source.wanted = columns.names().to_vec();
+        Self { source, columns, stdin }
     }
 
-    pub(super) fn format(&self) -> TableFormat {
-        self.source.format
+    /// How the texts are written, as far as it is known before they are read.
+    pub(super) fn format(&self) -> Option<Format> {
+        self.source.format.or_else(|| Format::of_name(&self.source.path))
+    }
+
+    /// Where the text of a row stands.
+    fn text_columns(&self, table: &Table) -> Result<Vec<Column>, Error> {
+        self.columns.names().iter().map(|name| table.column(name).map_err(bad)).collect()
     }
 
     /// Reads a file once before anything is sent: how many rows it has, or which of them are bad. What can be read only
@@ -75,10 +72,10 @@ impl Texts {
             return Ok(None);
         }
         let mut table = self.source.open().map_err(bad)?;
-        let column = table.column(&self.column).map_err(bad)?;
+        let columns = self.text_columns(&table)?;
         let (mut rows, mut faults) = (0, Vec::new());
         while let Some(row) = table.next_row().map_err(bad)? {
-            match row.and_then(|row| row.text(&column)) {
+            match row.and_then(|row| self.columns.text(&row, &columns)) {
                 Ok(_) => rows += 1,
                 Err(fault) => faults.push(fault),
             }
@@ -92,13 +89,13 @@ impl Texts {
     /// The texts of a file that was checked, as far as there is something to ask about them.
     pub(super) fn all(&self) -> Result<impl Iterator<Item = Result<String, Error>>, Error> {
         let mut table = self.source.open().map_err(bad)?;
-        let column = table.column(&self.column).map_err(bad)?;
+        let (names, columns) = (self.columns.clone(), self.text_columns(&table)?);
         let path = self.source.path.clone();
         let next = move || {
             let row = table.next_row().transpose()?;
             let text = row.map_err(bad).and_then(|row| {
                 let fault = |fault| bad(DataError::Rows { path: path.clone(), faults: vec![fault] });
-                row.and_then(|row| row.text(&column)).map_err(fault)
+                row.and_then(|row| names.text(&row, &columns)).map_err(fault)
             });
             Some(text)
         };
@@ -110,7 +107,7 @@ impl Texts {
     pub(super) fn read(&self, printer: Printer) -> Result<Reading, Error> {
         let table = if self.stdin {
             let stdin = std::io::stdin();
-            if stdin.is_terminal() && self.source.format == TableFormat::Lines {
+            if stdin.is_terminal() && self.source.format == Some(Format::Lines) {
                 // Whoever sees nothing happen does not know that it is their turn.
                 printer.note("reading texts from the terminal, one a line; Ctrl-D ends them");
             }
@@ -119,14 +116,14 @@ impl Texts {
             self.source.open()
         };
         let table = table.map_err(bad)?;
-        let column = table.column(&self.column).map_err(bad)?;
+        let (names, text) = (self.columns.clone(), self.text_columns(&table)?);
         let columns = table.columns().to_vec();
         let (path, failed) = (self.source.path.clone(), Arc::new(OnceLock::new()));
         let (rows, received) = mpsc::channel(WAITING);
         let told = failed.clone();
         // A thread of its own, and nobody waits for it: a pipe may never end.
         std::thread::spawn(move || {
-            if let Err(error) = send(table, &column, &path, &rows) {
+            if let Err(error) = send(table, &names, &text, &path, &rows) {
                 let _ = told.set(error);
             }
             // In this order: whoever sees the end of the rows can see what ended them.
@@ -148,11 +145,17 @@ pub(super) fn is_file(path: &Path) -> bool {
 }
 
 /// Reads up to the first bad row.
-fn send(mut table: Table, column: &Column, path: &Path, rows: &mpsc::Sender<Text>) -> Result<(), DataError> {
+fn send(
+    mut table: Table,
+    names: &TextColumns,
+    columns: &[Column],
+    path: &Path,
+    rows: &mpsc::Sender<Text>,
+) -> Result<(), DataError> {
     let bad = |fault| DataError::Rows { path: path.to_owned(), faults: vec![fault] };
     while let Some(row) = table.next_row()? {
         let row = row.map_err(bad)?;
-        let text = row.text(column).map_err(bad)?;
+        let text = names.text(&row, columns).map_err(bad)?;
         if rows.blocking_send(Text { text, row }).is_err() {
             break;
         }

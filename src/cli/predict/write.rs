@@ -94,13 +94,15 @@ impl Writer {
                 "the first row has no member `{unknown}`, so there is no column for it; write `--format jsonl`"
             )));
         }
-        let cells: Vec<String> = columns
-            .iter()
-            .map(|column| {
-                let value = values.iter().rev().find(|(name, _)| name == column);
-                value.map_or_else(String::new, |(_, value)| value.cell())
-            })
-            .collect();
+        let named = |column: &String| {
+            let value = values.iter().rev().find(|(name, _)| name == column);
+            value.map_or_else(String::new, |(_, value)| value.cell())
+        };
+        let cells: Vec<String> = match &row.cells {
+            // Columns may have no name, or that of another.
+            Cells::Fields(fields) => fields.clone(),
+            Cells::Members(_) => columns.iter().map(named).collect(),
+        };
         let probability = added.probability.map(|p| p.to_string()).unwrap_or_default();
         let answer = [added.label.unwrap_or_default(), &probability, added.outcome, added.detail];
         bytes.extend(self.header());

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tunebench_providers::{RateLimits, Usage};
 
 use super::Governor;
-use super::state::Departure;
+use super::sent::SentRequest;
 
 /// The right to send one request, from [`Governor::admit`] until its end is reported.
 ///
@@ -15,42 +15,44 @@ use super::state::Departure;
 #[must_use = "a permit that is dropped counts as a request sent"]
 pub struct Permit<'a> {
     governor: &'a Governor,
-    departure: Departure,
+    sent: SentRequest,
     reported: bool,
 }
 
 impl<'a> Permit<'a> {
-    pub(super) fn new(governor: &'a Governor, departure: Departure) -> Self {
-        Self { governor, departure, reported: false }
+    pub(super) fn new(governor: &'a Governor, sent: SentRequest) -> Self {
+        Self { governor, sent, reported: false }
     }
 
     /// An answer came. Whatever its headers say, it is a success.
     pub fn succeeded(mut self, usage: Option<Usage>, limits: Option<RateLimits>) {
         self.reported = true;
-        let departure = self.departure;
-        self.governor.update(|state| state.succeeded(Instant::now(), &departure, usage, limits));
+        let sent = self.sent;
+        self.governor.update(|state| state.succeeded(Instant::now(), &sent, usage, limits));
     }
 
     /// The provider refused it as too many requests or tokens for now, and may have said when to come again.
     ///
-    /// All requests of this governor then pause, and its limits step down, once for each burst of refusals.
+    /// After several in a row all requests of this governor pause; where they recur at a like load, that is the limit.
     pub fn rate_limited(mut self, after: Option<Duration>, limits: Option<RateLimits>) {
         self.reported = true;
-        let departure = self.departure;
-        self.governor.update(|state| state.rate_limited(Instant::now(), &departure, after, limits));
+        let sent = self.sent;
+        self.governor.update(|state| state.rate_limited(Instant::now(), &sent, after, limits));
     }
 
     /// It failed in another way, which says nothing of the limits; it counts against them all the same.
     pub fn failed(mut self, limits: Option<RateLimits>) {
         self.reported = true;
-        self.governor.update(|state| state.failed(Instant::now(), limits));
+        let sent = self.sent;
+        self.governor.update(|state| state.failed(Instant::now(), &sent, limits));
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if !self.reported {
-            self.governor.update(super::state::State::abandoned);
+            let sent = self.sent;
+            self.governor.update(|state| state.abandoned(&sent));
         }
     }
 }

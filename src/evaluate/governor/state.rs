@@ -5,46 +5,48 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tunebench_providers::{Limit, RateLimits, Usage};
 
+use super::concurrency::ConcurrencyLimit;
 use super::estimate::{Correction, Estimate};
-use super::gate::Gate;
-use super::meter::{Meter, Spans};
-use super::{AdmitError, Limits, Snapshot};
+use super::pause::Pause;
+use super::rate_limit::{RateLimit, Unit};
+use super::sent::{Before, Outcomes, SentRequest};
+use super::{AdmitError, Limits, Snapshot, Waiting, Why};
 
-/// The pause after a refusal that names no time; doubled for each further one without a success in between.
-const PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_OWN_PAUSE: Duration = Duration::from_secs(30);
-/// No pause is longer, whatever the provider says: the row then fails, and says why.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// So many refusals in a row are no accident; near a limit that is in force, fewer are not.
+const IN_A_ROW: usize = 5;
+const IN_A_ROW_NEAR_A_LIMIT: usize = 2;
+/// By which share numbers of requests differ that are not those of a limit.
+const CLEARLY: f64 = 0.08;
+/// After so many refusals without an answer in between, what is under way is waited for, for so long at most.
+const SOME: u32 = 3;
+const MOMENT: Duration = Duration::from_millis(100);
+/// Requests in flight where the next ones may well be refused.
+const CAREFUL: usize = 4;
+/// How long to wait at most for a limit that another program has used up: then its next answer tells more.
+const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(super) struct State {
-    requests: Meter,
-    tokens: Meter,
-    gate: Gate,
+    requests: RateLimit,
+    tokens: RateLimit,
+    concurrency: ConcurrencyLimit,
     correction: Correction,
-    window: Duration,
-    paused_until: Option<Instant>,
-    /// When the last burst of refusals was noticed.
-    signalled: Option<Instant>,
-    /// Bursts since the last success.
-    strikes: u32,
-    bursts: u64,
+    outcomes: Outcomes,
+    pause: Option<Pause>,
+    /// Refusals since the last answer came, and when the last one did.
+    unanswered: u32,
+    last_refused: Option<Instant>,
+    /// Another program has used up what is left until then.
+    used_by_others: Option<Instant>,
+    /// What the first in the queue waits for.
+    waiting: Option<(Why, Instant)>,
     refused: u64,
-}
-
-/// A request that was let go.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Departure {
-    at: Instant,
-    estimate: Estimate,
-    tokens: u64,
-    /// Requests and tokens that had been sent before it in its window.
-    load: (u64, u64),
+    pauses: u64,
 }
 
 #[derive(Debug)]
 pub(super) enum Decision {
-    Go(Departure),
+    Go(SentRequest),
     Wait(Instant),
     /// Until another request comes back.
     WaitForOther,
@@ -52,165 +54,244 @@ pub(super) enum Decision {
 
 impl State {
     pub(super) fn new(limits: &Limits, now: Instant) -> Self {
-        let spans = Spans { window: limits.window, slice: limits.slice, guard: limits.guard };
+        let Limits { requests_per_minute, tokens_per_minute, window, concurrency } = *limits;
         Self {
-            requests: Meter::new(limits.requests, spans, now),
-            tokens: Meter::new(limits.tokens, spans, now),
-            gate: Gate::new(limits.concurrency, now),
+            requests: RateLimit::new(Unit::Requests, requests_per_minute, window, now),
+            tokens: RateLimit::new(Unit::Tokens, tokens_per_minute, window, now),
+            concurrency: ConcurrencyLimit::new(concurrency),
             correction: Correction::new(),
-            window: limits.window,
-            paused_until: None,
-            signalled: None,
-            strikes: 0,
-            bursts: 0,
+            outcomes: Outcomes::default(),
+            pause: None,
+            unanswered: 0,
+            last_refused: None,
+            used_by_others: None,
+            waiting: None,
             refused: 0,
+            pauses: 0,
         }
     }
 
     pub(super) fn decide(&mut self, now: Instant, estimate: Estimate) -> Result<Decision, AdmitError> {
-        let mut tokens = self.correction.tokens(estimate, self.gate.in_flight());
-        if let Some(limit) = self.tokens.told() {
+        let mut tokens = self.correction.tokens(estimate, self.concurrency.in_flight());
+        if let Some((limit, window)) = self.tokens.told() {
             let least = self.correction.at_least(estimate);
             if least > limit {
-                return Err(AdmitError::TooLarge { tokens: least, limit, window: self.window });
+                return Err(AdmitError::TooLarge { tokens: least, limit, window });
             }
             tokens = tokens.min(limit);
         }
-        if let Some(until) = self.paused_until {
-            if now < until {
-                return Ok(Decision::Wait(until));
-            }
-            self.paused_until = None;
+        self.waiting = None;
+        if let Some((why, until)) = self.paused(now) {
+            return Ok(self.wait(why, until));
+        }
+        if let Some(refused) = self.last_refused.filter(|_| self.unanswered >= SOME)
+            && self.concurrency.in_flight() > 0
+            && now < refused + MOMENT
+        {
+            return Ok(Decision::Wait(refused + MOMENT));
         }
         self.requests.grow(now);
         self.tokens.grow(now);
-        match self.gate.open(now) {
+        let near = self.requests.is_near_suspected(now) | self.tokens.is_near_suspected(now);
+        match self.concurrency.open(now, near.then_some(CAREFUL)) {
             Ok(()) => {}
             Err(Some(at)) => return Ok(Decision::Wait(at)),
             Err(None) => return Ok(Decision::WaitForOther),
         }
-        let at = self.tokens.ready_at(now, tokens).max(self.requests.ready_at(now, 1));
-        if let Some(at) = at {
-            return Ok(Decision::Wait(at));
+        let ready = [
+            (self.requests.ready_at(now, 1), Unit::Requests),
+            (self.tokens.ready_at(now, tokens), Unit::Tokens),
+        ];
+        let latest = ready.into_iter().filter_map(|(at, unit)| Some((at?, unit))).max_by_key(|(at, _)| *at);
+        if let Some((until, unit)) = latest {
+            return Ok(self.wait(Why::Limit(unit), until));
         }
-        self.gate.enter(now);
-        let load = (self.requests.depart(now, 1), self.tokens.depart(now, tokens));
-        Ok(Decision::Go(Departure { at: now, estimate, tokens, load }))
+        self.concurrency.enter(now);
+        let before =
+            Before { requests: self.requests.depart(now, 1), tokens: self.tokens.depart(now, tokens) };
+        let number = self.outcomes.depart();
+        Ok(Decision::Go(SentRequest { number, at: now, estimate, tokens, before }))
+    }
+
+    fn paused(&mut self, now: Instant) -> Option<(Why, Instant)> {
+        if let Some(pause) = self.pause.filter(|pause| now < pause.until()) {
+            return Some((Why::Refused, pause.until()));
+        }
+        self.used_by_others = self.used_by_others.filter(|until| now < *until);
+        self.used_by_others.map(|until| (Why::UsedByOthers, until))
+    }
+
+    fn wait(&mut self, why: Why, until: Instant) -> Decision {
+        self.waiting = Some((why, until));
+        Decision::Wait(until)
     }
 
     pub(super) fn succeeded(
         &mut self,
         now: Instant,
-        departure: &Departure,
+        sent: &SentRequest,
         usage: Option<Usage>,
         limits: Option<RateLimits>,
     ) {
-        self.gate.leave();
-        self.gate.answered(now.saturating_duration_since(departure.at));
+        self.concurrency.leave();
+        self.outcomes.answered(sent.number);
+        self.unanswered = 0;
         if let Some(usage) = usage {
-            let charged = self.correction.learn(departure.estimate, usage);
-            self.tokens.correct(departure.at, departure.tokens, charged);
+            let charged = self.correction.learn(sent.estimate, usage);
+            self.tokens.correct(sent.at, sent.tokens, charged);
         }
-        if self.after_signal(departure) {
-            self.strikes = 0;
+        // What left before the pause says nothing about whether it is over.
+        if self.pause.is_none_or(|pause| pause.is_followed_by(sent.number)) {
+            self.pause = None;
+            self.concurrency.answered(now, now.saturating_duration_since(sent.at));
+            self.requests.answered(&sent.before.requests);
+            self.tokens.answered(&sent.before.tokens);
         }
-        self.headers(now, limits);
+        self.stated(now, sent, limits);
     }
 
-    pub(super) fn failed(&mut self, now: Instant, limits: Option<RateLimits>) {
-        self.gate.leave();
-        self.headers(now, limits);
+    pub(super) fn failed(&mut self, now: Instant, sent: &SentRequest, limits: Option<RateLimits>) {
+        self.concurrency.leave();
+        self.outcomes.unknown(sent.number);
+        self.stated(now, sent, limits);
+    }
+
+    /// A request whose end nobody reported: it was given up.
+    pub(super) fn abandoned(&mut self, sent: &SentRequest) {
+        self.concurrency.leave();
+        self.outcomes.unknown(sent.number);
     }
 
     pub(super) fn rate_limited(
         &mut self,
         now: Instant,
-        departure: &Departure,
+        sent: &SentRequest,
         after: Option<Duration>,
         limits: Option<RateLimits>,
     ) {
-        self.gate.leave();
+        self.concurrency.leave();
         self.refused += 1;
-        let told = limits.is_some_and(|limits| {
-            let requests = self.requests.state(limits.requests);
-            self.tokens.state(limits.tokens) || requests
-        });
-        let (requests, tokens) = suspects(limits.unwrap_or_default(), departure.tokens);
-        let fresh = self.after_signal(departure);
-        if fresh {
-            self.signalled = Some(now);
-            self.strikes += 1;
-            self.bursts += 1;
-            self.gate.refused();
-        }
-        for (suspect, meter, load) in
-            [(requests, &mut self.requests, departure.load.0), (tokens, &mut self.tokens, departure.load.1)]
-        {
-            // A lower limit that the provider has just stated explains the refusal.
-            if suspect && fresh && !told {
-                meter.refused(load, now);
-            } else if suspect && !fresh {
-                meter.refused_too(load, now);
+        self.unanswered += 1;
+        self.last_refused = Some(now);
+        let limits = limits.unwrap_or_default();
+        self.requests.state(limits.requests, &sent.before.requests, 1, now);
+        self.tokens.state(limits.tokens, &sent.before.tokens, sent.tokens, now);
+        self.requests.refused(sent.at, 1);
+        self.tokens.refused(sent.at, sent.tokens);
+        let expected = self.requests.is_expected_to_refuse(&sent.before.requests)
+            || self.tokens.is_expected_to_refuse(&sent.before.tokens);
+        let (suspects, certain) = suspects(limits, sent.tokens);
+        let enough = if expected { IN_A_ROW_NEAR_A_LIMIT } else { IN_A_ROW };
+        let (in_a_row, first) = self.outcomes.refused(sent.number, sent.before, enough);
+        let next = self.outcomes.next();
+        match &mut self.pause {
+            Some(pause) if !pause.is_followed_by(sent.number) => pause.joined(now, after),
+            Some(pause) => {
+                pause.refused_still(now, after, next);
+                self.requests.refused_still(&sent.before.requests, now);
+                self.tokens.refused_still(&sent.before.tokens, now);
             }
-        }
-        let own =
-            || (PAUSE * 2u32.saturating_pow(self.strikes.saturating_sub(1).min(10))).min(LONGEST_OWN_PAUSE);
-        match (after, fresh) {
-            (Some(after), _) => self.pause(now + after.min(LONGEST_PAUSE)),
-            (None, true) => self.pause(now + own()),
-            (None, false) => {}
+            None if in_a_row >= enough || certain => {
+                self.pauses += 1;
+                self.concurrency.refused();
+                // What the provider states explains the refusal.
+                if !certain {
+                    self.learn(suspects, &first, after, now);
+                }
+                // Where the limit is known, the record of what was sent knows when there is room again.
+                let known = certain || self.requests.is_inferred() || self.tokens.is_inferred();
+                let wait = after.or(known.then_some(MOMENT));
+                self.pause = Some(Pause::new(now, wait, next));
+            }
+            None => {}
         }
     }
 
-    /// A request whose end nobody reported: it was given up.
-    pub(super) fn abandoned(&mut self) {
-        self.gate.leave();
+    /// Learns from refusals in a row, of which the first left when `before` had been sent.
+    fn learn(&mut self, suspects: [bool; 2], before: &Before, wait: Option<Duration>, now: Instant) {
+        let mut limits = [(&mut self.requests, &before.requests), (&mut self.tokens, &before.tokens)];
+        let mut proved = false;
+        for (limit, loads) in &mut limits {
+            if limit.is_about_inferred(loads) {
+                limit.prove_inferred(loads, now);
+                proved = true;
+            }
+        }
+        if proved {
+            return;
+        }
+        let confirmed =
+            limits.iter().zip(suspects).enumerate().filter_map(|(i, ((limit, loads), suspect))| {
+                Some((i, limit.confirmed(loads).filter(|_| suspect)?))
+            });
+        // Where both may be meant it is the requests, unless their number differs clearly more than that of the tokens.
+        let best = confirmed.reduce(|requests, tokens| {
+            let differs = requests.1.deviation > CLEARLY && tokens.1.deviation < requests.1.deviation / 2.0;
+            if differs { tokens } else { requests }
+        });
+        if let Some((i, confirmed)) = best {
+            limits[i].0.infer(confirmed, now);
+            return;
+        }
+        for ((limit, loads), suspect) in limits.into_iter().zip(suspects) {
+            if suspect {
+                limit.suspect(*loads, wait, now);
+            }
+        }
     }
 
     pub(super) fn snapshot(&mut self, now: Instant) -> Snapshot {
         Snapshot {
-            in_flight: self.gate.in_flight(),
-            allowed: self.gate.allowed(),
+            in_flight: self.concurrency.in_flight(),
+            allowed: self.concurrency.allowed(),
             requests: self.requests.in_force(),
             tokens: self.tokens.in_force(),
-            requests_sent: self.requests.load(now),
-            tokens_sent: self.tokens.load(now),
-            paused: self.paused_until.map(|until| until.saturating_duration_since(now)).unwrap_or_default(),
+            requests_sent: self.requests.sent(now),
+            tokens_sent: self.tokens.sent(now),
+            paused: self
+                .paused(now)
+                .map(|(_, until)| until.saturating_duration_since(now))
+                .unwrap_or_default(),
             refused: self.refused,
-            bursts: self.bursts,
+            pauses: self.pauses,
         }
     }
 
-    /// What left before a burst of refusals was noticed belongs to that burst.
-    fn after_signal(&self, departure: &Departure) -> bool {
-        self.signalled.is_none_or(|at| departure.at > at)
+    /// What the first in the queue waits for.
+    pub(super) fn waiting(&self, now: Instant) -> Option<Waiting> {
+        let (why, until) = self.waiting?;
+        let limit = |unit, limit: &RateLimit| limit.in_force().map(|(amount, window)| (amount, unit, window));
+        let limit = match why {
+            Why::Limit(Unit::Tokens) => limit(Unit::Tokens, &self.tokens),
+            _ => limit(Unit::Requests, &self.requests).or_else(|| limit(Unit::Tokens, &self.tokens)),
+        };
+        Some(Waiting { why, left: until.saturating_duration_since(now), refused: self.refused, limit })
     }
 
-    fn pause(&mut self, until: Instant) {
-        self.paused_until = self.paused_until.max(Some(until));
-    }
-
-    fn headers(&mut self, now: Instant, limits: Option<RateLimits>) {
+    fn stated(&mut self, now: Instant, sent: &SentRequest, limits: Option<RateLimits>) {
         let Some(limits) = limits else { return };
-        self.requests.state(limits.requests);
-        self.tokens.state(limits.tokens);
-        for (stated, meter) in [(limits.requests, &mut self.requests), (limits.tokens, &mut self.tokens)] {
-            // Nothing is left, and it was not this run that used it up: another process shares the limit.
-            if let (Some(0), Some(reset), Some(limit)) = (stated.remaining, stated.reset, meter.told())
-                && 5 * meter.load(now) < 4 * limit
-            {
-                let until = now + reset.min(self.window / 4);
-                self.paused_until = self.paused_until.max(Some(until));
-            }
+        self.requests.state(limits.requests, &sent.before.requests, 1, now);
+        self.tokens.state(limits.tokens, &sent.before.tokens, sent.tokens, now);
+        let used_up = [
+            self.requests.used_by_others(limits.requests, now),
+            self.tokens.used_by_others(limits.tokens, now),
+        ];
+        if let Some(reset) = used_up.into_iter().flatten().max() {
+            let until = now + reset.min(LONGEST_WAIT_FOR_OTHERS);
+            self.used_by_others = self.used_by_others.max(Some(until));
         }
     }
 }
 
-/// Which limits a refusal may be about: requests, tokens. Without headers to tell, both.
-fn suspects(limits: RateLimits, tokens: u64) -> (bool, bool) {
-    let left = |limit: Limit, amount| limit.remaining.is_some_and(|remaining| remaining >= amount);
-    match (!left(limits.requests, 1), !left(limits.tokens, tokens)) {
-        (false, false) => (true, true),
-        told => told,
+/// Which limits a refusal may be about (requests, tokens), and whether the provider says so. Where it does not, both.
+fn suspects(limits: RateLimits, tokens: u64) -> ([bool; 2], bool) {
+    let lacks = |limit: Limit, amount| limit.remaining.map(|remaining| remaining < amount);
+    let lacking = [lacks(limits.requests, 1), lacks(limits.tokens, tokens)];
+    let certain =
+        lacking.contains(&Some(true)) && (limits.requests.limit.is_some() || limits.tokens.limit.is_some());
+    match lacking.map(|lacking| lacking != Some(false)) {
+        [false, false] => ([true, true], false),
+        _ if certain => (lacking.map(|lacking| lacking == Some(true)), true),
+        suspects => (suspects, false),
     }
 }

@@ -27,11 +27,6 @@ impl Window {
         Self { length, grain, origin: now, grains: VecDeque::new(), sum: 0 }
     }
 
-    /// By how much an amount may be forgotten early.
-    pub(super) fn grain(&self) -> Duration {
-        self.grain
-    }
-
     /// What was sent in the window that ends now.
     pub(super) fn sum(&mut self, now: Instant) -> u64 {
         while let Some(&(index, amount)) = self.grains.front() {
@@ -121,7 +116,7 @@ mod tests {
                 };
                 let sum = window.sum(now);
                 prop_assert!(sum <= within(length));
-                prop_assert!(sum >= within(length - window.grain()));
+                prop_assert!(sum >= within(length - window.grain));
             }
         }
 

@@ -21,14 +21,14 @@ const LEAST_BURST: u64 = 2;
 /// So an amount may exceed the burst (which the crate refuses), an empty bucket holds nobody up, and a waiter that
 /// goes away has taken nothing.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Pacer {
     bucket: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<TokioInstant>>,
     burst: u32,
     /// What is still to be paid; below zero after a refund.
     owed: i64,
 }
 
-impl Pace {
+impl Pacer {
     /// Lets pass `limit` in each `window`, and a small burst at first.
     pub(super) fn new(limit: u64, window: Duration) -> Self {
         let limit = limit.max(1);

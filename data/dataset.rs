@@ -6,7 +6,7 @@ use crate::fault::{DataError, Fault};
 use crate::rows::Rows;
 use crate::sample;
 use crate::source::{Source, unknown};
-use crate::{Example, ExampleId, LabelSet, Shard};
+use crate::{Columns, Example, ExampleId, LabelSet, Shard};
 
 /// Labelled examples in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,14 @@ impl TestSet {
     /// SHA-256 of the file, in hexadecimal digits.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// The same file, whose examples carry these other columns with them.
+    #[must_use]
+    pub fn carrying(&self, fields: Columns) -> Self {
+        let mut set = self.clone();
+        set.source.fields = fields;
+        set
     }
 
     /// The same file, of which only a sample is read: seeded, each label with its share.

@@ -11,6 +11,7 @@ mod compare;
 mod confusion;
 #[cfg(test)]
 mod coverage;
+mod details;
 mod disagreements;
 mod doubts;
 mod figures;
@@ -53,6 +54,7 @@ pub use changes::{Change, Changes};
 pub use clusters::Clustered;
 pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
+pub use details::{KEPT_CHARS, RowDetails, bounded};
 pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
 pub use doubts::Doubt;
 pub use figures::Figures;
@@ -62,7 +64,9 @@ pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
 pub use join::{Cause, OtherGold, Overlap, Side, join};
 pub use latency::LatencyFigures;
 pub use losses::LossPoint;
-pub use manifest::{DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, TokenUsage};
+pub use manifest::{
+    DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, PromptMessage, TokenUsage,
+};
 pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
 pub use model::{ModelFigures, ModelIntervals};

@@ -38,6 +38,9 @@ pub struct Manifest {
     pub margin: Option<f64>,
     /// The seed of everything random.
     pub seed: u64,
+    /// Whether the results may hold texts: those of the rows, their own columns, and what the models said.
+    #[serde(default = "yes")]
+    pub texts: bool,
     /// Which part of the test rows this is, where several machines share them.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
@@ -58,8 +61,16 @@ pub struct Manifest {
     /// The prompt that all models were asked with.
     #[serde(default)]
     pub prompt: Value,
+    /// What the models were sent: the messages of each prompt, by the fingerprint that its models name, with `{text}` where
+    /// the text of a row stands. Empty where all models are computed on the own machine.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rendered_prompts: BTreeMap<String, Vec<PromptMessage>>,
     /// The models, in the order of the report.
     pub models: Vec<ModelRecord>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A data file, so that it can be recognised.
@@ -114,6 +125,16 @@ pub struct ModelRecord {
     /// The hyperparameters of that job.
     #[serde(default)]
     pub hyperparameters: Value,
+}
+
+/// A message of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PromptMessage {
+    /// Who speaks: `system`, `user` or `assistant`.
+    pub role: String,
+    /// What is said.
+    pub content: String,
 }
 
 /// What the answers of a model took.

@@ -39,6 +39,8 @@ pub(crate) fn labels<S: ToString>(names: &[S]) -> LabelSet {
 pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]) -> Manifest {
     let files = slugs(&models.iter().map(|(model, _)| model).collect::<Vec<_>>());
     Manifest {
+        texts: true,
+        rendered_prompts: Default::default(),
         format_version: MANIFEST_VERSION,
         tool_version: "0.1.0".to_owned(),
         started: "2026-01-02T03:04:05Z".to_owned(),

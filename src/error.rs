@@ -173,6 +173,7 @@ impl Error {
             }
             Self::Declined => exit::INCOMPLETE,
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => of_ledger(error),
+            Self::Evaluate(EvaluateError::Kept(_)) => exit::INCOMPLETE,
             Self::Evaluate(_) | Self::Results(_) | Self::Compare(_) | Self::Merge(_) | Self::Io(_) => {
                 exit::USAGE
             }
@@ -243,6 +244,10 @@ impl Error {
             Self::Ledger(error) | Self::Evaluate(EvaluateError::Ledger(error)) => {
                 error.hint().map(str::to_owned)
             }
+            Self::Evaluate(EvaluateError::Kept(_)) => Some(
+                "make room where the results go, and run the same command again: answers that were paid for are in the ledger"
+                    .to_owned(),
+            ),
             Self::Merge(MergeError::Whole(_)) => {
                 Some("evaluate parts with `tunebench eval --shard 1/2 --results DIR`".to_owned())
             }

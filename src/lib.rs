@@ -27,6 +27,7 @@ mod providers;
 pub mod results;
 pub mod run;
 pub mod shots;
+mod show;
 mod texts;
 pub mod tune;
 mod whole_file;

@@ -14,14 +14,16 @@
 //! previous/                the complete run that was there before, until this one is complete too
 //! ```
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::evaluate::KeptRows;
 use tunebench_reports::render::Renderer;
-use tunebench_reports::render::csv::{self, ReadError};
+use tunebench_reports::render::csv::{self, Details, DetailsReader, ReadError};
 use tunebench_reports::render::html::Html;
 use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
@@ -44,6 +46,10 @@ pub struct Results {
     folder: PathBuf,
     /// Whether what is in the folder is of another run.
     of_another: Cell<bool>,
+    /// Whether a new run goes here.
+    created: bool,
+    /// The models of the new run whose predictions have been written, by the names of their files.
+    kept: RefCell<BTreeSet<String>>,
 }
 
 /// Why a results folder can't be used.
@@ -100,12 +106,22 @@ impl Results {
     pub fn create(folder: &Path) -> Result<Self, ResultsError> {
         fs_err::create_dir_all(folder)?;
         tempfile::tempfile_in(folder)?;
-        Ok(Self { folder: folder.to_owned(), of_another: Cell::new(true) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            of_another: Cell::new(true),
+            created: true,
+            kept: RefCell::default(),
+        })
     }
 
     /// A folder with results in it.
     pub fn open(folder: &Path) -> Result<Self, ResultsError> {
-        let results = Self { folder: folder.to_owned(), of_another: Cell::new(false) };
+        let results = Self {
+            folder: folder.to_owned(),
+            of_another: Cell::new(false),
+            created: false,
+            kept: RefCell::default(),
+        };
         if results.folder.join(MANIFEST).exists() {
             Ok(results)
         } else {
@@ -118,27 +134,33 @@ impl Results {
         &self.folder
     }
 
-    /// Writes a run in place of what was there, without its figures: they can be made from it.
-    pub fn keep(&self, run: &Run) -> Result<(), ResultsError> {
-        self.put_predictions(run)?;
+    /// Writes a model of a run, without figures: they can be made from it. `kept` is what else is known of the model's
+    /// rows; what was written of other models of the run stays.
+    pub fn keep(&self, run: &Run, model: usize, kept: &mut KeptRows) -> Result<(), ResultsError> {
+        self.clear(run)?;
+        if let (Some(evaluation), Some(record)) = (run.evaluations.get(model), run.manifest.models.get(model))
+        {
+            let columns = kept.columns();
+            let rows = Box::new(kept.rows()?);
+            // Row by row: as bytes, a million predictions would take more memory than the rest of the program.
+            self.stream(&format!("predictions/{}.csv", record.file), |out| {
+                csv::predictions_to(out, evaluation, run.labels(), Some(Details { columns, rows }))
+            })?;
+            self.kept.borrow_mut().insert(record.file.clone());
+        }
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
     }
 
-    fn put_predictions(&self, run: &Run) -> Result<(), ResultsError> {
-        self.clear(run)?;
-        for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
-            // Row by row: as bytes, a million predictions would take more memory than the rest of the program.
-            self.stream(&format!("predictions/{}.csv", record.file), |out| {
-                csv::predictions_to(out, evaluation, run.labels())
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Writes a run and its figures in place of what was there.
+    /// Writes the figures of a run, and the predictions of its models that were not [kept](Self::keep) here.
     pub fn write(&self, report: &Report) -> Result<(), ResultsError> {
         let run = report.run;
-        self.put_predictions(run)?;
+        self.clear(run)?;
+        for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
+            let file = format!("predictions/{}.csv", record.file);
+            if self.created && !self.kept.borrow().contains(&record.file) {
+                self.stream(&file, |out| csv::predictions_to(out, evaluation, run.labels(), None))?;
+            }
+        }
         for record in &run.manifest.models {
             if let Some(model) = report.figures.model(&record.model) {
                 let file = format!("confusion/{}.csv", record.file);
@@ -213,6 +235,12 @@ impl Results {
         Ok(Run { manifest, evaluations })
     }
 
+    /// What is known of a model's rows beside its predictions, read one by one.
+    pub fn details(&self, model: &ModelRecord) -> Result<DetailsReader<File>, ResultsError> {
+        let path = self.folder.join("predictions").join(format!("{}.csv", model.file));
+        Ok(DetailsReader::new(fs_err::File::open(&path)?.into_file())?)
+    }
+
     fn manifest(&self) -> Result<Manifest, ResultsError> {
         let path = self.folder.join(MANIFEST);
         Manifest::from_json(&fs_err::read(&path)?).map_err(|error| ResultsError::Manifest { path, error })
@@ -221,8 +249,9 @@ impl Results {
     /// Takes away the manifest, the figures, and the files of models that `run` does not have; of another run that is
     /// complete, all files, which are kept until `run` is complete too. Nothing else in the folder is touched.
     fn clear(&self, run: &Run) -> Result<(), ResultsError> {
+        let of_another = self.of_another.replace(false);
         let Ok(old) = self.manifest() else { return Ok(()) };
-        if self.of_another.replace(false) && old.complete && self.previous().is_none() {
+        if of_another && old.complete && self.previous().is_none() {
             return self.set_aside(&old);
         }
         // What `run` has for each model takes the place of what is there.

@@ -2,6 +2,7 @@
 
 mod predict;
 mod ready;
+mod sent;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tunebench_data::{ExampleId, overlap};
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
@@ -22,7 +22,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
-use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Means, Route, Tally, evaluate};
+use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Keep, KeptRows, Means, Route, Tally, evaluate};
 use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::plan::Plan;
 use crate::project::Project;
@@ -32,6 +32,8 @@ use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
 pub(crate) use predict::LABELLING;
 pub use predict::Labelling;
+pub(crate) use sent::{PLACEHOLDER, rendered, sent};
+use sent::{prompt_sha256, prompts};
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
 pub trait Listener: Send + Sync {
@@ -288,11 +290,13 @@ impl<'a> Session<'a> {
         there.then(|| self.ledger().map(Arc::as_ref)).transpose()
     }
 
-    /// Puts the models to the test. `save` is given the run after each model, so that an accident costs one model.
+    /// Puts the models to the test. `save` is given the run after each model, so that an accident costs one model, and
+    /// what else is known of that model's rows.
     pub async fn evaluate(
         &self,
         subjects: &[Subject],
-        mut save: impl FnMut(&Run) -> Result<(), Error>,
+        keep: &Keep,
+        mut save: impl FnMut(&Run, KeptRows) -> Result<(), Error>,
     ) -> Result<Run, Error> {
         let candidates = self.candidates(subjects)?;
         for (subject, candidate) in candidates.iter().filter(|(_, candidate)| candidate.provider.in_process())
@@ -308,6 +312,7 @@ impl<'a> Session<'a> {
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
         let groups = self.groups()?;
         let mut run = Run { manifest: self.manifest()?, evaluations: Vec::new() };
+        run.manifest.rendered_prompts = prompts(&candidates);
         let repeats = self.spending.repeats.max(1);
         let asked: Vec<_> =
             candidates.iter().flat_map(|c| (0..repeats).map(move |repeat| (c, repeat))).collect();
@@ -319,7 +324,7 @@ impl<'a> Session<'a> {
                 run.manifest.complete = false;
                 break;
             }
-            let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat).await?;
+            let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat, keep).await?;
             whole &= answers.halted_by.is_none() && !self.cancel.requested();
             let record = record(subject, repeat, file, candidate, &answers);
             run.evaluations.push(Evaluation {
@@ -332,7 +337,7 @@ impl<'a> Session<'a> {
             run.manifest.finished = Some(now());
             // An accident from here on leaves a run without the models to come.
             run.manifest.complete = whole && run.evaluations.len() == last;
-            save(&run)?;
+            save(&run, answers.kept)?;
         }
         if let Some(recorder) = recorder {
             recorder.finish().await?;
@@ -342,7 +347,7 @@ impl<'a> Session<'a> {
 
     /// The texts of test rows.
     pub fn texts(&self, wanted: &BTreeSet<ExampleId>) -> Result<BTreeMap<ExampleId, String>, Error> {
-        if wanted.is_empty() {
+        if wanted.is_empty() || !self.project.config.evaluation.texts {
             return Ok(BTreeMap::new());
         }
         let texts = texts::of_test_set(&self.project.test, wanted);
@@ -383,6 +388,7 @@ impl<'a> Session<'a> {
         name: &str,
         recorder: Option<&Recorder>,
         repeat: u32,
+        keep: &Keep,
     ) -> Result<Answers, Error> {
         let test = &self.project.test;
         let book = match recorder.filter(|_| !candidate.provider.in_process()) {
@@ -398,14 +404,17 @@ impl<'a> Session<'a> {
         let means = self.means(candidate, book.clone());
         let (listener, shown) = (self.listener.clone(), name.to_owned());
         let observe = move |tally: &Tally| listener.evaluating(&shown, tally);
-        let answers = evaluate(candidate, test, means.clone(), observe);
-        let answers = self.saying_why_it_waits(&means, answers).await?;
+        let answers = evaluate(candidate, test, means.clone(), keep, observe);
+        let mut answers = self.saying_why_it_waits(&means, answers).await?;
         if let (Some(book), Some(recorder)) = (book, recorder) {
             // No score is shown that is not kept.
             recorder.flush().await?;
             if answers.predictions.iter().all(|prediction| prediction.is_answered()) {
                 book.settle()?;
             }
+        }
+        if let Some(error) = answers.not_kept.take() {
+            return Err(EvaluateError::Kept(error).into());
         }
         self.listener.evaluated(name, &answers);
         Ok(answers)
@@ -436,9 +445,11 @@ impl<'a> Session<'a> {
             shard: self.project.shard,
             missing_shards: Vec::new(),
             seed: config.seed,
+            texts: config.evaluation.texts,
             data: data.collect(),
             labels: test.labels().clone(),
             prompt: serde_json::to_value(self.project.template()).expect("a template is plain data"),
+            rendered_prompts: BTreeMap::new(),
             models: Vec::new(),
         })
     }
@@ -488,18 +499,6 @@ fn answered_by(subject: &Subject, in_process: bool, answers: &Answers) -> BTreeM
         return answers.answered_by.clone();
     }
     BTreeMap::from([(subject.model.model().to_owned(), answered)])
-}
-
-/// See [`ModelRecord::prompt_sha256`].
-fn prompt_sha256(subject: &Subject, candidate: &Candidate) -> String {
-    let shots = candidate.shots.before("");
-    let messages =
-        candidate.prompt.render_with_shots(shots.iter().map(|(text, label)| (text.as_str(), *label)), "");
-    // Of examples that are chosen for each text, the rule is what is common.
-    let rule = subject.shots.as_ref().map(|(spec, _)| spec.to_string());
-    let common = serde_json::to_vec(&(messages, rule, candidate.parameters.answer));
-    let digest = Sha256::digest(common.expect("messages are plain data"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn now() -> String {

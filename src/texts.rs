@@ -18,6 +18,9 @@ pub(crate) fn of(
     config: &Path,
     wanted: &BTreeSet<ExampleId>,
 ) -> (BTreeMap<ExampleId, String>, Option<String>) {
+    if !run.manifest.texts {
+        return (BTreeMap::new(), None);
+    }
     let known = wanted.iter().filter_map(|id| Some((*id, known.get(id)?.clone())));
     let known: BTreeMap<_, _> = known.collect();
     if known.len() == wanted.len() {
@@ -34,6 +37,11 @@ fn from_file(
     config: &Path,
     wanted: &BTreeSet<ExampleId>,
 ) -> Result<BTreeMap<ExampleId, String>, String> {
+    of_test_set(&test_set(run, config)?, wanted).map_err(|error| first_line(&error))
+}
+
+/// The test file of a run, if it is at hand and has not changed; an error says why it is not.
+pub(crate) fn test_set(run: &Run, config: &Path) -> Result<TestSet, String> {
     let file = run.manifest.data.iter().find(|file| file.role == "test");
     let file = file.ok_or("its test file is not known")?;
     let path = Path::new(&file.path);
@@ -44,13 +52,16 @@ fn from_file(
         Ok((config, _)) => config.data.source(Path::new(""), path),
         Err(_) => data::Source::new(path),
     };
-    // The first line of an error says what; the rest would be a list of rows.
-    let unreadable = |error: data::DataError| error.to_string().lines().next().unwrap_or_default().to_owned();
-    let set = source.check(run.labels()).map_err(unreadable)?;
+    let set = source.check(run.labels()).map_err(|error| first_line(&error))?;
     if set.sha256() != file.sha256 {
         return Err(format!("`{}` has changed since", file.path));
     }
-    of_test_set(&set, wanted).map_err(unreadable)
+    Ok(set)
+}
+
+/// What an error says first; the rest would be a list of rows.
+fn first_line(error: &data::DataError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// The texts of these rows of a test set.

@@ -169,6 +169,8 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         hyperparameters: Value::Null,
     };
     Manifest {
+        texts: true,
+        rendered_prompts: Default::default(),
         models: models.iter().zip(slugs(models)).map(record).collect(),
         format_version: MANIFEST_VERSION,
         started: origin.started.unwrap_or_default(),

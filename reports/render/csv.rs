@@ -4,7 +4,10 @@
 
 use std::io;
 
-pub use super::predictions::{PredictionRows, ReadError, predictions, predictions_to, read_predictions};
+pub use super::predictions::{
+    Details, PredictionRows, ReadError, predictions, predictions_to, read_predictions,
+};
+pub use super::row_details::DetailsReader;
 use crate::{ClassScores, Interval, ModelFigures, Report, Triple};
 
 /// Every format of this file: comma, line feed, quotes only where needed.

@@ -13,6 +13,7 @@ pub mod junit;
 pub mod markdown;
 mod overview;
 mod predictions;
+mod row_details;
 mod selection;
 pub mod table;
 pub mod terminal;

@@ -7,13 +7,15 @@ use ::csv::{ByteRecord, ReaderBuilder};
 use tunebench_data::{LabelId, LabelSet};
 
 use super::csv::{to_bytes, writer};
+use super::row_details;
 use crate::groups::Grouping;
 use crate::{
-    Answer, Evaluation, Groups, InvalidKind, Latency, Outcome, Prediction, Probability, UnansweredKind,
+    Answer, Evaluation, Groups, InvalidKind, Latency, Outcome, Prediction, Probability, RowDetails,
+    UnansweredKind,
 };
 
 /// The last one only where the data has groups.
-const COLUMNS: [&str; 8] =
+pub(super) const COLUMNS: [&str; 8] =
     ["id", "label", "prediction", "outcome", "detail", "probability", "latency_ms", "group"];
 
 /// How many of the columns a file must have.
@@ -28,18 +30,35 @@ const REQUIRED: usize = 4;
 /// # Panics
 /// If a row speaks of a label that is not in `labels`.
 pub fn predictions(evaluation: &Evaluation, labels: &LabelSet) -> Vec<u8> {
-    to_bytes(|bytes| predictions_to(bytes, evaluation, labels))
+    to_bytes(|bytes| predictions_to(bytes, evaluation, labels, None))
 }
 
-/// Like [`predictions`](fn@predictions), but row by row into a writer, so that a million rows need no second copy.
+/// What else is known of the rows of an evaluation, in their order.
+pub struct Details<'a> {
+    /// The rows' own columns.
+    pub columns: Vec<String>,
+    /// One for each row.
+    pub rows: Box<dyn Iterator<Item = io::Result<RowDetails>> + 'a>,
+}
+
+/// Like [`predictions`](fn@predictions), but row by row into a writer, so that a million rows need no second copy. Where
+/// there are details, their columns follow.
 ///
 /// # Panics
 /// If a row speaks of a label that is not in `labels`.
-pub fn predictions_to(target: impl io::Write, evaluation: &Evaluation, labels: &LabelSet) -> io::Result<()> {
+pub fn predictions_to(
+    target: impl io::Write,
+    evaluation: &Evaluation,
+    labels: &LabelSet,
+    mut details: Option<Details<'_>>,
+) -> io::Result<()> {
     let mut csv = writer(target);
     let groups = evaluation.groups.as_deref();
     let columns = COLUMNS.len() - usize::from(groups.is_none());
-    csv.write_record(&COLUMNS[..columns])?;
+    let own = details.as_ref().map(|details| details.columns.clone());
+    COLUMNS[..columns].iter().try_for_each(|name| csv.write_field(name))?;
+    own.iter().flat_map(|own| row_details::header(own)).try_for_each(|name| csv.write_field(name))?;
+    csv.write_record(None::<&[u8]>)?;
     for (i, row) in evaluation.predictions.iter().enumerate() {
         let (prediction, detail) = match row.answer {
             Answer::Label(label) => (labels.name(label), ""),
@@ -59,7 +78,12 @@ pub fn predictions_to(target: impl io::Write, evaluation: &Evaluation, labels: &
             &latency,
             groups.and_then(|groups| groups.name(i)).unwrap_or_default(),
         ];
-        csv.write_record(&cells[..columns])?;
+        cells[..columns].iter().try_for_each(|cell| csv.write_field(cell))?;
+        if let (Some(details), Some(own)) = (&mut details, &own) {
+            let row = details.rows.next().transpose()?.unwrap_or_default();
+            row_details::cells(&row, own).try_for_each(|cell| csv.write_field(cell.as_ref()))?;
+        }
+        csv.write_record(None::<&[u8]>)?;
     }
     csv.flush()
 }

@@ -155,6 +155,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Show one test row: its text, what each model was sent, and what it answered
+    ///
+    /// Where several rows hold the piece of text, they are listed.
+    Show(super::show::ShowArgs),
     /// Compare two models that were measured, row by row
     ///
     /// Exit code 0 means that they were compared, and with --non-inferior that B is no worse than A; 1 that B is worse by

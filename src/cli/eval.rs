@@ -1,14 +1,15 @@
 //! `tunebench run` and `tunebench eval`.
 
 use tunebench_providers::ModelRef;
-use tunebench_reports::Report;
 use tunebench_reports::render::html::LISTED;
+use tunebench_reports::{Report, Run};
 
 use super::args::OutputArgs;
 use super::consent::{self, Terms};
 use super::output::Printer;
 use super::report::{Target, conclude};
 use crate::error::Error;
+use crate::evaluate::{Keep, KeptRows};
 use crate::results::Results;
 use crate::run::{Session, Subject};
 
@@ -55,7 +56,9 @@ async fn evaluate(
     printer: Printer,
 ) -> Result<u8, Error> {
     // Figures are made once, at the end; what an accident leaves, `tunebench report` completes.
-    let run = session.evaluate(subjects, |run| Ok(results.keep(run)?)).await?;
+    let keep = Keep { folder: results.folder().to_owned(), texts: session.project().config.evaluation.texts };
+    let save = |run: &Run, mut kept: KeptRows| Ok(results.keep(run, run.evaluations.len() - 1, &mut kept)?);
+    let run = session.evaluate(subjects, &keep, save).await?;
     for record in &run.manifest.models {
         if let Some(losses) = session.losses(&record.model, subjects) {
             results.add_losses(&record.file, &losses)?;

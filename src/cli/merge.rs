@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tunebench_reports::Report;
 use tunebench_reports::render::html::LISTED;
+use tunebench_reports::{Report, Run};
 
 use super::args::{Global, OutputArgs};
 use super::output::Printer;
 use super::report::conclude;
 use crate::error::Error;
+use crate::evaluate::KeptRows;
 use crate::exit;
 use crate::ledger::Ledger;
 use crate::merge::merge as joined;
@@ -45,19 +46,40 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
     if folders.is_empty() {
         return Ok(exit::DONE);
     }
-    let read = |folder: &PathBuf| Ok::<_, Error>((folder.clone(), Results::open(folder)?.read()?));
-    let runs = folders.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let parts = folders.iter().map(|folder| Results::open(folder)).collect::<Result<Vec<_>, _>>()?;
+    let read = |part: &Results| Ok::<_, Error>((part.folder().to_owned(), part.read()?));
+    let runs = parts.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let (results, target) = (Results::create(&args.output.results)?, args.output.format.open(printer)?);
     let run = joined(runs)?;
     if !run.manifest.missing_shards.is_empty() {
         let missing: Vec<_> = run.manifest.missing_shards.iter().map(ToString::to_string).collect();
         printer.warn(&format!("shards are missing: {}", missing.join(", ")));
     }
+    for model in 0..run.evaluations.len() {
+        let mut kept = kept_rows(&parts, &run, model, &results)?;
+        results.keep(&run, model, &mut kept)?;
+    }
     let report = Report::new(&run);
     let wanted = report.wanted_texts(LISTED).into_iter().collect();
     let (texts, _) = texts::of(&run, &BTreeMap::new(), &global.config, &wanted);
     let report = report.with_texts(texts);
     conclude(&report, &results, target, printer)
+}
+
+/// What the parts know of the rows of a model, in the order of the whole.
+fn kept_rows(parts: &[Results], run: &Run, model: usize, results: &Results) -> Result<KeptRows, Error> {
+    let rows = &run.evaluations[model].predictions;
+    let mut kept = KeptRows::new(results.folder(), rows.len())?;
+    for part in parts {
+        let mut details = part.details(&run.manifest.models[model])?;
+        while let Some((id, row)) = details.next_row()? {
+            // Joined rows stand in the order of their ids.
+            if let Ok(index) = rows.binary_search_by_key(&id, |row| row.id) {
+                kept.put(index, &row)?;
+            }
+        }
+    }
+    Ok(kept)
 }
 
 fn join_ledgers(ledgers: &[&PathBuf], state: &Path, printer: Printer) -> Result<(), Error> {

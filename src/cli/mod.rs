@@ -12,11 +12,13 @@ mod manual;
 mod merge;
 mod output;
 mod plan;
+mod plan_prompt;
 mod predict;
 mod progress;
 mod providers;
 mod report;
 mod shard;
+mod show;
 mod split;
 mod tune;
 mod words;
@@ -135,6 +137,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             runtime.block_on(predict::predict(&args, &session, &terms, &progress, printer))
         }
         Command::Merge(args) => merge::merge(&args, global, printer),
+        Command::Show(args) => show::show(&args, global, registry, printer),
         Command::Compare(args) => compare::compare(&args, &global.config, printer),
         Command::Gate(args) => gate::gate(*args, &global.config, printer),
         Command::Jobs { command } => {

@@ -10,6 +10,7 @@ use tunebench_reports::POWER;
 use super::args::{DataArgs, SpendingArgs};
 use super::doctor::count;
 use super::output::Printer;
+use super::plan_prompt::prompts;
 use super::progress::seconds;
 use super::providers::plain;
 use super::words::{entry, grouped};
@@ -124,6 +125,9 @@ fn as_text(plan: &Plan, caps: &Caps) -> String {
     }
     text.extend(lines.map(str::to_owned));
     text.push(String::new());
+    for prompt in prompts(plan) {
+        text.extend([prompt, String::new()]);
+    }
     text.extend(prices(plan));
     text.extend(notes(plan, caps).into_iter().map(|(label, note)| entry(0, COLUMN, label, &note)));
     text.join("\n")
@@ -354,6 +358,7 @@ fn step_as_json(step: &Step) -> Value {
         "price_key": step.price_key,
         "price": step.price.as_ref().map(price_as_json),
         "shut_down_on": step.retires,
+        "prompt": step.prompt,
     });
     match &step.work {
         Work::Evaluate(requests) => {

@@ -190,6 +190,8 @@ pub struct Evaluation {
     pub margin: Option<f64>,
     /// How many of the test rows to take: a sample by `seed` in which each label keeps its share.
     pub sample: Option<NonZeroUsize>,
+    /// Whether results may hold texts: those of the rows, their own columns, and what the models said.
+    pub texts: bool,
     /// In which form models are to name the label.
     #[cfg_attr(test, schemars(with = "schema::AnswerMode"))]
     pub answer: AnswerMode,
@@ -225,6 +227,7 @@ impl Default for Evaluation {
             against: None,
             margin: None,
             sample: None,
+            texts: true,
             answer,
             temperature,
             max_output_tokens: None,

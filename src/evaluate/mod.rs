@@ -10,6 +10,7 @@ mod book;
 pub mod breaker;
 pub mod governor;
 mod halt;
+mod kept;
 mod label;
 mod outcome;
 pub mod retry;
@@ -17,6 +18,7 @@ mod rows;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tunebench_data::{DataError, Prompt, TestSet};
@@ -27,6 +29,7 @@ pub(crate) use ask::output_cap;
 pub use book::Book;
 pub(crate) use book::Names;
 pub use halt::Halt;
+pub use kept::KeptRows;
 pub use label::{Guess, Labelled, Labeller};
 
 use crate::budget::{Budget, Cost, Price};
@@ -110,6 +113,15 @@ pub struct Means {
     pub cancel: Cancel,
 }
 
+/// What an evaluation keeps of its rows beside their predictions, and where.
+#[derive(Debug, Clone)]
+pub struct Keep {
+    /// The folder for a temporary file.
+    pub folder: PathBuf,
+    /// Whether texts are kept: what the models said, and the rows' own columns.
+    pub texts: bool,
+}
+
 /// How far an evaluation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -157,6 +169,10 @@ pub struct Answers {
     pub failures: Option<(usize, ProviderError)>,
     /// What ended the evaluation before its time.
     pub halted_by: Option<Halt>,
+    /// What is known of each row beside its prediction.
+    pub kept: KeptRows,
+    /// Why some of that could not be kept; it ends the evaluation.
+    pub not_kept: Option<std::io::Error>,
 }
 
 /// Why there are no answers at all.
@@ -165,6 +181,9 @@ pub enum EvaluateError {
     /// The test file can't be read any more, or is no longer the one that was checked.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The answers can't be kept until they are written.
+    #[error("a temporary file for the answers: {0}")]
+    Kept(#[from] std::io::Error),
     /// The test file has grown or shrunk since it was checked.
     #[error("`{0}` was changed while it was read")]
     Changed(String),
@@ -182,11 +201,12 @@ pub async fn evaluate(
     candidate: &Candidate,
     test: &TestSet,
     means: Means,
+    keep: &Keep,
     observe: impl Fn(&Tally) + Send + Sync + 'static,
 ) -> Result<Answers, EvaluateError> {
     // The clock of whoever watches starts now, not at the first answer.
     observe(&Tally { total: test.len(), ..Tally::default() });
-    let work = Arc::new(Work::new(candidate.clone(), test, means, Box::new(observe))?);
+    let work = Arc::new(Work::new(candidate.clone(), test, means, keep, Box::new(observe))?);
     if candidate.provider.in_process() {
         // Answers that are computed here keep a processor busy: a lane for each processor, on threads of their own.
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(candidate.concurrency);

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tunebench_data::{ExampleId, LabelId, TestSet};
+use tunebench_data::{Columns, Example, ExampleId, LabelId, TestSet};
 use tunebench_providers::{Completion, Usage};
-use tunebench_reports::{Answer, Outcome, Prediction, UnansweredKind};
+use tunebench_reports::{Answer, Outcome, Prediction, RowDetails, UnansweredKind, bounded};
 
 use super::ask::Answered;
 use super::asker::{Asker, Unanswered};
 use super::rows::{Drawn, Row, Rows};
-use super::{Answers, Candidate, EvaluateError, Means, Tally};
+use super::{Answers, Candidate, EvaluateError, Keep, KeptRows, Means, Tally};
 use crate::budget::Cost;
 
 /// How often the observer is told.
@@ -32,6 +32,10 @@ pub(super) struct Work {
     /// What the command had spent before, with other models.
     before: Cost,
     observe: Box<dyn Fn(&Tally) + Send + Sync>,
+    /// Whether texts may be kept.
+    texts: bool,
+    /// The column of the groups, which has its place among the figures.
+    group: Option<String>,
 }
 
 impl Work {
@@ -39,8 +43,10 @@ impl Work {
         candidate: Candidate,
         test: &TestSet,
         means: Means,
+        keep: &Keep,
         observe: Box<dyn Fn(&Tally) + Send + Sync>,
     ) -> Result<Self, EvaluateError> {
+        let columns = if keep.texts { Columns::All } else { Columns::None };
         let answers = Answers {
             predictions: vec![unanswered(ExampleId(0), LabelId(0), UnansweredKind::NotAsked); test.len()],
             tally: Tally { total: test.len(), ..Tally::default() },
@@ -51,14 +57,18 @@ impl Work {
             invalid_samples: Vec::new(),
             failures: None,
             halted_by: None,
+            kept: KeptRows::new(&keep.folder, test.len())?,
+            not_kept: None,
         };
         Ok(Self {
-            rows: Mutex::new(Rows::new(test.examples()?)),
+            rows: Mutex::new(Rows::new(test.carrying(columns).examples()?)),
             found: Mutex::new(answers),
             told: Mutex::new(Instant::now()),
             before: means.budget.so_far().cost,
             asker: Asker::new(candidate, means),
             observe,
+            texts: keep.texts,
+            group: test.source().group.clone(),
         })
     }
 
@@ -78,7 +88,7 @@ impl Work {
     /// more can be asked.
     async fn next_unknown(&self) -> Option<Box<Row>> {
         for done in 1u64.. {
-            if self.asker.means.cancel.requested() {
+            if self.asker.means.cancel.requested() || lock(&self.found).not_kept.is_some() {
                 return None;
             }
             let mut turn = done % YIELD_EVERY == 0;
@@ -111,6 +121,7 @@ impl Work {
         match self.asker.ask(row.example.id.0, &row.example.text, row.asked).await {
             Ok(answered) => self.record_answer(&row, answered),
             Err(Unanswered { kind, error }) => {
+                self.keep(row.index, &self.of_row(&row.example));
                 self.record(&row, unanswered(row.example.id, row.example.label, kind));
                 if let Some(error) = error {
                     lock(&self.found).failures.get_or_insert((0, error)).0 += 1;
@@ -122,11 +133,37 @@ impl Work {
     fn record_answer(&self, row: &Row, Answered { completion, latency, known }: Answered) {
         let (answer, probability) = self.asker.read(&completion);
         let (id, gold) = (row.example.id, row.example.label);
+        let mut details = self.of_row(&row.example);
+        if let Some(usage) = completion.usage {
+            let price = self.asker.candidate.price.as_ref();
+            details.cost_usd = price.and_then(|price| price.of(usage)).map(Cost::dollars);
+            (details.input_tokens, details.output_tokens) = (Some(usage.input), Some(usage.output));
+        }
+        details.model_version.clone_from(&completion.model_version);
+        details.answer = self.texts.then(|| bounded(&completion.text));
+        self.keep(row.index, &details);
         lock(&self.found).note(answer, completion, known);
         self.record(row, Prediction { id, gold, answer, probability, latency: Some(latency) });
     }
 
+    /// What is known of a row before it is asked about.
+    fn of_row(&self, example: &Example) -> RowDetails {
+        let group = self.group.as_deref();
+        let own = example.fields.iter().filter(|(name, _)| Some(*name) != group);
+        let fields = own.map(|(name, value)| (name.to_owned(), bounded(value))).collect();
+        RowDetails { line: example.line, fields, ..RowDetails::default() }
+    }
+
+    /// The first failure ends the evaluation, once what is under way is in the ledger.
+    fn keep(&self, index: usize, details: &RowDetails) {
+        let mut found = lock(&self.found);
+        if let Err(error) = found.kept.put(index, details) {
+            found.not_kept.get_or_insert(error);
+        }
+    }
+
     fn not_asked(&self, row: &Row) {
+        self.keep(row.index, &self.of_row(&row.example));
         self.record(row, unanswered(row.example.id, row.example.label, UnansweredKind::NotAsked));
     }
 

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::ledger::Ledger;
 use crate::project::{Entry, Project};
-use crate::run::{LABELLING, Spending, Subject};
+use crate::run::{LABELLING, PLACEHOLDER, Spending, Subject, rendered};
 use crate::tune::{Standing, Tuning};
 
 /// A step of which everything is known but what others teach about it.
@@ -208,7 +208,8 @@ impl Maker<'_> {
             }
         };
         let cost = if here { Some(Range::default()) } else { cost };
-        Step { model: candidate.name, name, work, here, price_key, price, cost, retires }
+        let prompt = matches!(work, Work::Evaluate(_)).then(|| rendered(&candidate, PLACEHOLDER)).flatten();
+        Step { model: candidate.name, name, work, here, price_key, price, cost, retires, prompt }
     }
 
     fn requests(

@@ -12,7 +12,7 @@ mod training;
 
 use jiff::civil::Date;
 use tunebench_providers::{Epochs, ModelRef};
-use tunebench_reports::smallest_difference;
+use tunebench_reports::{PromptMessage, smallest_difference};
 
 pub use range::Range;
 pub use time::{Bound, Time};
@@ -56,6 +56,8 @@ pub struct Step {
     pub cost: Option<Range<Cost>>,
     /// The day on which the model stops answering, where one is announced.
     pub retires: Option<String>,
+    /// What it would be sent, with `{text}` where the text of a row stands; nothing where it is trained or computed here.
+    pub prompt: Option<Vec<PromptMessage>>,
 }
 
 /// What is to be done with a model.

@@ -45,6 +45,8 @@ fn run(gold: &str, answers: &str) -> Run {
         hyperparameters: Value::Null,
     };
     let manifest = Manifest {
+        texts: true,
+        rendered_prompts: Default::default(),
         format_version: MANIFEST_VERSION,
         tool_version: "0.1.0".to_owned(),
         started: "2026-01-02T03:04:05Z".to_owned(),

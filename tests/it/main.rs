@@ -28,5 +28,6 @@ mod providers;
 mod reports;
 mod run;
 mod shard;
+mod show;
 mod split;
 mod support;

@@ -37,7 +37,9 @@ pub(super) fn section(manifest: &Manifest) -> Markup {
         fact("Test rows whose text is in the training data", &thousands(overlap));
     }
     html.add("</dl>{}{}", &[&data(manifest), &models(manifest)]);
-    if !manifest.prompt.is_null() {
+    if !manifest.rendered_prompts.is_empty() {
+        html.add("{}", &[&prompts(manifest)]);
+    } else if !manifest.prompt.is_null() {
         html.add("<h3>Prompt</h3><pre tabindex=\"0\">{}</pre>", &[&text(&json(&manifest.prompt), LONGEST)]);
     }
     html
@@ -56,6 +58,31 @@ fn data(manifest: &Manifest) -> Markup {
         );
     });
     html.add("</tbody></table></div>", &[]);
+    html
+}
+
+/// What the models were sent, each prompt once.
+fn prompts(manifest: &Manifest) -> Markup {
+    let mut html = Markup::of(
+        "<h3>Prompt</h3><p>As it was sent; <code>{}</code> stands for the text of the row.</p>",
+        &[&"{text}"],
+    );
+    for (fingerprint, messages) in &manifest.rendered_prompts {
+        let asked = |record: &&ModelRecord| record.prompt_sha256.as_ref() == Some(fingerprint);
+        if manifest.rendered_prompts.len() > 1 {
+            html.add("<p>To", &[]);
+            html.each(manifest.models.iter().filter(asked), |html, record| {
+                html.add(" {}", &[&name(&record.model)]);
+            });
+            html.add("</p>", &[]);
+        }
+        html.each(messages, |html, message| {
+            html.add(
+                "<p class=\"note\">{}</p><pre tabindex=\"0\">{}</pre>",
+                &[&message.role, &text(&message.content, LONGEST)],
+            );
+        });
+    }
     html
 }
 

@@ -1,0 +1,116 @@
+//! What a model said about each row, kept in a file until its predictions are written: answers come in any order, and
+//! together they are too large for memory. Eight bytes a row are kept here.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use tunebench_reports::RowDetails;
+
+/// The place of a row of which nothing is kept.
+const NOWHERE: u64 = u64::MAX;
+
+/// The details of the rows of one model.
+#[derive(Debug)]
+pub struct KeptRows {
+    file: BufWriter<File>,
+    /// How much has been written.
+    end: u64,
+    /// Where the details of each row begin.
+    places: Vec<u64>,
+    /// The rows' own columns: in which row each was met first, and at which place there.
+    columns: Vec<((usize, usize), String)>,
+}
+
+impl KeptRows {
+    /// For so many rows; the file is in `folder` and has no name there.
+    pub fn new(folder: &Path, rows: usize) -> io::Result<Self> {
+        let file = BufWriter::new(tempfile::tempfile_in(folder)?);
+        Ok(Self { file, end: 0, places: vec![NOWHERE; rows], columns: Vec::new() })
+    }
+
+    /// Keeps the details of a row; of two for the same row, the later ones count.
+    pub fn put(&mut self, index: usize, details: &RowDetails) -> io::Result<()> {
+        let Some(place) = self.places.get_mut(index) else { return Ok(()) };
+        let mut line = serde_json::to_vec(details)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        *place = self.end;
+        self.end += line.len() as u64;
+        for (at, (name, _)) in details.fields.iter().enumerate() {
+            let met = (index, at);
+            match self.columns.iter_mut().find(|(_, known)| known == name) {
+                Some((first, _)) => *first = met.min(*first),
+                None => self.columns.push((met, name.clone())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows' own columns, in the order in which the data has them.
+    pub fn columns(&self) -> Vec<String> {
+        let mut columns: Vec<_> = self.columns.iter().collect();
+        columns.sort();
+        columns.into_iter().map(|(_, name)| name.clone()).collect()
+    }
+
+    /// The details of all rows, in their order; those of a row of which nothing is kept are empty.
+    pub fn rows(&mut self) -> io::Result<impl Iterator<Item = io::Result<RowDetails>> + '_> {
+        self.file.flush()?;
+        let mut file = BufReader::with_capacity(1 << 16, self.file.get_ref());
+        file.seek(SeekFrom::Start(0))?;
+        let (mut at, mut line) = (0u64, Vec::new());
+        Ok(self.places.iter().map(move |&place| {
+            if place == NOWHERE {
+                return Ok(RowDetails::default());
+            }
+            // Mostly the rows lie in their order, and what is read ahead stays of use.
+            file.seek_relative(place.wrapping_sub(at) as i64)?;
+            line.clear();
+            at = place + file.read_until(b'\n', &mut line)? as u64;
+            Ok(serde_json::from_slice(&line)?)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_come_back_in_their_order_whatever_the_order_of_the_answers(
+            answers in prop::collection::vec((0usize..20, "\\PC*", prop::option::of(any::<u64>())), 0..60),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut kept = KeptRows::new(folder.path(), 20).unwrap();
+            let mut expected = vec![RowDetails::default(); 20];
+            for (index, answer, tokens) in answers {
+                let fields = vec![("ticket".to_owned(), answer.clone())];
+                let details = RowDetails { answer: Some(answer), input_tokens: tokens, fields, ..RowDetails::default() };
+                kept.put(index, &details).unwrap();
+                expected[index] = details;
+            }
+            for _ in 0..2 {
+                let rows: Vec<_> = kept.rows().unwrap().collect::<io::Result<_>>().unwrap();
+                prop_assert_eq!(&rows, &expected);
+            }
+            prop_assert!(kept.columns().len() <= 1);
+        }
+    }
+
+    #[test]
+    fn own_columns_stand_as_the_data_has_them_whoever_answers_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = KeptRows::new(folder.path(), 3).unwrap();
+        let row = |names: &[&str]| RowDetails {
+            fields: names.iter().map(|name| ((*name).to_owned(), String::new())).collect(),
+            ..RowDetails::default()
+        };
+        kept.put(2, &row(&["late", "b"])).unwrap();
+        kept.put(0, &row(&["a", "b"])).unwrap();
+        assert_eq!(kept.columns(), ["a", "b", "late"]);
+    }
+}

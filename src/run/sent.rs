@@ -1,0 +1,85 @@
+//! What models are sent: the prompts of a run, rendered once, and the exact one of a row.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use tunebench_data::{Message, Role};
+use tunebench_providers::ModelRef;
+use tunebench_reports::{ModelRecord, PromptMessage};
+
+use super::Subject;
+use crate::error::Error;
+use crate::evaluate::Candidate;
+use crate::project::Project;
+
+/// What stands for the text of a row in a prompt that is shown once for all rows.
+pub(crate) const PLACEHOLDER: &str = "{text}";
+
+/// The messages of a prompt, as reports show them. Nothing is sent to a model that is computed here.
+pub(crate) fn rendered(candidate: &Candidate, text: &str) -> Option<Vec<PromptMessage>> {
+    if candidate.provider.in_process() {
+        return None;
+    }
+    let message = |Message { role, content }: Message| {
+        let role = match role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        PromptMessage { role: role.to_owned(), content }
+    };
+    Some(messages(candidate, text).into_iter().map(message).collect())
+}
+
+/// The prompts of these models, each once by its [fingerprint](ModelRecord::prompt_sha256).
+pub(super) fn prompts<'a>(
+    models: impl IntoIterator<Item = &'a (&'a Subject, Candidate)>,
+) -> BTreeMap<String, Vec<PromptMessage>> {
+    let prompt = |(subject, candidate): &(&Subject, Candidate)| {
+        Some((prompt_sha256(subject, candidate), rendered(candidate, PLACEHOLDER)?))
+    };
+    models.into_iter().filter_map(prompt).collect()
+}
+
+/// What a model of a run was sent for a text, if the project still asks it in the same way.
+///
+/// The inner error says why it is not known.
+pub(crate) fn sent(
+    project: &Project,
+    record: &ModelRecord,
+    text: &str,
+) -> Result<Result<Vec<PromptMessage>, &'static str>, Error> {
+    let Some(subject) = subject(project, record) else { return Ok(Err("the model is not in the project")) };
+    let candidate = subject.candidate(project)?;
+    if record.prompt_sha256.as_deref() != Some(prompt_sha256(&subject, &candidate).as_str()) {
+        return Ok(Err("the configuration or the training data has changed since"));
+    }
+    Ok(rendered(&candidate, text).ok_or("it is computed on this machine, from the text itself"))
+}
+
+/// The model of a record, as the project asks it; without a look at any provider.
+fn subject(project: &Project, record: &ModelRecord) -> Option<Subject> {
+    let name = record.repeat_of.as_ref().unwrap_or(&record.model);
+    let shown = project.models.iter().filter_map(|entry| {
+        Some(Subject { shots: Some(entry.shots.clone()?), ..Subject::plain(entry.base.clone()) })
+    });
+    if let Some(subject) = shown.into_iter().find(|subject| subject.name(0) == *name) {
+        return Some(subject);
+    }
+    let (provider, _) = name.split_once('/')?;
+    Some(Subject::plain(ModelRef::new(provider, record.asked.as_deref()?).ok()?))
+}
+
+/// See [`ModelRecord::prompt_sha256`].
+pub(super) fn prompt_sha256(subject: &Subject, candidate: &Candidate) -> String {
+    // Of examples that are chosen for each text, the rule is what is common.
+    let rule = subject.shots.as_ref().map(|(spec, _)| spec.to_string());
+    let common = serde_json::to_vec(&(messages(candidate, ""), rule, candidate.parameters.answer));
+    let digest = Sha256::digest(common.expect("messages are plain data"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn messages(candidate: &Candidate, text: &str) -> Vec<Message> {
+    let shots = candidate.shots.before(text);
+    candidate.prompt.render_with_shots(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
+}

@@ -22,7 +22,9 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
-use crate::evaluate::{Answers, Book, Candidate, EvaluateError, Keep, KeptRows, Means, Route, Tally, evaluate};
+use crate::evaluate::{
+    Answers, Book, Candidate, EvaluateError, Keep, KeptRows, Means, Route, Tally, evaluate,
+};
 use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::plan::Plan;
 use crate::project::Project;

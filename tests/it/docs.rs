@@ -1,6 +1,7 @@
 //! The settings that the docs and the examples show are settings that the program takes.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use toml::{Table, Value};
 
@@ -37,6 +38,13 @@ fn providers(config: &Table) -> Vec<String> {
     providers.map(|providers| providers.keys().cloned().collect()).unwrap_or_default()
 }
 
+/// A row of the small task as a model is tuned on it.
+fn conversation(row: &str) -> String {
+    let (text, label) = row.split_once(',').unwrap();
+    let turn = |role: &str, content: &str| serde_json::json!({ "role": role, "content": content });
+    format!("{}\n", serde_json::json!({ "messages": [turn("user", text), turn("assistant", label)] }))
+}
+
 /// A project with everything that the block leaves out, and the data files that it names.
 fn project(block: &Block) -> (Place, Table) {
     let parsed: Table = block.text.parse().unwrap_or_else(|error| panic!("{}: {error}", block.place));
@@ -58,8 +66,12 @@ fn project(block: &Block) -> (Place, Table) {
                 let Some(name) = data.get(role).and_then(Value::as_str) else { continue };
                 let rows = place.read(&format!("{role}.csv"));
                 // No text of the small task has a comma in it.
-                let tab = name.ends_with(".tsv");
-                place.write(name, if tab { rows.replace(',', "\t") } else { rows });
+                let rows = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
+                    Some("tsv") => rows.replace(',', "\t"),
+                    Some("jsonl") => rows.lines().skip(1).map(conversation).collect(),
+                    _ => rows,
+                };
+                place.write(name, rows);
             }
         }
     }
@@ -74,7 +86,13 @@ fn opens(place: &Place, config: &str) -> Outcome {
 
 #[test]
 fn every_settings_block_of_the_docs_is_taken() {
-    let pages = [("README.md", 1), ("docs/gate.md", 1), ("docs/plan.md", 1), ("docs/providers.md", 10)];
+    let pages = [
+        ("README.md", 1),
+        ("docs/gate.md", 1),
+        ("docs/plan.md", 1),
+        ("docs/providers.md", 10),
+        ("docs/replace.md", 2),
+    ];
     for (page, at_least) in pages {
         let blocks = blocks(page);
         assert!(blocks.len() >= at_least, "{page} has {} blocks", blocks.len());
@@ -138,4 +156,30 @@ fn the_examples_open() {
         }
     }
     assert!(found > 0);
+}
+
+/// `docs/replace.md` shows what its commands print.
+#[test]
+fn the_guide_shows_what_its_commands_print() {
+    let page = std::fs::read_to_string(repository().join("docs/replace.md")).unwrap();
+    let rehearsal = blocks("docs/replace.md").remove(0);
+    let place = Place::new();
+    place.write(
+        "rehearsal.toml",
+        rehearsal.text.replace("data/samples", repository().join("data/samples").to_str().unwrap()),
+    );
+    place.write("real.txt", "My card has still not come\nWhy was I charged for taking out cash?\n");
+    for command in page.lines().filter_map(|line| line.trim_start().strip_prefix("$ tunebench ")) {
+        let words: Vec<&str> = command.split(' ').collect();
+        let done = place.tunebench(&words);
+        assert_eq!(done.code, Some(0), "{command}: {}", done.stderr);
+        // What is shown behind a command, up to the next one or the end of its block.
+        let (_, shown) = page.split_once(&format!("$ tunebench {command}\n")).unwrap();
+        let shown = shown.lines().take_while(|line| !line.trim_start().starts_with(['$', '`']));
+        let shown = shown.filter(|line| !line.contains(" ── ") && !line.trim().is_empty() && *line != "…");
+        let printed = format!("{}{}", done.stdout, done.stderr);
+        for line in shown.filter(|line| !line.contains("banking10") && !line.contains(" in 0.")) {
+            assert!(printed.contains(line.trim()), "{command}: `{line}` is not in\n{printed}");
+        }
+    }
 }

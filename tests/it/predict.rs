@@ -199,6 +199,7 @@ fn mistakes_are_told_before_anything_is_sent() {
     );
     assert!(failed(&[MODEL, "bad.csv"]).contains("2 bad rows in `bad.csv`"));
     assert!(failed(&[MODEL, "missing.csv"]).contains("cannot read `missing.csv`"));
+    place.write("new.dat", "some words\nand others\n");
     assert!(failed(&[MODEL, "new.dat"]).contains("--input-format"));
     assert!(
         failed(&[MODEL, "new.csv", "--text", "words", "--prefix", "x_", "-o", "new.csv"])

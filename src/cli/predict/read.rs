@@ -199,5 +199,11 @@ impl Reading {
 }
 
 fn bad(error: DataError) -> Error {
-    Error::Data { error, named: None }
+    match error {
+        DataError::UnknownFormat(path) => Error::Output {
+            message: format!("neither the content nor the name of `{}` tells its format", path.display()),
+            hint: "set it with `--input-format csv`, `tsv`, `jsonl` or `lines`".to_owned(),
+        },
+        error => Error::Data { error, named: None },
+    }
 }

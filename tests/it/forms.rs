@@ -126,7 +126,7 @@ fn bare_numbers_are_a_finding_and_names_cure_it() {
         place("label_names = [\"billing\", \"delivery\", \"technical\"]\n", "csv", "text;label\n", "\n", row);
     learns(&named);
     assert!(!named.tunebench(&["doctor"]).stdout.contains("bare numbers"));
-    assert_eq!(named.csv("results/predictions/local-lexical.csv")[0]["gold"], "delivery");
+    assert_eq!(named.csv("results/predictions/local-lexical.csv")[0]["label"], "delivery");
 }
 
 #[test]

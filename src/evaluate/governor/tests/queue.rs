@@ -176,7 +176,7 @@ proptest! {
     /// Whatever the limits, sizes and usage reported: no window of departures holds more.
     #[test]
     fn no_window_holds_more(
-        requests in 5u64..400, tokens in 500u64..50_000, seconds in prop::sample::select(vec![1u64, 5, 10, 60]),
+        requests in 5u64..400, tokens in 1_100u64..50_000, seconds in prop::sample::select(vec![1u64, 5, 10, 60]),
         sizes in prop::collection::vec((1u64..500, 0.5f64..2.0), 300),
     ) {
         let window = Duration::from_secs(seconds);

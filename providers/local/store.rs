@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Cause, FileId, Job, JobEvent, JobId, JobStatus, ProviderError};
 
 /// Raised whenever the same data and settings would train another model: older jobs are then not taken over.
-const TRAINER: u32 = 1;
+const TRAINER: u32 = 2;
 
 /// Longer files are no models: 4 GB.
 const MAX_MODEL: u64 = 1 << 32;

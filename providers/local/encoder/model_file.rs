@@ -141,6 +141,9 @@ pub(super) fn frozen_to_bytes(origin: &Origin, frozen: &Frozen) -> Vec<u8> {
 /// The file of an encoder of which all layers were trained: the tokens of its table, then all tensors.
 pub(super) fn full_to_bytes(origin: &Origin, full: &mut Full) -> Vec<u8> {
     let mut out = start(&origin.header(&full.classes, MethodName::Full));
+    // In one piece: growing by doubling would take twice the memory.
+    let numbers: usize = full.model.all_tensors().iter().map(|tensor| tensor.values.len()).sum();
+    out.reserve_exact(4 * (1 + full.tokens.len() + numbers) + CHECKSUM);
     out.extend_from_slice(&(full.tokens.len() as u32).to_le_bytes());
     full.tokens.iter().for_each(|token| out.extend_from_slice(&token.to_le_bytes()));
     full.model.all_tensors().iter().for_each(|tensor| put(&mut out, tensor.values));

@@ -62,6 +62,8 @@ impl Tuned {
         let origin = Origin::new(base, &encoder, set);
         let mut best = Vec::new();
         let keep = &mut |full: &mut Full, epoch, watcher: &mut dyn Watcher| {
+            // The one before makes room first.
+            drop(std::mem::take(&mut best));
             best = full_to_bytes(&origin, full);
             if epoch < options.epochs {
                 watcher.keep(epoch, &best);

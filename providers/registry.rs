@@ -62,6 +62,8 @@ pub struct Registry {
     factories: BTreeMap<String, Factory>,
     /// Kinds without a usual instance.
     named_only: BTreeSet<String>,
+    /// Hosts that have closed, and what to say of them.
+    gone: BTreeMap<String, String>,
 }
 
 impl Registry {
@@ -78,9 +80,30 @@ impl Registry {
         #[cfg(feature = "local")]
         let registry = registry.with("local", |setup| Ok(Arc::new(crate::local::LocalProvider::new(setup)?)));
         #[cfg(feature = "openai")]
-        let registry =
-            registry.with("openai", |setup| Ok(Arc::new(crate::openai::OpenAiProvider::new(setup)?)));
+        let registry = registry
+            .with("openai", |setup| Ok(Arc::new(crate::openai::OpenAiProvider::new(setup)?)))
+            .with_hosts();
         registry
+    }
+
+    /// Adds the hosts that speak OpenAI's language and are known by name.
+    #[cfg(feature = "openai")]
+    fn with_hosts(mut self) -> Self {
+        use crate::openai::{OpenAiProvider, hosts::Host};
+        for (name, host) in Host::all() {
+            match &host.gone {
+                Some(gone) => drop(self.gone.insert(name.clone(), gone.clone())),
+                None => {
+                    self = self.with(name, |setup| Ok(Arc::new(OpenAiProvider::at_host(host, setup)?)));
+                }
+            }
+        }
+        self
+    }
+
+    /// What became of a host that has closed.
+    pub fn gone(&self, kind: &str) -> Option<&str> {
+        self.gone.get(kind).map(String::as_str)
     }
 
     /// Adds a kind of provider.

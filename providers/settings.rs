@@ -78,7 +78,7 @@ pub(crate) fn check_encrypted(name: &str, url: &Url, allowed: bool) -> Result<()
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Withheld {
     /// The variable in that file that names the address.
-    pub(crate) address: &'static str,
+    pub(crate) address: String,
     /// What is not sent.
     pub(crate) secret: String,
 }

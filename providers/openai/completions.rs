@@ -6,7 +6,7 @@
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tunebench_data::{LabelSet, Message, Role};
 
 use super::models::Dialect;
@@ -39,6 +39,8 @@ pub(super) struct Body<'a> {
     response_format: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<[String; 1]>,
+    #[serde(flatten)]
+    thinking: &'a Map<String, Value>,
 }
 
 /// A message as the APIs have it.
@@ -68,6 +70,7 @@ pub(super) fn request<'a>(request: &'a CompletionRequest, model: &'a str, dialec
             json!({"type": "json_schema", "json_schema": format})
         }),
         stop: stop(request, dialect).map(|stop| [stop]),
+        thinking: &dialect.thinking,
     }
 }
 
@@ -192,6 +195,21 @@ impl Token {
 struct Used {
     prompt_tokens: u64,
     completion_tokens: u64,
+    #[serde(default, deserialize_with = "lenient")]
+    completion_tokens_details: Option<UsedFor>,
+}
+
+#[derive(Debug, Deserialize)]
+struct UsedFor {
+    reasoning_tokens: Option<u64>,
+}
+
+impl Answer<'_> {
+    /// Whether tokens of it were thought and not said.
+    pub(super) fn has_thought(&self) -> bool {
+        let details = self.usage.as_ref().and_then(|used| used.completion_tokens_details.as_ref());
+        details.and_then(|details| details.reasoning_tokens).is_some_and(|tokens| tokens > 0)
+    }
 }
 
 /// A member that is left out where it is not what it should be.

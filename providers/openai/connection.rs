@@ -43,6 +43,9 @@ impl Connection {
         if let Some(withheld) = &self.withheld {
             return withheld.access();
         }
+        if let Some(variable) = &self.settings.missing {
+            return Access::Missing(variable.clone());
+        }
         match (&self.settings.key_variable, &self.key) {
             (None, _) => Access::Open,
             (Some(_), Some(_)) => Access::Ready,
@@ -145,6 +148,11 @@ impl Connection {
         url: Url,
         timeout: Duration,
     ) -> Result<RequestBuilder, ProviderError> {
+        if let Some(variable) = &self.settings.missing {
+            let message = format!("the address of this host is not complete without {variable}");
+            let hint = format!("set {variable} in the environment or in `.env`, or set `base_url`");
+            return Err(ProviderError::new(Cause::Access, message).hint(hint));
+        }
         let mut request = self.http.request(method, url, timeout)?;
         if let Some(variable) = &self.settings.key_variable {
             request = request.header(self.key_header(), self.key_value(variable)?);

@@ -14,6 +14,7 @@ mod connection;
 mod decisions;
 mod errors;
 mod fine_tuning;
+pub(crate) mod hosts;
 mod jobs;
 mod limits;
 mod loss_curve;
@@ -36,8 +37,10 @@ use serde_json::{Map, Value};
 use self::connection::Connection;
 use self::errors::{About, ErrorBody};
 use self::fine_tuning::Tuning;
+use self::hosts::Host;
 use self::models::{Dialect, Droppable};
 use self::settings::{Api, Settings};
+use crate::catalog::Catalog;
 use crate::http::Answer;
 use crate::{
     Access, AnswerMode, Cause, Completion, CompletionRequest, FineTuning, FinishReason, ModelInfo, Provider,
@@ -98,7 +101,15 @@ impl OpenAiProvider {
     /// | `system_role` | `"system"` or `"developer"` |
     /// | `timeout_seconds` | for one answer, 120 |
     pub fn new(setup: &Setup) -> Result<Self, SettingError> {
-        let settings = Settings::read(setup)?;
+        Self::with(Settings::read(setup, None)?, setup)
+    }
+
+    /// One of the hosts that are known by name; what the user sets goes before what is known.
+    pub(crate) fn at_host(host: &Host, setup: &Setup) -> Result<Self, SettingError> {
+        Self::with(Settings::read(setup, Some(host))?, setup)
+    }
+
+    fn with(settings: Settings, setup: &Setup) -> Result<Self, SettingError> {
         let mut shaping = setup.settings.clone();
         shaping.retain(|name, _| !UNSEEN.contains(&name.as_str()));
         let answer_settings =
@@ -119,18 +130,18 @@ impl OpenAiProvider {
         }
     }
 
-    fn dialect(&self, request: &CompletionRequest) -> Dialect {
-        let (_, model) = self.route(&request.model);
-        let mut refused = lock(&self.refused).get(&request.model).cloned().unwrap_or_default();
-        if lock(&self.reasoning).contains(&request.model) {
+    /// How to speak to a model, as far as it has not refused that.
+    fn dialect(&self, model: &str) -> Dialect {
+        let mut refused = lock(&self.refused).get(model).cloned().unwrap_or_default();
+        if lock(&self.reasoning).contains(model) {
             refused.insert(Droppable::Stop);
         }
-        Dialect::new(model, &self.connection.settings).without(&refused)
+        Dialect::new(self.route(model).1, &self.connection.settings).without(&refused)
     }
 
     fn body(&self, api: Api, request: &CompletionRequest) -> Result<Vec<u8>, ProviderError> {
         let (_, model) = self.route(&request.model);
-        let dialect = self.dialect(request);
+        let dialect = self.dialect(&request.model);
         if request.parameters.answer == AnswerMode::Schema && !dialect.schema {
             return Err(ProviderError::new(Cause::Unsupported, "this server takes no schema for answers")
                 .hint("set `answer = \"tag\"`, or remove `schema = false` from the provider's settings"));
@@ -147,7 +158,7 @@ impl OpenAiProvider {
 
     /// Whether an answer to the request would end at our stop sequence. Only Chat Completions knows such a thing.
     fn sends_stop(&self, api: Api, request: &CompletionRequest) -> bool {
-        api == Api::Chat && completions::stop(request, &self.dialect(request)).is_some()
+        api == Api::Chat && completions::stop(request, &self.dialect(&request.model)).is_some()
     }
 
     async fn ask(&self, api: Api, body: &[u8], request: &CompletionRequest) -> Result<Completion, Failure> {
@@ -168,7 +179,11 @@ impl OpenAiProvider {
         let completion = match api {
             Api::Chat => match self.read(&answer)? {
                 completions::Answer { error: Some(_), .. } => return masked(),
-                said => completions::completion(said, request),
+                said => {
+                    let thought = said.has_thought();
+                    completions::completion(said, request)
+                        .map(|completion| self.thoughts(completion, thought, request))
+                }
             },
             Api::Responses => responses::completion(&self.read(&answer)?, request),
             Api::Decisions => match self.read(&answer)? {
@@ -212,6 +227,17 @@ impl OpenAiProvider {
             }
             None => Err(error.into()),
         }
+    }
+
+    /// Says so if a model thought though it was told not to.
+    fn thoughts(&self, completion: Completion, thought: bool, request: &CompletionRequest) -> Completion {
+        if !thought || self.dialect(&request.model).thinks {
+            return completion;
+        }
+        completion.note(format!(
+            "`{}` thinks before it answers, which is billed; `reasoning_effort` in the provider's settings may switch it off",
+            request.model
+        ))
     }
 
     fn remember(&self, model: &Arc<str>, refused: Droppable) {
@@ -316,6 +342,9 @@ impl Provider for OpenAiProvider {
         info.tunable =
             self.tuning.is_some() && api != Api::Decisions && (!settings.official || models::is_tunable(id));
         info.probabilities = api == Api::Decisions;
+        if api != Api::Decisions && self.dialect(model).thinks {
+            info.description = Some("thinks before it answers, which is billed".to_owned());
+        }
         Ok(info)
     }
 
@@ -335,8 +364,12 @@ impl Provider for OpenAiProvider {
 
     fn shutdown_date(&self, model: &str) -> Option<String> {
         let (_, id) = self.route(model);
-        let official = self.connection.settings.official;
-        official.then(|| models::shutdown_date(id)).flatten().map(|date| date.to_string())
+        let settings = &self.connection.settings;
+        let date = match &settings.host {
+            Some(host) => Catalog::built_in().find(&host.name, id).and_then(|known| known.retires),
+            None => models::shutdown_date(id).filter(|_| settings.official),
+        };
+        date.map(|date| date.to_string())
     }
 
     #[cfg(feature = "tiktoken")]
@@ -351,9 +384,9 @@ impl Provider for OpenAiProvider {
     }
 
     fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
-        let (api, model) = self.route(&request.model);
+        let (api, _) = self.route(&request.model);
         // Decisions are answered by a choice, not by tokens.
-        let dialect = Dialect::new(model, &self.connection.settings);
+        let dialect = self.dialect(&request.model);
         (api != Api::Decisions).then(|| completions::output_cap(request, &dialect).max(16))
     }
 
@@ -409,6 +442,7 @@ fn refused_parameter(status: u16, said: &ErrorBody, body: &[u8]) -> Option<(Drop
         "unknown",
         "unexpected",
         "not permitted",
+        "mandatory",
     ];
     if !by_code && !refused.iter().any(|word| message.contains(word)) {
         return None;

@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use serde_json::{Map, Value};
 
+use super::hosts::Thinking;
 use super::settings::{Settings, TokenField};
 use crate::catalog::{Catalog, KnownModel};
 
@@ -147,6 +149,8 @@ pub(super) struct Dialect {
     pub(super) no_temperature: bool,
     /// The effort to ask for.
     pub(super) effort: Option<String>,
+    /// What the host wants to be sent so that no thinking is paid for.
+    pub(super) thinking: Map<String, Value>,
     /// Whether to ask for log-probabilities.
     pub(super) logprobs: bool,
     /// Whether answers can be confined to a schema.
@@ -171,12 +175,16 @@ impl Dialect {
             false => TokenField::MaxTokens,
         });
         let effort = settings.reasoning_effort.clone().or_else(|| quirks.effort.map(str::to_owned));
+        // Whoever names an effort knows the model.
+        let rule = settings.host.as_ref().filter(|_| effort.is_none()).and_then(|host| host.thinking(model));
         Self {
             token_field: Some(token_field),
             output_cap: true,
             temperature: settings.temperature.unwrap_or(quirks.temperature),
             no_temperature: settings.temperature == Some(false),
+            thinking: rule.map(|rule| rule.fields().clone()).unwrap_or_default(),
             thinks: quirks.thinks
+                || rule.is_some_and(Thinking::goes_on)
                 || settings.reasoning_effort.as_deref().is_some_and(|effort| effort != "none"),
             effort,
             logprobs: settings.logprobs.unwrap_or(quirks.logprobs),
@@ -192,7 +200,11 @@ impl Dialect {
         for parameter in refused {
             match parameter {
                 Droppable::Temperature => (self.temperature, self.no_temperature) = (false, true),
-                Droppable::Effort => self.effort = None,
+                Droppable::Effort => {
+                    // A model that can't be told not to think needs room for it.
+                    self.thinks |= !self.thinking.is_empty();
+                    (self.effort, self.thinking) = (None, Map::new());
+                }
                 Droppable::LogProbs => self.logprobs = false,
                 Droppable::Stop => self.stop = false,
                 Droppable::Store => self.no_store = false,
@@ -230,7 +242,9 @@ impl Droppable {
         let root = parameter.split(['.', '[']).next().unwrap_or(parameter);
         Some(match root {
             "temperature" => Self::Temperature,
-            "reasoning_effort" | "reasoning" => Self::Effort,
+            "reasoning_effort" | "reasoning" | "thinking" | "chat_template_kwargs" | "enable_thinking" => {
+                Self::Effort
+            }
             "logprobs" | "top_logprobs" | "include" => Self::LogProbs,
             "stop" => Self::Stop,
             "store" => Self::Store,

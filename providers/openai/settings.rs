@@ -3,6 +3,7 @@
 use reqwest::Url;
 use serde_json::Value;
 
+use super::hosts::Host;
 use crate::http::is_loopback;
 use crate::settings::{
     Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name,
@@ -48,10 +49,16 @@ pub(super) struct Settings {
     pub(super) base_url: Url,
     /// Whether this is OpenAI itself, whose models and dates are known.
     pub(super) official: bool,
+    /// The known host that this is.
+    pub(super) host: Option<Host>,
+    /// A variable that the address needs and that is not set.
+    pub(super) missing: Option<String>,
     /// The variable that holds the key; `None` where no key is wanted.
     pub(super) key_variable: Option<String>,
     /// Whether the address is of a file of the project: then so must be the key.
     pub(super) from_file: bool,
+    /// The variable that names the address.
+    of_variable: String,
     /// Whether another machine may be reached in the clear.
     pub(super) allow_http: bool,
     pub(super) header: KeyHeader,
@@ -95,16 +102,13 @@ const NAMES: &[&str] = &[
 ];
 
 impl Settings {
-    /// Reads the settings; `OPENAI_BASE_URL` stands in where there is no `base_url`.
-    pub(super) fn read(setup: &Setup) -> Result<Self, SettingError> {
-        let mut settings = Self::official();
-        if let Some(url) = setup.variable(BASE_URL) {
-            settings.set_base_url(BASE_URL, &url)?;
-        }
-        let configured = setup.settings.contains_key("base_url");
-        settings.from_file = !configured && setup.is_stand_in(BASE_URL);
-        settings.organization = setup.variable("OPENAI_ORG_ID");
-        settings.project = setup.variable("OPENAI_PROJECT_ID");
+    /// Reads the settings, over those of a known host. For OpenAI itself, `OPENAI_BASE_URL` stands in where there is no
+    /// `base_url`.
+    pub(super) fn read(setup: &Setup, host: Option<&Host>) -> Result<Self, SettingError> {
+        let mut settings = match host {
+            Some(host) => Self::of_host(host, setup)?,
+            None => Self::of_environment(setup)?,
+        };
         for (name, value) in &setup.settings {
             settings.set(name, value)?;
         }
@@ -113,6 +117,7 @@ impl Settings {
             settings.check_models = false;
         }
         settings.check_key_is_named(setup)?;
+        let configured = setup.settings.contains_key("base_url") || host.is_some();
         let address = if configured { "base_url" } else { BASE_URL };
         check_encrypted(address, &settings.base_url, settings.allow_http)?;
         if let Some(variable) = &settings.key_variable
@@ -127,16 +132,50 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The key of OpenAI's customers is not for another server unless the user says so.
+    fn of_environment(setup: &Setup) -> Result<Self, SettingError> {
+        let mut settings = Self::official();
+        if let Some(url) = setup.variable(BASE_URL) {
+            settings.set_base_url(BASE_URL, &url)?;
+        }
+        settings.from_file = !setup.settings.contains_key("base_url") && setup.is_stand_in(BASE_URL);
+        settings.organization = setup.variable("OPENAI_ORG_ID");
+        settings.project = setup.variable("OPENAI_PROJECT_ID");
+        Ok(settings)
+    }
+
+    fn of_host(host: &Host, setup: &Setup) -> Result<Self, SettingError> {
+        let mut settings = Self::official();
+        settings.official = false;
+        if !setup.settings.contains_key("base_url") {
+            let from_file = host.variables().find(|name| setup.is_stand_in(name));
+            settings.from_file = from_file.is_some();
+            settings.of_variable = from_file.unwrap_or_default().to_owned();
+            match host.address(|name| setup.variable(name)) {
+                Ok(url) => settings.set_base_url("base_url", &url)?,
+                Err(missing) => settings.missing = Some(missing),
+            }
+        }
+        let set = host.keys.iter().find(|name| setup.variable(name).is_some());
+        let usual = host.keys.first().filter(|_| !host.key_optional);
+        settings.key_variable = set.or(usual).cloned();
+        for (name, value) in &host.settings {
+            settings.set(name, value)?;
+        }
+        settings.host = Some(host.clone());
+        Ok(settings)
+    }
+
+    /// The key of one host's customers is not for another server unless the user says so.
     fn check_key_is_named(&self, setup: &Setup) -> Result<(), SettingError> {
         let set = |name| setup.settings.contains_key(name);
         if !set("base_url") || set("api_key_env") || self.official || is_loopback(&self.base_url) {
             return Ok(());
         }
+        let Some(variable) = &self.key_variable else { return Ok(()) };
         let host = self.base_url.host_str().unwrap_or_default();
         let message = format!(
             "name the variable that holds the key for {host}, or \"none\": without it, this server would get the one \
-             in OPENAI_API_KEY"
+             in {variable}"
         );
         Err(SettingError::at("api_key_env", message))
     }
@@ -148,7 +187,7 @@ impl Settings {
             return Ok(setup.variable(variable));
         }
         match (setup.stand_in(variable), setup.variable(variable)) {
-            (None, Some(_)) => Err(Withheld { address: BASE_URL, secret: variable.clone() }),
+            (None, Some(_)) => Err(Withheld { address: self.of_variable.clone(), secret: variable.clone() }),
             (key, _) => Ok(key),
         }
     }
@@ -158,8 +197,11 @@ impl Settings {
         Self {
             base_url: base_url("base_url", OFFICIAL, OFFICIAL).expect("the address is fixed"),
             official: true,
+            host: None,
+            missing: None,
             key_variable: Some("OPENAI_API_KEY".into()),
             from_file: false,
+            of_variable: BASE_URL.to_owned(),
             allow_http: false,
             header: KeyHeader::Authorization,
             organization: None,
@@ -237,7 +279,7 @@ mod tests {
 
     fn read(settings: Value) -> Result<Settings, SettingError> {
         let Value::Object(settings) = settings else { panic!("settings are a table") };
-        Settings::read(&Setup::new("openai", settings, "."))
+        Settings::read(&Setup::new("openai", settings, "."), None)
     }
 
     #[test]
@@ -280,7 +322,7 @@ mod tests {
         // What is set is a variable, however it is spelt.
         let settings = json!({"api_key_env": "key-of.team-2"}).as_object().cloned().unwrap();
         let set = [("key-of.team-2".to_owned(), "k".to_owned())].into();
-        assert!(Settings::read(&Setup::new("openai", settings, ".").variables(set)).is_ok());
+        assert!(Settings::read(&Setup::new("openai", settings, ".").variables(set), None).is_ok());
     }
 
     #[test]
@@ -288,7 +330,7 @@ mod tests {
         let settings = |variables: &[(&str, &str)]| {
             let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let setup = Setup::new("openai", Default::default(), ".").variables(variables.collect());
-            Settings::read(&setup).unwrap().key(&setup)
+            Settings::read(&setup, None).unwrap().key(&setup)
         };
         let (url, elsewhere) =
             ((BASE_URL, "https://gateway.example/v1"), ("OPENAI_API_KEY", "sk-of-the-file"));
@@ -299,8 +341,8 @@ mod tests {
         let settings = json!({"api_key_env": "PATH"}).as_object().cloned().unwrap();
         let setup =
             Setup::new("openai", settings, ".").variables([(url.0.to_owned(), url.1.to_owned())].into());
-        let withheld = Settings::read(&setup).unwrap().key(&setup).unwrap_err();
-        assert_eq!((withheld.address, withheld.secret.as_str()), (BASE_URL, "PATH"));
+        let withheld = Settings::read(&setup, None).unwrap().key(&setup).unwrap_err();
+        assert_eq!((withheld.address.as_str(), withheld.secret.as_str()), (BASE_URL, "PATH"));
     }
 
     #[test]

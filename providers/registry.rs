@@ -106,6 +106,11 @@ impl Registry {
         self.gone.get(kind).map(String::as_str)
     }
 
+    /// All hosts that have closed, each with what became of it.
+    pub fn all_gone(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.gone.iter().map(|(name, why)| (name.as_str(), why.as_str()))
+    }
+
     /// Adds a kind of provider.
     #[must_use]
     pub fn with<F>(mut self, kind: &str, factory: F) -> Self

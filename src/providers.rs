@@ -22,6 +22,8 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(60);
 /// Providers by name.
 pub(crate) struct Providers {
     slots: BTreeMap<String, Slot>,
+    /// Hosts that have closed, and what to say of them.
+    gone: BTreeMap<String, String>,
 }
 
 /// A provider and its limits, which hold for each of its models.
@@ -80,7 +82,7 @@ impl Providers {
             let setup = Setup::new(name, settings, state_dir.join(name)).variables(variables.clone());
             let Some(provider) = registry.create(&kind, &setup) else {
                 let error = document.error(&at(KIND), format!("unknown provider `{kind}`"));
-                return Err(error.hint(suggestion(&kind, registry.kinds())));
+                return Err(error.hint(suggestion(&kind, registry.kinds(), registry.gone(&kind))));
             };
             let provider = provider.map_err(|error| {
                 let mut place = vec![Step::Key("providers"), Step::Key(name)];
@@ -89,7 +91,8 @@ impl Providers {
             })?;
             slots.insert(name.to_owned(), Slot { provider, requests_per_minute, tokens_per_minute, window });
         }
-        Ok(Self { slots })
+        let gone = registry.all_gone().map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
+        Ok(Self { slots, gone })
     }
 
     /// All of them, by name.
@@ -115,7 +118,7 @@ impl Providers {
 
     /// What to write instead of a provider that is not there.
     pub(crate) fn suggestion(&self, wrong: &str) -> String {
-        suggestion(wrong, self.slots.keys().map(String::as_str))
+        suggestion(wrong, self.slots.keys().map(String::as_str), self.gone.get(wrong).map(String::as_str))
     }
 }
 
@@ -136,9 +139,32 @@ fn count(settings: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, S
     limit.map(Some).ok_or_else(|| format!("{name} must be a whole number, at least 1"))
 }
 
-fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(wrong, known.clone()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("the providers are {}", known.collect::<Vec<_>>().join(", ")),
+fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, gone: Option<&str>) -> String {
+    if let Some(gone) = gone {
+        return gone.to_owned();
     }
+    match nearest(wrong, known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!(
+            "`tunebench providers` lists those that are known; a server that speaks OpenAI's language is added by three \
+             lines and, if it wants a key, one more:\n\
+             [providers.{}]\n\
+             kind = \"openai\"\n\
+             base_url = \"https://…/v1\"\n\
+             api_key_env = \"{}_API_KEY\"",
+            toml_key(wrong),
+            variable_part(wrong)
+        ),
+    }
+}
+
+/// A name as TOML writes keys.
+fn toml_key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if bare { name.to_owned() } else { format!("{name:?}") }
+}
+
+/// A name as a part of a variable's name.
+fn variable_part(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }

@@ -190,8 +190,10 @@ impl Settings {
         if !self.from_file {
             return Ok(setup.variable(variable));
         }
-        let withheld =
-            |secret: &str| Withheld { address: self.address_variable().to_owned(), secret: secret.to_owned() };
+        let withheld = |secret: &str| Withheld {
+            address: self.address_variable().to_owned(),
+            secret: secret.to_owned(),
+        };
         match (setup.stand_in(variable), setup.variable(variable), self.surface) {
             (Some(secret), ..) => Ok(Some(secret)),
             (None, Some(_), _) => Err(withheld(variable)),

@@ -149,7 +149,7 @@ impl Connection {
         timeout: Duration,
     ) -> Result<RequestBuilder, ProviderError> {
         if let Some(variable) = &self.settings.missing {
-            let message = format!("the address of this host is not complete without {variable}");
+            let message = format!("there is no address for this host: it is made from {variable}");
             let hint = format!("set {variable} in the environment or in `.env`, or set `base_url`");
             return Err(ProviderError::new(Cause::Access, message).hint(hint));
         }

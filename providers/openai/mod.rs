@@ -395,7 +395,11 @@ impl Provider for OpenAiProvider {
     }
 
     fn base_url(&self) -> String {
-        let mut url = self.connection.settings.base_url.clone();
+        let settings = &self.connection.settings;
+        if let (Some(host), Some(_)) = (&settings.host, &settings.missing) {
+            return host.base_url.clone();
+        }
+        let mut url = settings.base_url.clone();
         // Neither can fail for an address that has a host, and such addresses alone are taken.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
         url.into()

@@ -151,8 +151,19 @@ impl Settings {
             settings.from_file = from_file.is_some();
             settings.of_variable = from_file.unwrap_or_default().to_owned();
             match host.address(|name| setup.variable(name)) {
-                Ok(url) => settings.set_base_url("base_url", &url)?,
                 Err(missing) => settings.missing = Some(missing),
+                Ok(url) => {
+                    let set = settings.set_base_url("base_url", &url);
+                    let usable = set.and_then(|()| check_encrypted("base_url", &settings.base_url, false));
+                    // What a variable spoils is no business of those who ask other hosts.
+                    match (usable, host.variables().next()) {
+                        (Err(_), Some(variable)) => {
+                            settings = Self { missing: Some(variable.into()), ..Self::official() }
+                        }
+                        (usable, _) => usable?,
+                    }
+                    settings.official = false;
+                }
             }
         }
         let set = host.keys.iter().find(|name| setup.variable(name).is_some());

@@ -20,27 +20,48 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
     let models = |provider: &dyn Provider| -> Vec<String> {
         provider.known_models().into_iter().map(|model| model.id).collect()
     };
+    let mut all: Vec<_> = providers.iter().collect();
+    all.sort_by_key(|(_, provider)| rank(*provider));
     if as_json {
-        let list = providers.iter().map(|(name, provider)| {
+        let list = all.iter().map(|(name, provider)| {
             json!({
                 "provider": name,
                 "fine_tuning": provider.fine_tuning().is_some(),
-                "access": access(provider),
-                "models": models(provider),
+                "access": access(*provider),
+                "base_url": provider.base_url(),
+                "models": models(*provider),
             })
         });
         printer.data(&format!("{:#}", list.collect::<Value>()))?;
         return Ok(exit::DONE);
     }
-    let blocks = providers.iter().map(|(name, provider)| {
-        let mut lines = vec![name.to_owned()];
-        let known = models(provider);
-        let entries = [("key", access(provider)), ("can", abilities(provider)), ("models", known.join(", "))];
-        let entries = entries.into_iter().filter(|(_, text)| !text.is_empty());
-        lines.extend(entries.map(|(label, text)| entry(2, COLUMN, label, &text)));
-        lines.join("\n")
-    });
-    printer.data(&blocks.collect::<Vec<_>>().join("\n\n"))?;
+    // Hosts of which nothing more is to be said than where they are.
+    let is_plain =
+        |provider: &dyn Provider| provider.known_models().is_empty() && provider.fine_tuning().is_none();
+    let (plain_ones, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(_, provider)| is_plain(*provider));
+    let mut blocks: Vec<_> = others
+        .iter()
+        .map(|(name, provider)| {
+            let mut lines = vec![(*name).to_owned()];
+            let known = models(*provider);
+            let entries =
+                [("key", access(*provider)), ("can", abilities(*provider)), ("models", known.join(", "))];
+            let entries = entries.into_iter().filter(|(_, text)| !text.is_empty());
+            lines.extend(entries.map(|(label, text)| entry(2, COLUMN, label, &text)));
+            lines.join("\n")
+        })
+        .collect();
+    if !plain_ones.is_empty() {
+        let mut table = Builder::default();
+        table.push_record(["MORE HOSTS", "KEY", "AT"]);
+        for (name, provider) in plain_ones {
+            let (key, address) = (access(provider), provider.base_url());
+            table.push_record([name, key.trim_start_matches("missing: "), &host(&address)]);
+        }
+        blocks.push(plain(table));
+    }
+    printer.data(&blocks.join("\n\n"))?;
     Ok(exit::DONE)
 }
 
@@ -69,6 +90,22 @@ pub(super) async fn check(
     printer.data(report.to_string().trim_end())?;
     let kept = report.findings.iter().all(|finding| !matches!(finding.verdict, Verdict::Broken(_)));
     Ok(if kept { exit::DONE } else { exit::FAILED })
+}
+
+/// The machine of an address; nothing where a variable that is not set would be a part of it.
+fn host(address: &str) -> String {
+    let (_, rest) = address.split_once("://").unwrap_or(("", address));
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('{') { String::new() } else { host.to_owned() }
+}
+
+/// Those that can be used at once come first.
+fn rank(provider: &dyn Provider) -> u8 {
+    match provider.access() {
+        Access::Ready => 0,
+        Access::Open => 1,
+        _ => 2,
+    }
 }
 
 /// What it offers, in words.

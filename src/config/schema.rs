@@ -154,19 +154,33 @@ fn built_in() -> [(&'static str, Settings); 4] {
 
 /// The tables under `[providers]`: those that ship are strict, others may be of a kind that a plugin brings.
 pub(super) fn providers(_: &mut SchemaGenerator) -> Schema {
-    let tables: Map<String, Value> = built_in()
+    let table = |settings: Settings| {
+        let all = settings.into_iter().chain(LIMITS);
+        let properties: Map<String, Value> =
+            all.map(|(name, kind, text)| (name.to_owned(), kind.schema(text))).collect();
+        json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    };
+    let tables: Map<String, Value> =
+        built_in().into_iter().map(|(name, settings)| (name.to_owned(), table(settings))).collect();
+    // Hosts that are known by name, which take what every server of the kind takes.
+    let registry = Registry::builtin();
+    let hosts: Vec<_> = registry.kinds().filter(|name| !tables.contains_key(*name)).collect();
+    let of_host: Settings = OPENAI
         .into_iter()
-        .map(|(name, settings)| {
-            let all = settings.into_iter().chain(LIMITS);
-            let properties: Map<String, Value> =
-                all.map(|(name, kind, text)| (name.to_owned(), kind.schema(text))).collect();
-            let table = json!({ "type": "object", "properties": properties, "additionalProperties": false });
-            (name.to_owned(), table)
+        .map(|(name, kind, text)| match name {
+            "kind" => (name, Kind::Text, "\"openai\", or another host whose settings to begin with"),
+            _ => (name, kind, text),
         })
         .collect();
+    let pattern = format!("^({})$", hosts.join("|"));
     let kind = json!({ "type": "string", "description": "the kind of provider, such as \"openai\"" });
     let others = json!({ "type": "object", "properties": { "kind": kind }, "required": ["kind"] });
-    json_schema!({ "type": "object", "properties": tables, "additionalProperties": others })
+    json_schema!({
+        "type": "object",
+        "properties": tables,
+        "patternProperties": { pattern: table(of_host) },
+        "additionalProperties": others,
+    })
 }
 
 fn made() -> String {
@@ -201,6 +215,7 @@ fn every_configuration_of_the_repository_is_valid_by_it() {
         "[data]\ntset = \"a.csv\"",
         "[data]\ntest = \"a.csv\"\nformat = \"xml\"",
         "[data]\ntest = \"a.csv\"\n[providers.openai]\nbase_urll = \"x\"",
+        "[data]\ntest = \"a.csv\"\n[providers.groq]\nbase_urll = \"x\"",
         "[data]\ntest = \"a.csv\"\n[providers.mine]\nbase_url = \"x\"",
         "[data]\ntest = \"a.csv\"\n[[model]]\nbase = \"a/b\"\nshots = { k = 0 }",
     ] {

@@ -27,9 +27,7 @@ pub(crate) struct Host {
     pub(super) thinking: Vec<Thinking>,
     /// Set if the host has closed.
     pub(crate) gone: Option<String>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the file"))]
     source: String,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the file"))]
     checked: String,
     /// What else is set, as under `[providers.NAME]`.
     #[serde(flatten)]

@@ -26,6 +26,7 @@ pub mod project;
 mod providers;
 pub mod results;
 pub mod run;
+pub mod scan;
 pub mod shots;
 mod show;
 mod texts;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tunebench_data::{DataError, Dataset, LabelSet, Prompt, PromptTemplate, Shard, Source, TestSet};
 use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, SettingError, TuningSpec};
 
+use tunebench_providers::catalog::Catalog;
+
 use crate::budget::{Price, PriceTable};
 use crate::config::{Config, ConfigError, Document, Step};
 use crate::error::Error;
@@ -50,6 +52,7 @@ pub struct Project {
     pub models: Vec<Entry>,
     providers: Providers,
     prices: PriceTable,
+    catalog: Catalog,
     label_counts: Arc<[u64]>,
     state_dir: PathBuf,
 }
@@ -64,6 +67,11 @@ pub struct Entry {
     pub tuned: Option<ModelRef>,
     /// Solved examples to show it, and how the examples are chosen.
     pub shots: Option<(ShotsSpec, Shots)>,
+}
+
+/// The date in UTC, in which dates and prices are counted.
+pub(crate) fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// The database of everything that was paid for, in the folder of what is kept.
@@ -85,7 +93,8 @@ impl Project {
         }
         let providers = Providers::open(&config.providers, &document, registry, state_dir)?;
         let mut models = entries(&config, &document, &providers)?;
-        let prices = PriceTable::built_in().with_own(&config.prices);
+        let catalog = config.catalog(&document)?;
+        let prices = PriceTable::of(&catalog).and_then(|known| known.with_own(&config.prices));
         let prices = prices.map_err(|error| document.error(&[Step::Key("prices")], error.to_string()))?;
 
         let folder = document.folder();
@@ -184,6 +193,7 @@ impl Project {
             models,
             providers,
             prices,
+            catalog,
             label_counts,
             state_dir: state_dir.to_owned(),
             config,
@@ -222,9 +232,16 @@ impl Project {
         slot.map(|slot| (slot.requests_per_minute, slot.tokens_per_minute)).unwrap_or_default()
     }
 
+    /// The day on which a model stops answering (`YYYY-MM-DD`): as the configuration has it, else as its provider knows.
+    pub(crate) fn retires(&self, provider: &dyn Provider, model: &ModelRef) -> Option<String> {
+        let own = self.catalog.find(model.provider(), model.model()).filter(|known| known.own);
+        let own = own.and_then(|known| known.retires).map(|day| day.to_string());
+        own.or_else(|| provider.shutdown_date(model.model()))
+    }
+
     /// What a model costs today. A provider of the user's own has the prices that the user gives, and no others.
     fn price(&self, provider: &dyn Provider, model: &ModelRef) -> Option<Price> {
-        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let today = today();
         let billed = format!("{}/{}", model.provider(), provider.price_name(model.model()));
         let price = self.prices.find(&model.to_string(), today).or_else(|| self.prices.find(&billed, today));
         price.cloned()

@@ -193,6 +193,17 @@ pub(crate) enum Command {
         /// The folder for them
         folder: PathBuf,
     },
+    /// List known models, with their prices, dates and replacements
+    ///
+    /// What is known comes with the program, each entry with its source and the day on which it was last confirmed.
+    /// `[known_models."PROVIDER/MODEL"]` in tunebench.toml changes or adds an entry.
+    Models(super::models::ModelsArgs),
+    /// Find the models that files name, and those that retire
+    ///
+    /// Looks through code, settings, notebooks and `.env` files for ids of models, and says where each is used, when it
+    /// retires and what its maker names instead. Leaves out what `.gitignore` does, and lines with `tunebench: ignore`.
+    /// Exit code 1 means that one retires within `--within`, or has retired.
+    Scan(super::scan::ScanArgs),
     /// Show which providers there are, what each can do, and whether its key is set
     #[command(args_conflicts_with_subcommands = true)]
     Providers {

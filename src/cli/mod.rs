@@ -10,6 +10,7 @@ mod init;
 mod jobs;
 mod manual;
 mod merge;
+mod models;
 mod output;
 mod plan;
 mod plan_prompt;
@@ -17,6 +18,7 @@ mod predict;
 mod progress;
 mod providers;
 mod report;
+mod scan;
 mod shard;
 mod show;
 mod split;
@@ -30,9 +32,11 @@ use std::sync::Arc;
 
 use clap::Parser;
 use tunebench_providers::Registry;
+use tunebench_providers::catalog::Catalog;
 
 use crate::budget::Caps;
 use crate::cancel::Cancel;
+use crate::config::Config;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
@@ -152,6 +156,10 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
                 printer,
             ))
         }
+        Command::Models(args) => {
+            models::models(&args, &known_models(global)?, crate::project::today(), printer)
+        }
+        Command::Scan(args) => scan::scan(&args, &known_models(global)?, crate::project::today(), printer),
         Command::Providers { command: Some(ProvidersCommand::Check { name, model, yes }), .. } => {
             runtime.block_on(providers::check(&configured()?, &name, model, yes, printer))
         }
@@ -172,6 +180,15 @@ fn open(
 /// On what terms a command may spend.
 fn terms(project: &Project, spending: &Spending, consent: ConsentArgs) -> Terms {
     Terms { caps: spending.caps, yes: consent.yes, unasked: project.config.budget.unasked() }
+}
+
+/// What is known of models, with what the configuration adds, where there is one.
+fn known_models(global: &Global) -> Result<Catalog, Error> {
+    if !global.config.exists() {
+        return Ok(Catalog::built_in().clone());
+    }
+    let (config, document) = Config::read(&global.config)?;
+    Ok(config.catalog(&document)?)
 }
 
 /// What a run of the project would do, as far as the ledger has not done it.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tunebench_data::{Format, PromptTemplate, Source, TextColumns};
+use tunebench_providers::catalog::{Catalog, ModelEntry};
 use tunebench_providers::{AnswerMode, Parameters};
 
 use crate::budget::{Cost, PriceEntry};
@@ -44,6 +45,11 @@ pub struct Config {
     /// Prices in dollars for a million tokens, by `provider/model`, instead of those that the program knows.
     #[serde(default)]
     pub prices: BTreeMap<String, PriceEntry>,
+    /// What is known of models, by `provider/model`, besides or instead of what the program knows: prices, dates,
+    /// replacements.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(schema_with = "schema::known_models"))]
+    pub known_models: BTreeMap<String, ModelEntry>,
     /// What `tunebench gate` asks for.
     #[serde(default)]
     pub gate: crate::gate::Settings,
@@ -329,10 +335,17 @@ impl Config {
             budget: Budget::default(),
             providers: BTreeMap::new(),
             prices: BTreeMap::new(),
+            known_models: BTreeMap::new(),
             gate: crate::gate::Settings::default(),
             models: Vec::new(),
             seed: default_seed(),
         }
+    }
+
+    /// What is known of models, with what is said here.
+    pub fn catalog(&self, document: &Document) -> Result<Catalog, ConfigError> {
+        let own = Catalog::built_in().with_own(&self.known_models);
+        own.map_err(|error| document.error(&[Step::Key("known_models")], error.to_string()))
     }
 
     /// Reads a configuration file, and keeps its text to point into.

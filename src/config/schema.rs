@@ -164,7 +164,10 @@ pub(super) fn providers(_: &mut SchemaGenerator) -> Schema {
         built_in().into_iter().map(|(name, settings)| (name.to_owned(), table(settings))).collect();
     // Hosts that are known by name, which take what every server of the kind takes.
     let registry = Registry::builtin();
-    let hosts: Vec<_> = registry.kinds().filter(|name| !tables.contains_key(*name)).collect();
+    let hosts: Vec<_> = registry
+        .kinds()
+        .filter(|name| registry.has_usual_instance(name) && !tables.contains_key(*name))
+        .collect();
     let of_host: Settings = OPENAI
         .into_iter()
         .map(|(name, kind, text)| match name {
@@ -181,6 +184,31 @@ pub(super) fn providers(_: &mut SchemaGenerator) -> Schema {
         "patternProperties": { pattern: table(of_host) },
         "additionalProperties": others,
     })
+}
+
+/// The tables under `[known_models]`.
+pub(super) fn known_models(_: &mut SchemaGenerator) -> Schema {
+    let (number, text, switch) =
+        (json!({"type": "number"}), json!({"type": "string"}), json!({"type": "boolean"}));
+    let day = json!({"type": "string", "format": "date"});
+    let texts = json!({"type": "array", "items": text});
+    let later = json!({
+        "type": "object",
+        "properties": { "from": day, "input": number, "cached_input": number, "output": number },
+        "required": ["from"],
+        "additionalProperties": false,
+    });
+    let properties = json!({
+        "aliases": texts,
+        "input": number, "cached_input": number, "output": number, "training": number, "batch": number,
+        "later": later,
+        "unpriced": switch, "one_source": switch, "tunable": switch,
+        "retires": day, "not_before": day, "tunable_until": day, "date": day,
+        "replacement": text, "note": text,
+        "source": { "anyOf": [text, texts] },
+    });
+    let entry = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    json_schema!({ "type": "object", "additionalProperties": entry })
 }
 
 fn made() -> String {

@@ -189,7 +189,7 @@ impl Maker<'_> {
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {
         let Draft { name, price_key, candidate, task, .. } = draft;
         let (here, price) = (candidate.provider.in_process(), candidate.price.clone());
-        let retires = candidate.provider.shutdown_date(candidate.name.model());
+        let retires = self.project.retires(candidate.provider.as_ref(), &candidate.name);
         let (work, cost) = match task {
             Task::Evaluate { counted, to_be_tuned } => {
                 let requests = self.requests(&candidate, &counted, learned, to_be_tuned);

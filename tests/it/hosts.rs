@@ -30,7 +30,7 @@ fn bodies(fake: &FakeOpenAi) -> Vec<serde_json::Value> {
 #[test]
 fn a_key_is_all_it_takes_and_thinking_is_off_where_it_can_be() {
     let (place, fake) = at_groq(&["qwen/qwen3.8-27b", "openai/gpt-oss-20b", "llama-3.3-70b-versatile"]);
-    let done = with_key(&place, &["eval"]);
+    let done = with_key(&place, &["eval", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let sent = |model: &str| bodies(&fake).into_iter().find(|body| body["model"] == model).unwrap();
     assert_eq!(sent("qwen/qwen3.8-27b")["reasoning_effort"], "none");
@@ -45,7 +45,7 @@ fn a_key_is_all_it_takes_and_thinking_is_off_where_it_can_be() {
         summary["models"].as_array().unwrap().iter().map(|m| m["description"].as_str()).collect();
     assert_eq!(described, [None, Some("thinks before it answers, which is billed"), None]);
     // Its price is known by its name.
-    let capped = with_key(&place, &["eval", "groq/openai/gpt-oss-20b", "--fresh", "--max-cost", "1"]);
+    let capped = with_key(&place, &["eval", "groq/openai/gpt-oss-20b", "--fresh", "--yes", "--max-cost", "1"]);
     assert_eq!(capped.code, Some(0), "{}", capped.stderr);
 }
 
@@ -86,7 +86,7 @@ fn a_configured_server_of_the_same_name_stays_as_it_is() {
         "[providers.groq]\nkind = \"openai\"\nbase_url = \"{}\"\napi_key_env = \"GROQ_API_KEY\"\n[[model]]\nbase = \"groq/openai/gpt-oss-20b\"\n",
         fake.base_url()
     ));
-    let done = with_key(&place, &["eval"]);
+    let done = with_key(&place, &["eval", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(bodies(&fake)[0].get("reasoning_effort"), None);
 }
@@ -94,6 +94,6 @@ fn a_configured_server_of_the_same_name_stays_as_it_is() {
 #[test]
 fn a_spoilt_variable_of_one_host_is_no_business_of_the_others() {
     let place = Place::with_models("[[model]]\nbase = \"local/majority\"\n");
-    let done = place.outcome(place.command(&["eval"]).env("AZURE_OPENAI_ENDPOINT", "not an address"));
+    let done = place.outcome(place.command(&["eval", "--yes"]).env("AZURE_OPENAI_ENDPOINT", "not an address"));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
 }

@@ -28,6 +28,7 @@ mod predict;
 mod providers;
 mod reports;
 mod run;
+mod scan;
 mod shard;
 mod show;
 mod split;

@@ -1,0 +1,130 @@
+//! `tunebench models`.
+
+use clap::Args;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use tabled::builder::Builder;
+use tunebench_providers::catalog::{Catalog, KnownModel};
+
+use super::output::Printer;
+use super::providers::plain;
+use crate::error::Error;
+use crate::exit;
+
+/// After so many days, an entry that nobody confirmed is old.
+const OLD: i32 = 90;
+
+/// Which models to list.
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    /// Those that retire on this day or before; with no other filter, retired ones are left out
+    #[arg(long, value_name = "DAY")]
+    retiring: Option<Date>,
+
+    /// Those of this provider
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+
+    /// Those that can be fine-tuned
+    #[arg(long)]
+    tunable: bool,
+
+    /// Those that nobody has confirmed for ninety days
+    #[arg(long)]
+    unconfirmed: bool,
+
+    /// Print JSON, with all that is known
+    #[arg(long)]
+    json: bool,
+}
+
+impl ModelsArgs {
+    fn takes(&self, model: &KnownModel, today: Date) -> bool {
+        let by_day = match self.retiring {
+            Some(day) => model.is_retired(day),
+            None => self.unconfirmed || !model.is_retired(today),
+        };
+        by_day
+            && self.provider.as_ref().is_none_or(|name| *name == model.host)
+            && (!self.tunable || model.tunable && model.tunable_until.is_none_or(|day| today < day))
+            && (!self.unconfirmed || model.is_stale(today, OLD))
+    }
+}
+
+/// Lists what is known of models.
+pub(super) fn models(
+    args: &ModelsArgs,
+    catalog: &Catalog,
+    today: Date,
+    printer: Printer,
+) -> Result<u8, Error> {
+    if let Some(name) = &args.provider
+        && !catalog.iter().any(|model| model.host == *name)
+    {
+        let mut hosts: Vec<_> = catalog.iter().map(|model| model.host.as_str()).collect();
+        hosts.dedup();
+        let hint = Some(format!("models are known of {}", hosts.join(", ")));
+        return Err(Error::Model { message: format!("no model of `{name}` is known"), hint });
+    }
+    let mut chosen: Vec<_> = catalog.iter().filter(|model| args.takes(model, today)).collect();
+    if args.retiring.is_some() {
+        chosen.sort_by_key(|model| model.retires);
+    }
+    if args.json {
+        printer.data(&format!("{:#}", chosen.into_iter().map(as_json).collect::<Value>()))?;
+        return Ok(exit::DONE);
+    }
+    if chosen.is_empty() {
+        printer.note("no known model is like that");
+        return Ok(exit::DONE);
+    }
+    let mut table = Builder::default();
+    table.push_record(["MODEL", "$ IN", "OUT", "RETIRES", "INSTEAD", "CONFIRMED"]);
+    for model in chosen {
+        let price = |price: Option<f64>| price.map_or_else(|| "-".to_owned(), |price| price.to_string());
+        let doubt = if model.one_source { "?" } else { "" };
+        let retires = match (model.retires, model.not_before) {
+            (Some(day), _) => format!("{day}{doubt}"),
+            (None, Some(day)) => format!("not before {day}{doubt}"),
+            (None, None) => String::new(),
+        };
+        table.push_record([
+            format!("{}/{}", model.host, model.id),
+            price(model.prices.input),
+            price(model.prices.output),
+            retires,
+            model.replacement.clone().unwrap_or_default(),
+            model.checked.map_or_else(String::new, |day| day.to_string()),
+        ]);
+    }
+    printer.data(&plain(table))?;
+    printer.note(
+        "prices are dollars for a million tokens; a day with `?` is of one third party, or sources differ",
+    );
+    Ok(exit::DONE)
+}
+
+fn as_json(model: &KnownModel) -> Value {
+    let day = |day: Option<Date>| day.map(|day| day.to_string());
+    json!({
+        "model": format!("{}/{}", model.host, model.id),
+        "aliases": model.aliases,
+        "usd_per_million": {
+            "input": model.prices.input,
+            "cached_input": model.prices.cached_input,
+            "output": model.prices.output,
+            "training": model.prices.training,
+        },
+        "batch_factor": model.prices.batch,
+        "price_changes": model.later.map(|(day, _)| day.to_string()),
+        "retires": day(model.retires),
+        "not_before": day(model.not_before),
+        "one_source": model.one_source,
+        "replacement": model.replacement,
+        "tunable": model.tunable,
+        "tunable_until": day(model.tunable_until),
+        "note": model.note,
+        "source": model.source,
+        "confirmed": day(model.checked),
+    })
+}

@@ -45,7 +45,8 @@ fn a_key_is_all_it_takes_and_thinking_is_off_where_it_can_be() {
         summary["models"].as_array().unwrap().iter().map(|m| m["description"].as_str()).collect();
     assert_eq!(described, [None, Some("thinks before it answers, which is billed"), None]);
     // Its price is known by its name.
-    let capped = with_key(&place, &["eval", "groq/openai/gpt-oss-20b", "--fresh", "--yes", "--max-cost", "1"]);
+    let capped =
+        with_key(&place, &["eval", "groq/openai/gpt-oss-20b", "--fresh", "--yes", "--max-cost", "1"]);
     assert_eq!(capped.code, Some(0), "{}", capped.stderr);
 }
 
@@ -94,6 +95,7 @@ fn a_configured_server_of_the_same_name_stays_as_it_is() {
 #[test]
 fn a_spoilt_variable_of_one_host_is_no_business_of_the_others() {
     let place = Place::with_models("[[model]]\nbase = \"local/majority\"\n");
-    let done = place.outcome(place.command(&["eval", "--yes"]).env("AZURE_OPENAI_ENDPOINT", "not an address"));
+    let done =
+        place.outcome(place.command(&["eval", "--yes"]).env("AZURE_OPENAI_ENDPOINT", "not an address"));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
 }

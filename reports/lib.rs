@@ -76,7 +76,7 @@ pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use repeats::Repeats;
-pub use report::Report;
+pub use report::{PastRun, Report};
 pub use slug::slugs;
 pub use tally::Tally;
 pub use tango::{non_inferiority_p, tango, tango_score};

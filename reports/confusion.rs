@@ -7,7 +7,7 @@ use tunebench_data::LabelId;
 use crate::{Answer, Outcome, Prediction};
 
 /// How many rows came out how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// The answer names the gold label.

@@ -78,7 +78,7 @@ pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use repeats::Repeats;
-pub use report::Report;
+pub use report::{PastRun, Report};
 pub use scenarios::{Scenarios, is_unreadable_form};
 pub use slug::slugs;
 pub use tally::Tally;

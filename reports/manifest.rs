@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tunebench_data::{LabelSet, Shard};
 
-use crate::slug;
+use crate::{Counts, slug};
 
 /// The version of the format that this crate writes, and the only one that it reads.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -28,6 +28,9 @@ pub struct Manifest {
     pub finished: Option<String>,
     /// Whether the run came to its end; of joined parts, whether all did and none is missing.
     pub complete: bool,
+    /// What ended the run before its time, in words; none where it came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
     /// The share of the rows, 0 to 1, that must have been answered for a model to get scores.
     pub min_coverage: f64,
     /// The model that all others are compared with, besides each with its own base.
@@ -122,6 +125,13 @@ pub struct ModelRecord {
     /// machine costs nothing, and its tokens may be uncounted.
     #[serde(default)]
     pub usage: Option<TokenUsage>,
+    /// What this run itself paid for the model in dollars, requests included that failed but may be billed: the difference to
+    /// the cost of all its answers was paid by earlier runs. None where a price is not known, or for runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_usd: Option<f64>,
+    /// How many rows came out how; none for runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Counts>,
     /// The fine-tuning job that made it.
     #[serde(default)]
     pub job_id: Option<String>,
@@ -138,6 +148,14 @@ pub struct PromptMessage {
     pub role: String,
     /// What is said.
     pub content: String,
+}
+
+impl ModelRecord {
+    /// The share of right answers; none where too few rows were answered for a score, or nobody counted them.
+    pub fn accuracy(&self, min_coverage: f64) -> Option<f64> {
+        let rows = self.rows.filter(|rows| rows.covers(min_coverage))?;
+        (rows.answered() > 0).then(|| rows.correct as f64 / rows.answered() as f64)
+    }
 }
 
 /// What the answers of a model took.

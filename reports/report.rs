@@ -17,12 +17,26 @@ pub struct Report<'a> {
     pub texts: BTreeMap<ExampleId, String>,
     /// The loss curves of trainings, by the reference of the tuned model.
     pub losses: BTreeMap<String, Vec<LossPoint>>,
+    /// Earlier runs of the same models on the same rows, by the reference of the model, the oldest first.
+    pub history: BTreeMap<String, Vec<PastRun>>,
+}
+
+/// How a model did in an earlier run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastRun {
+    /// The run.
+    pub id: String,
+    /// When it began, in RFC 3339.
+    pub started: String,
+    /// The share of right answers.
+    pub accuracy: f64,
 }
 
 impl<'a> Report<'a> {
     /// Computes the figures of a run; see [`Figures::of`].
     pub fn new(run: &'a Run) -> Self {
-        Self { run, figures: Figures::of(run), texts: BTreeMap::new(), losses: BTreeMap::new() }
+        let (texts, losses, history) = Default::default();
+        Self { run, figures: Figures::of(run), texts, losses, history }
     }
 
     /// The rows whose texts a report of at most `limit` rows shows: see [`Disagreements::of`].
@@ -33,6 +47,14 @@ impl<'a> Report<'a> {
     /// The report with the texts of rows.
     pub fn with_texts(self, texts: BTreeMap<ExampleId, String>) -> Self {
         Self { texts, ..self }
+    }
+
+    /// The report with what earlier runs say of its models, the oldest first.
+    pub fn with_history(mut self, past: impl IntoIterator<Item = (String, PastRun)>) -> Self {
+        for (model, run) in past {
+            self.history.entry(model).or_default().push(run);
+        }
+        self
     }
 
     /// The report with the loss curves of trainings.

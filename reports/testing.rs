@@ -47,6 +47,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         started: "2026-01-02T03:04:05Z".to_owned(),
         finished: Some("2026-01-02T03:04:09Z".to_owned()),
         complete: true,
+        ended_by: None,
         min_coverage: 0.95,
         against: None,
         overlap: None,
@@ -76,6 +77,8 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
                 description: None,
                 answered_by: [((*model).to_owned(), 4)].into(),
                 usage: None,
+                paid_usd: None,
+                rows: None,
                 job_id: tuned_from.map(|_| "job-1".to_owned()),
                 hyperparameters: json!({ "epochs": 3 }),
             })

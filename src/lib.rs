@@ -19,6 +19,7 @@ pub mod evaluate;
 pub mod exit;
 pub mod gate;
 mod guard;
+pub mod history;
 pub mod ledger;
 pub mod merge;
 pub mod plan;

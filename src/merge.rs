@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tunebench_data::{ExampleId, Shard};
 use tunebench_reports::{
-    Clustering, Clusters, Evaluation, Manifest, ModelRecord, Prediction, Run, TokenUsage,
+    Clustering, Clusters, Counts, Evaluation, Manifest, ModelRecord, Prediction, Run, TokenUsage,
 };
 
 /// Why parts are not of one evaluation.
@@ -129,6 +129,7 @@ fn manifest(runs: &[Run]) -> Manifest {
     whole.shard = None;
     whole.started = all().map(|manifest| manifest.started.clone()).min().unwrap_or_default();
     whole.finished = all().map(|manifest| manifest.finished.clone()).max().flatten();
+    whole.ended_by = all().find_map(|manifest| manifest.ended_by.clone());
     whole.complete = all().all(|manifest| manifest.complete);
     whole.overlap = all().map(|manifest| manifest.overlap).sum();
     for file in whole.data.iter_mut().filter(|file| file.role == "test") {
@@ -139,6 +140,16 @@ fn manifest(runs: &[Run]) -> Manifest {
     for (i, record) in whole.models.iter_mut().enumerate() {
         record.answered_by = BTreeMap::new();
         record.usage = None;
+        let sum = |a: Counts, b: Counts| Counts {
+            correct: a.correct + b.correct,
+            incorrect: a.incorrect + b.incorrect,
+            invalid: a.invalid + b.invalid,
+            unanswered: a.unanswered + b.unanswered,
+        };
+        let parts = || all().map(|manifest| &manifest.models[i]);
+        // Where one part is not known, neither is the sum.
+        record.paid_usd = parts().map(|part| part.paid_usd).sum();
+        record.rows = parts().map(|part| part.rows).try_fold(Counts::default(), |a, b| Some(sum(a, b?)));
         for part in all().map(|manifest| &manifest.models[i]) {
             for (version, answers) in &part.answered_by {
                 *record.answered_by.entry(version.clone()).or_default() += answers;

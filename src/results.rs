@@ -11,7 +11,8 @@
 //! confusion/MODEL.csv      gold labels down, answers across
 //! predictions/MODEL.csv    a row for each example; all other figures are made from these
 //! losses/MODEL.csv         a row for each training step of a fine-tuned model, where its provider tells
-//! previous/                the complete run that was there before, until this one is complete too
+//! texts.csv                the texts of the rows that the page lists, so that it can be made again anywhere
+//! runs/ID/                 earlier runs, with the same files; see [`history`]
 //! ```
 
 use std::cell::{Cell, RefCell};
@@ -22,23 +23,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::evaluate::KeptRows;
+use tunebench_data::ExampleId;
 use tunebench_reports::render::Renderer;
 use tunebench_reports::render::csv::{self, Details, DetailsReader, ReadError};
 use tunebench_reports::render::html::Html;
 use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
-use tunebench_reports::{Clusters, Evaluation, LossPoint, Manifest, ManifestError, ModelRecord, Report, Run};
+use tunebench_reports::{
+    Clusters, Evaluation, LossPoint, Manifest, ManifestError, ModelRecord, PastRun, Report, Run,
+};
+
+use crate::history::{self, KeptRun};
 
 const MANIFEST: &str = "manifest.json";
+const PAGE: &str = "report.html";
 /// The reports that are written beside the data.
 const REPORTS: [(&str, &dyn Renderer); 3] =
-    [("report.html", &Html), ("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
+    [(PAGE, &Html), ("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
 /// The figures in files for programs.
 const FIGURES: [&str; 3] = ["summary.csv", "per_class.csv", "comparisons.csv"];
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
-/// Where a complete run waits until the one that takes its place is complete.
-const PREVIOUS: &str = "previous";
+/// The texts of the rows that the page lists.
+const TEXTS: &str = "texts.csv";
 
 /// A results folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +57,8 @@ pub struct Results {
     created: bool,
     /// The models of the new run whose predictions have been written, by the names of their files.
     kept: RefCell<BTreeSet<String>>,
+    /// Where that run was moved to.
+    made_room: RefCell<Option<PathBuf>>,
 }
 
 /// Why a results folder can't be used.
@@ -111,6 +120,7 @@ impl Results {
             of_another: Cell::new(true),
             created: true,
             kept: RefCell::default(),
+            made_room: RefCell::default(),
         })
     }
 
@@ -121,6 +131,7 @@ impl Results {
             of_another: Cell::new(false),
             created: false,
             kept: RefCell::default(),
+            made_room: RefCell::default(),
         };
         if results.folder.join(MANIFEST).exists() {
             Ok(results)
@@ -137,7 +148,7 @@ impl Results {
     /// Writes a model of a run, without figures: they can be made from it. `kept` is what else is known of the model's
     /// rows; what was written of other models of the run stays.
     pub fn keep(&self, run: &Run, model: usize, kept: &mut KeptRows) -> Result<(), ResultsError> {
-        self.clear(run)?;
+        self.clear(run, &[])?;
         if let (Some(evaluation), Some(record)) = (run.evaluations.get(model), run.manifest.models.get(model))
         {
             let columns = kept.columns();
@@ -153,8 +164,19 @@ impl Results {
 
     /// Writes the figures of a run, and the predictions of its models that were not [kept](Self::keep) here.
     pub fn write(&self, report: &Report) -> Result<(), ResultsError> {
+        self.write_but(report, false)
+    }
+
+    /// The same, but where texts of the page are missing, a page that is there stays as it is; tells whether one did.
+    pub fn write_again(&self, report: &Report, texts_are_missing: bool) -> Result<bool, ResultsError> {
+        let keep_page = texts_are_missing && self.folder.join(PAGE).exists();
+        self.write_but(report, keep_page)?;
+        Ok(keep_page)
+    }
+
+    fn write_but(&self, report: &Report, keep_page: bool) -> Result<(), ResultsError> {
         let run = report.run;
-        self.clear(run)?;
+        self.clear(run, if keep_page { &[PAGE, TEXTS] } else { &[] })?;
         for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
             let file = format!("predictions/{}.csv", record.file);
             if self.created && !self.kept.borrow().contains(&record.file) {
@@ -173,23 +195,46 @@ impl Results {
             self.put(name, &table)?;
         }
         for (name, renderer) in REPORTS {
-            self.put(name, &renderer.render(report))?;
+            if !keep_page || name != PAGE {
+                self.put(name, &renderer.render(report))?;
+            }
+        }
+        if !keep_page {
+            self.put_texts(&report.texts)?;
         }
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
     }
 
-    /// The complete run that was in the folder before, where the one that is there now is not.
-    pub fn previous(&self) -> Option<PathBuf> {
-        let previous = self.folder.join(PREVIOUS);
-        previous.join(MANIFEST).exists().then_some(previous)
+    /// The run that was in the folder before the one that was written there, where it is kept.
+    pub fn before(&self) -> Option<KeptRun> {
+        let place = self.made_room.borrow().clone()?;
+        history::list(&self.folder).into_iter().find(|run| run.folder == place)
     }
 
-    /// The run that is there now takes the place of [`previous`](Self::previous) for good.
-    pub fn forget_previous(&self) -> Result<(), ResultsError> {
-        match fs_err::remove_dir_all(self.folder.join(PREVIOUS)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+    /// How the models of the run did in earlier runs that are kept.
+    pub fn past(&self, run: &Run) -> Vec<(String, PastRun)> {
+        history::past(&self.folder, run)
+    }
+
+    /// The texts of the rows that the page lists, as they were when the run was made.
+    pub fn texts(&self) -> BTreeMap<ExampleId, String> {
+        let Ok(mut reader) = ::csv::Reader::from_path(self.folder.join(TEXTS)) else {
+            return BTreeMap::new();
+        };
+        // What can't be read is looked for in the test file.
+        let rows = reader.deserialize::<(String, String)>().filter_map(Result::ok);
+        rows.filter_map(|(id, text)| Some((id.parse().ok()?, text))).collect()
+    }
+
+    fn put_texts(&self, texts: &BTreeMap<ExampleId, String>) -> Result<(), ResultsError> {
+        self.stream(TEXTS, |out| {
+            let mut writer = ::csv::Writer::from_writer(out);
+            writer.write_record(["id", "text"])?;
+            for (id, text) in texts {
+                writer.write_record([&id.to_string(), text])?;
+            }
+            writer.flush()
+        })
     }
 
     /// Puts the losses of a model's training beside its figures.
@@ -241,41 +286,46 @@ impl Results {
         Ok(DetailsReader::new(fs_err::File::open(&path)?.into_file())?)
     }
 
-    fn manifest(&self) -> Result<Manifest, ResultsError> {
+    /// How the run was made.
+    pub(crate) fn manifest(&self) -> Result<Manifest, ResultsError> {
         let path = self.folder.join(MANIFEST);
         Manifest::from_json(&fs_err::read(&path)?).map_err(|error| ResultsError::Manifest { path, error })
     }
 
-    /// Takes away the manifest, the figures, and the files of models that `run` does not have; of another run that is
-    /// complete, all files, which are kept until `run` is complete too. Nothing else in the folder is touched.
-    fn clear(&self, run: &Run) -> Result<(), ResultsError> {
+    /// Takes away the manifest, the figures, and the files of models that `run` does not have; of another run all files, which
+    /// are kept among the earlier ones. Nothing else in the folder is touched.
+    fn clear(&self, run: &Run, untouched: &[&str]) -> Result<(), ResultsError> {
         let of_another = self.of_another.replace(false);
         let Ok(old) = self.manifest() else { return Ok(()) };
-        if of_another && old.complete && self.previous().is_none() {
-            return self.set_aside(&old);
+        if of_another {
+            return self.make_room(&old);
         }
         // What `run` has for each model takes the place of what is there.
         let stays: Vec<_> = files(&run.manifest).filter(|name| name.contains('/')).collect();
         fs_err::remove_file(self.folder.join(MANIFEST))?;
-        files(&old).filter(|name| !stays.contains(name)).try_for_each(|name| self.remove(&name))?;
+        let goes = |name: &String| !stays.contains(name) && !untouched.contains(&name.as_str());
+        files(&old).filter(goes).try_for_each(|name| self.remove(&name))?;
         Ok(())
     }
 
-    fn set_aside(&self, old: &Manifest) -> Result<(), ResultsError> {
-        let previous = self.folder.join(PREVIOUS);
+    /// Moves a run to the earlier ones.
+    fn make_room(&self, old: &Manifest) -> Result<(), ResultsError> {
+        let place = history::place_for(&self.folder, old);
         for part in PER_MODEL {
-            fs_err::create_dir_all(previous.join(part))?;
+            fs_err::create_dir_all(place.join(part))?;
         }
         // A folder with a manifest is whole: it goes first here, and counts last there.
-        let waiting = previous.join("manifest.json.part");
+        let waiting = place.join("manifest.json.part");
         fs_err::rename(self.folder.join(MANIFEST), &waiting)?;
         for name in files(old) {
-            match fs_err::rename(self.folder.join(&name), previous.join(&name)) {
+            match fs_err::rename(self.folder.join(&name), place.join(&name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
         }
-        Ok(fs_err::rename(waiting, previous.join(MANIFEST))?)
+        fs_err::rename(waiting, place.join(MANIFEST))?;
+        *self.made_room.borrow_mut() = Some(place);
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<(), ResultsError> {
@@ -316,7 +366,7 @@ impl Results {
 
 /// All files of a run, its manifest apart.
 fn files(manifest: &Manifest) -> impl Iterator<Item = String> + '_ {
-    let whole = REPORTS.into_iter().map(|(name, _)| name).chain(FIGURES).map(str::to_owned);
+    let whole = REPORTS.into_iter().map(|(name, _)| name).chain(FIGURES).chain([TEXTS]).map(str::to_owned);
     let of_model = |model: &ModelRecord| PER_MODEL.map(|part| format!("{part}/{}.csv", model.file));
     whole.chain(manifest.models.iter().flat_map(of_model))
 }

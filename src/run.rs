@@ -14,7 +14,7 @@ use serde_json::Value;
 use tunebench_data::{ExampleId, overlap};
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
-    Clustering, Clusters, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage,
+    Clustering, Clusters, Counts, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Outcome, Run, TokenUsage,
     slugs,
 };
 
@@ -325,10 +325,17 @@ impl<'a> Session<'a> {
         {
             if self.cancel.requested() {
                 run.manifest.complete = false;
+                run.manifest.ended_by.get_or_insert_with(interrupted);
                 break;
             }
             let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat, keep).await?;
             whole &= answers.halted_by.is_none() && !self.cancel.requested();
+            // What came first is the cause of what follows.
+            if let Some(halt) = &answers.halted_by {
+                run.manifest.ended_by.get_or_insert_with(|| format!("{name}: {halt}"));
+            } else if self.cancel.requested() {
+                run.manifest.ended_by.get_or_insert_with(interrupted);
+            }
             let record = record(subject, repeat, file, candidate, &answers);
             run.evaluations.push(Evaluation {
                 model: name.clone(),
@@ -442,6 +449,7 @@ impl<'a> Session<'a> {
             started: now(),
             finished: None,
             complete: true,
+            ended_by: None,
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
             overlap,
@@ -491,9 +499,28 @@ fn record(
         },
         answered_by: answered_by(subject, in_process, answers),
         usage,
+        paid_usd: (in_process || candidate.price.is_some()).then(|| answers.tally.spent.dollars()),
+        rows: Some(counts(answers)),
         job_id: subject.job.as_ref().map(|job| job.id.0.clone()),
         hyperparameters: subject.job.as_ref().map_or(Value::Null, |job| job.hyperparameters.clone().into()),
     }
+}
+
+fn interrupted() -> String {
+    "interrupted".to_owned()
+}
+
+fn counts(answers: &Answers) -> Counts {
+    let mut counts = Counts::default();
+    for prediction in &answers.predictions {
+        *match prediction.outcome() {
+            Outcome::Correct => &mut counts.correct,
+            Outcome::Incorrect => &mut counts.incorrect,
+            Outcome::Invalid => &mut counts.invalid,
+            Outcome::Unanswered => &mut counts.unanswered,
+        } += 1;
+    }
+    counts
 }
 
 /// The model versions that answered. A model that is computed here is no alias of another one: where its provider names no

@@ -24,7 +24,7 @@ pub(crate) fn of(run: &Run, models: &[ModelFigures], comparisons: &[Comparison])
     if !missing.is_empty() {
         doubts.push(Doubt::ShardsMissing { missing });
     } else if !run.manifest.complete {
-        doubts.push(Doubt::RunCutShort);
+        doubts.push(Doubt::RunCutShort { cause: run.manifest.ended_by.clone() });
     }
     if let Some(shard) = run.manifest.shard {
         doubts.push(Doubt::Shard { shard });

@@ -15,7 +15,10 @@ use crate::{InvalidKind, UnansweredKind};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Doubt {
     /// The run was cut short.
-    RunCutShort,
+    RunCutShort {
+        /// By what, where that is known.
+        cause: Option<String>,
+    },
     /// The run was joined from parts, and some were not there.
     ShardsMissing {
         /// Which parts.
@@ -158,7 +161,7 @@ impl Doubt {
     /// The word that stands for the kind of doubt in files.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::RunCutShort => "run_cut_short",
+            Self::RunCutShort { .. } => "run_cut_short",
             Self::ShardsMissing { .. } => "shards_missing",
             Self::Shard { .. } => "shard",
             Self::FewRows { .. } => "few_rows",

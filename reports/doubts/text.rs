@@ -30,7 +30,7 @@ impl Doubt {
                 "Evaluate the missing ones with `tunebench eval --shard`, and join all with `tunebench merge`."
             }
             Self::Shard { .. } => "Join all shards with `tunebench merge`.",
-            Self::RunCutShort => "Run the same command again: it goes on where it stopped.",
+            Self::RunCutShort { .. } => "Run the same command again: it goes on where it stopped.",
             Self::FewRows { .. } => "Add test rows; differences smaller than this margin are hard to prove.",
             Self::MissingLabels { .. } => "Add test rows of these labels, or nothing is known about them.",
             Self::Unanswered { mostly, .. } => match mostly {
@@ -88,7 +88,10 @@ impl Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RunCutShort => write!(f, "The run was cut short."),
+            Self::RunCutShort { cause: None } => write!(f, "The run was cut short."),
+            Self::RunCutShort { cause: Some(cause) } => {
+                write!(f, "The run was cut short: {}.", cause.trim_end_matches('.'))
+            }
             Self::ShardsMissing { missing } => {
                 let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
                 write!(f, "Not all test rows are here; shards are missing: {}.", listed(&names))

@@ -172,6 +172,8 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         description: Some(format!("measured by {version}")),
         answered_by: BTreeMap::new(),
         usage: None,
+        paid_usd: None,
+        rows: None,
         job_id: None,
         hyperparameters: Value::Null,
     };
@@ -183,6 +185,7 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         started: origin.started.unwrap_or_default(),
         finished: None,
         complete: origin.complete,
+        ended_by: None,
         min_coverage: MIN_COVERAGE,
         against: None,
         margin: None,

@@ -50,6 +50,8 @@ pub struct Summary<'a> {
     pub finished: Option<&'a str>,
     /// Whether the run came to its end.
     pub complete: bool,
+    /// What ended the run before its time, in words.
+    pub ended_by: Option<&'a str>,
     /// The share of the rows that must have been answered for a model to get scores.
     pub min_coverage: f64,
     /// The loss of accuracy within which a model counts as no worse; none to ask for differences only.
@@ -106,6 +108,8 @@ pub struct Model<'a> {
     pub latency: Option<LatencyFigures>,
     /// Tokens of all its answers.
     pub usage: Option<TokenUsage>,
+    /// What this run itself paid for the model in dollars; the rest of the cost was paid by earlier runs.
+    pub paid_usd: Option<f64>,
     /// The model versions that answered, each with the number of its answers.
     pub answered_by: &'a BTreeMap<String, u64>,
     /// One for each gold label that has rows, in their order.
@@ -208,6 +212,7 @@ impl<'a> Summary<'a> {
             started: &manifest.started,
             finished: manifest.finished.as_deref(),
             complete: manifest.complete,
+            ended_by: manifest.ended_by.as_deref(),
             min_coverage: manifest.min_coverage,
             margin: manifest.margin,
             confidence: CONFIDENCE,
@@ -247,6 +252,7 @@ fn model<'a>(report: &'a Report, figures: &'a ModelFigures) -> Model<'a> {
         calibration: figures.calibration.as_ref(),
         latency: figures.latency,
         usage: figures.usage,
+        paid_usd: report.run.manifest.model(&figures.model).and_then(|record| record.paid_usd),
         answered_by: &figures.answered_by,
         confusion: confusion(report, figures),
     }

@@ -66,7 +66,7 @@ fn percent_number(share: f64) -> String {
 }
 
 /// A share as per cent.
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{} %", percent_number(share))
 }
 

@@ -150,7 +150,9 @@ pub(crate) enum Command {
     /// Reads the predictions in the results folder, computes all figures from them, writes the other files anew and
     /// prints the tables, or what `--format` asks for. Needs no configuration and no provider.
     Report {
-        /// Report on this file instead, of promptfoo (JSON), inspect_ai (JSON log) or lm-eval (samples); writes nothing
+        /// Report on this run instead, by its id in `tunebench runs`; or on a file of promptfoo (JSON), inspect_ai (JSON
+        /// log) or lm-eval (samples), for which nothing is written
+        #[arg(value_name = "RUN|FILE")]
         file: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArgs,
@@ -159,6 +161,11 @@ pub(crate) enum Command {
     ///
     /// Where several rows hold the piece of text, they are listed.
     Show(super::show::ShowArgs),
+    /// List the runs that the results folder keeps, or delete earlier ones
+    ///
+    /// The latest run lies in the results folder itself, earlier ones below `runs/`. `report RUN` shows one, and `compare`
+    /// takes RUN or RUN:MODEL.
+    Runs(super::runs::RunsArgs),
     /// Compare two models that were measured, row by row
     ///
     /// Exit code 0 means that they were compared, and with --non-inferior that B is no worse than A; 1 that B is worse by

@@ -19,8 +19,8 @@ const LISTED: usize = 10;
 /// Two models, and what is asked about them.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// The model that is there: MODEL of the results at hand, DIR or DIR:MODEL of another results folder, or FILE or
-    /// FILE:MODEL of promptfoo (JSON), inspect_ai (JSON log) or lm-eval (samples)
+    /// The model that is there: MODEL of the results at hand, RUN or RUN:MODEL of an earlier run (see `tunebench runs`), DIR
+    /// or DIR:MODEL of another results folder, or FILE or FILE:MODEL of promptfoo (JSON), inspect_ai (JSON log) or lm-eval (samples)
     a: String,
 
     /// The model that may take its place, named in the same way

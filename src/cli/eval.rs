@@ -67,5 +67,6 @@ async fn evaluate(
     let report = Report::new(&run);
     let texts = session.texts(&report.wanted_texts(LISTED).into_iter().collect())?;
     let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
+    let report = report.with_history(results.past(&run));
     conclude(&report, results, target, printer)
 }

@@ -62,7 +62,7 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
     let report = Report::new(&run);
     let wanted = report.wanted_texts(LISTED).into_iter().collect();
     let (texts, _) = texts::of(&run, &BTreeMap::new(), &global.config, &wanted);
-    let report = report.with_texts(texts);
+    let report = report.with_texts(texts).with_history(results.past(&run));
     conclude(&report, &results, target, printer)
 }
 

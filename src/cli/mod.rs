@@ -18,6 +18,7 @@ mod predict;
 mod progress;
 mod providers;
 mod report;
+mod runs;
 mod scan;
 mod shard;
 mod show;
@@ -130,8 +131,13 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let session = session(&project, spending, printer);
             runtime.block_on(eval::eval(&session, models, &terms, &output, printer))
         }
-        Command::Report { file: Some(file), output } => report::foreign(&file, &output, printer),
-        Command::Report { file: None, output } => report::report(&global.config, &output, printer),
+        Command::Report { file: Some(file), output } => {
+            report::named(&file, &global.config, &output, printer)
+        }
+        Command::Report { file: None, output } => {
+            report::report(&output.results, &global.config, &output, printer)
+        }
+        Command::Runs(args) => runs::runs(&args, printer),
         Command::Predict(args) => {
             let project = open(DataArgs::default(), args.concurrency)?;
             let progress = Arc::new(Progress::new(printer));

@@ -1,20 +1,20 @@
 //! `tunebench report`, and how every command shows figures.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use tunebench_reports::Report;
 use tunebench_reports::render::html::LISTED;
 use tunebench_reports::render::{Renderer, renderers, terminal};
+use tunebench_reports::{ModelRecord, Report};
 
 use super::args::OutputArgs;
 use super::output::Printer;
 use crate::compare::{CompareError, read_foreign};
 use crate::error::Error;
 use crate::exit;
+use crate::history;
 use crate::results::Results;
 use crate::texts;
 use crate::whole_file::WholeFile;
@@ -102,24 +102,44 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
 }
 
 /// Computes all figures again from the predictions.
-pub(super) fn report(config: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
-    let results = Results::open(&output.results)?;
+pub(super) fn report(
+    folder: &Path,
+    config: &Path,
+    output: &OutputArgs,
+    printer: Printer,
+) -> Result<u8, Error> {
+    let results = Results::open(folder)?;
     let target = output.format.open(printer)?;
     let run = results.read()?;
     let report = Report::new(&run);
     let wanted = report.wanted_texts(LISTED).into_iter().collect();
-    let (texts, missing) = texts::of(&run, &BTreeMap::new(), config, &wanted);
-    if let Some(reason) = missing {
-        printer.note(&format!("the page shows rows without their texts: {reason}"));
-    }
+    let (texts, missing) = texts::of(&run, &results.texts(), config, &wanted);
     let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
-    results.write(&report)?;
+    let report = report.with_history(results.past(&run));
+    let page_stays = results.write_again(&report, missing.is_some())?;
+    if let Some(reason) = missing {
+        printer.warn(&match page_stays {
+            true => {
+                format!("the page is left as it was, since the texts of its rows are not at hand: {reason}")
+            }
+            false => format!("the page shows rows without their texts: {reason}"),
+        });
+    }
     print(&report, &results, target, printer)?;
     Ok(exit::DONE)
 }
 
+/// Reports on what is named: an earlier run of the results folder, or another tool's results.
+pub(super) fn named(file: &Path, config: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
+    let run = file.to_str().filter(|_| !file.exists()).and_then(|id| history::find(&output.results, id));
+    match run {
+        Some(run) => report(&run.folder, config, output, printer),
+        None => foreign(file, output, printer),
+    }
+}
+
 /// Shows the figures of another tool's results.
-pub(super) fn foreign(file: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
+fn foreign(file: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
     let source = read_foreign(file).map_err(CompareError::from)?;
     let report = Report::new(&source.run).with_texts(source.texts);
     output.format.open(printer)?.show(&report, None, printer)?;
@@ -134,13 +154,16 @@ pub(super) fn conclude(
     printer: Printer,
 ) -> Result<u8, Error> {
     results.write(report)?;
-    let complete = report.run.manifest.complete;
-    if complete {
-        results.forget_previous()?;
-    }
+    let manifest = &report.run.manifest;
+    let complete = manifest.complete;
     print(report, results, target, printer)?;
-    if let Some(previous) = results.previous() {
-        printer.note(&format!("the complete run that was there before is kept in {}", previous.display()));
+    if let Some(before) = results.before() {
+        let is_there = |record: &ModelRecord| manifest.model(&record.model).is_some();
+        // Whoever loses nothing by it need not hear of it each time.
+        if !complete && before.manifest.complete || !before.manifest.models.iter().all(is_there) {
+            let id = &before.id;
+            printer.note(&format!("the run before is kept as {id}: `tunebench report {id}` shows it"));
+        }
     }
     let measured = report.figures.models.iter().all(|model| model.scores.is_some());
     Ok(if measured && complete { exit::DONE } else { exit::INCOMPLETE })

@@ -12,6 +12,7 @@ use tunebench_reports::foreign::{self, ForeignError};
 use tunebench_reports::{Evaluation, Run, Side};
 
 use crate::config::nearest;
+use crate::history;
 use crate::results::{Results, ResultsError};
 
 /// How every SQLite database begins, and so every ledger.
@@ -157,7 +158,7 @@ impl Finder {
         {
             return Ok(Measured { source: source.clone(), at });
         }
-        let Some((path, model)) = split(operand) else {
+        let Some((path, model)) = split(operand).or_else(|| of_run(&self.results, operand)) else {
             return match at_hand {
                 Ok(source) => Err(OperandError::Unknown {
                     operand: operand.to_owned(),
@@ -193,12 +194,19 @@ impl Finder {
             }
             read_foreign(path)?
         } else {
-            Source { run: Results::open(path)?.read()?, texts: BTreeMap::new() }
+            let results = Results::open(path)?;
+            Source { run: results.read()?, texts: results.texts() }
         };
         let source = Rc::new(source);
         self.read.insert(path.to_owned(), source.clone());
         Ok(source)
     }
+}
+
+/// The folder of an earlier run, and what follows its id.
+fn of_run<'a>(results: &Path, operand: &'a str) -> Option<(PathBuf, Option<&'a str>)> {
+    let (id, model) = operand.split_once(':').map_or((operand, None), |(id, model)| (id, Some(model)));
+    Some((history::find(results, id)?.folder, model))
 }
 
 /// The longest part before a colon that is a path, and what follows. A model reference may hold colons itself.

@@ -41,6 +41,8 @@ fn run(gold: &str, answers: &str) -> Run {
         prompt_sha256: Some("p1".to_owned()),
         answered_by: [("lexical-1".to_owned(), gold.len() as u64)].into(),
         usage: Some(TokenUsage { input_tokens: 10, output_tokens: 5, cost_usd: Some(0.25) }),
+        paid_usd: None,
+        rows: None,
         job_id: None,
         hyperparameters: Value::Null,
     };
@@ -52,6 +54,7 @@ fn run(gold: &str, answers: &str) -> Run {
         started: "2026-01-02T03:04:05Z".to_owned(),
         finished: Some("2026-01-02T03:04:09Z".to_owned()),
         complete: true,
+        ended_by: None,
         min_coverage: 0.95,
         against: None,
         margin: None,

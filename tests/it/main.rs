@@ -16,6 +16,7 @@ mod figures;
 mod forms;
 mod gate;
 mod google;
+mod history;
 mod hosts;
 mod init;
 mod interrupt;

@@ -395,34 +395,6 @@ fn each_answer_is_told_with_its_own_cost() {
 }
 
 #[test]
-fn a_complete_run_waits_until_another_is_complete() {
-    let project = Project::new(BASE);
-    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
-    let files = project.place.files("results");
-    // Without a key nothing is begun, and so nothing put aside.
-    let keyless = project.place.tunebench(&["eval", "--fresh"]);
-    assert_eq!(
-        (keyless.code, project.place.files("results")),
-        (Some(3), files.clone()),
-        "{}",
-        keyless.stderr
-    );
-    project.fake.fail(Failing::new(Fault::Billing).on("/chat/completions").times(2));
-    let cut_short = project.tunebench(&["eval", "--fresh", "--concurrency", "1"]);
-    assert_eq!(cut_short.code, Some(3), "{}", cut_short.stderr);
-    assert!(cut_short.stderr.contains("is kept in"), "{}", cut_short.stderr);
-    let kept: Vec<_> = project.place.files("results/previous").into_values().collect();
-    assert_eq!(kept, files.into_values().collect::<Vec<_>>());
-    // It can be read where it is, and a second run that is cut short does not touch it.
-    let read = project.place.tunebench(&["report", "--results", "results/previous", "--json"]);
-    assert!(read.code == Some(0) && read.stdout.contains("\"complete\": true"), "{}", read.stderr);
-    assert_eq!(project.tunebench(&["eval", "--concurrency", "1"]).code, Some(3));
-    assert!(project.place.files("results").keys().any(|name| name.contains("previous")));
-    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
-    assert!(!project.place.files("results").keys().any(|name| name.contains("previous")));
-}
-
-#[test]
 fn what_never_arrived_costs_nothing() {
     let project = Project::new(BASE);
     let Project { place, fake } = project;

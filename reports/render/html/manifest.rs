@@ -19,6 +19,9 @@ pub(super) fn section(manifest: &Manifest) -> Markup {
     fact("tunebench", &manifest.tool_version);
     fact("Started", &manifest.started);
     fact("Finished", manifest.finished.as_deref().unwrap_or("not"));
+    if let Some(cause) = &manifest.ended_by {
+        fact("Ended early", cause);
+    }
     fact("Seed", &manifest.seed.to_string());
     fact("Least coverage for a score", &percent(manifest.min_coverage));
     fact("Margin of no worse", &manifest.margin.map_or_else(|| "none set".to_owned(), margin_words));
@@ -112,7 +115,14 @@ fn model(html: &mut Markup, record: &ModelRecord) {
         None => html.add("<td class=\"num\">{}</td>", &[&UNDEFINED]),
     };
     let cost = record.usage.map(|usage| usage.cost_usd.map_or_else(|| "unknown".to_owned(), dollars));
-    html.add("<td class=\"num\">{}</td>", &[&cost.as_deref().unwrap_or(UNDEFINED)]);
+    html.add("<td class=\"num\">{}", &[&cost.as_deref().unwrap_or(UNDEFINED)]);
+    // Answers of earlier runs are in the cost, but were not paid for again.
+    if let Some(paid) =
+        record.paid_usd.filter(|paid| record.usage.and_then(|usage| usage.cost_usd) != Some(*paid))
+    {
+        html.add("<small>{} of it by this run</small>", &[&dollars(paid)]);
+    }
+    html.add("</td>", &[]);
     html.add("<td>", &[]);
     if let Some(base) = &record.tuned_from {
         html.add("{}", &[&name(base)]);

@@ -12,6 +12,7 @@ mod confusion;
 mod cost;
 mod disagreements;
 mod forest;
+mod history;
 mod losses;
 mod manifest;
 mod markup;
@@ -106,6 +107,7 @@ fn sections(report: &Report) -> Vec<Section> {
         ("labels", "Labels", "Labels", classes::section(report)),
         ("probabilities", "Probabilities", "Probabilities", calibration::section(figures)),
         ("cost", "Cost against quality", "Cost", cost::section(figures)),
+        ("history", "Earlier runs", "History", history::section(report)),
         ("training", "Training", "Training", losses::section(report)),
         ("rows", rows, "Rows", disagreements::section(report)),
         ("doubts", "Be careful", "Doubts", doubts(&figures.doubts)),

@@ -1,9 +1,13 @@
 //! The head of the page: what came out, in words first.
 
+use super::super::text::clean;
 use super::super::{caveats, level_number, margin_words, p_value, percent, points, thousands, unreadable};
 use super::markup::{Markup, name};
 use super::words::{counted, points_interval};
 use crate::{CONFIDENCE, Comparison, Figures, ModelFigures, Report, Verdict};
+
+/// The characters of a cause that a title has room for.
+const LONGEST_CAUSE: usize = 160;
 
 /// The title and the verdicts.
 pub(super) fn header(report: &Report) -> Markup {
@@ -40,6 +44,9 @@ pub(super) fn is_brief(figures: &Figures) -> bool {
 
 /// The title of the page: what came out, in one short sentence without names.
 pub(super) fn headline(report: &Report) -> String {
+    if let Some(cause) = &report.run.manifest.ended_by {
+        return format!("The run ended early: {}.", clean(&shortened(cause)));
+    }
     let comparisons = &report.figures.comparisons;
     match (&comparisons[..], report.figures.models.len()) {
         ([], 1) => match report.figures.models[0].scores.as_ref().and_then(|scores| scores.accuracy) {
@@ -69,6 +76,14 @@ pub(super) fn headline(report: &Report) -> String {
             }
         }
         (several, _) => tallied(several),
+    }
+}
+
+/// So much of a cause as fits a title; the manifest has all of it.
+fn shortened(cause: &str) -> String {
+    match cause.char_indices().nth(LONGEST_CAUSE) {
+        Some((end, _)) => format!("{}…", &cause[..end]),
+        None => cause.trim_end_matches('.').to_owned(),
     }
 }
 

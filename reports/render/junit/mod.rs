@@ -52,7 +52,8 @@ impl Renderer for JUnit {
 
 /// The case of a run that is not complete: whatever was measured, it must not look green.
 fn incomplete(doubts: &[Doubt]) -> Case {
-    let why = doubts.iter().find(|doubt| matches!(doubt, Doubt::RunCutShort | Doubt::ShardsMissing { .. }));
+    let why =
+        doubts.iter().find(|doubt| matches!(doubt, Doubt::RunCutShort { .. } | Doubt::ShardsMissing { .. }));
     let message = why.map_or_else(|| "The run is not complete.".to_owned(), ToString::to_string);
     let text = why.map_or("", Doubt::advice).to_owned();
     let reason = Reason { kind: "incomplete".to_owned(), message, text };

@@ -115,11 +115,13 @@ impl Place {
 }
 
 /// Of each file of results the lines, without times: nothing else may differ from run to run. Pages and Markdown tell
-/// times within their text; they are made of the same figures, and are left out.
+/// times within their text; they are made of the same figures, and are left out. So are the files of earlier runs.
 pub(crate) fn without_times(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<String>> {
     let timeless = |name: &str, content: Vec<u8>| -> Vec<String> {
         let text = String::from_utf8(content).unwrap();
-        let is_time = |name: &str| name.ends_with("_ms") || ["started", "finished"].contains(&name);
+        // What one run paid is not paid again by the next.
+        let of_one_run = ["started", "finished", "paid_usd"];
+        let is_time = |name: &str| name.ends_with("_ms") || of_one_run.contains(&name);
         if !name.ends_with(".csv") {
             let lines = text.lines().filter(|line| !line.split('"').nth(1).is_some_and(is_time));
             return lines.map(str::to_owned).collect();
@@ -133,7 +135,8 @@ pub(crate) fn without_times(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String
         rows.iter().map(without).collect()
     };
     let told_in_text = |name: &String| name.ends_with(".html") || name.ends_with(".md");
-    let files = files.into_iter().filter(|(name, _)| !told_in_text(name));
+    let is_earlier = |name: &String| name.contains("/runs/");
+    let files = files.into_iter().filter(|(name, _)| !told_in_text(name) && !is_earlier(name));
     files.map(|(name, content)| (name.clone(), timeless(&name, content))).collect()
 }
 

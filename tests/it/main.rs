@@ -24,6 +24,7 @@ mod limits;
 mod openai;
 mod plan;
 mod predict;
+mod prompts;
 mod providers;
 mod reports;
 mod run;

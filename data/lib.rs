@@ -52,7 +52,7 @@ pub use hostile::is_hostile;
 pub use json::without_nonfinite;
 pub use labels::{LabelId, LabelSet, LabelSetError};
 pub use overlap::overlap;
-pub use prompt::{Message, Prompt, PromptError, PromptTemplate, Role};
+pub use prompt::{AnswerForm, Item, Message, MessageTemplates, Prompt, PromptError, PromptTemplate, Role};
 pub use rows::{Row, Rows};
 pub use sample::stratified;
 pub use shard::{BadShard, Shard};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::Aliases;
 use crate::fault::{DataError, Fault, Reason};
 use crate::fields::{Columns, Fields, SharedNames};
 use crate::source::Source;
@@ -77,6 +78,7 @@ struct RowReader {
     label: Column,
     group: Option<Column>,
     label_names: BTreeMap<String, String>,
+    aliases: Aliases,
     /// Whether a member `answer` is not one of the columns, but what Prodigy writes.
     skips: bool,
     kept: Kept,
@@ -121,6 +123,7 @@ impl RowReader {
             label,
             group: source.group.as_deref().map(|name| table.column(name)).transpose()?,
             label_names: source.label_names.clone(),
+            aliases: source.aliases.clone(),
             skips: !own("answer"),
             kept,
         })
@@ -134,6 +137,7 @@ impl RowReader {
         let text =
             self.text_columns.join(|at| view.text(&self.text[at]).map(std::borrow::Cow::into_owned))?;
         let label = self.named(view.label(&self.label)?)?;
+        let label = self.aliases.get(&label).cloned().unwrap_or(label);
         let group = match &self.group {
             Some(group) => Some(view.cell(group)?.trim().to_owned()).filter(|group| !group.is_empty()),
             None => None,

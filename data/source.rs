@@ -10,7 +10,7 @@ use crate::rows::{Row, Rows};
 use crate::several;
 use crate::table::TableSource;
 use crate::text_columns::TextColumns;
-use crate::{Columns, Example, ExampleId, LabelSet};
+use crate::{Aliases, Columns, Example, ExampleId, LabelSet};
 
 /// A data file and how to read it.
 ///
@@ -39,6 +39,8 @@ pub struct Source {
     /// Names that labels have in place of those in the file, such as those of numbered classes; where there are any, a
     /// label without one is a bad row.
     pub label_names: BTreeMap<String, String>,
+    /// Other spellings of labels, with the labels that they stand for.
+    pub aliases: Aliases,
     /// The other columns that its rows are to carry with them.
     pub fields: Columns,
 }
@@ -57,6 +59,7 @@ impl Source {
             delimiter: None,
             header: true,
             label_names: BTreeMap::new(),
+            aliases: Aliases::new(),
             fields: Columns::None,
         }
     }

@@ -56,17 +56,22 @@ pub struct CompletionRequest {
     pub parameters: Arc<Parameters>,
     /// The text.
     pub text: String,
+    /// Its messages, where they hold more of its row than the text.
+    rendered: Option<Arc<[Message]>>,
 }
 
 impl CompletionRequest {
     /// Asks a model for the label of a text.
     pub fn new(model: Arc<str>, prompt: Arc<Prompt>, text: impl Into<String>) -> Self {
-        let (label_counts, shots, parameters) = Default::default();
-        Self { model, prompt, label_counts, shots, parameters, text: text.into() }
+        let (label_counts, shots, parameters, rendered) = Default::default();
+        Self { model, prompt, label_counts, shots, parameters, text: text.into(), rendered }
     }
 
     /// The messages to send: the task, the shots with their answers, the text.
     pub fn messages(&self) -> Vec<Message> {
+        if let Some(rendered) = &self.rendered {
+            return rendered.to_vec();
+        }
         self.prompt
             .render_with_shots(self.shots.iter().map(|(text, label)| (text.as_str(), *label)), &self.text)
     }
@@ -76,6 +81,13 @@ impl CompletionRequest {
     pub fn answer_tokens(&self) -> u32 {
         let longest = self.prompt.labels().names().iter().map(String::len).max().unwrap_or_default();
         u32::try_from(longest).unwrap_or(u32::MAX).saturating_add(96)
+    }
+
+    /// The same, with messages that were rendered from more than the text, such as other columns of its row.
+    #[must_use]
+    pub fn rendered(mut self, messages: Vec<Message>) -> Self {
+        self.rendered = Some(messages.into());
+        self
     }
 
     /// The same, with solved examples to show first.

@@ -66,7 +66,7 @@ impl Patient {
         let place = [Step::Key("data"), Step::Key("labels")];
         let labels = config.data.labels.clone().map(LabelSet::new).transpose();
         let labels = labels.map_err(|error| document.error(&place, error.to_string()))?;
-        let template = config.prompt.template();
+        let template = config.prompt.own.template();
         Ok(Self { sources, labels, template, config, document })
     }
 

@@ -1,17 +1,17 @@
 //! A checked project: configuration, data and providers fit together, and nothing has been sent yet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tunebench_data::{DataError, Dataset, LabelSet, Prompt, PromptTemplate, Shard, Source, TestSet};
+use tunebench_data::{Columns, DataError, Dataset, LabelSet, Prompt, Shard, Source, TestSet};
 use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, SettingError, TuningSpec};
 
 use tunebench_providers::catalog::Catalog;
 
 use crate::budget::{Price, PriceTable};
-use crate::config::{Config, ConfigError, Document, Step};
+use crate::config::{Config, ConfigError, Document, Step, nearest};
 use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::evaluate::governor::Limits;
@@ -46,8 +46,10 @@ pub struct Project {
     pub test: TestSet,
     /// Which part of the test data that is, where it is one.
     pub shard: Option<Shard>,
-    /// The prompt for all models.
+    /// The prompt for all models that choose no other.
     pub prompt: Arc<Prompt>,
+    /// The prompts that models choose by name.
+    pub named_prompts: BTreeMap<String, Arc<Prompt>>,
     /// The models, in the order of the configuration.
     pub models: Vec<Entry>,
     providers: Providers,
@@ -67,6 +69,10 @@ pub struct Entry {
     pub tuned: Option<ModelRef>,
     /// Solved examples to show it, and how the examples are chosen.
     pub shots: Option<(ShotsSpec, Shots)>,
+    /// The name of its prompt, where it has one of its own.
+    pub prompt: Option<String>,
+    /// The name of the prompt of what was tuned from it.
+    pub tuned_prompt: Option<String>,
 }
 
 /// The date in UTC, in which dates and prices are counted.
@@ -110,7 +116,12 @@ impl Project {
         let fixed = config.data.labels.clone().map(LabelSet::new).transpose();
         let fixed = fixed
             .map_err(|error| document.error(&[Step::Key("data"), Step::Key("labels")], error.to_string()))?;
-        let source = |path: &PathBuf| config.data.source(folder, path);
+        let columns = columns(&config, &document)?;
+        let source = |path: &PathBuf| {
+            let mut source = config.data.source(folder, path);
+            source.fields = columns.clone();
+            source
+        };
         let test_source = source(&test_path);
         let validation_source = config.data.validation.as_ref().map(source);
         let train = train_path.as_ref().map(|path| source(path).load(fixed.as_ref())).transpose();
@@ -155,9 +166,7 @@ impl Project {
             }
             _ => None,
         };
-        let template = config.prompt.template();
-        let prompt = Prompt::new(template, labels)
-            .map_err(|error| document.error(&[Step::Key("prompt")], error.to_string()))?;
+        let (prompt, named_prompts) = prompts(&config, &document, &labels)?;
         let label_counts = train.as_ref().map(count_labels).unwrap_or_default();
 
         let tuned = models.iter().position(|model| model.tune.is_some());
@@ -189,7 +198,8 @@ impl Project {
             validation,
             test,
             shard: overrides.shard,
-            prompt: Arc::new(prompt),
+            prompt,
+            named_prompts,
             models,
             providers,
             prices,
@@ -217,13 +227,18 @@ impl Project {
             name: model.clone(),
             provider: slot.provider.clone(),
             prompt: self.prompt.clone(),
-            parameters: Arc::new(self.config.evaluation.parameters()),
+            parameters: Arc::new(self.config.evaluation.parameters(self.prompt.form())),
             shots: Shots::None,
             label_counts: self.label_counts.clone(),
             concurrency,
             price: self.price(slot.provider.as_ref(), model),
             limits,
         })
+    }
+
+    /// A prompt by its name; the common one where there is none.
+    pub fn prompt_named(&self, name: Option<&str>) -> &Arc<Prompt> {
+        name.and_then(|name| self.named_prompts.get(name)).unwrap_or(&self.prompt)
     }
 
     /// How many requests and tokens a minute the configuration allows a model.
@@ -259,7 +274,7 @@ impl Project {
             spec: entry.tune.as_ref()?,
             train: self.train.as_ref()?,
             validation: self.validation.as_ref(),
-            prompt: &self.prompt,
+            prompt: self.prompt_named(entry.tuned_prompt.as_deref()),
             folder,
             pace: Pace {
                 interval: self.config.tuning.poll_seconds.map(Duration::from_secs_f64),
@@ -283,9 +298,14 @@ impl Project {
         self.state_dir.join("training")
     }
 
-    /// The prompt's parts, as the manifest records them.
-    pub fn template(&self) -> &PromptTemplate {
-        self.prompt.template()
+    /// What the prompts are made from, as the manifest records it.
+    pub fn describe_prompts(&self) -> serde_json::Value {
+        let mut described = self.prompt.description();
+        if let (false, Some(members)) = (self.named_prompts.is_empty(), described.as_object_mut()) {
+            let named = self.named_prompts.iter().map(|(name, prompt)| (name.clone(), prompt.description()));
+            members.insert("named".to_owned(), serde_json::Value::Object(named.collect()));
+        }
+        described
     }
 
     /// Hyperparameters and data are wrong before the first job, or not at all.
@@ -294,7 +314,7 @@ impl Project {
         let folder = self.training_folder();
         for (i, entry) in self.models.iter().enumerate() {
             let Some(tuning) = self.tuning(entry, &folder) else { continue };
-            if let Err(error) = tuning.provider.check(tuning.spec, &train.examples, &self.prompt) {
+            if let Err(error) = tuning.provider.check(tuning.spec, &train.examples, tuning.prompt) {
                 if let Some(mistake) = missetting(document, i, &error) {
                     return Err(mistake.into());
                 }
@@ -338,6 +358,49 @@ fn all_bad_rows(
     } else {
         Error::BadRows(std::iter::once(error).chain(others).collect())
     }
+}
+
+/// The columns that any of the prompts shows.
+fn columns(config: &Config, document: &Document) -> Result<Columns, ConfigError> {
+    let mut all = BTreeSet::new();
+    for (name, settings) in config.prompt.all() {
+        match settings.columns(document.folder()).map_err(|mistake| misprompt(document, name, mistake))? {
+            Columns::Named(columns) => all.extend(columns),
+            Columns::All => return Ok(Columns::All),
+            _ => {}
+        }
+    }
+    Ok(if all.is_empty() { Columns::None } else { Columns::Named(all.into_iter().collect()) })
+}
+
+/// The common prompt, and those with names.
+type Prompts = (Arc<Prompt>, BTreeMap<String, Arc<Prompt>>);
+
+fn prompts(config: &Config, document: &Document, labels: &LabelSet) -> Result<Prompts, ConfigError> {
+    let (mut common, mut named) = (None, BTreeMap::new());
+    for (name, settings) in config.prompt.all() {
+        let form = config.evaluation.form();
+        let prompt = settings.fitted(labels.clone(), form, &config.labels, document.folder());
+        let prompt = prompt.map_err(|mistake| misprompt(document, name, mistake))?;
+        let prompt = prompt
+            .with_aliases(&config.data.aliases)
+            .map_err(|error| document.error(&[Step::Key("data"), Step::Key("aliases")], error.to_string()))?;
+        match name {
+            Some(name) => _ = named.insert(name.to_owned(), Arc::new(prompt)),
+            None => common = Some(Arc::new(prompt)),
+        }
+    }
+    Ok((common.expect("the prompt without a name is among them"), named))
+}
+
+/// A mistake in a prompt, at its setting.
+fn misprompt(
+    document: &Document,
+    name: Option<&str>,
+    (setting, message): (Option<&str>, String),
+) -> ConfigError {
+    let steps: Vec<Step<'_>> = [Some("prompt"), name, setting].into_iter().flatten().map(Step::Key).collect();
+    document.error(&steps, message)
 }
 
 /// A loss on rows that were learned says nothing.
@@ -385,7 +448,19 @@ pub(crate) fn entries(
         }
         let tuned = model.tuned.as_ref().map(|id| ModelRef::new(base.provider(), id));
         let tuned = tuned.transpose().map_err(|error| document.error(&at("tuned"), error.to_string()))?;
-        entries.push(Entry { base, tune, tuned, shots: None });
+        for (key, name) in [("prompt", &model.prompt), ("tuned_prompt", &model.tuned_prompt)] {
+            if let Some(name) = name.as_ref().filter(|name| !config.prompt.named.contains_key(*name)) {
+                let error = document.error(&at(key), format!("there is no prompt `{name}`"));
+                let near = nearest(name, config.prompt.named.keys().map(String::as_str));
+                return Err(error.hint(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("write it under `[prompt.{name}]`"),
+                }));
+            }
+        }
+        let prompt = model.prompt.clone();
+        let tuned_prompt = model.tuned_prompt.clone().or_else(|| prompt.clone());
+        entries.push(Entry { base, tune, tuned, shots: None, prompt, tuned_prompt });
     }
     Ok(entries)
 }

@@ -28,7 +28,7 @@ use crate::evaluate::{
 };
 use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::plan::Plan;
-use crate::project::Project;
+use crate::project::{Entry, Project};
 use crate::shots::{Shots, ShotsSpec};
 use crate::texts;
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
@@ -82,12 +82,39 @@ pub struct Subject {
     pub job: Option<Job>,
     /// Solved examples to show it.
     pub shots: Option<(ShotsSpec, Shots)>,
+    /// The name of its prompt, where it has one of its own.
+    pub prompt: Option<String>,
+    /// The name of its base's prompt, where that has one of its own.
+    pub base_prompt: Option<String>,
 }
 
 impl Subject {
     /// A model as it is.
     pub fn plain(model: ModelRef) -> Self {
-        Self { model, tuned_from: None, job: None, shots: None }
+        Self { model, tuned_from: None, job: None, shots: None, prompt: None, base_prompt: None }
+    }
+
+    /// The base of an entry, as it is asked.
+    pub(crate) fn base(entry: &Entry) -> Self {
+        Self { prompt: entry.prompt.clone(), ..Self::plain(entry.base.clone()) }
+    }
+
+    /// What was tuned from the base of an entry.
+    pub(crate) fn tuned(entry: &Entry, model: ModelRef) -> Self {
+        Self {
+            tuned_from: Some(entry.base.clone()),
+            prompt: entry.tuned_prompt.clone(),
+            base_prompt: entry.prompt.clone(),
+            ..Self::plain(model)
+        }
+    }
+
+    /// The base of an entry with solved examples.
+    pub(crate) fn shown(entry: &Entry) -> Option<Self> {
+        let shots = Some(entry.shots.clone()?);
+        let prompt = entry.prompt.clone();
+        let (tuned_from, base_prompt) = (Some(entry.base.clone()), prompt.clone());
+        Some(Self { tuned_from, shots, prompt, base_prompt, ..Self::plain(entry.base.clone()) })
     }
 
     /// How to put it to the test: with its own shots, and at the price of its base where that is the rule.
@@ -101,15 +128,31 @@ impl Subject {
         if let Some((_, shots)) = &self.shots {
             candidate.shots = shots.clone();
         }
+        if self.prompt.is_some() {
+            candidate.prompt = project.prompt_named(self.prompt.as_deref()).clone();
+            candidate.parameters = Arc::new(project.config.evaluation.parameters(candidate.prompt.form()));
+        }
         Ok(candidate)
     }
 
-    /// How a report names it: with its solved examples, and the second and further answers with a number.
+    /// How a report names it: with a prompt of its own and its solved examples, and the second and further answers with a
+    /// number.
     pub(crate) fn name(&self, repeat: u32) -> String {
+        let prompt = suffix(self.prompt.as_deref());
         let shots = self.shots.as_ref().map_or_else(String::new, |(spec, _)| format!("+{spec}"));
         let repeat = if repeat == 0 { String::new() } else { format!("#{}", repeat + 1) };
-        format!("{}{shots}{repeat}", self.model)
+        format!("{}{prompt}{shots}{repeat}", self.model)
     }
+
+    /// How a report names what it was tuned from.
+    pub(crate) fn base_name(&self) -> Option<String> {
+        Some(format!("{}{}", self.tuned_from.as_ref()?, suffix(self.base_prompt.as_deref())))
+    }
+}
+
+/// What tells a model with a prompt of its own from the same model with another.
+fn suffix(prompt: Option<&str>) -> String {
+    prompt.map_or_else(String::new, |name| format!("+{name}"))
 }
 
 /// How often to look whether the work waits, and from when on a wait is told.
@@ -243,23 +286,17 @@ impl<'a> Session<'a> {
         let folder = self.project.training_folder();
         let (mut subjects, mut untuned) = (Vec::<Subject>::new(), Vec::new());
         for entry in &self.project.models {
-            if subjects.iter().all(|subject| subject.model != entry.base) {
-                subjects.push(Subject::plain(entry.base.clone()));
+            let base = Subject::base(entry);
+            if subjects.iter().all(|subject| subject.name(0) != base.name(0)) {
+                subjects.push(base);
             }
-            if let Some(model) = &entry.tuned {
-                let tuned_from = Some(entry.base.clone());
-                subjects.push(Subject { tuned_from, ..Subject::plain(model.clone()) });
-            }
-            if let Some(shots) = &entry.shots {
-                let (tuned_from, shots) = (Some(entry.base.clone()), Some(shots.clone()));
-                subjects.push(Subject { tuned_from, shots, ..Subject::plain(entry.base.clone()) });
-            }
+            subjects.extend(entry.tuned.as_ref().map(|model| Subject::tuned(entry, model.clone())));
+            subjects.extend(Subject::shown(entry));
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
             let found = tuning.find(&self.tune_means(&tuning)?).await;
             match found.map_err(|error| Error::tune(&entry.base, error))? {
                 Some(TunedModel { model, job }) => {
-                    let (tuned_from, job) = (Some(entry.base.clone()), Some(job));
-                    subjects.push(Subject { tuned_from, job, ..Subject::plain(model) });
+                    subjects.push(Subject { job: Some(job), ..Subject::tuned(entry, model) });
                 }
                 None => untuned.push(entry.base.clone()),
             }
@@ -461,7 +498,7 @@ impl<'a> Session<'a> {
             texts: config.evaluation.texts,
             data: data.collect(),
             labels: test.labels().clone(),
-            prompt: serde_json::to_value(self.project.template()).expect("a template is plain data"),
+            prompt: self.project.describe_prompts(),
             rendered_prompts: BTreeMap::new(),
             models: Vec::new(),
         })
@@ -488,7 +525,7 @@ fn record(
     ModelRecord {
         model: subject.name(repeat),
         // Only the first answers are compared: the others tell how steady they are.
-        tuned_from: subject.tuned_from.as_ref().filter(|_| repeat == 0).map(ToString::to_string),
+        tuned_from: subject.base_name().filter(|_| repeat == 0),
         repeat_of: (repeat > 0).then(|| subject.name(0)),
         file,
         asked: Some(subject.model.model().to_owned()),

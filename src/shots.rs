@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tunebench_data::{Dataset, LabelId, stratified};
+use tunebench_data::{Dataset, Example, Fields, Item, LabelId, stratified};
 
 /// Which examples a prompt is to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -51,8 +51,34 @@ impl ShotsSpec {
     }
 }
 
-/// Solved examples: texts with their labels.
-pub type Examples = Arc<[(String, LabelId)]>;
+/// Solved examples, with what of their rows a prompt may show.
+#[derive(Debug, Clone, Default)]
+pub struct Examples {
+    pairs: Arc<[(String, LabelId)]>,
+    fields: Arc<[Fields]>,
+}
+
+impl Examples {
+    fn of<'a>(examples: impl Iterator<Item = &'a Example> + Clone) -> Self {
+        Self {
+            pairs: examples.clone().map(|example| (example.text.clone(), example.label)).collect(),
+            fields: examples.map(|example| example.fields.clone()).collect(),
+        }
+    }
+
+    /// Texts with their labels.
+    pub fn pairs(&self) -> &Arc<[(String, LabelId)]> {
+        &self.pairs
+    }
+
+    /// What a prompt renders.
+    pub fn items(&self) -> impl Iterator<Item = (Item<'_>, LabelId)> {
+        self.pairs
+            .iter()
+            .zip(&*self.fields)
+            .map(|((text, label), fields)| (Item { text, fields: Some(fields) }, *label))
+    }
+}
 
 /// Chooses the examples for each text.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +98,7 @@ pub enum Shots {
 #[derive(Debug)]
 pub struct Neighbours {
     index: tunebench_providers::local::Nearest,
-    examples: Vec<(String, LabelId)>,
+    examples: Vec<Example>,
     k: usize,
 }
 
@@ -88,14 +114,14 @@ impl Shots {
                 let mut shots: Vec<_> = train.examples.iter().filter(|e| chosen.contains(&e.id)).collect();
                 // By content, so that the order of the file does not matter.
                 shots.sort_by_key(|example| example.id);
-                Ok(Self::Same(shots.into_iter().map(|e| (e.text.clone(), e.label)).collect()))
+                Ok(Self::Same(Examples::of(shots.into_iter())))
             }
             #[cfg(feature = "local")]
             Select::Nearest => {
                 let texts: Vec<&str> = train.examples.iter().map(|example| example.text.as_str()).collect();
                 Ok(Self::Nearest(Arc::new(Neighbours {
                     index: tunebench_providers::local::Nearest::new(&texts),
-                    examples: train.examples.iter().map(|e| (e.text.clone(), e.label)).collect(),
+                    examples: train.examples.clone(),
                     k: spec.k.get(),
                 })))
             }
@@ -119,7 +145,7 @@ impl Shots {
             Self::Nearest(neighbours) => {
                 let mut found = neighbours.index.find(text, neighbours.k, &mut Default::default());
                 found.reverse();
-                found.into_iter().map(|row| neighbours.examples[row].clone()).collect()
+                Examples::of(found.into_iter().map(|row| &neighbours.examples[row]))
             }
         }
     }
@@ -127,7 +153,7 @@ impl Shots {
 
 #[cfg(test)]
 mod tests {
-    use tunebench_data::{Example, ExampleId, LabelSet};
+    use tunebench_data::{ExampleId, LabelSet};
 
     use super::*;
 
@@ -148,7 +174,7 @@ mod tests {
     #[test]
     fn stratified_shots_have_all_labels_and_do_not_follow_the_file() {
         let shots =
-            |train: &Dataset| Shots::new(&spec(2, Select::Stratified), train, 1).unwrap().before("any");
+            |train: &Dataset| Shots::new(&spec(2, Select::Stratified), train, 1).unwrap().before("any").pairs;
         let chosen = shots(&train());
         let mut labels: Vec<_> = chosen.iter().map(|(_, label)| label.0).collect();
         labels.sort();
@@ -163,7 +189,7 @@ mod tests {
     fn the_nearest_shot_stands_next_to_the_text() {
         let shots = Shots::new(&spec(2, Select::Nearest), &train(), 1).unwrap();
         let texts: Vec<String> =
-            shots.before("the rate of euros?").iter().map(|(text, _)| text.clone()).collect();
+            shots.before("the rate of euros?").pairs.iter().map(|(text, _)| text.clone()).collect();
         assert_eq!(texts, ["exchange rate", "rate of euros"]);
     }
 }

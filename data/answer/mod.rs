@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use fold::fold;
+use regex::Regex;
 
 use self::decoration::{peel, unescaped};
 use self::fold::{fold_separators, trim};
@@ -24,7 +25,7 @@ use self::introduction::Introductions;
 use self::json::{Json, Named};
 use self::reasoning::Reasoning;
 use crate::tag::Tag;
-use crate::{LabelId, LabelSet};
+use crate::{AnswerForm, LabelId, LabelSet, PromptError};
 
 /// The member that names the label in an answer by schema.
 pub const SCHEMA_MEMBER: &str = "label";
@@ -61,6 +62,8 @@ pub type Aliases = BTreeMap<String, String>;
 #[derive(Debug, Clone)]
 pub(crate) struct AnswerParser {
     output: Option<Tag>,
+    /// Its only group holds the label, where answers are read so.
+    pattern: Option<Regex>,
     member: String,
     introductions: Introductions,
     reasoning: Reasoning,
@@ -100,9 +103,32 @@ impl AnswerParser {
         let reasoning = Reasoning::new(output.as_ref(), labels);
         let member = SCHEMA_MEMBER.to_owned();
         let (aliases, folded, joined, longest) = Default::default();
-        let mut parser = Self { output, member, introductions, reasoning, aliases, folded, joined, longest };
+        let pattern = None;
+        let mut parser =
+            Self { output, pattern, member, introductions, reasoning, aliases, folded, joined, longest };
         labels.iter().for_each(|(id, name)| parser.spell(name, id));
         parser
+    }
+
+    /// The same, for answers in another form than the tag.
+    pub(crate) fn form(mut self, form: &AnswerForm) -> Result<Self, PromptError> {
+        match form {
+            AnswerForm::Json(member) => self.member.clone_from(member),
+            AnswerForm::Pattern(pattern) => {
+                let regex =
+                    Regex::new(pattern).map_err(|error| PromptError::BadPattern(error.to_string()))?;
+                if regex.captures_len() != 2 {
+                    let groups = regex.captures_len() - 1;
+                    let message = format!(
+                        "it has {groups} groups; exactly one must hold the label, others are `(?:…)`"
+                    );
+                    return Err(PromptError::BadPattern(message));
+                }
+                self.pattern = Some(regex);
+            }
+            _ => {}
+        }
+        Ok(self)
     }
 
     /// The same, with other spellings of labels.
@@ -130,6 +156,9 @@ impl AnswerParser {
             return Ok(label);
         }
         let said = self.reasoning.strip(answer).map_err(|_| AnswerError::Unfinished)?;
+        if let Some(pattern) = &self.pattern {
+            return self.of_pattern(pattern, &said, labels);
+        }
         let label = self.of_said(&said, labels);
         match unescaped(&said) {
             Some(plain) if label == Err(AnswerError::NoLabel) => self.of_said(&plain, labels),
@@ -145,11 +174,25 @@ impl AnswerParser {
     /// Whether what an answer names can't be the beginning of something longer.
     pub(crate) fn is_closed(&self, answer: &str) -> bool {
         let Ok(said) = self.reasoning.strip(answer) else { return false };
+        if let Some(pattern) = &self.pattern {
+            return pattern.find(&said).is_some_and(|found| found.end() < said.len());
+        }
         let closed = self.output.as_ref().and_then(|output| {
             let tag = output.find(&said, 0)?;
             Some(tag.closing || output.find(&said, tag.end).is_some())
         });
         closed.unwrap_or_else(|| Json::whole(trim(&said)).is_some() || !Json::objects(&said).is_empty())
+    }
+
+    /// What all matches say together.
+    fn of_pattern(&self, pattern: &Regex, said: &str, labels: &LabelSet) -> Result<LabelId, AnswerError> {
+        let groups = pattern.captures_iter(said).filter_map(|found| found.get(1));
+        let mut labelled = groups.map(|group| self.read(group.as_str(), labels).label).peekable();
+        match labelled.peek() {
+            None if trim(said).is_empty() => Err(AnswerError::Empty),
+            None => Err(AnswerError::NoLabel),
+            Some(_) => agreed(labelled),
+        }
     }
 
     fn of_said(&self, said: &str, labels: &LabelSet) -> Result<LabelId, AnswerError> {

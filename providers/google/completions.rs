@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tunebench_data::{LabelSet, Message, Role};
+use tunebench_data::{LabelSet, Message, Role, SCHEMA_MEMBER};
 
 use super::json::{count, list, text};
 use super::models::Thinking;
@@ -58,10 +58,11 @@ pub(super) fn request(request: &CompletionRequest, dialect: &Dialect) -> Value {
             config.insert("responseMimeType".into(), "application/json".into());
             config.insert(name.into(), schema);
         }
-        (AnswerMode::Schema, None) | (AnswerMode::Tag, _) if dialect.stop => {
-            config.insert("stopSequences".into(), json!([request.prompt.stop_sequence()]));
+        _ => {
+            if let Some(stop) = request.prompt.stop().filter(|_| dialect.stop) {
+                config.insert("stopSequences".into(), json!([stop]));
+            }
         }
-        _ => {}
     }
     let mut body = json!(Conversation::of(request.messages()));
     body["generationConfig"] = config.into();
@@ -99,24 +100,33 @@ impl Conversation {
     pub(super) fn of(messages: Vec<Message>) -> Self {
         let mut conversation =
             Self { system_instruction: None, contents: Vec::with_capacity(messages.len()) };
+        let of = |role, text| Content { role, parts: [Part { text }] };
         for Message { role, content } in messages {
-            let content = |role| Content { role, parts: [Part { text: content }] };
             match role {
-                Role::System => conversation.system_instruction = Some(content(None)),
-                Role::User => conversation.contents.push(content(Some("user"))),
-                Role::Assistant => conversation.contents.push(content(Some("model"))),
+                // There is one place for what the system says.
+                Role::System => match &mut conversation.system_instruction {
+                    Some(before) => {
+                        before.parts[0].text.push_str("\n\n");
+                        before.parts[0].text.push_str(&content);
+                    }
+                    none => *none = Some(of(None, content)),
+                },
+                Role::User => conversation.contents.push(of(Some("user"), content)),
+                Role::Assistant => conversation.contents.push(of(Some("model"), content)),
             }
         }
         conversation
     }
 }
 
-/// What confines an answer to the label set, and the field for it. The answer is then a label as a JSON text.
+/// What confines an answer to the label set, and the field for it. The answer is the JSON object that the prompt asks for.
 fn label_schema(labels: &LabelSet, field: SchemaField) -> (&'static str, Value) {
-    match field {
-        SchemaField::Own => ("responseSchema", json!({"type": "STRING", "enum": labels.names()})),
-        SchemaField::Json => ("responseJsonSchema", json!({"type": "string", "enum": labels.names()})),
-    }
+    let (name, object, string) = match field {
+        SchemaField::Own => ("responseSchema", "OBJECT", "STRING"),
+        SchemaField::Json => ("responseJsonSchema", "object", "string"),
+    };
+    let label = json!({"type": string, "enum": labels.names()});
+    (name, json!({"type": object, "properties": {SCHEMA_MEMBER: label}, "required": [SCHEMA_MEMBER]}))
 }
 
 /// The user's cap, or enough for the longest answer and for what is thought before it: the cap counts both.

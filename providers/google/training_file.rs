@@ -17,7 +17,7 @@ const LONGEST_ROW_TOKENS: usize = 131_072;
 /// Writes one line for each example: the prompt as it will be asked, and the right answer.
 pub(super) fn write(examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()> {
     for example in examples {
-        let messages = prompt.render_training(&example.text, example.label);
+        let messages = prompt.render_training(example, example.label);
         serde_json::to_writer(&mut *out, &Conversation::of(messages))?;
         out.write_all(b"\n")?;
     }
@@ -31,7 +31,7 @@ pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), Setting
         return Err(SettingError::new(message));
     }
     for (index, example) in examples.iter().enumerate() {
-        let messages = prompt.render_training(&example.text, example.label);
+        let messages = prompt.render_training(example, example.label);
         training_rows::check_length(&training_rows::place(index, example), &messages, LONGEST_ROW_TOKENS)?;
     }
     Ok(())

@@ -14,6 +14,9 @@ use super::settings::TokenField;
 use crate::logprobs;
 use crate::{AnswerMode, Cause, Completion, CompletionRequest, FinishReason, ProviderError, Usage};
 
+/// The `system_role` that puts the task into the user's turn.
+pub(super) const INTO_USER: &str = "user";
+
 /// The name of the schema; any word will do.
 const SCHEMA_NAME: &str = "label";
 
@@ -77,12 +80,38 @@ pub(super) fn request<'a>(request: &'a CompletionRequest, model: &'a str, dialec
 /// What ends an answer.
 pub(super) fn stop(request: &CompletionRequest, dialect: &Dialect) -> Option<String> {
     let schema = request.parameters.answer == AnswerMode::Schema;
-    (!schema && dialect.stop).then(|| request.prompt.stop_sequence())
+    request.prompt.stop().filter(|_| !schema && dialect.stop)
 }
 
 /// The messages of a request.
 pub(super) fn messages(request: &CompletionRequest, system_role: &'static str) -> Vec<Said> {
-    request.messages().into_iter().map(|message| said(message, system_role)).collect()
+    let mut messages = request.messages();
+    if system_role == INTO_USER {
+        messages = without_system(messages);
+    }
+    messages.into_iter().map(|message| said(message, system_role)).collect()
+}
+
+/// Puts what the system says at the beginning of the user's next turn: some chat templates know two roles only, and want
+/// them to alternate.
+fn without_system(messages: Vec<Message>) -> Vec<Message> {
+    let (mut left, mut system) = (Vec::with_capacity(messages.len()), String::new());
+    for mut message in messages {
+        match message.role {
+            Role::System => {
+                system.push_str(&message.content);
+                system.push_str("\n\n");
+                continue;
+            }
+            Role::User => message.content.insert_str(0, &std::mem::take(&mut system)),
+            Role::Assistant => {}
+        }
+        left.push(message);
+    }
+    if !system.is_empty() {
+        left.push(Message { role: Role::User, content: system.trim_end().to_owned() });
+    }
+    left
 }
 
 /// A message in the API's words.

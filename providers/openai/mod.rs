@@ -98,7 +98,8 @@ impl OpenAiProvider {
     /// | `schema`, `logprobs`, `temperature`, `stop`, `store` | whether the server takes them (`store`: may keep texts) |
     /// | `max_tokens_field` | `"max_tokens"` or `"max_completion_tokens"` |
     /// | `reasoning_effort` | instead of what suits the model |
-    /// | `system_role` | `"system"` or `"developer"` |
+    /// | `system_role` | `"system"` or `"developer"`; `"user"` or `"none"` put the task into the user's turn |
+    /// | `extra_body` | members that are added to each question |
     /// | `timeout_seconds` | for one answer, 120 |
     pub fn new(setup: &Setup) -> Result<Self, SettingError> {
         Self::with(Settings::read(setup, None)?, setup)
@@ -147,6 +148,17 @@ impl OpenAiProvider {
                 .hint("set `answer = \"tag\"`, or remove `schema = false` from the provider's settings"));
         }
         let body = match api {
+            Api::Chat | Api::Responses if !self.connection.settings.extra_body.is_empty() => {
+                let body = match api {
+                    Api::Responses => Ok(responses::request(request, model, &dialect)),
+                    _ => serde_json::to_value(completions::request(request, model, &dialect)),
+                };
+                body.and_then(|mut body| {
+                    let extra = self.connection.settings.extra_body.clone();
+                    body.as_object_mut().into_iter().for_each(|body| body.extend(extra.clone()));
+                    serde_json::to_vec(&body)
+                })
+            }
             Api::Chat => serde_json::to_vec(&completions::request(request, model, &dialect)),
             Api::Responses => serde_json::to_vec(&responses::request(request, model, &dialect)),
             Api::Decisions => serde_json::to_vec(&decisions::request(request, model)?),
@@ -222,6 +234,11 @@ impl OpenAiProvider {
         let error = self.connection.error(answer, about);
         match refused_parameter(answer.status, &said, body) {
             Some((parameter, name)) => Err(Failure::Refused(Box::new((parameter, name, error)))),
+            None if speaks_of_roles(&said.message) => {
+                let hint = "the model's chat template takes no system message: set `system_role = \"user\"` for this \
+                            provider, which puts the task into the user's turn";
+                Err(error.hint(hint).into())
+            }
             None if said.param.as_deref().is_some_and(|param| param.starts_with("response_format")) => {
                 Err(error.hint("the model takes no schema for answers: set `answer = \"tag\"`").into())
             }
@@ -412,6 +429,15 @@ impl Provider for OpenAiProvider {
     fn access(&self) -> Access {
         self.connection.access()
     }
+}
+
+/// Whether a server complains of the roles, as chat templates without a system role do: "System role not supported",
+/// "Conversation roles must alternate user/assistant/user/assistant/...".
+fn speaks_of_roles(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let refused = ["not support", "unsupported", "not allowed", "must alternate", "only support", "unknown"];
+    (message.contains("system role") || message.contains("roles must") || message.contains("role 'system'"))
+        && refused.iter().any(|words| message.contains(words))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,8 +1,9 @@
 //! What stands under `[providers.NAME]`, and the environment variables that OpenAI's own clients read.
 
 use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::completions::INTO_USER;
 use super::hosts::Host;
 use crate::http::is_loopback;
 use crate::settings::{
@@ -76,6 +77,8 @@ pub(super) struct Settings {
     pub(super) max_tokens_field: Option<TokenField>,
     pub(super) reasoning_effort: Option<String>,
     pub(super) system_role: &'static str,
+    /// Members that each question has besides.
+    pub(super) extra_body: Map<String, Value>,
     pub(super) timeout_seconds: u64,
 }
 
@@ -88,6 +91,7 @@ const NAMES: &[&str] = &[
     "api_key_env",
     "base_url",
     "check_models",
+    "extra_body",
     "fine_tuning",
     "header",
     "logprobs",
@@ -228,6 +232,7 @@ impl Settings {
             max_tokens_field: None,
             reasoning_effort: None,
             system_role: "system",
+            extra_body: Map::new(),
             timeout_seconds: 120,
         }
     }
@@ -261,8 +266,15 @@ impl Settings {
             }
             "reasoning_effort" => self.reasoning_effort = Some(text(name, value)?.to_owned()),
             "system_role" => {
-                self.system_role = choice(name, value, &[("system", "system"), ("developer", "developer")])?;
+                let roles = [
+                    ("system", "system"),
+                    ("developer", "developer"),
+                    ("user", INTO_USER),
+                    ("none", INTO_USER),
+                ];
+                self.system_role = choice(name, value, &roles)?;
             }
+            "extra_body" => self.extra_body = extra_body(name, value)?,
             "timeout_seconds" => self.timeout_seconds = seconds(name, value)?,
             _ => return Err(unknown(name, NAMES)),
         }
@@ -279,6 +291,23 @@ impl Settings {
     /// Whether jobs can be started: at OpenAI itself, and elsewhere only where the user says so.
     pub(super) fn tunes(&self) -> bool {
         self.fine_tuning.unwrap_or(self.official)
+    }
+}
+
+/// Members for every question; what makes the question is not among them.
+fn extra_body(name: &str, value: &Value) -> Result<Map<String, Value>, SettingError> {
+    const OURS: [&str; 5] = ["model", "messages", "input", "stream", "n"];
+    let Value::Object(members) = value else {
+        let message = format!(
+            "`{name}` must be a table, such as {{ chat_template_kwargs = {{ enable_thinking = false }} }}"
+        );
+        return Err(SettingError::at(name, message));
+    };
+    match members.keys().find(|member| OURS.contains(&member.as_str())) {
+        Some(ours) => {
+            Err(SettingError::at(name, format!("`{ours}` is set by tunebench and can't be in `{name}`")))
+        }
+        None => Ok(members.clone()),
     }
 }
 
@@ -304,6 +333,9 @@ mod tests {
             (json!({"header": "x-api-key"}), "header"),
             (json!({"api": "assistants"}), "api"),
             (json!({"schema": "yes"}), "schema"),
+            (json!({"extra_body": 1}), "extra_body"),
+            (json!({"extra_body": {"messages": []}}), "extra_body"),
+            (json!({"system_role": "tool"}), "system_role"),
             (json!({"max_tokens_field": 3}), "max_tokens_field"),
             (json!({"timeout_seconds": 0}), "timeout_seconds"),
             (json!({"api_key_env": 1}), "api_key_env"),

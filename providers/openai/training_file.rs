@@ -24,7 +24,7 @@ struct Row<'a> {
 /// Writes one line for each example: the prompt as it will be asked, and the right answer.
 pub(super) fn write(examples: &[Example], prompt: &Prompt, out: &mut dyn Write) -> io::Result<()> {
     for example in examples {
-        let messages = prompt.render_training(&example.text, example.label);
+        let messages = prompt.render_training(example, example.label);
         serde_json::to_writer(&mut *out, &Row { messages: &messages })?;
         out.write_all(b"\n")?;
     }
@@ -64,11 +64,7 @@ fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<(), Sett
         );
         return Err(SettingError::new(message));
     }
-    training_rows::check_length(
-        place,
-        &prompt.render_training(&example.text, example.label),
-        LONGEST_ROW_TOKENS,
-    )
+    training_rows::check_length(place, &prompt.render_training(example, example.label), LONGEST_ROW_TOKENS)
 }
 
 /// A text like `<|endoftext|>`. Which ones are forbidden is not published, so none is let through.

@@ -1,6 +1,7 @@
 //! `tunebench.toml`: what it may say, and where in it a mistake lies.
 
 mod locate;
+mod prompt;
 #[cfg(test)]
 mod schema;
 
@@ -9,7 +10,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tunebench_data::{Format, PromptTemplate, Source, TextColumns};
+use tunebench_data::{AnswerForm, Format, Source, TextColumns};
 use tunebench_providers::catalog::{Catalog, ModelEntry};
 use tunebench_providers::{AnswerMode, Parameters};
 
@@ -17,6 +18,7 @@ use crate::budget::{Cost, PriceEntry};
 use crate::shots::ShotsSpec;
 
 pub use locate::{ConfigError, Document, Step, nearest};
+pub use prompt::{MessageSettings, Prompt, PromptSettings};
 
 /// A project: which data, which prompt, which models.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -25,9 +27,12 @@ pub use locate::{ConfigError, Document, Step, nearest};
 pub struct Config {
     /// The labelled files.
     pub data: Data,
-    /// The prompt, the same for all models.
+    /// The prompt, the same for all models but those that choose another by its name.
     #[serde(default)]
     pub prompt: Prompt,
+    /// What labels mean, by label; shown where the messages of a prompt ask for it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// How answers are obtained.
     #[serde(default)]
     pub evaluation: Evaluation,
@@ -74,6 +79,10 @@ pub struct Data {
     pub test: PathBuf,
     /// The labels and their order, where they shall not be discovered.
     pub labels: Option<Vec<String>>,
+    /// Other spellings of labels, such as numbers and codes, with the labels that they stand for; they count in answers
+    /// and in the data.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
     /// The format, where neither the content nor the extension tells it.
     #[cfg_attr(test, schemars(with = "Option<schema::Format>"))]
     pub format: Option<Format>,
@@ -143,41 +152,8 @@ impl Data {
         source.delimiter = self.delimiter;
         source.header = self.header;
         source.label_names = self.label_names.by_label();
+        source.aliases.clone_from(&self.aliases);
         source
-    }
-}
-
-/// The prompt; what is not set has the default of [`PromptTemplate`].
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Prompt {
-    /// What the model is told to do.
-    pub instruction: Option<String>,
-    /// The tag around the list of labels.
-    pub categories_tag: Option<String>,
-    /// The tag around the text.
-    pub item_tag: Option<String>,
-    /// The tag around the answer.
-    pub output_tag: Option<String>,
-}
-
-impl Prompt {
-    /// The whole template.
-    pub fn template(&self) -> PromptTemplate {
-        let mut template = PromptTemplate::default();
-        let parts = [
-            (&mut template.instruction, &self.instruction),
-            (&mut template.categories_tag, &self.categories_tag),
-            (&mut template.item_tag, &self.item_tag),
-            (&mut template.output_tag, &self.output_tag),
-        ];
-        for (part, set) in parts {
-            if let Some(set) = set {
-                part.clone_from(set);
-            }
-        }
-        template
     }
 }
 
@@ -216,10 +192,19 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// What shapes an answer.
-    pub fn parameters(&self) -> Parameters {
+    /// The form of answers to prompts that set none.
+    pub(crate) fn form(&self) -> AnswerForm {
+        match self.answer {
+            AnswerMode::Tag => AnswerForm::Tag,
+            AnswerMode::Schema => AnswerForm::Schema,
+        }
+    }
+
+    /// What shapes an answer in this form.
+    pub fn parameters(&self, form: &AnswerForm) -> Parameters {
         Parameters {
-            answer: self.answer,
+            // All other forms are a matter of the prompt alone.
+            answer: if *form == AnswerForm::Schema { AnswerMode::Schema } else { AnswerMode::Tag },
             temperature: self.temperature,
             max_output_tokens: self.max_output_tokens.map(NonZeroU32::get),
             probabilities: self.probabilities,
@@ -293,6 +278,10 @@ pub struct Model {
     pub tuned: Option<String>,
     /// Asks for the base with solved examples in its prompt.
     pub shots: Option<ShotsSpec>,
+    /// The name of the prompt that base and tuned model are asked with: that of `[prompt.NAME]`.
+    pub prompt: Option<String>,
+    /// The name of the prompt that the tuned model was taught, where the base is asked with another.
+    pub tuned_prompt: Option<String>,
 }
 
 fn default_seed() -> u64 {
@@ -323,6 +312,7 @@ impl Config {
                 validation: None,
                 test: PathBuf::new(),
                 labels: None,
+                aliases: BTreeMap::new(),
                 format: None,
                 text: default_text(),
                 label: default_label(),
@@ -334,6 +324,7 @@ impl Config {
                 label_names: LabelNames::default(),
             },
             prompt: Prompt::default(),
+            labels: BTreeMap::new(),
             evaluation: Evaluation::default(),
             tuning: Tuning::default(),
             budget: Budget::default(),

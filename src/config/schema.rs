@@ -44,12 +44,34 @@ pub(super) enum AnswerMode {
     Schema,
 }
 
+/// `tunebench_data::AnswerForm`, as the schema sees it.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only the schema of it is used")]
+pub(super) enum AnswerForm {
+    Tag,
+    Schema,
+    Plain,
+    Json(String),
+    Pattern(String),
+}
+
+/// `tunebench_data::Role`, as the schema sees it.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only the schema of it is used")]
+pub(super) enum Role {
+    System,
+    User,
+    Assistant,
+}
+
 /// What every provider with an address has.
 const ALLOW_HTTP: (&str, Kind, &str) =
     ("allow_http", Kind::Switch, "whether another machine may be reached by plain http://");
 
 /// The settings of OpenAI and its likes.
-const OPENAI: [(&str, Kind, &str); 17] = [
+const OPENAI: [(&str, Kind, &str); 18] = [
     ALLOW_HTTP,
     ("base_url", Kind::Text, "with /v1; by default OPENAI_BASE_URL, else OpenAI itself"),
     ("api_key_env", Kind::Text, "the variable that holds the key; \"none\" for servers without one"),
@@ -64,7 +86,8 @@ const OPENAI: [(&str, Kind, &str); 17] = [
     ("store", Kind::Switch, "whether OpenAI may keep texts and answers"),
     ("max_tokens_field", Kind::One(&["max_tokens", "max_completion_tokens"]), "the name of the output cap"),
     ("reasoning_effort", Kind::Text, "instead of what suits the model"),
-    ("system_role", Kind::One(&["system", "developer"]), "the role of the instruction"),
+    ("system_role", Kind::One(&["system", "developer", "user", "none"]), "the role of the instruction"),
+    ("extra_body", Kind::Any, "members that are added to each question"),
     ("timeout_seconds", Kind::Count, "for one answer"),
     ("kind", Kind::One(&["openai"]), "the language that the server speaks"),
 ];

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OnceCell, Semaphore};
-use tunebench_data::Message;
+use tunebench_data::{Columns, Item, Message};
 use tunebench_providers::{Completion, CompletionRequest, ModelInfo, ProviderError, Retry};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
 
@@ -57,17 +57,17 @@ impl Asker {
         (self.info.into_inner().flatten(), self.halted.into_inner())
     }
 
-    /// What the request about a text says after the task.
-    pub(super) fn turns(&self, text: &str) -> Vec<Message> {
-        let shots = self.candidate.shots.before(text);
-        self.candidate.prompt.turns(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
+    /// What the request about an item says after the task.
+    pub(super) fn turns(&self, item: Item<'_>) -> Vec<Message> {
+        let shots = self.candidate.shots.before(item.text);
+        self.candidate.prompt.turns(shots.items(), item)
     }
 
-    /// Asks about a text. `row` tells its waits from those of others.
+    /// Asks about an item. `row` tells its waits from those of others.
     pub(super) async fn ask(
         &self,
         row: u64,
-        text: &str,
+        item: Item<'_>,
         asked: Option<Asked>,
     ) -> Result<Answered, Unanswered> {
         if let Err(halt) = self.know_model().await {
@@ -76,7 +76,7 @@ impl Asker {
         if self.halted().is_some() {
             return Err(UnansweredKind::NotAsked.into());
         }
-        match ask(self, row, &self.request(text), asked).await {
+        match ask(self, row, &self.request(item), asked).await {
             Ok(answer) => {
                 self.breaker.answered();
                 Ok(answer)
@@ -105,12 +105,17 @@ impl Asker {
         (answer, outcome::probability(answer, completion))
     }
 
-    fn request(&self, text: &str) -> CompletionRequest {
+    fn request(&self, item: Item<'_>) -> CompletionRequest {
         let Candidate { prompt, parameters, shots, label_counts, .. } = &self.candidate;
-        CompletionRequest::new(self.model.clone(), prompt.clone(), text)
-            .shots(shots.before(text))
+        let shots = shots.before(item.text);
+        let request = CompletionRequest::new(self.model.clone(), prompt.clone(), item.text)
+            .shots(shots.pairs().clone())
             .parameters(parameters.clone())
-            .label_counts(label_counts.clone())
+            .label_counts(label_counts.clone());
+        match prompt.columns() {
+            Columns::None => request,
+            _ => request.rendered(prompt.render_with_shots(shots.items(), item)),
+        }
     }
 
     /// The first reason counts.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tunebench_data::Message;
-use tunebench_providers::CompletionRequest;
+use tunebench_providers::AnswerMode;
 
 use super::Candidate;
 use crate::ledger::{
@@ -36,7 +36,11 @@ impl Names {
     /// whose answers are wanted fresh: the fingerprint of a file.
     pub(crate) fn of(name: &str, candidate: &Candidate, data: &str, repeat: u32) -> Self {
         let base_url = candidate.provider.base_url();
-        let answer_settings = candidate.provider.answer_settings();
+        let mut answer_settings = candidate.provider.answer_settings();
+        if candidate.prompt.stop().is_none() && candidate.parameters.answer == AnswerMode::Tag {
+            // The same messages with a stop sequence are another request.
+            answer_settings.push_str(" without a stop sequence");
+        }
         let identity = Identity {
             provider: candidate.name.provider(),
             base_url: &base_url,
@@ -44,11 +48,9 @@ impl Names {
             parameters: &*candidate.parameters,
             answer: &answer_settings,
         };
-        let task =
-            CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "").messages();
-        let task = &task[..1];
+        let task = candidate.prompt.task();
         let prefix = KeyPrefix::new(&identity).expect("parameters are plain data").with_messages(task);
-        let task_bytes = task[0].content.len();
+        let task_bytes = task.iter().map(|message| message.content.len()).sum();
         let scope = prefix.scope(&[name.as_bytes(), data.as_bytes()]);
         Self { prefix, task_bytes, scope, repeat }
     }

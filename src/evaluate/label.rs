@@ -118,7 +118,8 @@ impl Labeller {
         let Some(book) = self.asker.means.route.book() else {
             return chunk.into_iter().map(|item| Ok(Drawn { item, asked: None, known: None })).collect();
         };
-        let asked: Vec<Asked> = chunk.iter().map(|item| book.asked(&self.asker.turns(text(item)))).collect();
+        let asked: Vec<Asked> =
+            chunk.iter().map(|item| book.asked(&self.asker.turns(text(item).into()))).collect();
         let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
         match book.lookup(&keys) {
             Ok(known) => {
@@ -156,7 +157,7 @@ impl Labeller {
         }
         // By content, so that the waits of a text do not depend on where it stands.
         let row = ExampleId::of(text, "", 0).0;
-        match self.asker.ask(row, text, asked).await {
+        match self.asker.ask(row, text.into(), asked).await {
             Ok(answered) => self.read(answered.completion, answered.known),
             Err(failure) => unanswered(failure),
         }

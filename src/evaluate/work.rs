@@ -112,13 +112,13 @@ impl Work {
     fn draw(&self) -> Drawn {
         let mut rows = lock(&self.rows);
         match self.asker.means.route.book() {
-            Some(book) => rows.draw_known(book, |example| self.asker.turns(&example.text)),
+            Some(book) => rows.draw_known(book, |example| self.asker.turns(example.into())),
             None => rows.draw(),
         }
     }
 
     async fn answer(&self, row: Box<Row>) {
-        match self.asker.ask(row.example.id.0, &row.example.text, row.asked).await {
+        match self.asker.ask(row.example.id.0, (&row.example).into(), row.asked).await {
             Ok(answered) => self.record_answer(&row, answered),
             Err(Unanswered { kind, error }) => {
                 self.keep(row.index, &self.of_row(&row.example));

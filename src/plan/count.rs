@@ -1,6 +1,6 @@
 //! What an evaluation would have to ask: the rows without an answer that counts, and how long they are.
 
-use tunebench_data::{Message, Prompt, TestSet};
+use tunebench_data::{Fields, Item, Message, Prompt, TestSet};
 use tunebench_providers::CompletionRequest;
 
 use super::tokens::{Learned, Length};
@@ -26,13 +26,16 @@ pub(super) struct Counted {
     pub(super) learned: Learned,
 }
 
-/// Texts that a model is to be asked about, in one pass.
-pub(super) type Texts<'a> = Box<dyn Iterator<Item = Result<String, Error>> + 'a>;
+/// Texts that a model is to be asked about, with other columns of their rows, in one pass.
+pub(super) type Texts<'a> = Box<dyn Iterator<Item = Result<(String, Fields), Error>> + 'a>;
 
 /// The texts of a test set.
 pub(super) fn texts(test: &TestSet) -> Result<Texts<'_>, Error> {
     let examples = test.examples().map_err(EvaluateError::from)?;
-    Ok(Box::new(examples.map(|example| Ok(example.map_err(EvaluateError::from)?.text))))
+    Ok(Box::new(examples.map(|example| {
+        let example = example.map_err(EvaluateError::from)?;
+        Ok((example.text, example.fields))
+    })))
 }
 
 /// Counts what is to be asked, row by row; `named` gives the name of each repeat, and `data` tells apart whose answers are
@@ -59,7 +62,8 @@ pub(super) fn count<'t>(
         loop {
             chunk.clear();
             for text in texts.by_ref().take(CHUNK) {
-                chunk.push(turns(candidate, &text?));
+                let (text, fields) = text?;
+                chunk.push(turns(candidate, Item { text: &text, fields: Some(&fields) }));
             }
             if chunk.is_empty() {
                 break;
@@ -70,10 +74,10 @@ pub(super) fn count<'t>(
     Ok(counter.finish())
 }
 
-/// What the request about a text says after the task.
-fn turns(candidate: &Candidate, text: &str) -> Vec<Message> {
-    let shots = candidate.shots.before(text);
-    candidate.prompt.turns(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
+/// What the request about an item says after the task.
+fn turns(candidate: &Candidate, item: Item<'_>) -> Vec<Message> {
+    let shots = candidate.shots.before(item.text);
+    candidate.prompt.turns(shots.items(), item)
 }
 
 struct Counter<'a> {
@@ -87,9 +91,11 @@ struct Counter<'a> {
 impl<'a> Counter<'a> {
     fn new(candidate: &'a Candidate) -> Self {
         let messages = candidate.prompt.render("");
-        let task = Length::of(&messages[0].content);
+        let common = candidate.prompt.task();
+        let task =
+            common.iter().map(|message| Length::of(&message.content)).fold(Length::default(), Length::plus);
         let tokens = |messages| candidate.provider.count_tokens(candidate.name.model(), messages);
-        let rest = tokens(&messages[1..]);
+        let rest = tokens(&messages[common.len()..]);
         let task_tokens = tokens(&messages).zip(rest).map(|(all, rest)| all.saturating_sub(rest));
         let counted = Counted { tokens: task_tokens.map(|_| 0), ..Counted::default() };
         Self { candidate, counted, task, task_tokens }

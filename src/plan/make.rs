@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use tunebench_data::Fields;
 use tunebench_providers::ModelRef;
 
 use super::count::{Counted, Texts, answer, count, texts};
@@ -41,23 +42,20 @@ impl Plan {
         let maker = Maker { project, spending, ledger };
         let mut drafts = Vec::<Draft<'_>>::new();
         for entry in &project.models {
-            if !drafts.iter().any(|draft| draft.is_plain(&entry.base)) {
-                drafts.push(maker.asked(Subject::plain(entry.base.clone()))?);
+            let base = Subject::base(entry);
+            if !drafts.iter().any(|draft| draft.asks(&base)) {
+                drafts.push(maker.asked(base)?);
             }
-            let from_base = |model: &ModelRef| Subject {
-                tuned_from: Some(entry.base.clone()),
-                ..Subject::plain(model.clone())
-            };
             if let Some(model) = &entry.tuned {
-                drafts.push(maker.asked(from_base(model))?);
+                drafts.push(maker.asked(Subject::tuned(entry, model.clone()))?);
             }
-            if entry.shots.is_some() {
-                drafts.push(maker.asked(Subject { shots: entry.shots.clone(), ..from_base(&entry.base) })?);
+            if let Some(shown) = Subject::shown(entry) {
+                drafts.push(maker.asked(shown)?);
             }
             let Some(tuning) = project.tuning(entry, &folder) else { continue };
             let standing = tuning.standing(ledger).await.map_err(|error| Error::tune(&entry.base, error))?;
             let tuned = match &standing {
-                Standing::Done(tuned) => maker.asked(from_base(&tuned.model))?,
+                Standing::Done(tuned) => maker.asked(Subject::tuned(entry, tuned.model.clone()))?,
                 Standing::New | Standing::UnderWay(_) => maker.to_be_tuned(entry, &tuning)?,
             };
             drafts.push(maker.trained(entry, tuning, standing)?);
@@ -89,7 +87,11 @@ impl Plan {
         let maker = Maker { project, spending, ledger };
         let candidate = subject.candidate(project)?;
         let texts = RefCell::new(texts);
-        let read = || Ok(Box::new(std::iter::from_fn(|| texts.borrow_mut().next())) as Texts<'_>);
+        let read = || {
+            Ok(Box::new(std::iter::from_fn(|| {
+                Some(texts.borrow_mut().next()?.map(|text| (text, Fields::default())))
+            })) as Texts<'_>)
+        };
         let counted = match candidate.provider.in_process() {
             true => Counted::default(),
             false => count(&candidate, LABELLING, read, ledger, |_| subject.name(0), 1, false)?,
@@ -106,9 +108,9 @@ impl Draft<'_> {
         Self { family, name, price_key, candidate, task: Task::Evaluate { counted, to_be_tuned: false } }
     }
 
-    /// Whether it asks this model as it is.
-    fn is_plain(&self, model: &ModelRef) -> bool {
-        matches!(self.task, Task::Evaluate { to_be_tuned: false, .. }) && self.name == model.to_string()
+    /// Whether it asks the same.
+    fn asks(&self, subject: &Subject) -> bool {
+        matches!(self.task, Task::Evaluate { to_be_tuned: false, .. }) && self.name == subject.name(0)
     }
 }
 
@@ -149,7 +151,8 @@ impl Maker<'_> {
 
     /// The evaluation of a model that has no name yet; it will be asked as its base is.
     fn to_be_tuned<'b>(&self, entry: &Entry, tuning: &Tuning<'_>) -> Result<Draft<'b>, Error> {
-        let mut candidate = self.project.candidate(&entry.base)?;
+        let as_tuned = Subject { prompt: entry.tuned_prompt.clone(), ..Subject::plain(entry.base.clone()) };
+        let mut candidate = as_tuned.candidate(self.project)?;
         let mut price_key = entry.base.to_string();
         if !candidate.provider.tuned_at_base_price() {
             let billed = tuning.provider.tuned_price_name(entry.base.model());

@@ -36,7 +36,7 @@ impl Training {
         let rows = train.examples.len();
         let (mut length, mut tokens) = (Length::default(), Some(0u64));
         for example in &train.examples {
-            let messages = prompt.render_training(&example.text, example.label);
+            let messages = prompt.render_training(example, example.label);
             messages.iter().for_each(|message| length.add(&message.content));
             let counted = host.count_tokens(&spec.base, &messages);
             tokens = tokens.zip(counted).map(|(sum, tokens)| sum + tokens);

@@ -35,11 +35,11 @@ impl Session<'_> {
         if tuned {
             return self.tuned_from(name).await;
         }
-        let shown = self.project.models.iter().filter_map(|entry| {
-            let (tuned_from, shots) = (Some(entry.base.clone()), Some(entry.shots.clone()?));
-            Some(Subject { tuned_from, shots, ..Subject::plain(entry.base.clone()) })
+        let configured = self.project.models.iter().flat_map(|entry| {
+            let own = entry.prompt.is_some().then(|| Subject::base(entry));
+            own.into_iter().chain(Subject::shown(entry))
         });
-        if let Some(subject) = shown.into_iter().find(|subject| subject.name(0) == name) {
+        if let Some(subject) = configured.into_iter().find(|subject| subject.name(0) == name) {
             return Ok(subject);
         }
         let model: ModelRef = name.parse().map_err(|error: BadModelRef| Error::Model {
@@ -54,7 +54,9 @@ impl Session<'_> {
         let (subjects, _) = self.subjects().await?;
         let tuned = |subject: &Subject| {
             subject.shots.is_none()
-                && subject.tuned_from.as_ref().is_some_and(|from| from.to_string() == base)
+                && subject.tuned_from.as_ref().is_some_and(|from| {
+                    from.to_string() == base || subject.base_name().as_deref() == Some(base)
+                })
         };
         let mut tuned: Vec<_> = subjects.into_iter().filter(tuned).collect();
         match (tuned.pop(), tuned.as_slice()) {

@@ -81,5 +81,5 @@ pub(super) fn prompt_sha256(subject: &Subject, candidate: &Candidate) -> String 
 
 fn messages(candidate: &Candidate, text: &str) -> Vec<Message> {
     let shots = candidate.shots.before(text);
-    candidate.prompt.render_with_shots(shots.iter().map(|(text, label)| (text.as_str(), *label)), text)
+    candidate.prompt.render_with_shots(shots.items(), text)
 }

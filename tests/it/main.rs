@@ -26,6 +26,7 @@ mod limits;
 mod openai;
 mod plan;
 mod predict;
+mod prompts;
 mod providers;
 mod reports;
 mod run;

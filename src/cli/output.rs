@@ -62,15 +62,15 @@ impl Printer {
         TableStyle { width: self.width(), color }
     }
 
-    /// The columns of the terminal that stdout is; none where it is no terminal.
+    /// The columns that output has: those of `COLUMNS`, also in a pipe, else those of the terminal that stdout is; none
+    /// where it is no terminal.
     ///
-    /// `COLUMNS` overrides what the terminal says of itself. One that says nothing, as in some containers, has 80.
+    /// A terminal that says nothing of itself, as in some containers, has 80.
     pub(crate) fn width(self) -> Option<usize> {
         let stdout = io::stdout();
-        stdout.is_terminal().then(|| {
-            let set = std::env::var("COLUMNS").ok();
-            set.as_deref().and_then(set_columns).or_else(|| columns(&stdout)).unwrap_or(80)
-        })
+        let set = std::env::var("COLUMNS").ok();
+        let of_terminal = || stdout.is_terminal().then(|| columns(&stdout).unwrap_or(80));
+        set.as_deref().and_then(set_columns).or_else(of_terminal)
     }
 
     /// A result.

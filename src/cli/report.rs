@@ -171,7 +171,9 @@ pub(super) fn conclude(
 
 /// Shows the figures; the last line says where they lie.
 fn print(report: &Report, results: &Results, target: Target, printer: Printer) -> Result<(), Error> {
-    target.show(report, Some(&format!("results: {}", results.folder().display())), printer)
+    let (folder, page) = (results.folder(), results.folder().join("report.html"));
+    let place = format!("page, for a browser: {}\nresults: {}", page.display(), folder.display());
+    target.show(report, Some(&place), printer)
 }
 
 impl Target {

@@ -1,18 +1,17 @@
 //! All statistics of two models over 100,000 rows with 77 labels, in this process and without any network.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use tunebench_data::{ExampleId, LabelId};
-use tunebench_reports::{
-    Answer, Bootstrap, Cell, Comparison, Confusion, DRAWS, Evaluation, Prediction, Rules,
-};
+use tunebench_data::{ExampleId, LabelId, LabelSet};
+use tunebench_reports::{Answer, Clustering, Clusters, Evaluation, Figures, Manifest, Prediction, Run};
 
 const ROWS: u32 = 100_000;
 const LABELS: u32 = 77;
 
 /// A model that is right with a chance of `skill`, and otherwise gives any label: the hardest case for statistics whose cost
 /// goes by how many different rows there are. The same at every call.
-fn evaluation(model: &str, skill: f64, seed: u64) -> Evaluation {
+fn evaluation(model: &str, skill: f64, seed: u64, clusters: Option<&Arc<Clusters>>) -> Evaluation {
     let random = |row: u32, what: u64| {
         let mut mixed = (u64::from(row) * 3 + what + seed * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,35 +24,54 @@ fn evaluation(model: &str, skill: f64, seed: u64) -> Evaluation {
         let id = ExampleId(row.into());
         Prediction { id, gold, answer: Answer::Label(answer), probability: None, latency: None }
     });
-    Evaluation { model: model.to_owned(), tuned_from: None, predictions: predictions.collect(), groups: None }
+    let tuned_from = (model == "tuned").then(|| "base".to_owned());
+    let clusters = clusters.cloned();
+    Evaluation { model: model.to_owned(), tuned_from, predictions: predictions.collect(), clusters }
 }
 
-/// Models that differ as a tuned one does from its base, as two good ones do, and as two bad ones.
+/// Groups of ten rows.
+fn clusters() -> Option<Arc<Clusters>> {
+    let mut clustering = Clustering::new(true);
+    (0..ROWS).for_each(|row| clustering.push(Some(&(row / 10).to_string()), ""));
+    clustering.finish().map(Arc::new)
+}
+
+/// Models that differ as a tuned one does from its base, as two good ones do, and as two bad ones; the first also in groups.
 pub(crate) fn cases() {
-    for (case, base, tuned, bar) in
-        [("statistics", 0.68, 0.97, "≤ 1"), ("", 0.85, 0.9, "≤ 1"), ("", 0.5, 0.6, "")]
-    {
-        let models = [evaluation("base", base, 1), evaluation("tuned", tuned, 2)];
-        let seconds: Vec<_> = (0..3).map(|_| measure(&models)).collect();
+    let groups = clusters();
+    for (case, base, tuned, clusters, bar) in [
+        ("statistics", 0.68, 0.97, None, "≤ 1"),
+        ("statistics, clusters", 0.68, 0.97, groups.as_ref(), "≤ 1"),
+        ("", 0.85, 0.9, None, "≤ 1"),
+        ("", 0.5, 0.6, None, ""),
+    ] {
+        let evaluations =
+            vec![evaluation("base", base, 1, clusters), evaluation("tuned", tuned, 2, clusters)];
+        let run = Run { manifest: manifest(), evaluations };
+        let seconds: Vec<_> = (0..3).map(|_| measure(&run)).collect();
         let best = seconds.into_iter().fold(f64::INFINITY, f64::min);
-        crate::line(case, &format!("100,000 rows, 77 labels, {base} and {tuned} right, s"), best, bar);
+        let groups = if clusters.is_some() { " in groups of 10" } else { "" };
+        crate::line(
+            case,
+            &format!("100,000 rows{groups}, 77 labels, {base} and {tuned} right, s"),
+            best,
+            bar,
+        );
     }
 }
 
-/// Seconds for the intervals of both models and for all of their comparison.
-fn measure(models: &[Evaluation; 2]) -> f64 {
+fn manifest() -> Manifest {
+    let text = r#"{"format_version": 1, "tool_version": "1", "started": "", "complete": true, "min_coverage": 1.0,
+        "margin": 0.02, "seed": 1, "data": [], "labels": ["a"], "models": []}"#;
+    let manifest = Manifest::from_json(text.as_bytes()).expect("a manifest");
+    let labels = LabelSet::new((0..LABELS).map(|label| label.to_string()).collect()).expect("labels");
+    Manifest { labels, ..manifest }
+}
+
+/// Seconds for all figures of both models and of their comparison.
+fn measure(run: &Run) -> f64 {
     let start = Instant::now();
-    let bootstrap = Bootstrap { draws: DRAWS, seed: 1, stratified: false };
-    for model in models {
-        let cells = Cell::of(&Confusion::of(&model.predictions, LABELS as usize));
-        let intervals = bootstrap.intervals(&cells, LABELS as usize, |[tally]| {
-            [tally.macro_f1(), tally.balanced_accuracy(), tally.cohen_kappa(), tally.matthews_correlation()]
-        });
-        assert!(intervals.iter().all(Option::is_some), "{intervals:?}");
-    }
-    let [base, tuned] = models;
-    let rules = Rules { margin: Some(0.02), ..Rules::default() };
-    let comparison = Comparison::of(base, tuned, &rules);
-    assert!(comparison.macro_f1.is_some(), "{comparison:?}");
+    let figures = Figures::of(run);
+    assert!(figures.comparisons[0].macro_f1.is_some_and(|metric| metric.interval.is_some()));
     start.elapsed().as_secs_f64()
 }

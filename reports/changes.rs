@@ -62,7 +62,7 @@ mod tests {
             model: "m".to_owned(),
             tuned_from: None,
             predictions: predictions("aaaaaaaa", answers),
-            groups: None,
+            clusters: None,
         };
         let (base, tuned) = (evaluation("aabbaa?b"), evaluation("ab!abbaa"));
         let all = Changes::of(&base, &tuned, 9, 9);

@@ -1,218 +1,209 @@
-//! Accuracy where rows belong together: rows of one group tend to come out alike, so they tell less than as many rows
-//! of their own.
+//! Which rows may be right or wrong together, and so tell less than as many rows of their own: the unit of every decision.
+//!
+//! A row belongs to the cluster of its group, where the data says so: the sentences of one document, the tickets of one
+//! customer. Without a group it belongs with the rows of the same text, for a model answers one text in one way. Repeats, which
+//! ask one row several times, lie within a row.
 
-use serde::Serialize;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::pairs::pairs;
-use crate::student::student_quantile;
-use crate::{CONFIDENCE, Evaluation, Groups, Interval, Outcome};
+/// Stands for a row that is in no group.
+const NO_GROUP: u32 = u32::MAX;
 
-/// What the groups of the rows do to the accuracy of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Clustered {
-    /// The groups with an answered row; a row that is in no group is one by itself.
-    pub groups: u64,
-    /// The interval of the accuracy, at the level of [`CONFIDENCE`], that allows for the groups, within 0 to 1.
-    ///
-    /// The accuracy plus and minus its cluster-robust standard error times the t quantile with one degree of freedom less
-    /// than there are groups. The error is the square root of G/(G-1) · Σ (residuals of a group)² / rows², which is the
-    /// sandwich estimator of Liang and Zeger (1986) with the usual correction for few groups, as in Cameron and Miller
-    /// (2015), "A practitioner's guide to cluster-robust inference", and in statsmodels' OLS on a constant with
-    /// `cov_type="cluster"` and `use_t=True`.
-    pub accuracy: Interval,
-    /// How many times the variance of the accuracy is what it would be if each row stood by itself (Kish 1965).
-    pub design_effect: f64,
-}
-
-impl Clustered {
-    /// None without groups, with fewer than two of them, or when nothing varies between them, as when all rows are right:
-    /// then they say nothing of the spread.
-    pub(crate) fn of(evaluation: &Evaluation) -> Option<Self> {
-        let groups = evaluation.groups.as_deref()?;
-        let mut clusters = Clusters::new(groups);
-        for (row, prediction) in
-            evaluation.predictions.iter().enumerate().filter(|(_, row)| row.is_answered())
-        {
-            clusters.add(groups.of(row), i64::from(prediction.outcome() == Outcome::Correct));
-        }
-        let mean = clusters.mean()?;
-        Some(Self {
-            groups: mean.groups,
-            accuracy: mean.interval(0.0, 1.0)?,
-            design_effect: mean.variance * (mean.rows - 1) as f64 / (mean.mean * (1.0 - mean.mean)),
-        })
-    }
-}
-
-/// The interval of [`Comparison::difference`](crate::Comparison::difference) that allows for groups, within -1 to 1.
+/// The cluster of each row, in the order of the rows, and the group where that is what makes it: four bytes a row for either.
 ///
-/// Made as [`Clustered::accuracy`] is, of what each row that both answered adds to the difference: 1, 0 or -1. The groups are
-/// those of the base's rows. None where there is no [`Clustered`].
-pub(crate) fn clustered_difference(base: &Evaluation, tuned: &Evaluation) -> Option<Interval> {
-    let groups = base.groups.as_deref()?;
-    let mut clusters = Clusters::new(groups);
-    // Pairs come in the order of their ids.
-    let mut rows: Vec<u32> = (0..base.predictions.len()).map(|row| row as u32).collect();
-    rows.sort_unstable_by_key(|&row| base.predictions[row as usize].id);
-    let mut rows = rows.into_iter().map(|row| row as usize).peekable();
-    for pair in pairs(&base.predictions, &tuned.predictions) {
-        let Some([base_right, tuned_right]) = pair.correct() else { continue };
-        while rows.next_if(|&row| base.predictions[row].id < pair.id).is_some() {}
-        let group = rows.peek().and_then(|&row| groups.of(row));
-        clusters.add(group, i64::from(tuned_right) - i64::from(base_right));
-    }
-    clusters.mean()?.interval(-1.0, 1.0)
+/// Clusters are numbered from 0 in the order of their first rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Clusters {
+    rows: Vec<u32>,
+    count: u32,
+    /// None where the data has no groups.
+    groups: Option<Groups>,
 }
 
-/// The sum of the values and the number of the rows of each cluster.
-struct Clusters(Vec<(i64, u64)>);
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Groups {
+    names: Vec<String>,
+    rows: Vec<u32>,
+}
 
 impl Clusters {
-    fn new(groups: &Groups) -> Self {
-        Self(vec![(0, 0); groups.names().len()])
+    /// How many clusters there are; a row by itself is one.
+    pub fn count(&self) -> u64 {
+        self.count.into()
     }
 
-    /// A row with this value; one that is in no group is a cluster by itself.
-    fn add(&mut self, group: Option<usize>, value: i64) {
-        match group {
-            None => self.0.push((value, 1)),
-            Some(group) => {
-                let (sum, rows) = &mut self.0[group];
-                *sum += value;
-                *rows += 1;
-            }
-        }
+    /// How many rows there are.
+    #[expect(clippy::len_without_is_empty, reason = "rows are what is counted, and there is always one")]
+    pub fn len(&self) -> usize {
+        self.rows.len()
     }
 
-    /// None with fewer than two clusters that have rows, or when they do not vary.
-    fn mean(&self) -> Option<ClusteredMean> {
-        let clusters = || self.0.iter().filter(|(_, rows)| *rows > 0);
-        let groups = clusters().count() as u64;
-        if groups < 2 {
-            return None;
-        }
-        let (sum, rows) = clusters().fold((0, 0), |(sum, rows), cluster| (sum + cluster.0, rows + cluster.1));
-        // Whole numbers: rows times the residuals of a cluster, so that a spread of zero is exactly that.
-        let residual =
-            |&(s, r): &(i64, u64)| i128::from(s) * i128::from(rows) - i128::from(sum) * i128::from(r);
-        let squares: f64 = clusters().map(|cluster| (residual(cluster) as f64 / rows as f64).powi(2)).sum();
-        (squares > 0.0).then(|| ClusteredMean {
-            groups,
-            rows,
-            mean: sum as f64 / rows as f64,
-            variance: groups as f64 / (groups - 1) as f64 * squares / (rows as f64).powi(2),
-        })
+    /// Whether some cluster has more than one row.
+    pub fn are_not_rows(&self) -> bool {
+        (self.count as usize) < self.rows.len()
+    }
+
+    /// The cluster of a row, from 0; none for a row that is not there.
+    pub fn of(&self, row: usize) -> Option<usize> {
+        self.rows.get(row).map(|cluster| *cluster as usize)
+    }
+
+    /// Whether the data has groups.
+    pub fn has_groups(&self) -> bool {
+        self.groups.is_some()
+    }
+
+    /// The name of a row's group; none for a row that is in no group.
+    pub fn group(&self, row: usize) -> Option<&str> {
+        let groups = self.groups.as_ref()?;
+        let group = groups.rows.get(row).filter(|group| **group != NO_GROUP)?;
+        Some(&groups.names[*group as usize])
     }
 }
 
-struct ClusteredMean {
-    groups: u64,
-    rows: u64,
-    mean: f64,
-    variance: f64,
+/// Clusters on their way: rows are added at the end.
+#[derive(Debug, Default)]
+pub struct Clustering {
+    groups: HashMap<String, u32>,
+    /// The group of each row.
+    of_rows: Vec<u32>,
+    /// Of each row without a group the print of its text, and the row.
+    texts: Vec<(u64, u32)>,
+    has_groups: bool,
 }
 
-impl ClusteredMean {
-    fn interval(&self, least: f64, most: f64) -> Option<Interval> {
-        let half = student_quantile(CONFIDENCE, self.groups - 1)? * self.variance.sqrt();
-        Some(Interval { low: (self.mean - half).max(least), high: (self.mean + half).min(most) })
+impl Clustering {
+    /// `has_groups` says whether the data has groups, even if no row should be in any.
+    pub fn new(has_groups: bool) -> Self {
+        Self { has_groups, ..Self::default() }
     }
+
+    /// A row of this group, if it is in one, and of this text.
+    pub fn push(&mut self, group: Option<&str>, text: &str) {
+        let mut print = DefaultHasher::new();
+        text.hash(&mut print);
+        if group.is_none() {
+            self.texts.push((print.finish(), self.of_rows.len() as u32));
+        }
+        self.push_group(group);
+    }
+
+    /// A row whose text is not known, and which no other row shares therefore.
+    pub(crate) fn push_group(&mut self, group: Option<&str>) {
+        let next = self.groups.len() as u32;
+        self.of_rows.push(match group {
+            None => NO_GROUP,
+            Some(name) => match self.groups.get(name) {
+                Some(group) => *group,
+                None => *self.groups.entry(name.to_owned()).or_insert(next),
+            },
+        });
+    }
+
+    /// The clusters; none where each row is one and the data has no groups.
+    pub fn finish(mut self) -> Option<Clusters> {
+        // Of the rows of one text each gets the first one's number; of those of one group likewise, below.
+        let mut leader: Vec<u32> = (0..self.of_rows.len() as u32).collect();
+        self.texts.sort_unstable();
+        for same in self.texts.chunk_by(|a, b| a.0 == b.0) {
+            same.iter().for_each(|(_, row)| leader[*row as usize] = same[0].1);
+        }
+        let mut first = vec![u32::MAX; self.groups.len()];
+        for (row, group) in self.of_rows.iter().enumerate().filter(|(_, group)| **group != NO_GROUP) {
+            let first = &mut first[*group as usize];
+            *first = (*first).min(row as u32);
+            leader[row] = *first;
+        }
+        let (rows, count) = numbered(leader);
+        let groups = self.has_groups.then(|| {
+            let mut names: Vec<_> = self.groups.into_iter().collect();
+            names.sort_unstable_by_key(|(_, group)| *group);
+            Groups { names: names.into_iter().map(|(name, _)| name).collect(), rows: self.of_rows }
+        });
+        let clusters = Clusters { rows, count, groups };
+        (clusters.has_groups() || clusters.are_not_rows()).then_some(clusters)
+    }
+
+    /// The clusters where a file says which rows are in one: rows of one number are.
+    pub(crate) fn finish_with(self, numbers: &[u64]) -> Option<Clusters> {
+        let mut known = HashMap::new();
+        let first = |(row, number): (usize, &u64)| *known.entry(*number).or_insert(row as u32);
+        let (rows, count) = numbered(numbers.iter().enumerate().map(first).collect());
+        let mut clusters = Clusters { rows, count, groups: None };
+        clusters.groups = self.finish().and_then(|clusters| clusters.groups);
+        (clusters.has_groups() || clusters.are_not_rows()).then_some(clusters)
+    }
+}
+
+/// From the first row of each row's cluster to numbers in the order of these first rows, and how many there are.
+fn numbered(mut leader: Vec<u32>) -> (Vec<u32>, u32) {
+    let mut count = 0;
+    for row in 0..leader.len() {
+        let first = leader[row] as usize;
+        // A first row comes before the others, and has its number by then.
+        leader[row] = if first == row { count } else { leader[first] };
+        count += u32::from(first == row);
+    }
+    (leader, count)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{any_predictions, predictions};
 
-    /// Rows as in [`predictions`]; each letter of `groups` is a group, and a blank is none.
-    fn evaluation(gold: &str, answers: &str, groups: &str) -> Evaluation {
-        let groups = groups.chars().map(|c| (c != ' ').then(|| c.to_string())).collect();
-        Evaluation {
-            model: "m".to_owned(),
-            tuned_from: None,
-            predictions: predictions(gold, answers),
-            groups: Some(Arc::new(groups)),
+    fn clusters(rows: &[(&str, &str)], has_groups: bool) -> Option<Clusters> {
+        let mut clustering = Clustering::new(has_groups);
+        for (group, text) in rows {
+            clustering.push(Some(*group).filter(|group| !group.is_empty()), text);
         }
+        clustering.finish()
     }
 
-    fn of(gold: &str, answers: &str, groups: &str) -> Option<Clustered> {
-        Clustered::of(&evaluation(gold, answers, groups))
-    }
-
-    #[test]
-    fn rows_by_themselves_are_no_design() {
-        let alone = of("aaaa", "abab", "    ").unwrap();
-        assert_eq!((alone.groups, alone.design_effect), (4, 1.0));
-        assert_eq!(of("aaaa", "abab", "1234"), Some(alone));
-        assert_eq!(of("aaaa", "abab", "1 2 "), Some(alone));
+    fn numbers(clusters: &Clusters) -> Vec<usize> {
+        (0..clusters.len()).filter_map(|row| clusters.of(row)).collect()
     }
 
     #[test]
-    fn copies_of_each_row_tell_no_more_than_the_rows() {
-        let (once, thrice) = (
-            of("aaaaa", "ababb", "12345").unwrap(),
-            of("aaaaaaaaaaaaaaa", "aaabbbaaabbbbbb", "111222333444555").unwrap(),
-        );
-        assert!((once.accuracy.low - thrice.accuracy.low).abs() < 1e-12);
-        assert!((once.accuracy.high - thrice.accuracy.high).abs() < 1e-12);
-        // Three times the rows, and one less for the mean.
-        assert!((thrice.design_effect - 3.5).abs() < 1e-12, "{}", thrice.design_effect);
+    fn a_row_goes_with_its_group_or_else_with_its_text() {
+        let rows = [("", "x"), ("b", "x"), ("a", "y"), ("", "x"), ("b", "z"), ("", "y")];
+        let found = clusters(&rows, true).unwrap();
+        assert_eq!(numbers(&found), [0, 1, 2, 0, 1, 3]);
+        assert_eq!((found.len(), found.count(), found.of(6)), (6, 4, None));
+        assert!((0..6).all(|row| found.group(row).unwrap_or_default() == rows[row].0));
     }
 
     #[test]
-    fn without_a_spread_nothing_is_said() {
-        assert_eq!(of("aaaa", "aaaa", "1122"), None, "all right");
-        assert_eq!(of("aaaa", "abab", "1122"), None, "all groups alike");
-        assert_eq!(of("aaaa", "abab", "1111"), None, "one group");
-        assert_eq!(of("aaaa", "ab??", "1122"), None, "one group with answers");
-        assert_eq!(of("", "", ""), None);
-    }
-
-    #[test]
-    fn the_difference_takes_rows_that_both_answered_with_the_groups_of_the_base() {
-        let base = evaluation("aaaaaa", "aabbb?", "112233");
-        let mut tuned = evaluation("aaaaaa", "aaaab?", "      ");
-        let expected = clustered_difference(&base, &tuned).unwrap();
-        tuned.predictions.reverse();
-        tuned.groups = None;
-        assert_eq!(clustered_difference(&base, &tuned), Some(expected));
-        // 0, 0 | 1, 1 | 0, without the row that nobody answered: 0.4 with a variance of 3/2 · (0.8² + 1.2² + 0.4²) / 25.
-        let half = 4.302_652_729_911_275 * (1.5f64 * 2.24 / 25.0).sqrt();
-        assert!((expected.low - (0.4 - half).max(-1.0)).abs() < 1e-12);
-        assert_eq!(expected.high, 1.0);
-        assert_eq!(clustered_difference(&tuned, &base), None, "no groups");
+    fn rows_by_themselves_need_no_clusters() {
+        assert_eq!(clusters(&[("", "x"), ("", "y")], false), None);
+        let grouped = clusters(&[("a", "x"), ("b", "x")], true).unwrap();
+        assert!(!grouped.are_not_rows() && grouped.group(1) == Some("b"));
+        assert!(clusters(&[("", "x"), ("", "x")], false).unwrap().are_not_rows());
     }
 
     proptest! {
         #[test]
-        fn the_interval_holds_the_accuracy_and_the_order_does_not_matter(
-            rows in any_predictions(3),
-            groups in prop::collection::vec(prop::option::of(0u8..6), 60),
+        fn rows_share_a_cluster_just_where_they_share_a_group_or_a_text(
+            rows in prop::collection::vec((prop::option::of(0u8..4), 0u8..4), 1..30),
         ) {
-            let named = |groups: &[Option<u8>]| Arc::new(groups.iter().map(|g| g.map(|g| g.to_string())).collect::<Groups>());
-            let groups = &groups[..rows.len()];
-            let mut evaluation = Evaluation { model: "m".into(), tuned_from: None, predictions: rows, groups: Some(named(groups)) };
-            let clustered = Clustered::of(&evaluation);
-            if let Some(Clustered { groups, accuracy, design_effect }) = clustered {
-                let answered = || evaluation.predictions.iter().filter(|row| row.is_answered());
-                let right = answered().filter(|row| row.outcome() == Outcome::Correct).count();
-                let share = right as f64 / answered().count() as f64;
-                prop_assert!(0.0 <= accuracy.low && accuracy.low <= share && share <= accuracy.high && accuracy.high <= 1.0);
-                prop_assert!(groups >= 2 && groups <= answered().count() as u64 && design_effect > 0.0);
+            let mut clustering = Clustering::new(true);
+            for (group, text) in &rows {
+                clustering.push(group.map(|group| group.to_string()).as_deref(), &text.to_string());
             }
-            evaluation.predictions.reverse();
-            evaluation.groups = Some(named(&groups.iter().rev().copied().collect::<Vec<_>>()));
-            let turned = Clustered::of(&evaluation);
-            prop_assert_eq!(turned.map(|c| c.groups), clustered.map(|c| c.groups));
-            if let (Some(turned), Some(clustered)) = (turned, clustered) {
-                prop_assert!((turned.accuracy.low - clustered.accuracy.low).abs() < 1e-12);
-                prop_assert!((turned.design_effect - clustered.design_effect).abs() < 1e-9);
+            let found = clustering.finish().unwrap();
+            for (i, one) in rows.iter().enumerate() {
+                for (j, other) in rows.iter().enumerate().take(i) {
+                    let together = one.0 == other.0 && (one.0.is_some() || one.1 == other.1);
+                    prop_assert_eq!(found.of(i) == found.of(j), together);
+                }
             }
+            // From the numbers the same clusters come back.
+            let mut again = Clustering::new(true);
+            rows.iter().for_each(|(group, _)| again.push_group(group.map(|group| group.to_string()).as_deref()));
+            let numbers: Vec<_> = numbers(&found).into_iter().map(|number| number as u64 * 7).collect();
+            prop_assert_eq!(again.finish_with(&numbers), Some(found));
         }
     }
 }

@@ -56,6 +56,11 @@ pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
+/// The same of sums that need not be whole; none where the whole is not above 0.
+pub(crate) fn ratio_of(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
 /// The confusion matrix: gold labels down, answers across, with two columns more for invalid and unanswered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {

@@ -2,7 +2,7 @@
 
 use crate::doubts::{self, Doubt};
 use crate::repeats::{self, Repeats};
-use crate::{Comparison, DRAWS, ModelFigures, Rules, Run, slugs};
+use crate::{Comparison, Evaluation, ModelFigures, Rules, Run, slugs};
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,9 +28,12 @@ impl Figures {
         let names: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
         let spare_files = slugs(&names);
         let rules =
-            Rules { min_coverage, margin: run.manifest.margin, draws: DRAWS, seed: run.manifest.seed };
+            Rules { min_coverage, margin: run.manifest.margin, max_unreadable: run.manifest.max_unreadable };
         let find = |model: &str| run.evaluations.iter().find(|evaluation| evaluation.model == model);
 
+        let compare = |base: &Evaluation, tuned: &Evaluation| {
+            Comparison::of_repeats(&run.repeats_of(base), &run.repeats_of(tuned), &rules)
+        };
         let models = in_order(run)
             .into_iter()
             .map(|i| ModelFigures::of(run, &run.evaluations[i], &spare_files[i]))
@@ -40,18 +43,18 @@ impl Figures {
             .iter()
             .filter_map(|tuned| {
                 let base = find(tuned.tuned_from.as_deref()?)?;
-                Some(Comparison::of(base, find(&tuned.model)?, &rules))
+                Some(compare(base, find(&tuned.model)?))
             })
             .collect::<Vec<_>>();
         let against = run.manifest.against.as_deref().and_then(find).map(|reference| {
             let others = run.evaluations.iter().filter(|other| other.model != reference.model);
             // What was tuned from the reference is compared with it already.
             let others = others.filter(|other| other.tuned_from.as_ref() != Some(&reference.model));
-            // Of a model that was asked several times, the first answers stand for it.
+            // A model that was asked several times is compared by all its answers at once.
             let others = others.filter(|other| {
                 run.manifest.model(&other.model).is_none_or(|record| record.repeat_of.is_none())
             });
-            others.map(|other| Comparison::of(reference, other, &rules))
+            others.map(|other| compare(reference, other))
         });
         let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         Comparison::adjust(&mut comparisons);
@@ -127,7 +130,7 @@ mod tests {
         let mut run = run(&["a", "b"], models);
         let verdicts = |run: &Run| Figures::of(run).comparisons.iter().map(|c| c.verdict).collect::<Vec<_>>();
         let figures = Figures::of(&run);
-        let p = figures.comparisons[0].mcnemar_p.unwrap();
+        let p = figures.comparisons[0].p.unwrap();
         assert!((p - 0.03125).abs() < 1e-12 && figures.comparisons[0].holm_p == Some(2.0 * p));
         assert_eq!(verdicts(&run), [Verdict::NotProven; 2]);
         assert_eq!(Figures::of(&run), figures);

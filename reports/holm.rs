@@ -17,6 +17,24 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
+/// At which level each question is decided by [`holm`]: it is proven just when its own p-value is at most this.
+///
+/// The m-th part of `alpha` for the smallest p-value, the (m - 1)-th for the next and so on, up to the first that is too large for
+/// its part: with that all others are decided at the same level. The interval of that level belongs to the decision.
+pub fn holm_levels(p_values: &[f64], alpha: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let mut levels = vec![alpha; p_values.len()];
+    let mut left = p_values.len();
+    let mut open = false;
+    for i in order {
+        levels[i] = alpha / left as f64;
+        open |= p_values[i] > levels[i];
+        left -= usize::from(!open);
+    }
+    levels
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -31,6 +49,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn each_question_is_decided_at_its_own_level(p_values in prop::collection::vec(0.0f64..0.2, 1..12)) {
+            let levels = holm_levels(&p_values, 0.05);
+            for ((p, holm), level) in p_values.iter().zip(holm(&p_values)).zip(levels) {
+                prop_assume!((holm - 0.05).abs() > 1e-12);
+                prop_assert_eq!(*p <= level, holm <= 0.05);
+                prop_assert!(level <= 0.05);
+            }
+        }
+
         #[test]
         fn never_smaller_and_in_the_same_order(p_values in prop::collection::vec(0.0f64..=1.0, 0..12)) {
             let adjusted = holm(&p_values);

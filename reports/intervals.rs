@@ -31,15 +31,19 @@ pub fn wilson(successes: u64, trials: u64, level: f64) -> Option<Interval> {
         return None;
     }
     let n = trials as f64;
-    let p = successes as f64 / n;
+    Some(wilson_with(successes as f64 / n, n, z))
+}
+
+/// The same for a share of `n` rows, which need not be whole, with a quantile of its own.
+pub(crate) fn wilson_with(p: f64, n: f64, z: f64) -> Interval {
     let z2 = z * z;
     let scale = 1.0 + z2 / n;
     let centre = (p + z2 / (2.0 * n)) / scale;
     let half = z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt() / scale;
     // At the two ends the bound is the share itself, which rounding may miss.
-    let low = if successes == 0 { 0.0 } else { (centre - half).clamp(0.0, p) };
-    let high = if successes == trials { 1.0 } else { (centre + half).clamp(p, 1.0) };
-    Some(Interval { low, high })
+    let low = if p == 0.0 { 0.0 } else { (centre - half).clamp(0.0, p) };
+    let high = if p == 1.0 { 1.0 } else { (centre + half).clamp(p, 1.0) };
+    Interval { low, high }
 }
 
 /// The value below which a standard normal variable falls with probability `p`.

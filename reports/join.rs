@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
-use crate::groups::Grouping;
-use crate::{Answer, Evaluation, Manifest, ModelRecord, Prediction, Run, pairs, slugs};
+use crate::{Answer, Clustering, Clusters, Evaluation, Manifest, ModelRecord, Prediction, Run, pairs, slugs};
 
 /// One of two models, and the run that it is from.
 #[derive(Debug, Clone, Copy)]
@@ -186,7 +185,9 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
         .collect();
     let kept = |side: &Side, map: Option<&[LabelId]>| {
         let label = |id: LabelId| map.map_or(id, |map| map[id.index()]);
-        let mut groups = side.evaluation.groups.as_ref().map(|_| Grouping::default());
+        let clusters = side.evaluation.clusters.as_deref();
+        let mut clustering = Clustering::new(clusters.is_some_and(Clusters::has_groups));
+        let mut numbers = Vec::new();
         let mut predictions = Vec::with_capacity(common.len());
         for (at, row) in side.evaluation.predictions.iter().enumerate() {
             if !common.contains(&row.id) {
@@ -197,12 +198,13 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
                 other => other,
             };
             predictions.push(Prediction { gold: label(row.gold), answer, ..*row });
-            if let (Some(kept), Some(groups)) = (&mut groups, &side.evaluation.groups) {
-                kept.push(groups.name(at));
+            if let Some(clusters) = clusters {
+                clustering.push_group(clusters.group(at));
+                numbers.extend(clusters.of(at).map(|cluster| cluster as u64));
             }
         }
-        let groups = groups.map(|groups| Arc::new(groups.finish()));
-        Evaluation { model: side.name.to_owned(), tuned_from: None, predictions, groups }
+        let clusters = clusters.and_then(|_| clustering.finish_with(&numbers)).map(Arc::new);
+        Evaluation { model: side.name.to_owned(), tuned_from: None, predictions, clusters }
     };
     let evaluations = vec![kept(base, None), kept(tuned, Some(&map))];
     for (b, t) in pairs(&evaluations[0].predictions, &evaluations[1].predictions)
@@ -228,6 +230,7 @@ fn manifest(base: &Side, tuned: &Side, labels: LabelSet, margin: Option<f64>) ->
             missing => missing.to_vec(),
         },
         min_coverage: first.min_coverage.max(second.min_coverage),
+        max_unreadable: first.max_unreadable.min(second.max_unreadable),
         against: Some(base.name.to_owned()),
         margin,
         data: first.data.iter().filter(|file| file.role == "test").cloned().collect(),

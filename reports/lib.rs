@@ -3,22 +3,23 @@
 //! Records in, bytes and text out: no async, no network, no file access. What a model answered is a
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
-mod bootstrap;
 mod calibration;
 mod changes;
+mod clustered;
 mod clusters;
 mod compare;
 mod confusion;
 #[cfg(test)]
 mod coverage;
 mod details;
+mod differences;
 mod disagreements;
 mod doubts;
 mod figures;
 pub mod foreign;
-mod groups;
 mod holm;
 mod intervals;
+mod jackknife;
 mod join;
 mod latency;
 mod losses;
@@ -30,12 +31,13 @@ mod model;
 mod model_vectors;
 mod pairs;
 mod power;
+#[cfg(test)]
 mod random;
 mod record;
 pub mod render;
 mod repeats;
 mod report;
-mod resample;
+mod scenarios;
 #[cfg(test)]
 mod schemas;
 mod slug;
@@ -48,18 +50,18 @@ mod testing;
 mod vectors;
 mod words;
 
-pub use bootstrap::{Bootstrap, Cell, DRAWS};
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use changes::{Change, Changes};
-pub use clusters::Clustered;
-pub use compare::{ALPHA, Comparison, NonInferiority, PairedMetric, Rules, Verdict};
+pub use clustered::Clustered;
+pub use clusters::{Clustering, Clusters};
+pub use compare::{ALPHA, Comparison, IfRead, MAX_UNREADABLE, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
 pub use details::{KEPT_CHARS, RowDetails, bounded};
+pub use differences::Differences;
 pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
 pub use doubts::Doubt;
 pub use figures::Figures;
-pub use groups::Groups;
-pub use holm::holm;
+pub use holm::{holm, holm_levels};
 pub use intervals::{CONFIDENCE, Interval, normal_quantile, wilson};
 pub use join::{Cause, OtherGold, Overlap, Side, join};
 pub use latency::LatencyFigures;
@@ -71,12 +73,13 @@ pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
 pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
-pub use power::{POWER, Power, rows_needed, smallest_difference};
+pub use power::{POWER, Power, smallest_difference};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use repeats::Repeats;
 pub use report::Report;
+pub use scenarios::{Scenarios, is_unreadable_form};
 pub use slug::slugs;
 pub use tally::Tally;
 pub use tango::{non_inferiority_p, tango, tango_score};

@@ -36,6 +36,9 @@ pub struct Manifest {
     /// The loss of accuracy, above 0 and below 1, within which a model counts as no worse; none to ask for differences only.
     #[serde(default)]
     pub margin: Option<f64>,
+    /// The share of a model's answers, 0 to 1, that may name no label; from there on there is no verdict on it.
+    #[serde(default = "max_unreadable")]
+    pub max_unreadable: f64,
     /// The seed of everything random.
     pub seed: u64,
     /// Whether the results may hold texts: those of the rows, their own columns, and what the models said.
@@ -173,6 +176,10 @@ struct Header {
     format_version: u64,
 }
 
+fn max_unreadable() -> f64 {
+    crate::MAX_UNREADABLE
+}
+
 impl Manifest {
     /// Reads `manifest.json`, strictly.
     ///
@@ -186,6 +193,10 @@ impl Manifest {
         let manifest: Self = serde_json::from_slice(bytes)?;
         if !(0.0..=1.0).contains(&manifest.min_coverage) {
             let text = format!("`min_coverage` is {}, not within 0 to 1", manifest.min_coverage);
+            return Err(ManifestError::Value(text));
+        }
+        if !(0.0..=1.0).contains(&manifest.max_unreadable) {
+            let text = format!("`max_unreadable` is {}, not within 0 to 1", manifest.max_unreadable);
             return Err(ManifestError::Value(text));
         }
         if let Some(margin) = manifest.margin.filter(|margin| !(*margin > 0.0 && *margin < 1.0)) {

@@ -11,8 +11,8 @@ use crate::confusion::ratio;
 use crate::intervals::{CONFIDENCE, Interval, wilson};
 
 /// The definition of the macro average, for the foot of a report.
-pub const MACRO_DEFINITION: &str = "Macro averages run over the labels that occur among the gold labels or the \
-     answers of the answered rows; an undefined figure of such a label counts 0.";
+pub const MACRO_DEFINITION: &str = "Macro averages run over the labels that occur among the gold labels of the \
+     answered rows, so that all models are averaged over the same ones; an undefined figure of such a label counts 0.";
 
 /// Precision, recall and F1, each 0 to 1, or none where it is undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -78,8 +78,7 @@ pub struct Scores {
     pub accuracy_interval: Option<Interval>,
     /// The mean over labels.
     ///
-    /// The labels are those that occur in the gold labels or in the answers of the answered rows; invalid is
-    /// none of them. Inside, an undefined figure counts 0. This is scikit-learn's
+    /// The labels are those that occur in the gold labels of the answered rows: the same for all models, whatever these answer. Inside, an undefined figure counts 0. This is scikit-learn's
     /// `precision_recall_fscore_support(labels=<those>, average="macro", zero_division=0)`; its macro-F1 is the
     /// mean of the labels' F1, not the harmonic mean of macro precision and macro recall. Labels that occur
     /// nowhere are left out. None when there are no answered rows.
@@ -115,7 +114,7 @@ impl Scores {
         Self {
             accuracy: ratio(counts.correct, answered),
             accuracy_interval: wilson(counts.correct, answered, CONFIDENCE),
-            macro_average: average(&classes, |class| u64::from(class.occurs())),
+            macro_average: average(&classes, |class| u64::from(class.support > 0)),
             micro_average: Triple {
                 precision: ratio(counts.correct, valid),
                 recall: ratio(counts.correct, answered),
@@ -205,6 +204,9 @@ mod tests {
         assert_eq!(some.classes[1].scores, Triple { precision: None, recall: Some(0.0), f1: Some(0.0) });
         assert_eq!(some.classes[2].scores, Triple::default());
         assert_eq!(some.macro_average.recall, Some(0.5));
+        // One stray answer with a label that nobody has changes the average of nothing else.
+        let stray = scores("aabb", "aabc", 3);
+        assert_eq!(stray.macro_average.f1, Some((1.0 + 2.0 / 3.0) / 2.0));
         assert_eq!(some.matthews_correlation, None);
 
         let one = scores("aaa", "aaa", 2);

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::clustered;
+use crate::jackknife::{Estimate, Sample};
+use crate::scenarios::is_cut_short;
+
 use crate::{
-    Answer, Bootstrap, Calibration, Cell, Clustered, Confusion, Counts, DRAWS, Evaluation, Interval,
-    InvalidKind, LatencyFigures, Run, Scores, Tally, TokenUsage, UnansweredKind,
+    Answer, Calibration, Clustered, Confusion, Counts, Evaluation, Interval, InvalidKind, LatencyFigures,
+    Run, Scores, Tally, TokenUsage, UnansweredKind,
 };
 
 /// The figures of one model.
@@ -26,7 +30,7 @@ pub struct ModelFigures {
     pub confusion: Confusion,
     /// The scores; none when too few of the rows were answered, so that no format can show any by mistake.
     pub scores: Option<Scores>,
-    /// The bootstrap intervals of the scores; none without scores.
+    /// The intervals of the other scores; none without scores.
     pub intervals: Option<ModelIntervals>,
     /// What the groups of the rows do to its accuracy; none without groups or scores.
     pub clustered: Option<Clustered>,
@@ -44,7 +48,8 @@ pub struct ModelFigures {
     pub unanswered: BTreeMap<UnansweredKind, u64>,
 }
 
-/// Bootstrap intervals of scores that have no formula for one, at the level of [`CONFIDENCE`](crate::CONFIDENCE).
+/// Intervals of scores that have no formula for one, by leaving out each cluster once, at the level of
+/// [`CONFIDENCE`](crate::CONFIDENCE); none where the rows are too few for one.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelIntervals {
@@ -59,11 +64,10 @@ pub struct ModelIntervals {
 }
 
 impl ModelIntervals {
-    /// Draws the answered rows anew; any gold label may then have more or fewer rows than it has.
-    fn of(confusion: &Confusion, seed: u64) -> Self {
-        let bootstrap = Bootstrap { draws: DRAWS, seed, stratified: false };
+    fn of(evaluation: &Evaluation, labels: usize) -> Self {
+        let sample = Sample::of(evaluation, labels);
         let [macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation] =
-            bootstrap.intervals(&Cell::of(confusion), confusion.labels(), |[tally]: &[Tally; 1]| {
+            sample.estimates(|[tally]: &[Tally; 1]| {
                 [
                     tally.macro_f1(),
                     tally.balanced_accuracy(),
@@ -71,7 +75,14 @@ impl ModelIntervals {
                     tally.matthews_correlation(),
                 ]
             });
-        Self { macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation }
+        let share = |estimate: Option<Estimate>| sample.share_interval(estimate?);
+        let coefficient = |estimate: Option<Estimate>| sample.coefficient_interval(estimate?);
+        Self {
+            macro_f1: share(macro_f1),
+            balanced_accuracy: share(balanced_accuracy),
+            cohen_kappa: coefficient(cohen_kappa),
+            matthews_correlation: coefficient(matthews_correlation),
+        }
     }
 }
 
@@ -91,15 +102,16 @@ impl ModelFigures {
                 Answer::Unanswered(kind) => *unanswered.entry(kind).or_default() += 1,
             }
         }
-        let covered = confusion.counts().covers(run.manifest.min_coverage);
+        let covered =
+            confusion.counts().covers(run.manifest.min_coverage) && !is_cut_short(&evaluation.predictions);
         Self {
             model: evaluation.model.clone(),
             tuned_from: evaluation.tuned_from.clone(),
             repeat_of: record.and_then(|record| record.repeat_of.clone()),
             description: record.and_then(|record| record.description.clone()),
             file: record.map_or_else(|| file.to_owned(), |record| record.file.clone()),
-            scores: covered.then(|| Scores::of(&confusion)),
-            intervals: covered.then(|| ModelIntervals::of(&confusion, run.manifest.seed)),
+            scores: covered.then(|| clustered::scores(evaluation, &confusion)),
+            intervals: covered.then(|| ModelIntervals::of(evaluation, run.labels().len())),
             clustered: covered.then(|| Clustered::of(evaluation)).flatten(),
             calibration: covered.then(|| Calibration::of(&evaluation.predictions)).flatten(),
             latency: LatencyFigures::of(&evaluation.predictions),
@@ -111,6 +123,12 @@ impl ModelFigures {
         }
     }
 
+    /// How many of its answers name no label, for no reason of the model's own such as a refusal.
+    pub fn unreadable(&self) -> u64 {
+        let count = |kind| self.invalid.get(&kind).copied().unwrap_or_default();
+        count(InvalidKind::NoLabel) + count(InvalidKind::Ambiguous)
+    }
+
     /// How many rows came out how.
     pub fn counts(&self) -> Counts {
         self.confusion.counts()
@@ -119,11 +137,9 @@ impl ModelFigures {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::Probability;
-    use crate::testing::{predictions, run};
+    use crate::testing::{in_groups, predictions, run};
 
     /// A run with all that there can be to know; 120 answers, of which so many are missing.
     fn full(missing: usize) -> Run {
@@ -134,7 +150,7 @@ mod tests {
         for row in &mut run.evaluations[0].predictions {
             row.probability = Probability::new(0.75).filter(|_| matches!(row.answer, Answer::Label(_)));
         }
-        run.evaluations[0].groups = Some(Arc::new((0..120).map(|row| Some((row / 2).to_string())).collect()));
+        run.evaluations[0].clusters = in_groups((0..120).map(|row| (row / 2).to_string()));
         run
     }
 

@@ -19,6 +19,8 @@ pub struct RowPair<'a> {
     pub base: Option<&'a Prediction>,
     /// What the tuned model made of it; none as with the base.
     pub tuned: Option<&'a Prediction>,
+    /// Where the row stands among the rows of either, from 0.
+    pub places: [Option<usize>; 2],
 }
 
 impl<'a> RowPair<'a> {
@@ -36,8 +38,11 @@ impl<'a> RowPair<'a> {
 /// Every row that either model has, in the order of the ids.
 ///
 /// Takes four bytes for each row beside the rows themselves.
-pub fn pairs<'a>(base: &'a [Prediction], tuned: &'a [Prediction]) -> impl Iterator<Item = RowPair<'a>> {
-    let (mut base, mut tuned) = (Rows::new(base).peekable(), Rows::new(tuned).peekable());
+pub fn pairs<'a>(
+    base_rows: &'a [Prediction],
+    tuned_rows: &'a [Prediction],
+) -> impl Iterator<Item = RowPair<'a>> {
+    let (mut base, mut tuned) = (Rows::new(base_rows).peekable(), Rows::new(tuned_rows).peekable());
     std::iter::from_fn(move || {
         let order = match (base.peek(), tuned.peek()) {
             (None, None) => return None,
@@ -48,7 +53,11 @@ pub fn pairs<'a>(base: &'a [Prediction], tuned: &'a [Prediction]) -> impl Iterat
         let b = if order.is_le() { base.next() } else { None };
         let t = if order.is_ge() { tuned.next() } else { None };
         let (id, _) = b.or(t)?;
-        Some(RowPair { id, base: b.and_then(|(_, row)| row), tuned: t.and_then(|(_, row)| row) })
+        let [(base, b), (tuned, t)] = [(base_rows, b), (tuned_rows, t)].map(|(rows, found)| {
+            let place = found.and_then(|(_, place)| place);
+            (place.map(|place| &rows[place]), place)
+        });
+        Some(RowPair { id, base, tuned, places: [b, t] })
     })
 }
 
@@ -67,17 +76,18 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl<'a> Iterator for Rows<'a> {
-    type Item = (ExampleId, Option<&'a Prediction>);
+impl Iterator for Rows<'_> {
+    type Item = (ExampleId, Option<usize>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let rows = self.rows;
-        let first = &rows[self.order.next()? as usize];
+        let place = self.order.next()? as usize;
+        let first = &rows[place];
         let mut unique = true;
         while self.order.next_if(|&i| rows[i as usize].id == first.id).is_some() {
             unique = false;
         }
-        Some((first.id, unique.then_some(first)))
+        Some((first.id, unique.then_some(place)))
     }
 }
 

@@ -71,11 +71,6 @@ impl Alias {
         Self(slots)
     }
 
-    /// The places, for [`pick`].
-    pub(crate) fn slots(self) -> Vec<Slot> {
-        self.0
-    }
-
     /// The position that 64 random bits fall on.
     #[inline]
     pub(crate) fn pick(&self, bits: u64) -> u32 {

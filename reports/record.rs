@@ -9,7 +9,7 @@ use std::time::Duration;
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
 use crate::words::words;
-use crate::{Groups, Manifest};
+use crate::{Clusters, Manifest};
 
 words! {
     /// What became of a row.
@@ -168,8 +168,9 @@ pub struct Evaluation {
     pub tuned_from: Option<String>,
     /// One for each row of the test data, answered or not; each id stands once.
     pub predictions: Vec<Prediction>,
-    /// The groups of these rows, in the same order, where the data has any. Models asked about the same rows share them.
-    pub groups: Option<Arc<Groups>>,
+    /// Which of these rows belong together, in the same order; none where each row is a cluster of its own. Models asked about
+    /// the same rows share them.
+    pub clusters: Option<Arc<Clusters>>,
 }
 
 /// What a run left behind.
@@ -185,6 +186,15 @@ impl Run {
     /// The labels that all evaluations speak of.
     pub fn labels(&self) -> &LabelSet {
         &self.manifest.labels
+    }
+
+    /// A model's evaluations over all its repeats, itself first.
+    pub fn repeats_of<'a>(&'a self, first: &'a Evaluation) -> Vec<&'a Evaluation> {
+        let is_repeat = |other: &&Evaluation| {
+            let record = self.manifest.model(&other.model);
+            record.is_some_and(|record| record.repeat_of.as_ref() == Some(&first.model))
+        };
+        std::iter::once(first).chain(self.evaluations.iter().filter(is_repeat)).collect()
     }
 }
 

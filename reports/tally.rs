@@ -28,8 +28,8 @@ impl Tally<'_> {
         for ((&support, &predicted), &hits) in
             self.support.iter().zip(self.predicted).zip(self.true_positives)
         {
-            let both = u64::from(support) + u64::from(predicted);
-            if both > 0 {
+            if support > 0 {
+                let both = u64::from(support) + u64::from(predicted);
                 total += 2.0 * f64::from(hits) / both as f64;
                 labels += 1;
             }

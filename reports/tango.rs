@@ -4,7 +4,7 @@
 //! design". Unlike the textbook interval it holds its level for few rows, says something when no row tells the models apart,
 //! and never leaves -1 to 1.
 
-use crate::{Interval, Paired, normal_quantile};
+use crate::{Differences, Interval, Paired, normal_quantile};
 
 /// The score interval for the difference of accuracy, tuned model minus base, at a level between 0 and 1.
 ///
@@ -28,13 +28,7 @@ pub fn tango(paired: &Paired, level: f64) -> Option<Interval> {
 /// The standard deviation is that of the most likely rows among those with this difference. Its square is the score statistic
 /// of McNemar's test at `delta` = 0. It falls as `delta` grows. 0 at the observed difference.
 pub fn tango_score(paired: &Paired, delta: f64) -> f64 {
-    let n = paired.compared() as f64;
-    let (won, lost) = (paired.only_tuned as f64, paired.only_base as f64);
-    let distance = won - lost - n * delta;
-    if distance == 0.0 {
-        return 0.0;
-    }
-    distance / (n * variance(n, won, lost, delta)).sqrt()
+    Differences::from(paired).score(delta)
 }
 
 /// The variance of the difference of one row, if the true difference is `delta` and rows are otherwise as likely as can be.
@@ -59,17 +53,13 @@ pub(crate) fn variance(n: f64, won: f64, lost: f64, delta: f64) -> f64 {
 /// Score test of Tango (1998), also Liu et al. (2002), "Tests for equivalence or non-inferiority for paired binary data". It is
 /// at most 0.025 just where the low end of the [`tango`] interval at 95 % is at least minus the margin. 1 without rows.
 pub fn non_inferiority_p(paired: &Paired, margin: f64) -> f64 {
-    if paired.compared() == 0 {
-        return 1.0;
-    }
-    // The upper tail of the normal distribution.
-    0.5 * libm::erfc(tango_score(paired, -margin) / std::f64::consts::SQRT_2)
+    Differences::from(paired).non_inferiority_p(margin)
 }
 
 /// The last point for which `holds`, from one for which it does towards an end for which it may not.
 ///
 /// Halving takes some sixty steps and cannot be led astray.
-fn boundary(inside: f64, end: f64, holds: impl Fn(f64) -> bool) -> f64 {
+pub(crate) fn boundary(inside: f64, end: f64, holds: impl Fn(f64) -> bool) -> f64 {
     if holds(end) {
         return end;
     }

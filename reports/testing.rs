@@ -1,14 +1,15 @@
 //! What the tests of several files need: short ways to write rows, and arbitrary ones.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
 use crate::{
-    Answer, DataFile, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest, ModelRecord, Prediction,
-    Probability, Run, UnansweredKind, slugs,
+    Answer, Clustering, Clusters, DataFile, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest,
+    ModelRecord, Prediction, Probability, Run, UnansweredKind, slugs,
 };
 
 /// Rows from two texts: letters are labels from `a` on, `!` is an invalid answer, `?` is none.
@@ -50,6 +51,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         against: None,
         overlap: None,
         margin: None,
+        max_unreadable: crate::MAX_UNREADABLE,
         shard: None,
         missing_shards: Vec::new(),
         seed: 1,
@@ -91,10 +93,19 @@ pub(crate) fn run<S: ToString>(names: &[S], models: Vec<(&str, Option<&str>, Vec
             model: model.to_owned(),
             tuned_from: base.map(str::to_owned),
             predictions,
-            groups: None,
+            clusters: None,
         })
         .collect();
     Run { manifest, evaluations }
+}
+
+/// Clusters of rows by the names of their groups; a row with an empty name is in none.
+pub(crate) fn in_groups<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Option<Arc<Clusters>> {
+    let mut clustering = Clustering::new(true);
+    for name in names {
+        clustering.push_group(Some(name.as_ref()).filter(|name| !name.is_empty()));
+    }
+    clustering.finish().map(Arc::new)
 }
 
 /// Holds a text against a file of this crate; with `UPDATE_EXAMPLES` in the environment the file is written anew.

@@ -3,10 +3,13 @@
 use serde::Deserialize;
 use tunebench_data::{ExampleId, LabelId};
 
+use crate::differences::DifferencesOf;
+use crate::jackknife::Sample;
+use crate::testing::in_groups;
 use crate::{
-    Answer, CONFIDENCE, Confusion, InvalidKind, Paired, Prediction, Scores, Triple, UnansweredKind, holm,
-    mcnemar_exact, mcnemar_mid_p, non_inferiority_p, normal_quantile, rows_needed, smallest_difference,
-    tango, wilson,
+    Answer, CONFIDENCE, Confusion, Evaluation, InvalidKind, Paired, Prediction, Scores, Tally, Triple,
+    UnansweredKind, holm, mcnemar_exact, mcnemar_mid_p, non_inferiority_p, normal_quantile,
+    smallest_difference, tango, wilson,
 };
 
 #[derive(Deserialize)]
@@ -16,6 +19,22 @@ struct Vectors<T> {
 
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Vec<T> {
     serde_json::from_str::<Vectors<T>>(text).unwrap().cases
+}
+
+/// Rows of label numbers; of the answers -1 is invalid, and -2 is none.
+fn rows_of(gold: &[u32], answers: &[i64]) -> Vec<Prediction> {
+    let row = |(i, (&gold, &answer)): (usize, (&u32, &i64))| Prediction {
+        id: ExampleId(i as u64),
+        gold: LabelId(gold),
+        answer: match answer {
+            -1 => Answer::Invalid(InvalidKind::Empty),
+            -2 => Answer::Unanswered(UnansweredKind::Quota),
+            label => Answer::Label(LabelId(u32::try_from(label).unwrap())),
+        },
+        probability: None,
+        latency: None,
+    };
+    gold.iter().zip(answers).enumerate().map(row).collect()
 }
 
 #[derive(Deserialize)]
@@ -61,23 +80,7 @@ fn metrics_agree_with_scikit_learn() {
     let cases = read::<MetricsCase>(include_str!("testdata/metrics.json"));
     assert!(cases.len() > 100);
     for case in cases {
-        let rows: Vec<_> = case
-            .gold
-            .iter()
-            .zip(&case.answers)
-            .enumerate()
-            .map(|(i, (&gold, &answer))| Prediction {
-                id: ExampleId(i as u64),
-                gold: LabelId(gold),
-                answer: match answer {
-                    -1 => Answer::Invalid(InvalidKind::Empty),
-                    -2 => Answer::Unanswered(UnansweredKind::Quota),
-                    label => Answer::Label(LabelId(u32::try_from(label).unwrap())),
-                },
-                probability: None,
-                latency: None,
-            })
-            .collect();
+        let rows = rows_of(&case.gold, &case.answers);
         let scores = Scores::of(&Confusion::of(&rows, case.labels));
         let name = case.name.as_str();
         same("accuracy", name, scores.accuracy, case.accuracy);
@@ -204,25 +207,85 @@ fn tango_gives_the_published_examples() {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum PowerCase {
-    Difference { rows: u64, discordance: f64, difference: f64 },
-    Rows { difference: f64, discordance: f64, margin: f64, exactly: f64 },
+struct PowerCase {
+    rows: u64,
+    discordance: f64,
+    difference: f64,
 }
 
 #[test]
-fn power_agrees_with_equations_solved_numerically() {
-    for case in read::<PowerCase>(include_str!("testdata/power.json")) {
-        match case {
-            PowerCase::Difference { rows, discordance, difference } => {
-                let ours = smallest_difference(rows, discordance).unwrap();
-                assert!((ours - difference).abs() < 1e-11, "{rows}, {discordance}: {ours}, not {difference}");
-            }
-            PowerCase::Rows { difference, discordance, margin, exactly } => {
-                let ours = rows_needed(difference, discordance, margin).unwrap();
-                assert_eq!(ours, exactly.ceil() as u64, "{difference}, {discordance}, {margin}: {exactly}");
-            }
+fn power_agrees_with_an_equation_solved_numerically() {
+    for PowerCase { rows, discordance, difference } in read(include_str!("testdata/power.json")) {
+        let ours = smallest_difference(rows, discordance).unwrap();
+        assert!((ours - difference).abs() < 1e-11, "{rows}, {discordance}: {ours}, not {difference}");
+    }
+}
+
+#[derive(Deserialize)]
+struct DifferencesCase {
+    name: String,
+    clusters: Vec<usize>,
+    differences: Vec<f64>,
+    scores: Vec<(f64, f64)>,
+    p: f64,
+    low: f64,
+    high: f64,
+    rows_to_decide: Option<f64>,
+}
+
+#[test]
+fn the_cluster_score_test_agrees_with_its_definition_evaluated_numerically() {
+    let cases = read::<DifferencesCase>(include_str!("testdata/differences.json"));
+    assert!(cases.len() > 30);
+    for case in cases {
+        let mut of = DifferencesOf::new(Some(case.clusters.iter().max().map_or(0, |last| *last as u64 + 1)));
+        case.clusters.iter().zip(&case.differences).for_each(|(cluster, value)| of.add(*cluster, *value));
+        let (ours, name) = (of.finish(), &case.name);
+        for (delta, score) in case.scores {
+            let off = (ours.score(delta) - score).abs();
+            assert!(off <= 1e-9 * score.abs().max(1.0), "{name}, {delta}: {} for {score}", ours.score(delta));
         }
+        assert!((ours.p() - case.p).abs() <= 1e-9, "{name}: {} for {}", ours.p(), case.p);
+        let interval = ours.interval(CONFIDENCE).unwrap();
+        let off = (interval.low - case.low).abs().max((interval.high - case.high).abs());
+        assert!(off <= 1e-9, "{name}: {interval:?} for {} to {}", case.low, case.high);
+        match (ours.rows_to_decide(0.0, 0.025), case.rows_to_decide) {
+            (None, None) => {}
+            (Some(ours), Some(theirs)) => {
+                assert!((ours as f64 - theirs).abs() <= 1.0 + 1e-6 * theirs, "{name}: {ours}, {theirs}")
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct JackknifeCase {
+    name: String,
+    clusters: Vec<usize>,
+    gold: Vec<u32>,
+    answers: Vec<i64>,
+    value: f64,
+    variance: f64,
+}
+
+#[test]
+fn macro_f1_without_each_cluster_agrees_with_scikit_learn() {
+    let cases = read::<JackknifeCase>(include_str!("testdata/jackknife.json"));
+    assert!(cases.len() > 10);
+    for case in cases {
+        let predictions = rows_of(&case.gold, &case.answers);
+        let clusters = in_groups(case.clusters.iter().map(ToString::to_string));
+        let evaluation = Evaluation { model: "m".to_owned(), tuned_from: None, predictions, clusters };
+        let [ours] = Sample::of(&evaluation, 8).estimates(|[tally]: &[Tally; 1]| [tally.macro_f1()]);
+        let (ours, name) = (ours.unwrap(), &case.name);
+        assert!((ours.value - case.value).abs() < 1e-12, "{name}: {} for {}", ours.value, case.value);
+        assert!(
+            (ours.variance - case.variance).abs() < 1e-12,
+            "{name}: {} for {}",
+            ours.variance,
+            case.variance
+        );
     }
 }
 

@@ -27,7 +27,7 @@ use tunebench_reports::render::csv::{self, Details, DetailsReader, ReadError};
 use tunebench_reports::render::html::Html;
 use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
-use tunebench_reports::{Evaluation, Groups, LossPoint, Manifest, ManifestError, ModelRecord, Report, Run};
+use tunebench_reports::{Clusters, Evaluation, LossPoint, Manifest, ManifestError, ModelRecord, Report, Run};
 
 const MANIFEST: &str = "manifest.json";
 /// The reports that are written beside the data.
@@ -216,20 +216,20 @@ impl Results {
     /// Reads the run back.
     pub fn read(&self) -> Result<Run, ResultsError> {
         let manifest = self.manifest()?;
-        let mut shared: Option<Arc<Groups>> = None;
+        let mut shared: Option<Arc<Clusters>> = None;
         let read = |record: &ModelRecord| {
             let path = self.folder.join("predictions").join(format!("{}.csv", record.file));
             let bytes = fs_err::read(&path)?;
-            let csv::PredictionRows { predictions, groups } =
+            let csv::PredictionRows { predictions, clusters } =
                 csv::read_predictions(&bytes[..], &manifest.labels)
                     .map_err(|error| ResultsError::Predictions { path, error })?;
             let (model, tuned_from) = (record.model.clone(), record.tuned_from.clone());
-            // Models that were asked about the same rows have the same groups.
-            let groups = groups.map(|groups| match &shared {
-                Some(shared) if **shared == groups => shared.clone(),
-                _ => shared.insert(Arc::new(groups)).clone(),
+            // Models that were asked about the same rows have the same clusters.
+            let clusters = clusters.map(|clusters| match &shared {
+                Some(shared) if **shared == clusters => shared.clone(),
+                _ => shared.insert(Arc::new(clusters)).clone(),
             });
-            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, groups })
+            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, clusters })
         };
         let evaluations = manifest.models.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Run { manifest, evaluations })

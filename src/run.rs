@@ -14,7 +14,8 @@ use serde_json::Value;
 use tunebench_data::{ExampleId, overlap};
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
-    DataFile, Evaluation, Groups, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage, slugs,
+    Clustering, Clusters, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Run, TokenUsage,
+    slugs,
 };
 
 use crate::budget::{Budget, Caps};
@@ -312,7 +313,7 @@ impl<'a> Session<'a> {
             false => None,
         };
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
-        let groups = self.groups()?;
+        let clusters = self.clusters()?;
         let mut run = Run { manifest: self.manifest()?, evaluations: Vec::new() };
         run.manifest.rendered_prompts = prompts(&candidates);
         let repeats = self.spending.repeats.max(1);
@@ -333,7 +334,7 @@ impl<'a> Session<'a> {
                 model: name.clone(),
                 tuned_from: record.tuned_from.clone(),
                 predictions: answers.predictions,
-                groups: groups.clone(),
+                clusters: clusters.clone(),
             });
             run.manifest.models.push(record);
             run.manifest.finished = Some(now());
@@ -363,14 +364,15 @@ impl<'a> Session<'a> {
         path.exists().then_some(path)
     }
 
-    /// The groups of the test rows, where the configuration names their column.
-    fn groups(&self) -> Result<Option<Arc<Groups>>, EvaluateError> {
+    /// Which test rows belong together; none where each is a cluster of its own.
+    fn clusters(&self) -> Result<Option<Arc<Clusters>>, EvaluateError> {
         let test = &self.project.test;
-        if test.source().group.is_none() {
-            return Ok(None);
+        let mut clustering = Clustering::new(test.source().group.is_some());
+        for row in test.examples()? {
+            let row = row?;
+            clustering.push(row.group.as_deref(), &row.text);
         }
-        let groups = test.examples()?.map(|row| Ok(row?.group)).collect::<Result<Groups, EvaluateError>>()?;
-        Ok(Some(Arc::new(groups)))
+        Ok(clustering.finish().map(Arc::new))
     }
 
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
@@ -444,6 +446,7 @@ impl<'a> Session<'a> {
             against: config.evaluation.against.clone(),
             overlap,
             margin: config.evaluation.margin,
+            max_unreadable: config.evaluation.max_unreadable,
             shard: self.project.shard,
             missing_shards: Vec::new(),
             seed: config.seed,

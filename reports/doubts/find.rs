@@ -5,7 +5,7 @@ use tunebench_data::LabelId;
 use super::Doubt;
 use crate::calibration::{MIN_SHARE, with_probability};
 use crate::intervals::{CONFIDENCE, wilson};
-use crate::{ALPHA, Comparison, ModelFigures, Paired, Run, Verdict, mcnemar_exact};
+use crate::{ALPHA, Comparison, ModelFigures, Run, Scenarios, Verdict, is_unreadable_form};
 
 /// With fewer rows than this, an accuracy is hardly known.
 const FEW_ROWS: u64 = 100;
@@ -32,6 +32,7 @@ pub(crate) fn of(run: &Run, models: &[ModelFigures], comparisons: &[Comparison])
     about_data(run, models, &mut doubts);
     for model in models {
         about_model(model, &mut doubts);
+        about_form(run, model, &mut doubts);
         about_version(run, model, &mut doubts);
         about_probabilities(run, model, &mut doubts);
     }
@@ -51,7 +52,8 @@ fn about_data(run: &Run, models: &[ModelFigures], doubts: &mut Vec<Doubt>) {
     if let Some(interval) = wilson(rows / 2, rows, CONFIDENCE).filter(|_| rows < FEW_ROWS) {
         doubts.push(Doubt::FewRows { rows, margin: (interval.high - interval.low) / 2.0 });
     }
-    let groups = run.evaluations.iter().filter_map(|evaluation| evaluation.groups.as_deref());
+    let clusters = run.evaluations.iter().filter_map(|evaluation| evaluation.clusters.as_deref());
+    let groups = clusters.filter(|clusters| clusters.has_groups());
     if let Some(groups) = groups.map(|groups| groups.count()).min().filter(|groups| *groups < FEW_GROUPS) {
         doubts.push(Doubt::FewGroups { groups });
     }
@@ -95,6 +97,14 @@ fn about_model(figures: &ModelFigures, doubts: &mut Vec<Doubt>) {
             answered: counts.answered(),
             mostly: *mostly,
         });
+    }
+}
+
+/// Whether the answers of a model can be read at all.
+fn about_form(run: &Run, figures: &ModelFigures, doubts: &mut Vec<Doubt>) {
+    let (unreadable, answered) = (figures.unreadable(), figures.counts().answered());
+    if is_unreadable_form(unreadable, answered, run.manifest.max_unreadable) {
+        doubts.push(Doubt::Unreadable { model: figures.model.clone(), unreadable, answered });
     }
 }
 
@@ -150,10 +160,9 @@ fn about_pairs(run: &Run, models: &[ModelFigures], comparisons: &[Comparison], d
             });
         }
     }
-    for pair in comparisons.iter().filter(|pair| matches!(pair.verdict, Verdict::Better | Verdict::Worse)) {
-        if pair.clustered_difference.is_some_and(|interval| interval.low <= 0.0 && 0.0 <= interval.high) {
-            doubts.push(Doubt::GroupsWeakenVerdict { base: pair.base.clone(), tuned: pair.tuned.clone() });
-        }
+    for pair in comparisons.iter().filter(|pair| pair.withheld.is_some()) {
+        let (base, tuned) = (pair.base.clone(), pair.tuned.clone());
+        doubts.push(Doubt::MissingCouldTurn { base, tuned, missing: pair.missing });
     }
     let prompt = |model: &str| run.manifest.model(model).and_then(|record| record.prompt_sha256.as_deref());
     let differ = comparisons.iter().filter(|pair| match (prompt(&pair.base), prompt(&pair.tuned)) {
@@ -173,12 +182,9 @@ fn about_pairs(run: &Run, models: &[ModelFigures], comparisons: &[Comparison], d
 
 /// The pairs of models whose accuracies differ without proof, the more accurate one first.
 ///
-/// Pairs that are no comparison of the report are judged by the exact test of McNemar alone, where their intervals overlap.
+/// Pairs that are no comparison of the report are judged by their test alone, where their intervals overlap.
 fn unranked(run: &Run, models: &[ModelFigures], comparisons: &[Comparison]) -> Vec<(String, String)> {
-    let rows = |model: &str| {
-        let evaluation = run.evaluations.iter().find(|evaluation| evaluation.model == model);
-        evaluation.map(|evaluation| evaluation.predictions.as_slice()).unwrap_or_default()
-    };
+    let find = |model: &str| run.evaluations.iter().find(|evaluation| evaluation.model == model);
     let unproven = |one: &str, other: &str| {
         let names = |pair: &&Comparison| {
             (pair.base == one && pair.tuned == other) || (pair.base == other && pair.tuned == one)
@@ -186,8 +192,8 @@ fn unranked(run: &Run, models: &[ModelFigures], comparisons: &[Comparison]) -> V
         match comparisons.iter().find(names) {
             Some(pair) => pair.verdict == Verdict::NotProven,
             None => {
-                let paired = Paired::of(rows(one), rows(other));
-                mcnemar_exact(paired.only_base, paired.only_tuned) > ALPHA
+                let (Some(one), Some(other)) = (find(one), find(other)) else { return true };
+                Scenarios::of(&run.repeats_of(one), &run.repeats_of(other)).p() > ALPHA
             }
         }
     };

@@ -127,12 +127,23 @@ pub enum Doubt {
         /// How many groups.
         groups: u64,
     },
-    /// A difference is proven only as long as rows of one group count as if they were on their own.
-    GroupsWeakenVerdict {
+    /// So many answers name no label that the form of the answers was measured, and not the model.
+    Unreadable {
+        /// The model.
+        model: String,
+        /// Its answers that name no label.
+        unreadable: u64,
+        /// All its answers.
+        answered: u64,
+    },
+    /// What the answered rows prove is withheld, since the missing answers could turn it.
+    MissingCouldTurn {
         /// The base.
         base: String,
         /// The tuned model.
         tuned: String,
+        /// The missing answers.
+        missing: u64,
     },
     /// The base of a tuned model was not evaluated.
     BaseMissing {
@@ -163,7 +174,8 @@ impl Doubt {
             Self::NoRanking { .. } => "no_ranking",
             Self::FewProbabilities { .. } => "few_probabilities",
             Self::FewGroups { .. } => "few_groups",
-            Self::GroupsWeakenVerdict { .. } => "groups_weaken_verdict",
+            Self::Unreadable { .. } => "unreadable",
+            Self::MissingCouldTurn { .. } => "missing_could_turn",
             Self::BaseMissing { .. } => "base_missing",
         }
     }

@@ -73,8 +73,12 @@ impl Doubt {
             Self::FewGroups { .. } => {
                 "Add test rows of other groups; more rows of the same groups tell little."
             }
-            Self::GroupsWeakenVerdict { .. } => {
-                "Add test rows of other groups before relying on this verdict."
+            Self::Unreadable { .. } => {
+                "Read what was answered: `tunebench show` lists it beside the prompt. Most often the prompt should ask for the label \
+                 alone, `answer = \"schema\"` should limit answers to the labels, or the model needs the prompt that it was taught."
+            }
+            Self::MissingCouldTurn { .. } => {
+                "Run the same command again: only the rows without an answer are asked again."
             }
             Self::BaseMissing { .. } => "Evaluate the base model too; without it nothing can be compared.",
         }
@@ -161,12 +165,14 @@ impl fmt::Display for Doubt {
                     "The test rows are of only {groups} groups: intervals that allow for groups are rough."
                 )
             }
-            Self::GroupsWeakenVerdict { base, tuned } => {
-                write!(
-                    f,
-                    "{tuned} and {base}: the verdict takes rows of one group for independent; with their groups, the interval of the difference holds 0."
-                )
-            }
+            Self::Unreadable { model, unreadable, answered } => write!(
+                f,
+                "{model}: {unreadable} of {answered} answers name no label. What was measured is the form of the answers, so there is no verdict."
+            ),
+            Self::MissingCouldTurn { base, tuned, missing } => write!(
+                f,
+                "{tuned} and {base}: the {missing} missing answers could turn the verdict of the answered rows, so it is withheld."
+            ),
             Self::BaseMissing { base, tuned } => {
                 write!(f, "{tuned} was tuned from {base}, which is not in this run.")
             }

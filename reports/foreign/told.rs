@@ -1,14 +1,15 @@
 //! From what a tool tells of each row to a run: labels discovered, answers read, rows named by their content.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tunebench_data::{AnswerError, ExampleId, LabelId, LabelSet, Prompt, PromptTemplate};
 
 use super::{Foreign, ForeignError, Tool};
 use crate::{
-    Answer, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest, ModelRecord, Prediction, Run,
-    UnansweredKind, slugs,
+    Answer, Clustering, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest, ModelRecord,
+    Prediction, Run, UnansweredKind, slugs,
 };
 
 /// The longest gold answer that is still taken for a label, in characters.
@@ -122,6 +123,7 @@ impl Rows {
         let mut texts = BTreeMap::new();
         let mut seen = vec![HashMap::new(); models.len()];
         let mut predictions = vec![Vec::new(); models.len()];
+        let mut clusterings: Vec<_> = models.iter().map(|_| Clustering::default()).collect();
         for (model, row) in rows {
             let gold = labels.get(&row.gold).expect("every gold label was put into the set");
             let content = match &row.text {
@@ -139,15 +141,20 @@ impl Rows {
             };
             *repetition += 1;
             let answer = reader.answer(gold, &row.said);
+            match &row.text {
+                Some(text) => clusterings[model].push(None, text),
+                None => clusterings[model].push_group(None),
+            }
             predictions[model].push(Prediction { id, gold, answer, probability: None, latency: row.latency });
             texts.extend(row.text.map(|text| (id, text)));
         }
         let manifest = manifest(tool, origin, labels, &models);
-        let evaluations = models.into_iter().zip(predictions).map(|(model, predictions)| Evaluation {
+        let evaluations = models.into_iter().zip(predictions).zip(clusterings);
+        let evaluations = evaluations.map(|((model, predictions), clustering)| Evaluation {
             model,
             tuned_from: None,
             predictions,
-            groups: None,
+            clusters: clustering.finish().map(Arc::new),
         });
         Ok(Foreign { tool, run: Run { manifest, evaluations: evaluations.collect() }, texts })
     }
@@ -179,6 +186,7 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         min_coverage: MIN_COVERAGE,
         against: None,
         margin: None,
+        max_unreadable: crate::MAX_UNREADABLE,
         shard: None,
         missing_shards: Vec::new(),
         seed: 0,

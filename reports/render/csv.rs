@@ -8,7 +8,7 @@ pub use super::predictions::{
     Details, PredictionRows, ReadError, predictions, predictions_to, read_predictions,
 };
 pub use super::row_details::DetailsReader;
-use crate::{ClassScores, Interval, ModelFigures, Report, Triple};
+use crate::{ClassScores, Interval, ModelFigures, Report, Triple, Verdict};
 
 /// Every format of this file: comma, line feed, quotes only where needed.
 pub(super) fn writer<W: io::Write>(target: W) -> ::csv::Writer<W> {
@@ -263,6 +263,15 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
             "left_out",
             "grouped_difference_low",
             "grouped_difference_high",
+            "score_p",
+            "confidence",
+            "clusters",
+            "design_effect",
+            "base_repeats",
+            "tuned_repeats",
+            "missing",
+            "withheld",
+            "if_read",
         ])?;
         for comparison in &report.figures.comparisons {
             let paired = comparison.paired;
@@ -281,7 +290,7 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
                 [macro_f1.map(|m| m.base), macro_f1.map(|m| m.tuned), macro_f1.map(|m| m.difference)]
                     .map(number),
             );
-            row.extend(ends(macro_f1.map(|metric| metric.interval)));
+            row.extend(ends(macro_f1.and_then(|metric| metric.interval)));
             let test = comparison.non_inferiority;
             row.extend([test.map(|t| t.margin), test.map(|t| t.p), test.map(|t| t.holm_p)].map(number));
             row.push(test.map(|test| test.proven.to_string()).unwrap_or_default());
@@ -289,7 +298,14 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
             let rows = comparison.power.and_then(|power| power.rows_to_decide);
             row.push(rows.map(|rows| rows.to_string()).unwrap_or_default());
             row.push(paired.left_out.to_string());
-            row.extend(ends(comparison.clustered_difference));
+            row.extend(ends(comparison.difference_interval.filter(|_| comparison.has_clusters())));
+            row.extend([comparison.p, comparison.confidence].map(number));
+            row.push(comparison.clusters.to_string());
+            row.push(number(comparison.design_effect));
+            row.extend(comparison.repeats.map(|repeats| repeats.to_string()));
+            row.push(comparison.missing.to_string());
+            let verdicts = [comparison.withheld, comparison.if_read.map(|read| read.verdict)];
+            row.extend(verdicts.map(|verdict| verdict.map_or("", Verdict::name).to_owned()));
             csv.write_record(&row)?;
         }
         csv.flush()
@@ -334,7 +350,7 @@ mod tests {
         assert!(header.starts_with(
             "base,tuned,n,both_correct,only_base,only_tuned,both_wrong,difference,mcnemar_p,verdict,"
         ));
-        assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1,,", ",".repeat(16)));
+        assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1,,,,,4,,1,1,0,,", ",".repeat(16)));
     }
 
     #[test]

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::Renderer;
 use crate::{
-    CONFIDENCE, Calibration, ClassScores, Clustered, Comparison, Counts, Doubt, Interval, InvalidKind,
-    LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power, Repeats,
-    Report, Scores, TokenUsage, UnansweredKind, Verdict,
+    CONFIDENCE, Calibration, ClassScores, Clustered, Comparison, Counts, Doubt, IfRead, Interval,
+    InvalidKind, LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power,
+    Repeats, Report, Scores, TokenUsage, UnansweredKind, Verdict,
 };
 
 /// The version of the form of a [`Summary`]. Fields may be added within a version; none changes its meaning.
@@ -150,15 +150,25 @@ pub struct Pair<'a> {
     pub rows: Paired,
     /// Accuracy of the tuned model minus that of the base.
     pub difference: Option<f64>,
-    /// Tango's score interval of the difference.
+    /// The interval of the difference: that of the test which decides, at the level at which it decides.
     pub difference_interval: Option<Interval>,
-    /// The interval of the difference that allows for groups of rows, where there are any.
+    /// The level of that interval.
+    pub confidence: Option<f64>,
+    /// The same interval, where some clusters have more than one row or answer.
     pub clustered_difference: Option<Interval>,
-    /// The exact two-sided p-value of McNemar's test.
+    /// The clusters of the compared rows: the unit of the decision.
+    pub clusters: u64,
+    /// How many times they raise the variance of the difference.
+    pub design_effect: Option<f64>,
+    /// How often base and tuned model were asked.
+    pub repeats: [u32; 2],
+    /// The two-sided p-value of the score test.
+    pub score_p: Option<f64>,
+    /// The exact two-sided p-value of McNemar's test, where clusters are rows; no verdict goes by it.
     pub mcnemar_p: Option<f64>,
     /// Its mid-p-value.
     pub mcnemar_mid_p: Option<f64>,
-    /// The exact p-value, adjusted by Holm's method for the number of comparisons: what the verdict goes by.
+    /// The p-value of the score test, adjusted by Holm's method for the number of comparisons: what the verdict goes by.
     pub holm_p: Option<f64>,
     /// Macro-F1 of both over the compared rows.
     pub macro_f1: Option<PairedMetric>,
@@ -168,6 +178,12 @@ pub struct Pair<'a> {
     pub power: Option<Power>,
     /// What follows.
     pub verdict: Verdict,
+    /// The answers that are missing.
+    pub missing: u64,
+    /// What the answered rows prove, where the missing answers could turn it.
+    pub withheld: Option<Verdict>,
+    /// What would follow if unreadable answers had been right, where that is something else.
+    pub if_read: Option<IfRead>,
 }
 
 /// A reason to be careful.
@@ -268,7 +284,12 @@ pub(super) fn pair(comparison: &Comparison) -> Pair<'_> {
         rows: comparison.paired,
         difference: comparison.difference,
         difference_interval: comparison.difference_interval,
-        clustered_difference: comparison.clustered_difference,
+        confidence: comparison.confidence,
+        clustered_difference: comparison.difference_interval.filter(|_| comparison.has_clusters()),
+        clusters: comparison.clusters,
+        design_effect: comparison.design_effect,
+        repeats: comparison.repeats,
+        score_p: comparison.p,
         mcnemar_p: comparison.mcnemar_p,
         mcnemar_mid_p: comparison.mcnemar_mid_p,
         holm_p: comparison.holm_p,
@@ -276,6 +297,9 @@ pub(super) fn pair(comparison: &Comparison) -> Pair<'_> {
         non_inferiority: comparison.non_inferiority,
         power: comparison.power,
         verdict: comparison.verdict,
+        missing: comparison.missing,
+        withheld: comparison.withheld,
+        if_read: comparison.if_read,
     }
 }
 

@@ -86,10 +86,15 @@ fn points(difference: f64) -> String {
 }
 
 /// A difference with its interval.
-fn points_within(difference: f64, interval: Interval) -> String {
-    let level = CONFIDENCE * 100.0;
+fn points_within(difference: f64, interval: Interval, confidence: f64) -> String {
+    let level = level_number(confidence);
     let [low, high] = [interval.low, interval.high].map(points_number);
     format!("{} ({level} % CI {low} to {high})", points(difference))
+}
+
+/// The level of an interval as per cent: two digits tell 98.33 from 98.3 %, and 95 stays 95.
+fn level_number(confidence: f64) -> f64 {
+    (confidence * 1e4).round() / 100.0
 }
 
 /// A margin in percentage points, as it was set.
@@ -147,6 +152,7 @@ fn verdict_words(verdict: Verdict) -> &'static str {
         Verdict::NoWorse => "no worse",
         Verdict::NotProven => "not proven",
         Verdict::Incomplete => "incomplete",
+        Verdict::Unreadable => "not measured",
     }
 }
 
@@ -164,12 +170,15 @@ fn verdict_phrase(comparison: &Comparison) -> String {
 /// What a verdict rests on, in words.
 fn evidence(comparison: &Comparison) -> String {
     let paired = comparison.paired;
-    let (Some(base), Some(tuned), Some(difference), Some(interval), Some(p), Some(holm_p)) = (
-        paired.base_accuracy(),
-        paired.tuned_accuracy(),
+    if comparison.verdict == Verdict::Unreadable {
+        return unreadable(comparison);
+    }
+    let (Some([base, tuned]), Some(difference), Some(interval), Some(confidence), Some(p), Some(holm_p)) = (
+        comparison.accuracies,
         comparison.difference,
         comparison.difference_interval,
-        comparison.mcnemar_p,
+        comparison.confidence,
+        comparison.p,
         comparison.holm_p,
     ) else {
         return format!(
@@ -183,12 +192,19 @@ fn evidence(comparison: &Comparison) -> String {
         if p == holm_p { p_value(p) } else { format!("{}, {} by Holm", p_value(p), p_value(holm_p)) }
     };
     let mut text = format!(
-        "accuracy {} → {}, {}; exact McNemar {}",
+        "accuracy {} → {}, {}; score test {}",
         percent(base),
         percent(tuned),
-        points_within(difference, interval),
+        points_within(difference, interval, confidence),
         adjusted(p, holm_p)
     );
+    if comparison.has_clusters() {
+        text.push_str(&format!(" over {} clusters", thousands(comparison.clusters)));
+    }
+    if comparison.repeats != [1, 1] {
+        let [base, tuned] = comparison.repeats;
+        text.push_str(&format!(", means of {base} and {tuned} answers to each row"));
+    }
     if let Some(test) = comparison.non_inferiority {
         let (loss, not) = (margin_words(test.margin), if test.proven { "" } else { "not " });
         let p = adjusted(test.p, test.holm_p);
@@ -197,7 +213,39 @@ fn evidence(comparison: &Comparison) -> String {
     if comparison.verdict == Verdict::NotProven || comparison.undecided_margin().is_some() {
         text.push_str(&open_question(comparison.power));
     }
+    caveats(comparison).iter().for_each(|caveat| text.push_str(&format!("; {caveat}")));
     text
+}
+
+/// What could turn the verdict, one sentence each without its full stop.
+fn caveats(comparison: &Comparison) -> Vec<String> {
+    let mut caveats = Vec::new();
+    if let Some(verdict) = comparison.withheld {
+        caveats.push(format!(
+            "{} by the answered rows, but withheld: the {} missing answers could turn it",
+            verdict_words(verdict),
+            thousands(comparison.missing)
+        ));
+    }
+    if let Some(read) = comparison.if_read {
+        let model = if read.tuned { &comparison.tuned } else { &comparison.base };
+        let answers = thousands(read.answers);
+        caveats.push(format!(
+            "it rests on {answers} answers of {model} that name no label: if all of them were right, it would be {}",
+            verdict_words(read.verdict)
+        ));
+    }
+    caveats
+}
+
+/// Why nothing is said of models whose answers can't be read.
+fn unreadable(comparison: &Comparison) -> String {
+    let [base, tuned] = comparison.unreadable;
+    let (share, model) = if tuned > base { (tuned, &comparison.tuned) } else { (base, &comparison.base) };
+    format!(
+        "{} of the answers of {model} name no label: their form was measured, and not the model",
+        percent(share)
+    )
 }
 
 /// What it would take to decide what is not proven.
@@ -205,7 +253,11 @@ fn open_question(power: Option<Power>) -> String {
     let chance = POWER * 100.0;
     match power {
         Some(Power { rows_to_decide: Some(rows), .. }) => {
-            format!("; {} such rows would decide with a chance of {chance} %", thousands(rows))
+            format!(
+                "; {} such rows, drawn anew, would decide with a chance of {chance} % (adding to these and looking again is no \
+                 proof)",
+                thousands(rows)
+            )
         }
         Some(Power { smallest_difference, rows_to_decide: None }) => format!(
             "; so many rows prove a difference of {:.1} points with a chance of {chance} %",
@@ -232,10 +284,10 @@ fn definitions(report: &Report) -> String {
     let level = CONFIDENCE * 100.0;
     let (differences, holm) = match report.figures.comparisons.len() {
         0 => ("", ""),
-        1 => (", Tango's for a difference", ""),
+        1 => (", of the score test that decides for a difference", ""),
         _ => (
-            ", Tango's for a difference",
-            " Verdicts go by p-values that Holm's method adjusts for the number of comparisons.",
+            ", of the score test that decides for a difference",
+            " Holm's method adjusts the tests, and the levels of these intervals, for the number of comparisons.",
         ),
     };
     format!(
@@ -284,11 +336,11 @@ mod tests {
             model: model.to_owned(),
             tuned_from: None,
             predictions: predictions(&gold, &answers),
-            groups: None,
+            clusters: None,
         };
         let base = evaluation("base", format!("{both}{}{}", "a".repeat(lost), "b".repeat(won)));
         let tuned = evaluation("tuned", format!("{both}{}{}", "b".repeat(lost), "a".repeat(won)));
-        let comparison = Comparison::of(&base, &tuned, &Rules { margin, draws: 0, ..Rules::default() });
+        let comparison = Comparison::of(&base, &tuned, &Rules { margin, ..Rules::default() });
         format!("{}: {}", verdict_phrase(&comparison), evidence(&comparison))
     }
 
@@ -300,14 +352,14 @@ mod tests {
                 8,
                 126,
                 None,
-                "better: accuracy 68.5 % → 98.0 %, +29.5 points (95 % CI +24.7 to +34.5); exact McNemar p < 0.0001",
+                "better: accuracy 68.5 % → 98.0 %, +29.5 points (95 % CI +24.7 to +34.5); score test p < 0.0001",
             ),
             (
                 400,
                 20,
                 2,
                 Some(0.1),
-                "worse: accuracy 99.5 % → 95.0 %, -4.5 points (95 % CI -7.2 to -2.5); exact McNemar p = 0.0001; \
+                "worse: accuracy 99.5 % → 95.0 %, -4.5 points (95 % CI -7.2 to -2.5); score test p = 0.0001; \
                  a loss of 10 points is ruled out, one-sided p = 0.0002",
             ),
             (
@@ -316,31 +368,32 @@ mod tests {
                 5,
                 Some(0.02),
                 "no worse than 2 points: accuracy 99.5 % → 99.2 %, -0.3 points (95 % CI -1.1 to +0.5); \
-                 exact McNemar p = 0.58; a loss of 2 points is ruled out, one-sided p = 0.0004",
+                 score test p = 0.41; a loss of 2 points is ruled out, one-sided p = 0.0004",
             ),
             (
                 400,
                 8,
                 5,
                 Some(0.01),
-                "not proven: accuracy 98.8 % → 98.0 %, -0.8 points (95 % CI -2.8 to +1.2); exact McNemar p = 0.58; \
+                "not proven: accuracy 98.8 % → 98.0 %, -0.8 points (95 % CI -2.8 to +1.2); score test p = 0.41; \
                  a loss of 1 point is not ruled out, one-sided p = 0.39; \
-                 4,533 such rows would decide with a chance of 80 %",
+                 so many rows prove a difference of 2.5 points with a chance of 80 %",
             ),
             (
                 400,
                 8,
                 14,
                 None,
-                "not proven: accuracy 96.5 % → 98.0 %, +1.5 points (95 % CI -0.9 to +4.0); exact McNemar p = 0.29; \
-                 1,917 such rows would decide with a chance of 80 %",
+                "not proven: accuracy 96.5 % → 98.0 %, +1.5 points (95 % CI -0.9 to +4.0); score test p = 0.20; \
+                 8,770 such rows, drawn anew, would decide with a chance of 80 % (adding to these and looking again is \
+                 no proof)",
             ),
             (
                 400,
                 7,
                 7,
                 None,
-                "not proven: accuracy 98.2 % → 98.2 %, ±0 points (95 % CI -2.0 to +2.0); exact McNemar p = 1; \
+                "not proven: accuracy 98.2 % → 98.2 %, ±0 points (95 % CI -2.0 to +2.0); score test p = 1; \
                  so many rows prove a difference of 2.6 points with a chance of 80 %",
             ),
             (
@@ -348,7 +401,7 @@ mod tests {
                 1,
                 0,
                 None,
-                "not proven: accuracy 100.0 % → 66.7 %, -33.3 points (95 % CI -79.2 to +41.5); exact McNemar p = 1; \
+                "not proven: accuracy 100.0 % → 66.7 %, -33.3 points (95 % CI -79.2 to +41.5); score test p = 1; \
                  so few rows prove nothing",
             ),
         ] {

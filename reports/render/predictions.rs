@@ -8,21 +8,20 @@ use tunebench_data::{LabelId, LabelSet};
 
 use super::csv::{to_bytes, writer};
 use super::row_details;
-use crate::groups::Grouping;
 use crate::{
-    Answer, Evaluation, Groups, InvalidKind, Latency, Outcome, Prediction, Probability, RowDetails,
+    Answer, Clustering, Clusters, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, RowDetails,
     UnansweredKind,
 };
 
-/// The last one only where the data has groups.
-pub(super) const COLUMNS: [&str; 8] =
-    ["id", "label", "prediction", "outcome", "detail", "probability", "latency_ms", "group"];
+/// `group` only where the data has groups, `cluster` only where clusters are not rows.
+pub(super) const COLUMNS: [&str; 9] =
+    ["id", "label", "prediction", "outcome", "detail", "probability", "latency_ms", "group", "cluster"];
 
 /// How many of the columns a file must have.
 const REQUIRED: usize = 4;
 
-/// A row for each example, in the order given: `id,label,prediction,outcome,detail,probability,latency_ms`, and `group` where
-/// the data has groups.
+/// A row for each example, in the order given: `id,label,prediction,outcome,detail,probability,latency_ms`, then `group` where
+/// the data has groups, and `cluster` where some rows belong together: a number, the same for those that do.
 ///
 /// The prediction is empty where no label was named, and the detail then says why. The cells are exact: a label
 /// that a spreadsheet would take for a formula is written as it is.
@@ -53,10 +52,15 @@ pub fn predictions_to(
     mut details: Option<Details<'_>>,
 ) -> io::Result<()> {
     let mut csv = writer(target);
-    let groups = evaluation.groups.as_deref();
-    let columns = COLUMNS.len() - usize::from(groups.is_none());
+    let clusters = evaluation.clusters.as_deref();
+    let without = |column: usize| match column {
+        GROUP => clusters.is_none_or(|clusters| !clusters.has_groups()),
+        CLUSTER => clusters.is_none_or(|clusters| !clusters.are_not_rows()),
+        _ => false,
+    };
+    let columns: Vec<usize> = (0..COLUMNS.len()).filter(|column| !without(*column)).collect();
     let own = details.as_ref().map(|details| details.columns.clone());
-    COLUMNS[..columns].iter().try_for_each(|name| csv.write_field(name))?;
+    columns.iter().try_for_each(|column| csv.write_field(COLUMNS[*column]))?;
     own.iter().flat_map(|own| row_details::header(own)).try_for_each(|name| csv.write_field(name))?;
     csv.write_record(None::<&[u8]>)?;
     for (i, row) in evaluation.predictions.iter().enumerate() {
@@ -68,6 +72,8 @@ pub fn predictions_to(
         let id = row.id.to_string();
         let probability = row.probability.map(|p| p.get().to_string()).unwrap_or_default();
         let latency = row.latency.map(milliseconds).unwrap_or_default();
+        let cluster = clusters.and_then(|clusters| clusters.of(i)).map(|cluster| cluster.to_string());
+        let cluster = cluster.unwrap_or_default();
         let cells = [
             id.as_str(),
             labels.name(row.gold),
@@ -76,9 +82,10 @@ pub fn predictions_to(
             detail,
             &probability,
             &latency,
-            groups.and_then(|groups| groups.name(i)).unwrap_or_default(),
+            clusters.and_then(|clusters| clusters.group(i)).unwrap_or_default(),
+            &cluster,
         ];
-        cells[..columns].iter().try_for_each(|cell| csv.write_field(cell))?;
+        columns.iter().try_for_each(|column| csv.write_field(cells[*column]))?;
         if let (Some(details), Some(own)) = (&mut details, &own) {
             let row = details.rows.next().transpose()?.unwrap_or_default();
             row_details::cells(&row, own).try_for_each(|cell| csv.write_field(cell.as_ref()))?;
@@ -150,8 +157,8 @@ pub enum ReadError {
 pub struct PredictionRows {
     /// One for each row, in the order of the file.
     pub predictions: Vec<Prediction>,
-    /// Their groups, where the file has a column of them.
-    pub groups: Option<Groups>,
+    /// Which of them belong together; none where each is a cluster of its own, or the file does not tell.
+    pub clusters: Option<Clusters>,
 }
 
 /// Reads what [`predictions`](fn@predictions) wrote.
@@ -164,7 +171,8 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
     reader.read_byte_record(&mut record).map_err(io_error)?;
     let header = Header::of(&record)?;
     let mut predictions = Vec::new();
-    let mut groups = header.places[GROUP].map(|_| Grouping::default());
+    let mut clustering = Clustering::new(header.places[GROUP].is_some());
+    let mut clusters = header.places[CLUSTER].map(|_| Vec::new());
     let mut ids = HashSet::new();
     while reader.read_byte_record(&mut record).map_err(io_error)? {
         let row = header.row(&record)?;
@@ -172,12 +180,19 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
         if !ids.insert(prediction.id) {
             return Err(row.error(ID, format!("{} stands twice", prediction.id)));
         }
-        if let Some(groups) = &mut groups {
-            groups.push(Some(row.text(GROUP)?).filter(|name| !name.is_empty()));
+        clustering.push_group(Some(row.text(GROUP)?).filter(|name| !name.is_empty()));
+        if let Some(clusters) = &mut clusters {
+            let text = row.text(CLUSTER)?;
+            clusters.push(text.parse().map_err(|_| row.not_a(CLUSTER, "a whole number", text))?);
         }
         predictions.push(prediction);
     }
-    Ok(PredictionRows { predictions, groups: groups.map(Grouping::finish) })
+    // Before there was a column of clusters, groups were all that was told of them.
+    let clusters = match clusters {
+        Some(numbers) => clustering.finish_with(&numbers),
+        None => clustering.finish(),
+    };
+    Ok(PredictionRows { predictions, clusters })
 }
 
 /// Reading bytes with any number of cells fails only where the source fails.
@@ -194,6 +209,7 @@ const DETAIL: usize = 4;
 const PROBABILITY: usize = 5;
 const LATENCY: usize = 6;
 const GROUP: usize = 7;
+const CLUSTER: usize = 8;
 
 /// Where each column stands in the file.
 struct Header {
@@ -319,7 +335,7 @@ mod tests {
     use crate::testing::{self, any_predictions, labels};
 
     fn evaluation(predictions: Vec<Prediction>) -> Evaluation {
-        Evaluation { model: "m".into(), tuned_from: None, predictions, groups: None }
+        Evaluation { model: "m".into(), tuned_from: None, predictions, clusters: None }
     }
 
     fn fails(text: &str) -> String {
@@ -369,7 +385,7 @@ mod tests {
     fn four_columns_are_enough_and_others_do_not_matter() {
         let text = "note,outcome,prediction,label,id\n\"x\ny\",correct,b,b,00000000000000ff\n";
         let rows = read_predictions(text.as_bytes(), &labels(&["a", "b"])).unwrap();
-        assert_eq!((rows.predictions.len(), rows.predictions[0].id.0, rows.groups), (1, 255, None));
+        assert_eq!((rows.predictions.len(), rows.predictions[0].id.0, rows.clusters), (1, 255, None));
     }
 
     #[test]
@@ -385,10 +401,9 @@ mod tests {
     }
 
     #[test]
-    fn groups_stand_in_a_column_of_their_own() {
-        let names = ["=\"x\", y", "", "b"].map(|name| (!name.is_empty()).then(|| name.to_owned()));
+    fn groups_and_clusters_stand_in_columns_of_their_own() {
         let mut evaluation = evaluation(testing::predictions("aab", "a?b"));
-        evaluation.groups = Some(Arc::new(names.into_iter().collect()));
+        evaluation.clusters = testing::in_groups(["=\"x\", y", "", "b"]);
         let labels = labels(&["a", "b"]);
         let text = String::from_utf8(predictions(&evaluation, &labels)).unwrap();
         let expected = "\
@@ -400,8 +415,26 @@ id,label,prediction,outcome,detail,probability,latency_ms,group
         assert_eq!(text, expected);
         let read = read_predictions(text.as_bytes(), &labels).unwrap();
         assert_eq!(
-            (read.predictions, read.groups.map(Arc::new)),
-            (evaluation.predictions, evaluation.groups)
+            (read.predictions, read.clusters.map(Arc::new)),
+            (evaluation.predictions.clone(), evaluation.clusters.clone())
+        );
+
+        let mut clustering = Clustering::new(false);
+        ["x", "y", "x"].iter().for_each(|text| clustering.push(None, text));
+        evaluation.clusters = clustering.finish().map(Arc::new);
+        let text = String::from_utf8(predictions(&evaluation, &labels)).unwrap();
+        let expected = "\
+id,label,prediction,outcome,detail,probability,latency_ms,cluster
+0000000000000000,a,a,correct,,,,0
+0000000000000001,a,,unanswered,network,,,1
+0000000000000002,b,b,correct,,,,0
+";
+        assert_eq!(text, expected);
+        let read = read_predictions(text.as_bytes(), &labels).unwrap();
+        assert_eq!(read.clusters.map(Arc::new), evaluation.clusters);
+        assert_eq!(
+            fails(&text.replace(",1\n", ",x\n")),
+            "line 3, column `cluster`: `x` is not a whole number"
         );
     }
 

@@ -51,11 +51,12 @@ def metrics_case(name, labels, gold, answers):
     case = {"name": name, "labels": labels, "gold": gold, "answers": answers}
     kept = [(g, a) for g, a in zip(gold, answers) if a != UNANSWERED]
     true, pred = [g for g, _ in kept], [a for _, a in kept]
-    occurring = sorted(set(true) | (set(pred) - {INVALID}))
+    # Macro averages are over the labels of the gold ones; sums, over all that occur.
+    of_gold, occurring = sorted(set(true)), sorted(set(true) | (set(pred) - {INVALID}))
 
     def average(kind, zero_division):
         p, r, f, _ = sk.precision_recall_fscore_support(
-            true, pred, labels=occurring, average=kind, zero_division=zero_division
+            true, pred, labels=of_gold if kind == "macro" else occurring, average=kind, zero_division=zero_division
         )
         return [plain(p), plain(r), plain(f)]
 
@@ -244,26 +245,111 @@ def power_cases():
             yield {"rows": n, "discordance": discordance, "difference": d}
 
 
-def rows_cases():
-    """Connor's (margin 0) and Nam's number of rows, the restricted shares found numerically."""
+def differences_case(name, clusters, differences):
+    """The cluster score test from its definition: Tango's variance, found numerically, times how much the clusters inflate it."""
+    won, lost = sum(max(d, 0) for d in differences), sum(max(-d, 0) for d in differences)
+    n, sums, sizes = len(differences), {}, {}
+    for cluster, difference in zip(clusters, differences):
+        sums[cluster] = sums.get(cluster, 0) + difference
+        sizes[cluster] = sizes.get(cluster, 0) + 1
+
+    def score(delta):
+        delta = mpmath.mpf(delta)
+        distance = won - lost - n * delta
+        if distance == 0:
+            return mpmath.mpf(0)
+        variance = (distance / tango_score(n, lost, won, delta)) ** 2
+        together = sum((sums[c] - sizes[c] * delta) ** 2 for c in sums)
+        # Each row by itself; of fractions, which repeats make, the sign is what is squared.
+        alone = won + lost - 2 * delta * (won - lost) + n * delta**2
+        inflation = together / alone if alone else mpmath.mpf(sum(s * s for s in sizes.values())) / n
+        return distance / mpmath.sqrt(variance * inflation)
+
+    def end(outside, z):
+        inside, outside = mpmath.mpf(won - lost) / n, mpmath.mpf(outside)
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if abs(score(middle)) <= z else (inside, middle)
+        return float(inside)
+
+    z = float(score(0))
+    telling = sum(1 for s in sums.values() if abs(s) > 1e-9)
+    least = 2 * 0.5**telling
+    p = min(1, max(2 * scipy.stats.norm.sf(abs(z)), least))
     a, b = scipy.stats.norm.ppf(0.975), scipy.stats.norm.ppf(0.8)
-    for difference, discordance, margin in [
-        (0.05, 0.2, 0), (-0.05, 0.2, 0), (0.01, 0.01, 0), (0.3, 0.35, 0), (0.001, 0.1, 0),
-        (0.0, 0.1, 0.02), (0.0, 0.0, 0.02), (-0.01, 0.05, 0.02), (0.01, 0.05, 0.05), (0.1, 0.4, 0.1),
-    ]:  # fmt: skip
-        won, lost = (discordance + difference) / 2, (discordance - difference) / 2
-        delta = -margin
+    low, high = end(-1, a), end(1, a)
+    if least > 0.05:
+        low, high = min(low, 0.0), max(high, 0.0)
+    rows = None
+    if abs(z) > b:
 
-        def slope(q):
-            terms = [(won, q + delta, 1), (lost, q, 1), (1 - won - lost, 1 - 2 * q - delta, -2)]
-            return sum(sign * weight / share for weight, share, sign in terms if weight > 1e-12)
+        def short(root):
+            return (abs(z) * root - a) / math.sqrt(1 + root * root) - b
 
-        low, high = max(0, -delta) + 1e-15, (1 - delta) / 2 - 1e-15
-        q = low if slope(low) <= 0 else scipy.optimize.brentq(slope, low, high, xtol=1e-16, rtol=1e-14)
-        supposed, real = 2 * q + delta - delta**2, discordance - difference**2
-        distance = difference + margin if margin else abs(difference)
-        rows = ((a * math.sqrt(supposed) + b * math.sqrt(real)) / distance) ** 2
-        yield {"difference": difference, "discordance": discordance, "margin": margin, "exactly": rows}
+        rows = n * scipy.optimize.brentq(short, 1e-9, 1e5, xtol=1e-13, rtol=1e-14) ** 2
+        rows = max(math.ceil(rows), n + 1) if rows < 1e12 else None
+    scores = [[delta, float(score(delta))] for delta in (-0.3, -0.05, -0.01, 0.0, 0.02, 0.4)]
+    return {
+        "name": name,
+        "clusters": clusters,
+        "differences": differences,
+        "scores": scores,
+        "p": float(p),
+        "low": low,
+        "high": high,
+        "rows_to_decide": rows,
+    }
+
+
+def differences_cases():
+    rng = random.Random(29)
+    with mpmath.workdps(30):
+        yield differences_case("rows", list(range(30)), [1] * 8 + [-1] * 2 + [0] * 20)
+        yield differences_case("each five times", [i % 12 for i in range(60)], [[1, -1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0][i % 12] for i in range(60)])
+        yield differences_case("nothing tells them apart", [0, 0, 0, 1, 2, 2], [0] * 6)
+        yield differences_case("all won", [i // 2 for i in range(20)], [1] * 20)
+        for i in range(36):
+            clusters, differences = [], []
+            repeats = rng.choice([1, 1, 4])
+            for cluster in range(rng.choice([3, 7, 20, 50])):
+                common = rng.choice([-1, 0, 0, 1, 1])
+                for _ in range(rng.choice([1, 2, 6])):
+                    value = common if rng.random() < 0.6 else rng.choice([-1, 0, 0, 0, 1])
+                    clusters.append(cluster)
+                    differences.append(value if repeats == 1 else rng.randint(-repeats, repeats) / repeats)
+            yield differences_case(f"random {i}", clusters, differences)
+
+
+def jackknife_case(name, clusters, gold, answers):
+    def score(kept):
+        true, pred = [gold[i] for i in kept], [answers[i] for i in kept]
+        return sk.f1_score(true, pred, labels=sorted(set(true)), average="macro", zero_division=0)
+
+    every = range(len(gold))
+    names = sorted(set(clusters))
+    without = np.array([score([i for i in every if clusters[i] != c]) for c in names])
+    count = len(names)
+    variance = (count - 1) / count * float(((without - without.mean()) ** 2).sum())
+    return {
+        "name": name,
+        "clusters": clusters,
+        "gold": gold,
+        "answers": answers,
+        "value": float(score(every)),
+        "variance": variance,
+    }
+
+
+def jackknife_cases():
+    rng = random.Random(31)
+    for i in range(16):
+        clusters, gold, answers = [], [], []
+        for cluster in range(rng.choice([5, 20, 60])):
+            for _ in range(rng.choice([1, 1, 4]) if i % 2 else 1):
+                clusters.append(cluster)
+                gold.append(rng.choice([0, 0, 0, 1, 2, 3, 7]))
+                answers.append(gold[-1] if rng.random() < 0.7 else rng.choice([0, 1, 2, 5, INVALID]))
+        yield jackknife_case(f"random {i}", clusters, gold, answers)
 
 
 def holm_cases():
@@ -312,11 +398,23 @@ def calibration_cases():
         yield calibration_case(f"random {i}", probabilities, right)
 
 
+def clustered_wilson(groups, right, error):
+    """Korn and Graubard's interval: statsmodels' Wilson interval at the effective number of rows, with the t quantile."""
+    share, count = sum(right) / len(right), len(set(groups))
+    of = {group: [r for g, r in zip(groups, right) if g == group] for group in set(groups)}
+    alike = len(right) ** 2 / sum(len(rows) ** 2 for rows in of.values())
+    alone = share * (1 - share) / error**2 if error > 1e-12 else len(right)
+    few = min(sum(1 for rows in of.values() if 0 in rows), sum(1 for rows in of.values() if 1 in rows)) < 10
+    rows = min(alone, alike if few else len(right))
+    alpha = 2 * scipy.stats.norm.sf(scipy.stats.t.ppf(0.975, count - 1))
+    return proportion_confint(share * rows, rows, alpha=alpha, method="wilson")
+
+
 def cluster_case(name, groups, right):
     y = np.array(right, dtype=float)
     model = sm.OLS(y, np.ones(len(y)))
     robust = model.fit(cov_type="cluster", cov_kwds={"groups": np.array(groups)}, use_t=True)
-    low, high = robust.conf_int(alpha=0.05)[0]
+    low, high = clustered_wilson(groups, right, robust.bse[0])
     effect = (robust.bse[0] / model.fit().bse[0]) ** 2
     return {
         "name": name,
@@ -371,8 +469,19 @@ write(
 )
 write(
     "power.json",
-    "Connor's smallest difference, then the rows by Connor and Nam before they are rounded up; scipy",
-    list(power_cases()) + list(rows_cases()),
+    "Connor's smallest difference; scipy",
+    list(power_cases()),
+)
+write(
+    "differences.json",
+    "the cluster score test from its definition, with Tango's likelihood maximised numerically by mpmath; scipy's normal "
+    "distribution and brentq",
+    list(differences_cases()),
+)
+write(
+    "jackknife.json",
+    "scikit-learn's f1_score over the labels of the gold ones without each cluster, and the variance of these by numpy",
+    list(jackknife_cases()),
 )
 write("holm.json", "statsmodels multipletests(method='holm')", list(holm_cases()))
 write(
@@ -383,8 +492,8 @@ write(
 )
 write(
     "clusters.json",
-    "statsmodels OLS on a constant: conf_int with cov_type='cluster' and use_t=True, and the squared ratio of its standard "
-    "error to the ordinary one",
+    "statsmodels OLS on a constant with cov_type='cluster': proportion_confint(method='wilson') for the rows of that variance, with "
+    "the t quantile, and the squared ratio of its standard error to the ordinary one",
     list(cluster_cases()),
 )
 write("student.json", "scipy t.isf((1 - level) / 2)", list(student_cases()))

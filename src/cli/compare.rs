@@ -105,10 +105,12 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
 /// What the comparison means for a script.
 fn code(comparison: &Comparison) -> u8 {
     match (comparison.verdict, comparison.non_inferiority, comparison.difference_interval) {
-        (Verdict::Incomplete, ..) => exit::INCOMPLETE,
+        (Verdict::Incomplete | Verdict::Unreadable, ..) => exit::INCOMPLETE,
         (_, None, _) => exit::DONE,
         (_, Some(test), _) if test.proven => exit::DONE,
         (_, Some(test), Some(interval)) if interval.high < -test.margin => exit::FAILED,
+        // The rows would decide, if only all were answered.
+        (_, Some(_), _) if comparison.withheld.is_some() => exit::INCOMPLETE,
         _ => exit::INCONCLUSIVE,
     }
 }

@@ -194,6 +194,9 @@ pub struct Evaluation {
     pub against: Option<String>,
     /// The loss of accuracy, above 0 and below 1, that a replacement may have and still count as no worse.
     pub margin: Option<f64>,
+    /// The share of a model's answers that may name no label, refusals and truncated ones aside: with as many or more it is the
+    /// form of the answers that was measured, and there is no verdict.
+    pub max_unreadable: f64,
     /// How many of the test rows to take: a sample by `seed` in which each label keeps its share.
     pub sample: Option<NonZeroUsize>,
     /// Whether results may hold texts: those of the rows, their own columns, and what the models said.
@@ -232,6 +235,7 @@ impl Default for Evaluation {
             min_coverage: 0.98,
             against: None,
             margin: None,
+            max_unreadable: tunebench_reports::MAX_UNREADABLE,
             sample: None,
             texts: true,
             answer,
@@ -355,6 +359,10 @@ impl Config {
         if !(0.0..=1.0).contains(&config.evaluation.min_coverage) {
             let place = [Step::Key("evaluation"), Step::Key("min_coverage")];
             return Err(document.error(&place, "min_coverage is a share between 0 and 1"));
+        }
+        if !(0.0..=1.0).contains(&config.evaluation.max_unreadable) {
+            let place = [Step::Key("evaluation"), Step::Key("max_unreadable")];
+            return Err(document.error(&place, "max_unreadable is a share between 0 and 1"));
         }
         if config.evaluation.margin.is_some_and(|margin| !(margin > 0.0 && margin < 1.0)) {
             let place = [Step::Key("evaluation"), Step::Key("margin")];

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use tunebench_reports::{
-    ALPHA, Counts, Interval, POWER, Paired, holm, mcnemar_exact, non_inferiority_p, normal_quantile,
-    rows_needed, smallest_difference,
-};
+use tunebench_reports::{ALPHA, Counts, Interval, POWER, Paired, Scenarios, holm, normal_quantile};
 
 use crate::exit;
+
+/// How to go on where rows have no answer yet.
+pub(super) const AGAIN: &str = "run `tunebench eval` again; what was answered is not asked again";
 
 /// How the names of the checks of a label's recall begin.
 const RECALL: &str = "recall:";
@@ -121,6 +121,8 @@ pub struct Facts {
     pub versions: BTreeSet<String>,
     /// The rows of the baseline, as the base, and of the model; none where no comparison is asked for.
     pub paired: Option<Paired>,
+    /// The same rows, by their clusters and with all repeats of the model: what the test goes by.
+    pub scenarios: Option<Scenarios>,
     /// The model versions that answered when the baseline was written.
     pub baseline_versions: BTreeSet<String>,
 }
@@ -227,7 +229,7 @@ pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
                     format!("; about {rows} rows of this label would decide")
                 }
                 Some(rows) => format!("; about {rows} rows would decide"),
-                None => "; no number of rows would decide at this value".to_owned(),
+                None => "; these rows tell too little to say how many would decide".to_owned(),
             });
         }
     }
@@ -386,49 +388,62 @@ fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
     let compared = facts.paired.filter(|paired| {
         paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= checks.min_coverage)
     });
-    let Some(paired) = compared else {
+    let Some((paired, scenarios)) = compared.zip(facts.scenarios) else {
         let evidence = "too few rows were answered both here and in the baseline".to_owned();
         return Checked::new(facts, "baseline", Outcome::Incomplete, evidence);
     };
-    let (alarm, proof) = (regression_p(&paired, checks.margin), non_inferiority_p(&paired, checks.margin));
+    let (margin, alpha) = (checks.margin, checks.alpha);
+    let (alarm, proof) = (scenarios.loss_p(margin), scenarios.non_inferiority_p(margin));
+    let answered = scenarios.answered;
+    let (proven, lost) = (answered.non_inferiority_p(margin) <= alpha, answered.loss_p(margin) <= alpha);
     let (outcome, p) = match checks.test {
-        Test::NonInferiority if proof <= checks.alpha => (Outcome::Passed, proof),
+        Test::NonInferiority if proof <= alpha => (Outcome::Passed, proof),
+        // The answered rows decide, but those without an answer could turn it.
+        Test::NonInferiority if proven => (Outcome::Incomplete, proof),
+        _ if lost && alarm > alpha => (Outcome::Incomplete, alarm),
         Test::NonInferiority => (Outcome::Inconclusive, proof),
         // If even losing every row proved nothing, that nothing is proven means nothing.
-        _ if paired.compared() < fewest => (Outcome::Inconclusive, alarm),
+        _ if answered.clusters() < fewest => (Outcome::Inconclusive, alarm),
         _ => (Outcome::Passed, alarm),
     };
-    let mut checked = Checked::new(facts, "baseline", outcome, paired_evidence(&paired, checks, p));
+    let mut evidence = paired_evidence(&paired, &scenarios, checks, p);
+    if outcome == Outcome::Incomplete {
+        evidence.push_str(&format!("; the {} missing answers could turn it: {}", scenarios.missing, AGAIN));
+    }
+    let mut checked = Checked::new(facts, "baseline", outcome, evidence);
     checked.p = Some(alarm);
     if outcome == Outcome::Inconclusive {
         checked.rows_to_decide = match checks.test {
-            Test::NonInferiority => rows_to_separate(&paired, checks.margin),
+            Test::NonInferiority => answered.rows_to_decide(margin, alpha),
             _ => Some(fewest),
         };
     }
     checked
 }
 
-fn paired_evidence(paired: &Paired, checks: &Checks, p: f64) -> String {
-    let (before, after) = (paired.base_accuracy().unwrap_or(0.0), paired.tuned_accuracy().unwrap_or(0.0));
+fn paired_evidence(paired: &Paired, scenarios: &Scenarios, checks: &Checks, p: f64) -> String {
+    let [before, after] = scenarios.accuracies;
     let (lost, won) = (paired.only_base, paired.only_tuned);
     let asked = match (checks.test, checks.margin > 0.0) {
         (Test::NonInferiority, _) => {
             format!("a loss of {} points or more must be ruled out (score test)", points(checks.margin))
         }
         (_, true) => format!("no proven loss of more than {} points (score test)", points(checks.margin)),
-        (_, false) => "no proven loss (exact McNemar, one-sided)".to_owned(),
+        (_, false) => "no proven loss (score test)".to_owned(),
+    };
+    let clusters = match scenarios.answered.clusters() {
+        clusters if clusters < paired.compared() => format!(" in {clusters} clusters"),
+        _ => String::new(),
     };
     let mut said = format!(
-        "accuracy {} → {} over {} rows, {lost} lost and {won} won; {asked} at level {}: p = {}",
+        "accuracy {} → {} over {} rows{clusters}, {lost} lost and {won} won; {asked} at level {}: p = {}",
         percent(before),
         percent(after),
         paired.compared(),
         checks.alpha,
         p_value(p)
     );
-    let discordance = paired.discordant() as f64 / paired.compared() as f64;
-    if let Some(least) = smallest_difference(paired.compared(), discordance)
+    if let Some(least) = scenarios.answered.smallest_difference()
         // Connor's formula is about this level, and about any loss.
         && (checks.test, checks.margin, checks.alpha) == (Test::Regression, 0.0, ALPHA / 2.0)
     {
@@ -437,41 +452,9 @@ fn paired_evidence(paired: &Paired, checks: &Checks, p: f64) -> String {
     said
 }
 
-/// The p-value of a loss of more than the margin, one-sided: how likely so bad rows are if the loss is the margin.
-///
-/// Without a margin that is the exact form of McNemar's test, P(X >= lost) with X ~ Bin(lost + won, 1/2), which keeps its level
-/// whatever the number of rows. With one it is Tango's score test, which keeps it nearly.
-pub fn regression_p(paired: &Paired, margin: f64) -> f64 {
-    let (lost, won) = (paired.only_base, paired.only_tuned);
-    if margin > 0.0 {
-        return 1.0 - non_inferiority_p(paired, margin);
-    }
-    match lost {
-        0 => 1.0,
-        // The two-sided p-value is twice that of the smaller side.
-        _ if lost > won => mcnemar_exact(lost, won) / 2.0,
-        _ => 1.0 - mcnemar_exact(lost - 1, won + 1) / 2.0,
-    }
-}
-
-/// The fewest rows that could prove a loss at all: with one less, losing all of them is still chance.
+/// The fewest clusters that could prove a loss at all: with one less, losing all of them is still chance.
 fn fewest(alpha: f64) -> u64 {
     (1.0 / alpha).log2().ceil() as u64
-}
-
-/// How many rows decide on which side of the margin the loss lies, if they are like those that there are.
-fn rows_to_separate(paired: &Paired, margin: f64) -> Option<u64> {
-    let difference = paired.difference()?;
-    let discordance = paired.discordant() as f64 / paired.compared() as f64;
-    let beyond = || {
-        // Beyond the margin: the same by the real variance, for Nam's formula covers only this side of it.
-        let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
-        let variance = discordance - difference * difference;
-        let root = (a + b) * variance.max(0.0).sqrt() / (difference + margin).abs();
-        Some((root * root).ceil()).filter(|rows| *rows < 1e12).map(|rows| rows as u64)
-    };
-    let needed = rows_needed(difference, discordance, margin).or_else(beyond)?;
-    Some(needed.max(paired.compared() + 1))
 }
 
 fn percent(share: f64) -> String {

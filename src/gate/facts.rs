@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use tunebench_reports::{
     Answer, Evaluation, Figures, InvalidKind, Manifest, ModelFigures, Outcome, Paired, Prediction, Run,
+    Scenarios, is_unreadable_form,
 };
 
 use super::GateError;
 use super::baseline::{Baseline, Model, Row};
-use super::checks::{Facts, Figure, Lack};
+use super::checks::{AGAIN, Facts, Figure, Lack};
 use super::matching::matched;
-
-/// How to go on where rows have no answer yet.
-const AGAIN: &str = "run `tunebench eval` again; what was answered is not asked again";
 
 /// The floor: what anybody reaches who always answers the most frequent label.
 const FLOOR: &str = "local/majority";
@@ -82,6 +80,7 @@ pub fn facts<'a>(
         })?;
         let rows = rows_of(before, evaluation, run)?;
         facts.paired = Some(Paired::of(&rows.predictions, &evaluation.predictions));
+        facts.scenarios = Some(Scenarios::of(&[&rows], &run.repeats_of(evaluation)));
         facts.baseline_versions = before.answered_by.clone();
         Ok(Measured { evaluation, before: Some(before), baseline: Some(rows), facts })
     });
@@ -103,6 +102,15 @@ fn lack(manifest: &Manifest) -> Option<Lack> {
     Some(Lack { what, cure })
 }
 
+/// What keeps answers from being a measurement: so many name no label that their form was measured.
+fn unreadable(run: &Run, figures: &ModelFigures) -> Option<Lack> {
+    let (unreadable, answered) = (figures.unreadable(), figures.counts().answered());
+    is_unreadable_form(unreadable, answered, run.manifest.max_unreadable).then(|| Lack {
+        what: format!("{unreadable} of {answered} answers of {} name no label", figures.model),
+        cure: "look at the answers with `tunebench show`, and ask for the label alone",
+    })
+}
+
 fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
     let counts = figures.counts();
     let scores = figures.scores.as_ref();
@@ -110,7 +118,7 @@ fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
     let recall = run.labels().names().iter().zip(scores.iter().flat_map(|scores| &scores.classes));
     Facts {
         model: figures.model.clone(),
-        lack: lack(&run.manifest),
+        lack: lack(&run.manifest).or_else(|| unreadable(run, figures)),
         counts,
         accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval), true),
         macro_f1: figure(
@@ -128,6 +136,7 @@ fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
         p95_ms: figures.latency.map(|latency| latency.p95_ms),
         versions: figures.answered_by.keys().cloned().collect(),
         paired: None,
+        scenarios: None,
         baseline_versions: BTreeSet::new(),
     }
 }
@@ -161,7 +170,7 @@ fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, Ga
     });
     let (model, predictions) =
         (format!("{} (baseline)", before.model), predictions.collect::<Result<_, _>>()?);
-    Ok(Evaluation { model, tuned_from: None, predictions, groups: None })
+    Ok(Evaluation { model, tuned_from: None, predictions, clusters: None })
 }
 
 impl Baseline {
@@ -186,6 +195,9 @@ impl Baseline {
 fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Model, GateError> {
     let name = &evaluation.model;
     let figures = figures.model(name);
+    if let Some(lack) = figures.and_then(|figures| unreadable(run, figures)) {
+        return Err(GateError::Refused(lack));
+    }
     let Some(scores) = figures.and_then(|figures| figures.scores.as_ref()) else {
         let what = format!("too few rows were answered by {name}");
         return Err(GateError::Refused(Lack { what, cure: AGAIN }));

@@ -46,7 +46,7 @@ mod tests {
             model: (*model).to_owned(),
             tuned_from: Some((*base).to_owned()).filter(|base| !base.is_empty()),
             predictions: Vec::new(),
-            groups: None,
+            clusters: None,
         });
         let manifest = r#"{"format_version": 1, "tool_version": "1", "started": "", "complete": true,
             "min_coverage": 1.0, "seed": 1, "data": [], "labels": ["a", "b"], "models": []}"#;

@@ -55,6 +55,7 @@ fn run(gold: &str, answers: &str) -> Run {
         min_coverage: 0.95,
         against: None,
         margin: None,
+        max_unreadable: 0.1,
         shard: None,
         missing_shards: Vec::new(),
         seed: 1,
@@ -64,7 +65,7 @@ fn run(gold: &str, answers: &str) -> Run {
         prompt: Value::Null,
         models: vec![record],
     };
-    let evaluation = Evaluation { model, tuned_from: None, predictions: rows.collect(), groups: None };
+    let evaluation = Evaluation { model, tuned_from: None, predictions: rows.collect(), clusters: None };
     Run { manifest, evaluations: vec![evaluation] }
 }
 

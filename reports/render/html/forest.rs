@@ -29,7 +29,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
     let scale = strip::scale(ends.chain(guides.iter().map(|guide| guide.at)));
 
     html.add(
-        "<p>Accuracy on the same rows, in percentage points: right of the solid line the first model of a pair is ahead, left of it the second. Lines are 95 % intervals (Tango’s, for pairs).",
+        "<p>Accuracy on the same rows, in percentage points: right of the solid line the first model of a pair is ahead, left of it the second. Lines are 95 % intervals (of the score test, for pairs).",
         &[],
     );
     if let Some(allowed) = allowed {
@@ -68,7 +68,7 @@ fn row(
     let class = match comparison.verdict {
         Verdict::Better | Verdict::NoWorse => "tuned",
         Verdict::Worse => "wrong",
-        Verdict::NotProven | Verdict::Incomplete => "base",
+        Verdict::NotProven | Verdict::Incomplete | Verdict::Unreadable => "base",
     };
     html.add(
         "<tbody><tr><th scope=\"rowgroup\" colspan=\"2\">{} <span class=\"against\">against {}</span></th></tr>",
@@ -82,7 +82,7 @@ fn row(
     if let Some(interval) = comparison.difference_interval {
         html.add("<small>{}</small>", &[&points_interval(interval)]);
     }
-    let p = comparison.holm_p.or(comparison.mcnemar_p).map(p_value);
+    let p = comparison.holm_p.map(p_value);
     html.add(
         "<small>{}{}{}</small></td></tr></tbody>",
         &[&verdict_words(comparison.verdict), &if p.is_some() { ", " } else { "" }, &p.unwrap_or_default()],

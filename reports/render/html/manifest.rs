@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::{UNDEFINED, margin_words, percent, thousands};
 use super::markup::{Markup, name, text};
 use super::words::dollars;
-use crate::{CONFIDENCE, DRAWS, Manifest, ModelRecord};
+use crate::{CONFIDENCE, Manifest, ModelRecord};
 
 /// The bytes of markup that a prompt may take.
 const LONGEST: usize = 20_000;
@@ -24,11 +24,7 @@ pub(super) fn section(manifest: &Manifest) -> Markup {
     fact("Margin of no worse", &manifest.margin.map_or_else(|| "none set".to_owned(), margin_words));
     fact(
         "Intervals",
-        &format!(
-            "{}, bootstrap with {} draws",
-            percent(CONFIDENCE).replace(".0", ""),
-            thousands(DRAWS.into())
-        ),
+        &format!("{}, of averages over labels by the jackknife", percent(CONFIDENCE).replace(".0", "")),
     );
     if let Some(against) = &manifest.against {
         fact("All compared with", against);

@@ -46,7 +46,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
     html.add("</table></div>", &[]);
     html.add("{}{}", &[&groups(figures), &repeats(figures)]);
     html.add(
-        "<p class=\"note\">Intervals of accuracy are Wilson’s; those of macro F1 come from resampling the rows (bootstrap). \
+        "<p class=\"note\">Intervals of accuracy are Wilson’s; those of macro F1 come from leaving out each cluster of rows once (jackknife). \
          An invalid answer names no label and counts as wrong; a row without an answer does not count. {} {} is \
          undefined: nothing to divide by.</p>",
         &[&MACRO_DEFINITION, &UNDEFINED],

@@ -1,9 +1,9 @@
 //! The head of the page: what came out, in words first.
 
-use super::super::{margin_words, p_value, percent, points, thousands};
+use super::super::{caveats, level_number, margin_words, p_value, percent, points, thousands, unreadable};
 use super::markup::{Markup, name};
 use super::words::{counted, points_interval};
-use crate::{Comparison, Figures, ModelFigures, Report, Verdict};
+use crate::{CONFIDENCE, Comparison, Figures, ModelFigures, Report, Verdict};
 
 /// The title and the verdicts.
 pub(super) fn header(report: &Report) -> Markup {
@@ -65,6 +65,7 @@ pub(super) fn headline(report: &Report) -> String {
                 (Verdict::NoWorse, None) => format!("{subject} is no worse than {object}."),
                 (Verdict::NotProven, _) => "No difference is proven.".to_owned(),
                 (Verdict::Incomplete, _) => "Too few rows were answered for a verdict.".to_owned(),
+                (Verdict::Unreadable, _) => unreadable(only),
             }
         }
         (several, _) => tallied(several),
@@ -80,6 +81,7 @@ fn tallied(comparisons: &[Comparison]) -> String {
         Verdict::NoWorse => "no worse",
         Verdict::NotProven => "without a proven difference",
         Verdict::Incomplete => "without enough answers",
+        Verdict::Unreadable => "without readable answers",
     };
     let parts: Vec<_> = Verdict::ALL
         .iter()
@@ -109,15 +111,20 @@ fn alone(html: &mut Markup, model: &ModelFigures) {
 pub(super) fn comparison(html: &mut Markup, comparison: &Comparison) {
     html.add("<article class=\"verdict\">{}", &[&pair(comparison)]);
     let paired = comparison.paired;
-    match (paired.base_accuracy(), paired.tuned_accuracy(), comparison.difference) {
-        (Some(base), Some(tuned), Some(difference)) => {
+    match (comparison.accuracies, comparison.difference) {
+        (Some([base, tuned]), Some(difference)) => {
             html.add(
                 "<dl class=\"keys\"><div><dt>Accuracy</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd></div>",
                 &[&percent(base), &percent(tuned)],
             );
             html.add("<div><dt>Difference</dt><dd>{}</dd>", &[&points(difference)]);
-            if let Some(interval) = comparison.difference_interval {
-                html.add("<dd class=\"more\">95 % interval {}</dd>", &[&points_interval(interval)]);
+            if let (Some(interval), Some(confidence)) =
+                (comparison.difference_interval, comparison.confidence)
+            {
+                html.add(
+                    "<dd class=\"more\">{} % interval {}</dd>",
+                    &[&level_number(confidence).to_string(), &points_interval(interval)],
+                );
             }
             html.add(
                 "</div><div><dt>Rows</dt><dd>{} won, {} lost</dd><dd class=\"more\">of {} that both answered</dd></div>",
@@ -135,10 +142,11 @@ pub(super) fn comparison(html: &mut Markup, comparison: &Comparison) {
 /// A comparison on one line.
 fn brief(html: &mut Markup, comparison: &Comparison) {
     html.add("<article class=\"verdict\">{}<p class=\"note\">", &[&pair(comparison)]);
+    let level = level_number(comparison.confidence.unwrap_or(CONFIDENCE)).to_string();
     match (comparison.difference, comparison.difference_interval, comparison.holm_p) {
         (Some(difference), Some(interval), Some(p)) => html.add(
-            "{} of accuracy, 95 % interval {}, {}",
-            &[&points(difference), &points_interval(interval), &p_value(p)],
+            "{} of accuracy, {} % interval {}, {}",
+            &[&points(difference), &level, &points_interval(interval), &p_value(p)],
         ),
         _ => html.add("{}", &[&missing(comparison)]),
     };
@@ -153,6 +161,7 @@ fn pair(comparison: &Comparison) -> Markup {
         Verdict::NoWorse => ("No worse", "good"),
         Verdict::NotProven => ("Not proven", "open"),
         Verdict::Incomplete => ("Incomplete", "open"),
+        Verdict::Unreadable => ("Not measured", "open"),
     };
     Markup::of(
         "<p class=\"pair\"><strong class=\"tag {}\">{}</strong> <span>{}</span> <span class=\"against\">against {}</span></p>",
@@ -162,6 +171,9 @@ fn pair(comparison: &Comparison) -> Markup {
 
 /// Why there are no figures.
 fn missing(comparison: &Comparison) -> String {
+    if comparison.verdict == Verdict::Unreadable {
+        return unreadable(comparison);
+    }
     let compared = comparison.paired.compared();
     let rows = compared + comparison.paired.left_out;
     format!("Only {} of {} rows were answered by both.", thousands(compared), thousands(rows))
@@ -170,17 +182,16 @@ fn missing(comparison: &Comparison) -> String {
 /// The p-value that the verdict goes by.
 fn tests(comparison: &Comparison) -> Markup {
     let mut html = Markup::default();
-    let (Some(exact), Some(holm)) = (comparison.mcnemar_p, comparison.holm_p.or(comparison.mcnemar_p)) else {
+    let (Some(alone), Some(holm)) = (comparison.p, comparison.holm_p) else {
         return html;
     };
-    html.add("<div><dt>Exact McNemar test</dt><dd>{}</dd>", &[&p_value(holm)]);
-    if holm != exact {
-        html.add("<dd class=\"more\">Holm-adjusted; alone {}</dd>", &[&p_value(exact)]);
-    } else if let Some(mid) = comparison.mcnemar_mid_p {
-        html.add(
-            "<dd class=\"more\">mid-p {}</dd>",
-            &[&p_value(mid).trim_start_matches("p ").trim_start_matches("= ")],
-        );
+    html.add("<div><dt>Score test</dt><dd>{}</dd>", &[&p_value(holm)]);
+    if holm != alone {
+        html.add("<dd class=\"more\">Holm-adjusted; alone {}</dd>", &[&p_value(alone)]);
+    } else if comparison.has_clusters() {
+        html.add("<dd class=\"more\">over {}</dd>", &[&counted(comparison.clusters, "cluster", "clusters")]);
+    } else if let Some(exact) = comparison.mcnemar_p {
+        html.add("<dd class=\"more\">exact McNemar {}</dd>", &[&p_value(exact)]);
     }
     html.add("</div>", &[]);
     if let Some(metric) = comparison.macro_f1 {
@@ -189,8 +200,13 @@ fn tests(comparison: &Comparison) -> Markup {
             &[&percent(metric.base), &percent(metric.tuned)],
         );
         html.add(
-            "<dd class=\"more\">{}, {}</dd></div>",
-            &[&points(metric.difference), &points_interval(metric.interval)],
+            "<dd class=\"more\">{}{}</dd></div>",
+            &[
+                &points(metric.difference),
+                &metric
+                    .interval
+                    .map_or_else(String::new, |interval| format!(", {}", points_interval(interval))),
+            ],
         );
     }
     html
@@ -208,6 +224,9 @@ fn outlook(comparison: &Comparison) -> Markup {
         };
         html.add("<p>{}</p>", &[&text]);
     }
+    for caveat in caveats(comparison) {
+        html.add("<p><strong>But:</strong> {}.</p>", &[&caveat]);
+    }
     let Some(power) = comparison.power else { return html };
     if let (Some(margin), Some(rows)) = (comparison.undecided_margin(), power.rows_to_decide) {
         html.add(
@@ -221,7 +240,10 @@ fn outlook(comparison: &Comparison) -> Markup {
             &[&format!("{:.1} points", power.smallest_difference * 100.0)],
         );
         if let Some(rows) = power.rows_to_decide {
-            html.add(" About <strong>{}</strong> would decide.", &[&counted(rows, "row", "rows")]);
+            html.add(
+                " About <strong>{}</strong>, drawn anew, would decide. Adding to these and looking again is no proof.",
+                &[&counted(rows, "row", "rows")],
+            );
         }
         html.add("</p>", &[]);
     }

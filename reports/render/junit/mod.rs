@@ -97,7 +97,7 @@ fn comparison(comparison: &Comparison) -> Case {
         Verdict::Better | Verdict::NoWorse => Status::Passed,
         Verdict::Worse => Status::Failed(reason()),
         Verdict::NotProven => Status::Skipped(reason()),
-        Verdict::Incomplete => Status::Error(reason()),
+        Verdict::Incomplete | Verdict::Unreadable => Status::Error(reason()),
     };
     let interval = comparison.difference_interval;
     let mut properties = vec![("verdict".to_owned(), comparison.verdict.name().to_owned())];
@@ -106,6 +106,7 @@ fn comparison(comparison: &Comparison) -> Case {
         ("difference_low", interval.map(|interval| interval.low)),
         ("difference_high", interval.map(|interval| interval.high)),
         ("mcnemar_p", comparison.mcnemar_p),
+        ("score_p", comparison.p),
         ("holm_p", comparison.holm_p),
     ]));
     let name = format!("{} against {}", comparison.tuned, comparison.base);

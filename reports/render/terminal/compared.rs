@@ -2,9 +2,9 @@
 
 use super::super::compared::Told;
 use super::super::text::{clean, wrap};
-use super::super::{evidence, margin_words, outcome_words, percent, points_within};
+use super::super::{evidence, margin_words, outcome_words, percent, points, points_within, unreadable};
 use super::{Paint, Style, verdict_paint};
-use crate::{Answer, Change, Comparison, Paired, Verdict};
+use crate::{Answer, CONFIDENCE, Change, Comparison, Paired, Verdict};
 
 /// The longest text that is shown, in characters.
 const LONGEST_TEXT: usize = 200;
@@ -22,7 +22,7 @@ pub fn compared(told: &Told, style: &Style) -> String {
     let mut evidence = format!("{}.", evidence(comparison));
     evidence[..1].make_ascii_uppercase();
     let facts = [
-        (comparison.verdict != Verdict::Incomplete).then_some(evidence),
+        comparison.p.is_some().then_some(evidence),
         Some(outcome_words(&comparison.paired)),
         macro_f1(comparison),
         left_out(told, &comparison.paired),
@@ -61,6 +61,9 @@ fn verdict(comparison: &Comparison) -> String {
             format!("Not proven: {tuned} may be worse than {base} by {margin} or more, or as good or better.")
         }
         (Verdict::NotProven, None) => format!("Not proven: {tuned} may be better or worse than {base}."),
+        (Verdict::Unreadable, _) => {
+            format!("No verdict on {tuned} against {base}: {}.", unreadable(comparison))
+        }
         (Verdict::Incomplete, _) => {
             let paired = comparison.paired;
             let rows = paired.compared() + paired.left_out;
@@ -76,7 +79,10 @@ fn macro_f1(comparison: &Comparison) -> Option<String> {
         "Macro-F1 {} → {}, {}.",
         percent(metric.base),
         percent(metric.tuned),
-        points_within(metric.difference, metric.interval)
+        match metric.interval {
+            Some(interval) => points_within(metric.difference, interval, CONFIDENCE),
+            None => points(metric.difference),
+        }
     ))
 }
 

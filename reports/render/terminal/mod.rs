@@ -133,7 +133,7 @@ fn verdict_paint(verdict: Verdict) -> Paint {
     match verdict {
         Verdict::Better | Verdict::NoWorse => Paint::Good,
         Verdict::Worse => Paint::Bad,
-        Verdict::NotProven | Verdict::Incomplete => Paint::Careful,
+        Verdict::NotProven | Verdict::Incomplete | Verdict::Unreadable => Paint::Careful,
     }
 }
 

@@ -27,6 +27,7 @@ fn facts(rows: u64, lost: u64, won: u64) -> Facts {
         p95_ms: Some(100.0),
         versions: ["v1".to_owned()].into(),
         paired: Some(paired),
+        scenarios: Some(Scenarios::from(&paired)),
         baseline_versions: ["v1".to_owned()].into(),
     }
 }

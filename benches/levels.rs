@@ -1,0 +1,291 @@
+//! How often the test that decides errs, and how often intervals hold the truth: the tables of `docs/statistics.md`.
+//!
+//! Test sets are drawn from a population whose truth is known: labels even or skewed, rows by themselves or in groups that share
+//! their outcome with a given chance, answers asked several times, some of them missing.
+
+use std::sync::Arc;
+
+use tunebench_data::{ExampleId, LabelId, LabelSet};
+use tunebench_reports::{
+    Answer, Clustering, Comparison, Evaluation, Figures, Manifest, Prediction, Rules, Run, UnansweredKind,
+    Verdict, mcnemar_exact, mcnemar_mid_p,
+};
+
+/// Test sets for each line of a table.
+const TIMES: u32 = 2000;
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn below(&mut self, bound: u32) -> u32 {
+        (self.next() * f64::from(bound)) as u32
+    }
+}
+
+/// How test sets are made.
+#[derive(Clone, Copy)]
+struct World {
+    groups: u32,
+    size: u32,
+    /// The chance that a row has the outcome of its group.
+    alike: f64,
+    labels: u32,
+    skewed: bool,
+    /// The shares of rows that only the base and only the tuned model get right, and that both do.
+    lost: f64,
+    won: f64,
+    both: f64,
+    missing: f64,
+    repeats: u32,
+}
+
+const ROWS: World = World {
+    groups: 300,
+    size: 1,
+    alike: 0.0,
+    labels: 2,
+    skewed: false,
+    lost: 0.1,
+    won: 0.1,
+    both: 0.7,
+    missing: 0.0,
+    repeats: 1,
+};
+
+impl World {
+    /// The gold label and whether base and tuned model are right: what is drawn for a row, or for its group.
+    fn outcome(&self, random: &mut Random) -> (u32, [bool; 2]) {
+        let gold = if self.skewed {
+            // The k-th label has about 1/k of the rows of the first.
+            let share = random.next() * f64::from(self.labels).ln_1p();
+            (share.exp() - 1.0) as u32
+        } else {
+            random.below(self.labels)
+        };
+        let share = random.next();
+        let right = [
+            share < self.both + self.lost,
+            share < self.both || (self.both + self.lost..self.both + self.lost + self.won).contains(&share),
+        ];
+        (gold.min(self.labels - 1), right)
+    }
+
+    /// Base and tuned model with their repeats, of one test set.
+    fn draw(&self, random: &mut Random) -> Run {
+        let mut clustering = Clustering::new(self.size > 1);
+        let mut rows: Vec<Vec<Prediction>> = vec![Vec::new(); 2 * self.repeats as usize];
+        for group in 0..self.groups {
+            let common = self.outcome(random);
+            for row in 0..self.size {
+                let id = ExampleId(u64::from(group * self.size + row));
+                let (gold, right) = if random.next() < self.alike { common } else { self.outcome(random) };
+                clustering.push((self.size > 1).then(|| group.to_string()).as_deref(), &id.0.to_string());
+                for (at, rows) in rows.iter_mut().enumerate() {
+                    // A repeat differs from the first answer in one row of five.
+                    let redrawn = at >= 2 && random.next() < 0.2;
+                    let right = if redrawn { self.outcome(random).1 } else { right };
+                    let wrong = (gold + 1 + random.below((self.labels - 1).min(3))) % self.labels;
+                    let label = if right[at % 2] { gold } else { wrong };
+                    let answer = match random.next() < self.missing {
+                        true => Answer::Unanswered(UnansweredKind::Network),
+                        false => Answer::Label(LabelId(label)),
+                    };
+                    rows.push(Prediction {
+                        id,
+                        gold: LabelId(gold),
+                        answer,
+                        probability: None,
+                        latency: None,
+                    });
+                }
+            }
+        }
+        let clusters = clustering.finish().map(Arc::new);
+        let evaluations = rows.into_iter().enumerate().map(|(at, predictions)| Evaluation {
+            model: format!("{}#{}", ["base", "tuned"][at % 2], at / 2),
+            tuned_from: None,
+            predictions,
+            clusters: clusters.clone(),
+        });
+        Run { manifest: manifest(self.labels), evaluations: evaluations.collect() }
+    }
+
+    fn compare(&self, run: &Run, rules: &Rules) -> Comparison {
+        let side = |at: usize| run.evaluations.iter().skip(at).step_by(2).collect::<Vec<_>>();
+        Comparison::of_repeats(&side(0), &side(1), rules)
+    }
+
+    /// The share of test sets, in per cent, of which something holds.
+    fn share(&self, margin: Option<f64>, holds: impl Fn(&Comparison) -> bool) -> f64 {
+        let mut random = Random(7);
+        let rules = Rules { margin, ..Rules::default() };
+        let held = (0..TIMES).filter(|_| holds(&self.compare(&self.draw(&mut random), &rules))).count();
+        100.0 * held as f64 / f64::from(TIMES)
+    }
+}
+
+fn manifest(labels: u32) -> Manifest {
+    let text = r#"{"format_version": 1, "tool_version": "1", "started": "", "complete": true, "min_coverage": 0.9,
+        "seed": 1, "data": [], "labels": ["a"], "models": []}"#;
+    let manifest = Manifest::from_json(text.as_bytes()).expect("a manifest");
+    let names = (0..labels).map(|label| label.to_string()).collect();
+    Manifest { labels: LabelSet::new(names).expect("labels"), ..manifest }
+}
+
+fn different(comparison: &Comparison) -> bool {
+    matches!(comparison.verdict, Verdict::Better | Verdict::Worse)
+}
+
+fn main() {
+    one_row_one_answer();
+    clusters();
+    macro_f1();
+}
+
+/// The test beside those of McNemar, where each cluster is a row.
+fn one_row_one_answer() {
+    println!(
+        "| rows | tell apart | exact McNemar | mid-p | score test | its interval covers | loss of the margin called no worse |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (groups, each) in [
+        (30, 0.1),
+        (30, 0.2),
+        (100, 0.05),
+        (100, 0.1),
+        (300, 0.02),
+        (300, 0.1),
+        (1000, 0.05),
+        (3000, 0.01),
+        (3000, 0.1),
+    ] {
+        let world = World { groups, lost: each, won: each, both: 0.6, ..ROWS };
+        let exact = world.share(None, |c| {
+            c.mcnemar_p.is_some() && mcnemar_exact(c.paired.only_base, c.paired.only_tuned) <= 0.05
+        });
+        let mid = world.share(None, |c| mcnemar_mid_p(c.paired.only_base, c.paired.only_tuned) <= 0.05);
+        let score = world.share(None, different);
+        let apart = World { won: each + 0.05, ..world };
+        let covers =
+            apart.share(None, |c| c.difference_interval.is_some_and(|i| i.low <= 0.05 && 0.05 <= i.high));
+        let margin = World { lost: each + 0.05, ..world };
+        let passed = margin.share(Some(0.05), |c| c.non_inferiority.is_some_and(|test| test.proven));
+        println!(
+            "| {groups} | {:.0} % | {exact:.1} | {mid:.1} | {score:.1} | {covers:.1} | {passed:.1} |",
+            200.0 * each
+        );
+    }
+    println!();
+}
+
+/// Groups, repeats and missing answers.
+fn clusters() {
+    println!(
+        "| clusters | rows in each | alike | answers | missing | false verdicts | interval covers | loss of the margin called no worse | a gain of 10 points found |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (groups, size, alike, repeats, missing) in [
+        (6, 20, 0.7, 1, 0.0),
+        (10, 10, 0.7, 1, 0.0),
+        (20, 15, 0.7, 1, 0.0),
+        (40, 10, 0.7, 1, 0.0),
+        (60, 20, 0.7, 1, 0.0),
+        (150, 20, 0.5, 1, 0.0),
+        (40, 5, 1.0, 1, 0.0),
+        (300, 1, 0.0, 5, 0.0),
+        (40, 10, 0.7, 3, 0.0),
+        (300, 1, 0.0, 1, 0.01),
+        (1000, 1, 0.0, 1, 0.02),
+        (60, 20, 0.7, 1, 0.02),
+    ] {
+        let world = World { groups, size, alike, repeats, missing, ..ROWS };
+        let wrong = world.share(None, different);
+        let apart = World { won: 0.2, both: 0.6, ..world };
+        // A repeat has the same chances as the first answer, so that the truth is the same.
+        let covers =
+            apart.share(None, |c| c.difference_interval.is_some_and(|i| i.low <= 0.1 && 0.1 <= i.high));
+        let found = apart.share(None, |c| c.verdict == Verdict::Better);
+        let margin = World { lost: 0.15, both: 0.65, ..world };
+        let passed = margin.share(Some(0.05), |c| c.non_inferiority.is_some_and(|test| test.proven));
+        println!(
+            "| {groups} | {size} | {alike} | {repeats} | {:.0} % | {wrong:.1} | {covers:.1} | {passed:.1} | {found:.0} |",
+            100.0 * missing
+        );
+    }
+    println!();
+}
+
+/// The interval of macro-F1, against what a million rows give.
+fn macro_f1() {
+    println!(
+        "| rows | labels | shares | clusters | accuracy | interval covers | true value below it | test sets without one |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for (groups, size, labels, skewed, both) in [
+        (30, 1, 2, false, 0.8),
+        (100, 1, 2, true, 0.85),
+        (60, 1, 5, false, 0.92),
+        (100, 1, 10, true, 0.8),
+        (300, 1, 10, true, 0.8),
+        (400, 1, 40, false, 0.8),
+        (200, 1, 77, false, 0.8),
+        (400, 1, 77, false, 0.85),
+        (400, 1, 77, true, 0.85),
+        (3000, 1, 77, false, 0.85),
+        (3000, 1, 77, true, 0.85),
+        (40, 10, 3, false, 0.8),
+        (40, 10, 10, true, 0.8),
+        (60, 20, 10, false, 0.85),
+        (60, 20, 77, false, 0.85),
+    ] {
+        let world = World {
+            groups,
+            size,
+            alike: if size > 1 { 0.7 } else { 0.0 },
+            labels,
+            skewed,
+            both,
+            lost: 0.05,
+            won: 0.05,
+            ..ROWS
+        };
+        let value = |run: &Run| {
+            let figures = Figures::of(run);
+            let model = &figures.models[0];
+            (model.scores.as_ref().and_then(|s| s.macro_average.f1), model.intervals.and_then(|i| i.macro_f1))
+        };
+        let large = World { groups: 1_000_000, size: 1, alike: 0.0, ..world };
+        let mut random = Random(99);
+        let truth = value(&large.draw(&mut random)).0.unwrap_or_default();
+        let (mut covered, mut below, mut without) = (0u32, 0u32, 0u32);
+        let times = TIMES / 2;
+        for _ in 0..times {
+            match value(&world.draw(&mut random)).1 {
+                None => without += 1,
+                Some(interval) => {
+                    covered += u32::from(interval.low <= truth && truth <= interval.high);
+                    below += u32::from(truth < interval.low);
+                }
+            }
+        }
+        let of = |count: u32| 100.0 * f64::from(count) / f64::from((times - without).max(1));
+        let shares = if skewed { "skewed" } else { "even" };
+        println!(
+            "| {} | {labels} | {shares} | {groups} | {:.0} % | {:.1} | {:.1} | {:.0} % |",
+            groups * size,
+            100.0 * (both + 0.05),
+            of(covered),
+            of(below),
+            100.0 * f64::from(without) / f64::from(times)
+        );
+    }
+}

@@ -3,6 +3,8 @@
 //! Test sets are drawn from a population whose truth is known: labels even or skewed, rows by themselves or in groups that share
 //! their outcome with a given chance, answers asked several times, some of them missing.
 
+#![expect(clippy::print_stdout, reason = "its tables are for the documentation")]
+
 use std::sync::Arc;
 
 use tunebench_data::{ExampleId, LabelId, LabelSet};

@@ -68,8 +68,8 @@ pub struct Clustering {
     groups: HashMap<String, u32>,
     /// The group of each row.
     of_rows: Vec<u32>,
-    /// Of each row without a group the print of its text, and the row.
-    texts: Vec<(u64, u32)>,
+    /// Of each row without a group its key, such as the print of its text, and the row.
+    keys: Vec<(u64, u32)>,
     has_groups: bool,
 }
 
@@ -83,8 +83,13 @@ impl Clustering {
     pub fn push(&mut self, group: Option<&str>, text: &str) {
         let mut print = DefaultHasher::new();
         text.hash(&mut print);
+        self.push_keyed(group, print.finish());
+    }
+
+    /// A row of this group; without one it belongs with the rows of the same key.
+    pub fn push_keyed(&mut self, group: Option<&str>, key: u64) {
         if group.is_none() {
-            self.texts.push((print.finish(), self.of_rows.len() as u32));
+            self.keys.push((key, self.of_rows.len() as u32));
         }
         self.push_group(group);
     }
@@ -105,8 +110,8 @@ impl Clustering {
     pub fn finish(mut self) -> Option<Clusters> {
         // Of the rows of one text each gets the first one's number; of those of one group likewise, below.
         let mut leader: Vec<u32> = (0..self.of_rows.len() as u32).collect();
-        self.texts.sort_unstable();
-        for same in self.texts.chunk_by(|a, b| a.0 == b.0) {
+        self.keys.sort_unstable();
+        for same in self.keys.chunk_by(|a, b| a.0 == b.0) {
             same.iter().for_each(|(_, row)| leader[*row as usize] = same[0].1);
         }
         let mut first = vec![u32::MAX; self.groups.len()];
@@ -122,16 +127,6 @@ impl Clustering {
             Groups { names: names.into_iter().map(|(name, _)| name).collect(), rows: self.of_rows }
         });
         let clusters = Clusters { rows, count, groups };
-        (clusters.has_groups() || clusters.are_not_rows()).then_some(clusters)
-    }
-
-    /// The clusters where a file says which rows are in one: rows of one number are.
-    pub(crate) fn finish_with(self, numbers: &[u64]) -> Option<Clusters> {
-        let mut known = HashMap::new();
-        let first = |(row, number): (usize, &u64)| *known.entry(*number).or_insert(row as u32);
-        let (rows, count) = numbered(numbers.iter().enumerate().map(first).collect());
-        let mut clusters = Clusters { rows, count, groups: None };
-        clusters.groups = self.finish().and_then(|clusters| clusters.groups);
         (clusters.has_groups() || clusters.are_not_rows()).then_some(clusters)
     }
 }
@@ -201,9 +196,10 @@ mod tests {
             }
             // From the numbers the same clusters come back.
             let mut again = Clustering::new(true);
-            rows.iter().for_each(|(group, _)| again.push_group(group.map(|group| group.to_string()).as_deref()));
-            let numbers: Vec<_> = numbers(&found).into_iter().map(|number| number as u64 * 7).collect();
-            prop_assert_eq!(again.finish_with(&numbers), Some(found));
+            for ((group, _), number) in rows.iter().zip(numbers(&found)) {
+                again.push_keyed(group.map(|group| group.to_string()).as_deref(), number as u64 * 7);
+            }
+            prop_assert_eq!(again.finish(), Some(found));
         }
     }
 }

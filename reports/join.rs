@@ -187,7 +187,6 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
         let label = |id: LabelId| map.map_or(id, |map| map[id.index()]);
         let clusters = side.evaluation.clusters.as_deref();
         let mut clustering = Clustering::new(clusters.is_some_and(Clusters::has_groups));
-        let mut numbers = Vec::new();
         let mut predictions = Vec::with_capacity(common.len());
         for (at, row) in side.evaluation.predictions.iter().enumerate() {
             if !common.contains(&row.id) {
@@ -199,11 +198,10 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
             };
             predictions.push(Prediction { gold: label(row.gold), answer, ..*row });
             if let Some(clusters) = clusters {
-                clustering.push_group(clusters.group(at));
-                numbers.extend(clusters.of(at).map(|cluster| cluster as u64));
+                clustering.push_keyed(clusters.group(at), clusters.of(at).unwrap_or(at) as u64);
             }
         }
-        let clusters = clusters.and_then(|_| clustering.finish_with(&numbers)).map(Arc::new);
+        let clusters = clusters.and_then(|_| clustering.finish()).map(Arc::new);
         Evaluation { model: side.name.to_owned(), tuned_from: None, predictions, clusters }
     };
     let evaluations = vec![kept(base, None), kept(tuned, Some(&map))];

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tunebench_data::{ExampleId, Shard};
-use tunebench_reports::{Evaluation, Manifest, ModelRecord, Prediction, Run, TokenUsage};
+use tunebench_reports::{
+    Clustering, Clusters, Evaluation, Manifest, ModelRecord, Prediction, Run, TokenUsage,
+};
 
 /// Why parts are not of one evaluation.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,7 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<&'static str> {
         (a.prompt == b.prompt, "prompt"),
         (asked(a) == asked(b), "models, or how they were asked"),
         (a.min_coverage == b.min_coverage && a.seed == b.seed, "settings"),
-        (a.margin == b.margin && a.against == b.against, "settings"),
+        (a.margin == b.margin && a.against == b.against && a.max_unreadable == b.max_unreadable, "settings"),
     ];
     checks.into_iter().find(|(same, _)| !same).map(|(_, what)| what)
 }
@@ -98,17 +100,27 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<&'static str> {
 /// The rows of a model from all parts, by their ids: the order of the parts shows nowhere.
 fn joined(runs: &[Run], model: usize) -> Evaluation {
     let parts = || runs.iter().map(|run| &run.evaluations[model]);
-    let grouped = parts().all(|part| part.groups.is_some());
-    let mut rows: Vec<(ExampleId, Prediction, Option<String>)> = Vec::new();
-    for part in parts() {
-        let group = |row| Some(part.groups.as_ref()?.name(row)?.to_owned());
-        rows.extend(part.predictions.iter().enumerate().map(|(row, one)| (one.id, *one, group(row))));
+    let grouped = parts().any(|part| part.clusters.as_deref().is_some_and(Clusters::has_groups));
+    let mut rows: Vec<(ExampleId, Prediction, Option<String>, u64)> = Vec::new();
+    for (number, part) in parts().enumerate() {
+        let clusters = part.clusters.as_deref();
+        let group = |row| Some(clusters?.group(row)?.to_owned());
+        // Each part numbers its clusters by itself.
+        let cluster = |row| clusters.and_then(|clusters| clusters.of(row)).unwrap_or(row) as u64;
+        rows.extend(
+            part.predictions
+                .iter()
+                .enumerate()
+                .map(|(row, one)| (one.id, *one, group(row), ((number as u64) << 32) | cluster(row))),
+        );
     }
     rows.sort_by_key(|(id, ..)| *id);
-    let groups = grouped.then(|| Arc::new(rows.iter().map(|(.., group)| group.clone()).collect()));
+    let mut clustering = Clustering::new(grouped);
+    rows.iter().for_each(|(.., group, cluster)| clustering.push_keyed(group.as_deref(), *cluster));
+    let clusters = clustering.finish().map(Arc::new);
     let Evaluation { model, tuned_from, .. } = &runs[0].evaluations[model];
-    let predictions = rows.into_iter().map(|(_, prediction, _)| prediction).collect();
-    Evaluation { model: model.clone(), tuned_from: tuned_from.clone(), predictions, groups }
+    let predictions = rows.into_iter().map(|(_, prediction, ..)| prediction).collect();
+    Evaluation { model: model.clone(), tuned_from: tuned_from.clone(), predictions, clusters }
 }
 
 fn manifest(runs: &[Run]) -> Manifest {

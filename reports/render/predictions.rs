@@ -172,7 +172,6 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
     let header = Header::of(&record)?;
     let mut predictions = Vec::new();
     let mut clustering = Clustering::new(header.places[GROUP].is_some());
-    let mut clusters = header.places[CLUSTER].map(|_| Vec::new());
     let mut ids = HashSet::new();
     while reader.read_byte_record(&mut record).map_err(io_error)? {
         let row = header.row(&record)?;
@@ -180,18 +179,19 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
         if !ids.insert(prediction.id) {
             return Err(row.error(ID, format!("{} stands twice", prediction.id)));
         }
-        clustering.push_group(Some(row.text(GROUP)?).filter(|name| !name.is_empty()));
-        if let Some(clusters) = &mut clusters {
-            let text = row.text(CLUSTER)?;
-            clusters.push(text.parse().map_err(|_| row.not_a(CLUSTER, "a whole number", text))?);
+        let group = Some(row.text(GROUP)?).filter(|name| !name.is_empty());
+        match header.places[CLUSTER] {
+            // Before there was a column of clusters, groups were all that was told of them.
+            None => clustering.push_group(group),
+            Some(_) => {
+                let text = row.text(CLUSTER)?;
+                let number = text.parse().map_err(|_| row.not_a(CLUSTER, "a whole number", text))?;
+                clustering.push_keyed(group, number);
+            }
         }
         predictions.push(prediction);
     }
-    // Before there was a column of clusters, groups were all that was told of them.
-    let clusters = match clusters {
-        Some(numbers) => clustering.finish_with(&numbers),
-        None => clustering.finish(),
-    };
+    let clusters = clustering.finish();
     Ok(PredictionRows { predictions, clusters })
 }
 

@@ -96,7 +96,7 @@ pub struct Model<'a> {
     pub unanswered_kinds: &'a BTreeMap<UnansweredKind, u64>,
     /// The scores over all labels.
     pub scores: Option<&'a Scores>,
-    /// Bootstrap intervals of some of the scores.
+    /// Intervals of some of the scores, by the jackknife over clusters.
     pub intervals: Option<ModelIntervals>,
     /// What the groups of the rows do to the accuracy.
     pub clustered: Option<Clustered>,

@@ -161,8 +161,8 @@ const PASSED: &str = "Gate passed: 2 checks
 
  local/lexical
    passed       coverage: 200 of 200 rows answered, at least 95.0 %
-   passed       baseline: accuracy 90.0 % → 90.0 % over 200 rows, 0 lost and 0 won; no proven loss (exact McNemar, \
-                       one-sided) at level 0.025: p = 1.0000; a loss of 3.9 points would be seen 4 times out of 5
+   passed       baseline: accuracy 90.0 % → 90.0 % over 200 rows, 0 lost and 0 won; no proven loss (score test) \
+                       at level 0.025: p = 1.0000; a loss of 3.9 points would be seen 4 times out of 5
 
 ";
 

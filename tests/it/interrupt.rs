@@ -49,16 +49,18 @@ fn a_hang_up_that_is_to_be_ignored_is() {
     let place = Place::with_models(models);
     let rows: String = (0..200).map(|i| format!("my card {i},card\n")).collect();
     place.write("test.csv", format!("text,label\n{rows}"));
-    let script = "trap '' HUP; exec \"$0\" eval --concurrency 1";
+    let script = "trap '' HUP; echo ready; exec \"$0\" eval --concurrency 1";
     let program = place.command(&[]);
     let mut child = Command::new("sh")
         .args(["-c", script])
         .arg(program.get_program())
         .current_dir(place.path(""))
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(stdout.next().as_deref(), Some("ready"));
     // Sent as long as it runs: none of them may end it.
     while child.try_wait().unwrap().is_none() {
         let _ = Command::new("kill").args(["-HUP", &child.id().to_string()]).stderr(Stdio::null()).status();

@@ -14,8 +14,8 @@ use serde_json::Value;
 use tunebench_data::{ExampleId, overlap};
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
-    Clustering, Clusters, Counts, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Outcome, Run, TokenUsage,
-    slugs,
+    Clustering, Clusters, Counts, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Outcome,
+    Run, TokenUsage, slugs,
 };
 
 use crate::budget::{Budget, Caps};

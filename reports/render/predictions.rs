@@ -9,8 +9,8 @@ use tunebench_data::{LabelId, LabelSet};
 use super::csv::{to_bytes, writer};
 use super::row_details;
 use crate::{
-    Answer, Clustering, Clusters, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, RowDetails,
-    UnansweredKind,
+    Answer, Clustering, Clusters, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability,
+    RowDetails, UnansweredKind,
 };
 
 /// `group` only where the data has groups, `cluster` only where clusters are not rows.

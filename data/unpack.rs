@@ -19,7 +19,7 @@ type Packed = BufReader<Peek<Hashed<Bytes>>>;
 /// The bytes of a file, unpacked where they were packed.
 pub(crate) enum Unpacked {
     Plain(Packed),
-    Gzip(MultiGzDecoder<Packed>),
+    Gzip(Box<MultiGzDecoder<Packed>>),
     Zstd(Box<Frames>),
     /// The rows of a table that is no text, as JSON Lines.
     #[cfg(any(feature = "parquet", feature = "xlsx"))]
@@ -52,7 +52,7 @@ impl Unpacked {
         let head = packed.head().to_vec();
         let packed = BufReader::with_capacity(64 * 1024, packed);
         if head.starts_with(b"\x1f\x8b") {
-            return Ok((Self::Gzip(MultiGzDecoder::new(packed)), None));
+            return Ok((Self::Gzip(Box::new(MultiGzDecoder::new(packed))), None));
         }
         if head.starts_with(b"\x28\xb5\x2f\xfd") {
             return Ok((Self::Zstd(Box::new(Frames { packed: Some(packed), frame: None })), None));

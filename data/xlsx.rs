@@ -15,7 +15,7 @@ pub(crate) fn rows(bytes: Vec<u8>) -> Result<Bytes, String> {
     // The sheet begins with its first cell that holds something.
     lines.resize(sheet.start().map_or(0, |(row, _)| row as usize), b'\n');
     let mut rows = sheet.rows();
-    let names: Vec<String> = rows.next().map(|header| names(header)).unwrap_or_default();
+    let names: Vec<String> = rows.next().map(names).unwrap_or_default();
     lines.push(b'\n');
     for row in rows {
         let cells = names.iter().zip(row).filter(|(name, _)| !name.is_empty());

@@ -35,8 +35,8 @@ use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
 pub(crate) use predict::LABELLING;
 pub use predict::Labelling;
-pub(crate) use sent::{PLACEHOLDER, rendered, sent};
 use sent::{prompt_sha256, prompts};
+pub(crate) use sent::{sent, sketched};
 
 /// Is told what happens, to show it or to record it. What is told here is never needed for the result.
 pub trait Listener: Send + Sync {

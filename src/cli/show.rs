@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 use tabled::builder::Builder;
+use tunebench_data::{Fields, Item};
 use tunebench_providers::Registry;
 use tunebench_reports::render::clean;
 use tunebench_reports::{Answer, PromptMessage, Run};
@@ -88,7 +89,8 @@ fn prompt(answer: &Answered<'_>, row: &Row, project: Result<&Project, &Error>) -
         Ok(project) => project,
         Err(error) => return Ok(Err(error.to_string().lines().next().unwrap_or_default().to_owned())),
     };
-    Ok(sent(project, answer.record, text)?.map_err(str::to_owned))
+    let fields = Fields::of(row.fields.iter().cloned());
+    Ok(sent(project, answer.record, Item { text, fields: Some(&fields) })?.map_err(str::to_owned))
 }
 
 /// No row, or more than one.

@@ -46,7 +46,11 @@ impl Work {
         keep: &Keep,
         observe: Box<dyn Fn(&Tally) + Send + Sync>,
     ) -> Result<Self, EvaluateError> {
-        let columns = if keep.texts { Columns::All } else { Columns::None };
+        // A prompt has what it shows; without such a wish, predictions get all there is.
+        let columns = match &test.source().fields {
+            Columns::None if keep.texts => Columns::All,
+            shown => shown.clone(),
+        };
         let answers = Answers {
             predictions: vec![unanswered(ExampleId(0), LabelId(0), UnansweredKind::NotAsked); test.len()],
             tally: Tally { total: test.len(), ..Tally::default() },
@@ -149,7 +153,7 @@ impl Work {
     /// What is known of a row before it is asked about.
     fn of_row(&self, example: &Example) -> RowDetails {
         let group = self.group.as_deref();
-        let own = example.fields.iter().filter(|(name, _)| Some(*name) != group);
+        let own = example.fields.iter().filter(|(name, _)| self.texts && Some(*name) != group);
         let fields = own.map(|(name, value)| (name.to_owned(), bounded(value))).collect();
         RowDetails { line: example.line, fields, ..RowDetails::default() }
     }

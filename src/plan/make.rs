@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::ledger::Ledger;
 use crate::project::{Entry, Project};
-use crate::run::{LABELLING, PLACEHOLDER, Spending, Subject, rendered};
+use crate::run::{LABELLING, Spending, Subject, sketched};
 use crate::tune::{Standing, Tuning};
 
 /// A step of which everything is known but what others teach about it.
@@ -211,7 +211,7 @@ impl Maker<'_> {
             }
         };
         let cost = if here { Some(Range::default()) } else { cost };
-        let prompt = matches!(work, Work::Evaluate(_)).then(|| rendered(&candidate, PLACEHOLDER)).flatten();
+        let prompt = matches!(work, Work::Evaluate(_)).then(|| sketched(&candidate)).flatten();
         Step { model: candidate.name, name, work, here, price_key, price, cost, retires, prompt }
     }
 

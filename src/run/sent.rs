@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use tunebench_data::{Message, Role};
+use tunebench_data::{Columns, Fields, Item, Message, Role};
 use tunebench_providers::ModelRef;
 use tunebench_reports::{ModelRecord, PromptMessage};
 
@@ -13,10 +13,19 @@ use crate::evaluate::Candidate;
 use crate::project::Project;
 
 /// What stands for the text of a row in a prompt that is shown once for all rows.
-pub(crate) const PLACEHOLDER: &str = "{text}";
+const PLACEHOLDER: &str = "{text}";
 
-/// The messages of a prompt, as reports show them. Nothing is sent to a model that is computed here.
-pub(crate) fn rendered(candidate: &Candidate, text: &str) -> Option<Vec<PromptMessage>> {
+/// The messages of a prompt with a placeholder for each column, as reports show them once for all rows.
+pub(crate) fn sketched(candidate: &Candidate) -> Option<Vec<PromptMessage>> {
+    let fields = match candidate.prompt.columns() {
+        Columns::Named(names) => Fields::of(names.iter().map(|name| (name.as_str(), format!("{{{name}}}")))),
+        _ => Fields::default(),
+    };
+    rendered(candidate, Item { text: PLACEHOLDER, fields: Some(&fields) })
+}
+
+/// The messages of a prompt. Nothing is sent to a model that is computed here.
+fn rendered(candidate: &Candidate, item: Item<'_>) -> Option<Vec<PromptMessage>> {
     if candidate.provider.in_process() {
         return None;
     }
@@ -28,7 +37,7 @@ pub(crate) fn rendered(candidate: &Candidate, text: &str) -> Option<Vec<PromptMe
         };
         PromptMessage { role: role.to_owned(), content }
     };
-    Some(messages(candidate, text).into_iter().map(message).collect())
+    Some(messages(candidate, item).into_iter().map(message).collect())
 }
 
 /// The prompts of these models, each once by its [fingerprint](ModelRecord::prompt_sha256).
@@ -36,50 +45,58 @@ pub(super) fn prompts<'a>(
     models: impl IntoIterator<Item = &'a (&'a Subject, Candidate)>,
 ) -> BTreeMap<String, Vec<PromptMessage>> {
     let prompt = |(subject, candidate): &(&Subject, Candidate)| {
-        Some((prompt_sha256(subject, candidate), rendered(candidate, PLACEHOLDER)?))
+        Some((prompt_sha256(subject, candidate), sketched(candidate)?))
     };
     models.into_iter().filter_map(prompt).collect()
 }
 
-/// What a model of a run was sent for a text, if the project still asks it in the same way.
+/// What a model of a run was sent for an item, if the project still asks it in the same way.
 ///
 /// The inner error says why it is not known.
 pub(crate) fn sent(
     project: &Project,
     record: &ModelRecord,
-    text: &str,
+    item: Item<'_>,
 ) -> Result<Result<Vec<PromptMessage>, &'static str>, Error> {
     let Some(subject) = subject(project, record) else { return Ok(Err("the model is not in the project")) };
     let candidate = subject.candidate(project)?;
     if record.prompt_sha256.as_deref() != Some(prompt_sha256(&subject, &candidate).as_str()) {
         return Ok(Err("the configuration or the training data has changed since"));
     }
-    Ok(rendered(&candidate, text).ok_or("it is computed on this machine, from the text itself"))
+    let known = |name: &String| item.fields.is_some_and(|fields| fields.get(name).is_some());
+    if let Columns::Named(names) = candidate.prompt.columns()
+        && !names.iter().all(known)
+    {
+        return Ok(Err("its prompt shows columns that are not at hand here"));
+    }
+    Ok(rendered(&candidate, item).ok_or("it is computed on this machine, from the text itself"))
 }
 
 /// The model of a record, as the project asks it; without a look at any provider.
 fn subject(project: &Project, record: &ModelRecord) -> Option<Subject> {
     let name = record.repeat_of.as_ref().unwrap_or(&record.model);
-    let shown = project.models.iter().filter_map(|entry| {
-        Some(Subject { shots: Some(entry.shots.clone()?), ..Subject::plain(entry.base.clone()) })
-    });
-    if let Some(subject) = shown.into_iter().find(|subject| subject.name(0) == *name) {
+    if let Some(subject) =
+        project.models.iter().filter_map(Subject::shown).find(|subject| subject.name(0) == *name)
+    {
         return Some(subject);
     }
     let (provider, _) = name.split_once('/')?;
-    Some(Subject::plain(ModelRef::new(provider, record.asked.as_deref()?).ok()?))
+    let subject = Subject::plain(ModelRef::new(provider, record.asked.as_deref()?).ok()?);
+    let prompts = project.named_prompts.keys().map(|prompt| Some(prompt.clone()));
+    let mut asked = prompts.chain([None]).map(|prompt| Subject { prompt, ..subject.clone() });
+    asked.find(|subject| subject.name(0) == *name)
 }
 
 /// See [`ModelRecord::prompt_sha256`].
 pub(super) fn prompt_sha256(subject: &Subject, candidate: &Candidate) -> String {
     // Of examples that are chosen for each text, the rule is what is common.
     let rule = subject.shots.as_ref().map(|(spec, _)| spec.to_string());
-    let common = serde_json::to_vec(&(messages(candidate, ""), rule, candidate.parameters.answer));
+    let common = serde_json::to_vec(&(messages(candidate, "".into()), rule, candidate.parameters.answer));
     let digest = Sha256::digest(common.expect("messages are plain data"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn messages(candidate: &Candidate, text: &str) -> Vec<Message> {
-    let shots = candidate.shots.before(text);
-    candidate.prompt.render_with_shots(shots.items(), text)
+fn messages(candidate: &Candidate, item: Item<'_>) -> Vec<Message> {
+    let shots = candidate.shots.before(item.text);
+    candidate.prompt.render_with_shots(shots.items(), item)
 }

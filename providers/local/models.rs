@@ -89,6 +89,10 @@ impl Models {
                 "untrained: the label whose words are nearest to the text by an encoder of {size} parameters"
             )));
         }
+        // Also of one that is in memory: it may have been deleted.
+        if !self.store.has_model(model) {
+            return Err(unknown(model));
+        }
         let took = self.store.training_seconds(model);
         let took = took.map_or_else(String::new, |seconds| format!(", tuned here in {seconds:.0} s"));
         Ok(match self.tuned(model)? {

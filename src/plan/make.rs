@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tunebench_data::Fields;
-use tunebench_providers::ModelRef;
+use tunebench_providers::{Access, ModelRef};
 
 use super::count::{Counted, Texts, answer, count, texts};
 use super::time::Pace;
@@ -192,6 +192,7 @@ impl Maker<'_> {
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {
         let Draft { name, price_key, candidate, task, .. } = draft;
         let (here, price) = (candidate.provider.in_process(), candidate.price.clone());
+        let keyless = candidate.provider.access() == Access::Open;
         let retires = self.project.retires(candidate.provider.as_ref(), &candidate.name);
         let (work, cost) = match task {
             Task::Evaluate { counted, to_be_tuned } => {
@@ -212,7 +213,7 @@ impl Maker<'_> {
         };
         let cost = if here { Some(Range::default()) } else { cost };
         let prompt = matches!(work, Work::Evaluate(_)).then(|| sketched(&candidate)).flatten();
-        Step { model: candidate.name, name, work, here, price_key, price, cost, retires, prompt }
+        Step { model: candidate.name, name, work, here, keyless, price_key, price, cost, retires, prompt }
     }
 
     fn requests(

@@ -48,6 +48,8 @@ pub struct Step {
     pub work: Work,
     /// Whether it is computed in this process, and so costs nothing.
     pub here: bool,
+    /// Whether its provider needs no key, and so can send no bill.
+    pub keyless: bool,
     /// The key under which a price would be looked for, and be given in the configuration.
     pub price_key: String,
     /// Its price, where that is known.
@@ -144,7 +146,7 @@ impl Plan {
         let paid = self.steps.iter().filter(|step| step.sends());
         Bill {
             cost: paid.clone().filter_map(|step| step.cost).sum(),
-            unpriced: paid.filter(|step| step.cost.is_none()).count(),
+            unpriced: paid.filter(|step| step.cost.is_none() && !step.keyless).count(),
         }
     }
 

@@ -17,7 +17,7 @@ const DATA: &str = "[data]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n";
 fn an_unknown_key_points_at_its_line() {
     let stderr = mistake("[data]\ntrain = \"train.csv\"\ntset = \"test.csv\"\n");
     let expected = "\
-error: tunebench.toml, line 3: unknown field `tset`, expected one of `train`, `validation`, `test`, `labels`, `format`, `text`, \
+error: tunebench.toml, line 3: unknown field `tset`, expected one of `train`, `validation`, `test`, `labels`, `aliases`, `format`, `text`, \
 `label`, `group`, `encoding`, `quotes`, `delimiter`, `header`, `label_names`
     |
   3 | tset = \"test.csv\"
@@ -78,7 +78,7 @@ fn every_mistake_names_its_line_and_its_cure() {
         (
             format!("{DATA}[prompt]\nitem_tag = \"a b\"\n[[model]]\nbase = \"local/lexical\"\n"),
             4,
-            vec!["`a b` is no name for a tag"],
+            vec!["`a b` is not a name for a tag"],
         ),
         (
             format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[[model]]\nbase = \"local/lexical\"\n"),

@@ -278,10 +278,11 @@ pub(super) mod tests {
         let config =
             |dialect: Dialect| request(&question(AnswerMode::Schema), &dialect)["generationConfig"].take();
         let own = config(dialect());
-        assert_eq!(own["responseSchema"], json!({"type": "STRING", "enum": names}));
+        let label = |object: &str, text: &str| json!({"type": object, "properties": {"label": {"type": text, "enum": names}}, "required": ["label"]});
+        assert_eq!(own["responseSchema"], label("OBJECT", "STRING"));
         assert_eq!((&own["responseMimeType"], own.get("stopSequences")), (&json!("application/json"), None));
         let other = config(Dialect { schema: Some(SchemaField::Json), ..dialect() });
-        assert_eq!(other["responseJsonSchema"], json!({"type": "string", "enum": names}));
+        assert_eq!(other["responseJsonSchema"], label("object", "string"));
         assert_eq!(other.get("responseSchema"), None);
         let tuned = config(Dialect { schema: None, ..dialect() });
         assert_eq!((tuned.get("responseMimeType"), &tuned["stopSequences"]), (None, &json!(["</output>"])));

@@ -155,7 +155,7 @@ async fn every_fault_is_typed_by_what_to_do() {
         (Fault::RateLimited(Hint::None), Cause::RateLimit, Scope::Request, true),
         (Fault::Billing, Cause::Quota, Scope::Provider, false),
         (Fault::BadKey, Cause::Access, Scope::Provider, false),
-        (Fault::Status(403), Cause::Access, Scope::Provider, false),
+        (Fault::Status(403), Cause::Access, Scope::Request, false),
         (Fault::Status(400), Cause::Invalid, Scope::Request, false),
         (Fault::Status(307), Cause::Invalid, Scope::Provider, false),
         (gateway(402), Cause::Quota, Scope::Provider, false),

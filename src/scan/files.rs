@@ -16,6 +16,8 @@ const LONGEST_LINE: usize = 5_000;
 const RECORDS: usize = 100;
 /// A line with this is passed over.
 const PRAGMA: &str = "tunebench: ignore";
+/// A file with this near its beginning is passed over.
+const FILE_PRAGMA: &str = "tunebench: ignore file";
 
 /// A file that was not read, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +113,9 @@ fn read(path: &Path, found: &Mutex<Scanned>) {
 /// What a file says, and how often it only speaks of models.
 fn in_text(path: &Path, text: &str) -> (Vec<Hit>, u64) {
     let is = |extension: &str| path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
+    if text.lines().take(10).any(|line| line.contains(FILE_PRAGMA)) {
+        return (Vec::new(), 0);
+    }
     let cells = if is("ipynb") { cells(text) } else { None };
     let mut hits = Vec::new();
     let mut mentions = 0;

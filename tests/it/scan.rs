@@ -9,6 +9,7 @@ fn application() -> Place {
     let place = Place::new();
     place.write("app/ask.py", "client.create(\n    model=\"gpt-4o-2024-05-13\",\n)\no1 = o3 + 1\n");
     place.write("app/old.py", "MODEL = \"gpt-4\"  # tunebench: ignore\n");
+    place.write("app/list.py", "# tunebench: ignore file\nMODEL = \"gpt-4\"\n");
     place.write("config.yaml", "classifier:\n  model: ft:gpt-4.1-mini-2025-04-14:acme:support:Ab12Cd34\n");
     place.write("README.md", "We use gpt-4o and claude-3-opus-20240229.\n");
     place.write(".gitignore", "build/\n.env\n");

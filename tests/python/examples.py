@@ -84,14 +84,14 @@ def odd_service(folder):
     url = f"http://127.0.0.1:{server.server_port}/classify"
     project(folder, f'[providers.odd]\nkind = "command"\ncommand = {command}\nenv = ["ODD_KEY"]\nsettings = {{ url = "{url}" }}\n'
             '[evaluation]\nsample = 40\n[[model]]\nbase = "odd/odd-1"\n')
-    ran = tunebench(folder, "eval", ODD_KEY="odd-secret-key")
+    ran = tunebench(folder, "eval", "--yes", ODD_KEY="odd-secret-key")
     check("a busy service is asked again until all rows are answered", ran.returncode == 0, ran.stdout + ran.stderr)
     row = figures(folder)["odd/odd-1"]
     check("every answer is a label", row["invalid"] == "0" and float(row["accuracy"]) == 0.1, row)
     asked = Odd.requests
-    again = tunebench(folder, "eval", ODD_KEY="odd-secret-key")
+    again = tunebench(folder, "eval", "--yes", ODD_KEY="odd-secret-key")
     check("nothing is asked twice", again.returncode == 0 and Odd.requests == asked, again.stderr)
-    refused = tunebench(folder, "eval", "--fresh", ODD_KEY="odd-wrong-key")
+    refused = tunebench(folder, "eval", "--yes", "--fresh", ODD_KEY="odd-wrong-key")
     told = refused.stdout + refused.stderr
     check("a wrong key ends the run", refused.returncode == 3 and "HTTP 401" in told, told)
     check("no key is told", "odd-wrong-key" not in told)

@@ -1,6 +1,6 @@
 //! Where the folder of an encoder is: a path, or a name in the cache that tools for models of the Hugging Face hub share.
 //!
-//! The cache's layout (https://huggingface.co/docs/huggingface_hub/guides/manage-cache):
+//! The cache's layout (<https://huggingface.co/docs/huggingface_hub/guides/manage-cache>):
 //! `models--ORG--NAME/snapshots/COMMIT/` has the files, `models--ORG--NAME/refs/REVISION` the commit of a branch or tag.
 
 use std::fs;

@@ -1,5 +1,5 @@
 //! Reads tensors from a `.safetensors` file: eight bytes with the length of a header, the header (JSON: name, type, shape
-//! and place of each tensor), the numbers. The format's own page: https://huggingface.co/docs/safetensors.
+//! and place of each tensor), the numbers. The format's own page: <https://huggingface.co/docs/safetensors>.
 //!
 //! A file to be read is hostile. Nothing is allocated by what it claims: a tensor is read only if its type, shape and
 //! place agree with each other, with the length of the file and with what the caller expects.

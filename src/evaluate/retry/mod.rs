@@ -20,7 +20,7 @@ use crate::cancel::Cancel;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Requests for one row, the first included, while other rows get their answers; refusals for the rate are not
-    /// counted. Where many requests fail, a row has more: see [`chance`].
+    /// counted. Where many requests fail, a row has more: see `chance`.
     pub attempts: u32,
     /// The most requests for one row, however much fails.
     pub most_attempts: u32,

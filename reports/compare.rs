@@ -72,7 +72,7 @@ pub struct PairedMetric {
 pub struct NonInferiority {
     /// The loss of accuracy that is allowed, above 0.
     pub margin: f64,
-    /// The one-sided p-value; see [`Differences::non_inferiority_p`]. Missing answers count as the worst they could be.
+    /// The one-sided p-value; see `Differences::non_inferiority_p`. Missing answers count as the worst they could be.
     pub p: f64,
     /// The same, adjusted by [`holm`] over all comparisons of the report.
     pub holm_p: f64,
@@ -116,12 +116,12 @@ pub struct Comparison {
     pub accuracies: Option<[f64; 2]>,
     /// The accuracy of the tuned model minus that of the base.
     pub difference: Option<f64>,
-    /// The interval of the test that decides, at the level at which it decides; see [`Differences::interval`]. Where answers
+    /// The interval of the test that decides, at the level at which it decides; see `Differences::interval`. Where answers
     /// are missing it holds what they could make of it.
     pub difference_interval: Option<Interval>,
     /// The level of that interval: [`CONFIDENCE`](crate::CONFIDENCE), or more where several comparisons share the error.
     pub confidence: Option<f64>,
-    /// The two-sided p-value of the test that decides; see [`Differences::p`]. Missing answers count as the worst they could be.
+    /// The two-sided p-value of the test that decides; see `Differences::p`. Missing answers count as the worst they could be.
     pub p: Option<f64>,
     /// The same, adjusted by [`holm`] over all comparisons of the report: what the verdict goes by.
     pub holm_p: Option<f64>,

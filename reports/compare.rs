@@ -439,6 +439,80 @@ mod tests {
         assert_eq!(five[0], narrow);
     }
 
+    fn with_repeats(gold: &str, base: &[&str], tuned: &[&str]) -> Comparison {
+        let evaluations = |answers: &[&str]| -> Vec<_> {
+            let evaluation = |answers: &&str| Evaluation {
+                model: "m".to_owned(),
+                tuned_from: None,
+                predictions: predictions(gold, answers),
+                clusters: None,
+            };
+            answers.iter().map(evaluation).collect()
+        };
+        let (base, tuned) = (evaluations(base), evaluations(tuned));
+        let rules = Rules { min_coverage: 0.9, margin: Some(0.02), ..Rules::default() };
+        Comparison::of_repeats(&base.iter().collect::<Vec<_>>(), &tuned.iter().collect::<Vec<_>>(), &rules)
+    }
+
+    #[test]
+    fn first_answers_that_were_lucky_prove_nothing_once_all_repeats_count() {
+        let (gold, base) = ("a".repeat(80), format!("{}{}", "b".repeat(10), "a".repeat(70)));
+        let lucky = "a".repeat(80);
+        let usual = format!("{}{}", "b".repeat(12), "a".repeat(68));
+        assert_eq!(with_repeats(&gold, &[&base], &[&lucky]).verdict, Verdict::Better);
+        let all = with_repeats(&gold, &[base.as_str(); 5], &[&lucky, &usual, &usual, &usual, &usual]);
+        assert_eq!((all.verdict, all.repeats), (Verdict::NotProven, [5, 5]));
+        assert!((all.difference.unwrap() - (10.0 - 4.0 * 2.0) / 400.0).abs() < 1e-12, "{:?}", all.difference);
+        assert_eq!(all.mcnemar_p, None);
+    }
+
+    #[test]
+    fn a_verdict_that_missing_answers_could_turn_is_withheld() {
+        let gold = "a".repeat(400);
+        // Two in a hundred rows are missing, and the tuned model wins eight.
+        let base = format!("{}{}", "b".repeat(8), "a".repeat(392));
+        let tuned = format!("{}{}", "a".repeat(392), "?".repeat(8));
+        let open = with_repeats(&gold, &[&base], &[&tuned]);
+        assert_eq!(
+            (open.verdict, open.withheld, open.missing),
+            (Verdict::NotProven, Some(Verdict::Better), 8)
+        );
+        assert!(open.difference_interval.unwrap().low <= 0.0);
+        assert!(!open.non_inferiority.unwrap().proven);
+        // Where nothing could turn it, it stands.
+        let clear = format!("{}{}", "b".repeat(60), "a".repeat(340));
+        let clear = with_repeats(&gold, &[&clear], &[&tuned]);
+        assert_eq!((clear.verdict, clear.withheld), (Verdict::Better, None));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_has_no_verdict() {
+        let gold = "a".repeat(200);
+        let mut tuned = Evaluation {
+            model: "t".to_owned(),
+            tuned_from: None,
+            predictions: predictions(&gold, &gold),
+            clusters: None,
+        };
+        let base = Evaluation { predictions: predictions(&gold, &"b".repeat(200)), ..tuned.clone() };
+        assert_eq!(Comparison::of(&base, &tuned, &Rules::default()).verdict, Verdict::Better);
+        tuned.predictions[199].answer = crate::Answer::Unanswered(crate::UnansweredKind::NotAsked);
+        assert_eq!(Comparison::of(&base, &tuned, &Rules::default()).verdict, Verdict::Incomplete);
+    }
+
+    #[test]
+    fn answers_that_could_not_be_read_are_told_of_and_many_of_them_are_no_measurement() {
+        let gold = "a".repeat(200);
+        // Of the base ten rows are wrong, and nine of them unreadable.
+        let base = format!("{}b{}", "!".repeat(9), "a".repeat(190));
+        let found = compare(&gold, &base, &gold, 0.9);
+        let read = found.if_read.unwrap();
+        assert_eq!((found.verdict, read.tuned, read.answers), (Verdict::Better, false, 9));
+        assert_eq!(read.verdict, Verdict::NotProven);
+        let form = format!("{}{}", "!".repeat(20), "a".repeat(180));
+        assert_eq!(compare(&gold, &form, &gold, 0.9).verdict, Verdict::Unreadable);
+    }
+
     proptest! {
         #[test]
         fn swapping_the_models_mirrors_everything(base in any_predictions(3), tuned in any_predictions(3)) {

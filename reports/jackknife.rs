@@ -14,8 +14,8 @@ use crate::{Answer, CONFIDENCE, Clusters, Evaluation, Interval, Prediction, Tall
 /// With fewer clusters than this in which a model is wrong, their spread is hardly known.
 pub(crate) const FEW_ERRING: u64 = 10;
 
-/// With fewer rows for each label than this, no interval of an average over labels covers what it promises.
-const ROWS_FOR_LABEL: f64 = 2.5;
+/// With fewer clusters for each label than this, no interval of an average over labels covers what it promises.
+const CLUSTERS_FOR_LABEL: f64 = 2.5;
 
 /// An answer of one of the models to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -205,7 +205,7 @@ impl<const M: usize> Sample<M> {
         };
         let clusters = self.count(|_| true) as f64;
         let are_rows = clusters >= rows;
-        if !are_rows && (telling < FEW_ERRING || clusters < 2.0 * occurring) {
+        if !are_rows && telling < FEW_ERRING {
             let of = |entries: &[Entry]| {
                 entries.iter().filter(|e| e.model == 0).map(|e| weight(e.gold)).sum::<f64>()
             };
@@ -216,11 +216,10 @@ impl<const M: usize> Sample<M> {
         1.0 / squares.map(|(gold, rows)| f64::from(*rows) * weight(gold as u32).powi(2)).sum::<f64>()
     }
 
-    /// Whether there are enough rows for an interval of an average over labels.
-    fn has_enough_rows(&self) -> bool {
-        let support = &self.tallies[0].support;
-        let occurring = support.iter().filter(|rows| **rows > 0).count() as f64;
-        support.iter().map(|rows| f64::from(*rows)).sum::<f64>() >= ROWS_FOR_LABEL * occurring
+    /// Whether there are enough clusters for an interval of an average over labels.
+    fn has_enough_clusters(&self) -> bool {
+        let occurring = self.tallies[0].support.iter().filter(|rows| **rows > 0).count() as f64;
+        self.count(|_| true) as f64 >= CLUSTERS_FOR_LABEL * occurring
     }
 }
 
@@ -228,7 +227,7 @@ impl Sample<1> {
     /// The interval of a figure of 0 to 1 that is an average over labels.
     pub(crate) fn share_interval(&self, estimate: Estimate) -> Option<Interval> {
         let most = self.effective_rows(true, self.erring());
-        self.has_enough_rows().then(|| estimate.share_interval(most)).flatten()
+        self.has_enough_clusters().then(|| estimate.share_interval(most)).flatten()
     }
 
     /// The interval of a figure of -1 to 1 over all rows.
@@ -236,7 +235,7 @@ impl Sample<1> {
         let Estimate { value, variance, clusters } = estimate;
         let share = Estimate { value: (value + 1.0) / 2.0, variance: variance / 4.0, clusters };
         let Interval { low, high } = share.share_interval(self.effective_rows(false, self.erring()))?;
-        self.has_enough_rows().then_some(Interval { low: 2.0 * low - 1.0, high: 2.0 * high - 1.0 })
+        self.has_enough_clusters().then_some(Interval { low: 2.0 * low - 1.0, high: 2.0 * high - 1.0 })
     }
 
     /// The clusters in which the model is wrong.
@@ -254,7 +253,7 @@ impl Sample<2> {
         let unseen = t * t / (rows + t * t);
         let half = (t * t * estimate.variance + unseen * unseen).sqrt();
         let (low, high) = ((estimate.value - half).max(-1.0), (estimate.value + half).min(1.0));
-        self.has_enough_rows().then_some(Interval { low, high })
+        self.has_enough_clusters().then_some(Interval { low, high })
     }
 }
 

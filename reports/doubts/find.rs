@@ -100,8 +100,16 @@ fn about_model(figures: &ModelFigures, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// Whether the answers of a model can be read at all.
+/// Whether the answers of a model can be read, and are labels that it could be right with.
 fn about_form(run: &Run, figures: &ModelFigures, doubts: &mut Vec<Doubt>) {
+    let confusion = &figures.confusion;
+    let other = |label: LabelId| confusion.support(label) + confusion.unanswered(label) == 0;
+    let others = run.labels().iter().filter(|(label, _)| other(*label) && confusion.predicted(*label) > 0);
+    let (labels, names): (Vec<_>, Vec<_>) = others.map(|(label, name)| (label, name.to_owned())).unzip();
+    let answers = labels.into_iter().map(|label| confusion.predicted(label)).sum();
+    if !names.is_empty() {
+        doubts.push(Doubt::OtherLabels { model: figures.model.clone(), answers, names });
+    }
     let (unreadable, answered) = (figures.unreadable(), figures.counts().answered());
     if is_unreadable_form(unreadable, answered, run.manifest.max_unreadable) {
         doubts.push(Doubt::Unreadable { model: figures.model.clone(), unreadable, answered });

@@ -130,6 +130,15 @@ pub enum Doubt {
         /// How many groups.
         groups: u64,
     },
+    /// A model answered labels that no test row has: they are wrong answers, and no part of the macro averages.
+    OtherLabels {
+        /// The model.
+        model: String,
+        /// Such answers.
+        answers: u64,
+        /// The labels.
+        names: Vec<String>,
+    },
     /// So many answers name no label that the form of the answers was measured, and not the model.
     Unreadable {
         /// The model.
@@ -177,6 +186,7 @@ impl Doubt {
             Self::NoRanking { .. } => "no_ranking",
             Self::FewProbabilities { .. } => "few_probabilities",
             Self::FewGroups { .. } => "few_groups",
+            Self::OtherLabels { .. } => "other_labels",
             Self::Unreadable { .. } => "unreadable",
             Self::MissingCouldTurn { .. } => "missing_could_turn",
             Self::BaseMissing { .. } => "base_missing",

@@ -1,7 +1,7 @@
 //! What is said of which run.
 
 use crate::testing::{in_groups, predictions, run};
-use crate::{Figures, Probability, Run};
+use crate::{Answer, Figures, InvalidKind, Probability, Run};
 
 fn said(gold: &str, models: Vec<(&str, Option<&str>, &str)>, complete: bool) -> Vec<String> {
     let models = models.into_iter().map(|(m, base, answers)| (m, base, predictions(gold, answers))).collect();
@@ -167,4 +167,24 @@ fn few_groups_are_few_though_the_rows_are_many() {
         "few_groups The test rows are of only 39 groups: intervals that allow for groups are rough.";
     assert_eq!(with_groups(39), [expected]);
     assert_eq!(with_groups(40), [""; 0]);
+}
+
+#[test]
+fn labels_that_no_row_has_and_answers_that_nobody_reads_are_told_of() {
+    let mut run = sound(&[("m", None, "bca")]);
+    let rows = &mut run.evaluations[0].predictions;
+    rows.retain(|row| row.gold.0 != 2);
+    let few = rows.len() as u64;
+    let found = about(&run);
+    let stray = found.iter().find(|doubt| doubt.starts_with("other_labels")).unwrap();
+    assert!(stray.contains("m: ") && stray.contains("labels that no test row has: c."), "{stray}");
+    for row in run.evaluations[0].predictions.iter_mut().take(few as usize / 8) {
+        row.answer = Answer::Invalid(InvalidKind::NoLabel);
+    }
+    assert!(about(&run).iter().any(|doubt| doubt.starts_with("unreadable m: ")));
+    // What a model refuses, it refuses by itself.
+    for row in run.evaluations[0].predictions.iter_mut().take(few as usize / 8) {
+        row.answer = Answer::Invalid(InvalidKind::Refused);
+    }
+    assert!(!about(&run).iter().any(|doubt| doubt.starts_with("unreadable")));
 }

@@ -73,6 +73,9 @@ impl Doubt {
             Self::FewGroups { .. } => {
                 "Add test rows of other groups; more rows of the same groups tell little."
             }
+            Self::OtherLabels { .. } => {
+                "Add test rows of these labels, or nothing is known of how well the model tells them."
+            }
             Self::Unreadable { .. } => {
                 "Read what was answered: `tunebench show` lists it beside the prompt. Most often the prompt should ask for the label \
                  alone, `answer = \"schema\"` should limit answers to the labels, or the model needs the prompt that it was taught."
@@ -168,6 +171,11 @@ impl fmt::Display for Doubt {
                     "The test rows are of only {groups} groups: intervals that allow for groups are rough."
                 )
             }
+            Self::OtherLabels { model, answers, names } => write!(
+                f,
+                "{model}: {answers} answers are labels that no test row has: {}. They are wrong, and take no part in macro averages.",
+                listed(names)
+            ),
             Self::Unreadable { model, unreadable, answered } => write!(
                 f,
                 "{model}: {unreadable} of {answered} answers name no label. What was measured is the form of the answers, so there is no verdict."

@@ -21,7 +21,7 @@ fn main() {
     println!(
         "{REQUESTS} requests a minute, 20 ms each: share used / refused / rows lost; the worst of 16, 64 and 256 at once"
     );
-    println!("{:<42} {:>20} {:>20} {:>20}   bar", "window", "1 s", "10 s", "60 s");
+    println!("{:<48} {:>21} {:>21} {:>21}   bar", "window", "1 s", "10 s", "60 s");
     let told = "≥ 0.97 / 0 / 0";
     let found = "≥ 0.85 / ≤ 2 × concurrency / 0";
     limits("configured", told, |scenario| scenario);
@@ -50,7 +50,7 @@ fn main() {
     }
     println!();
     println!("1,000 rows of 20 ms without a limit, some refused for no reason: time over that without");
-    println!("{:<42} {:>9} {:>9} {:>9}   bar", "at once", "16", "64", "256");
+    println!("{:<48} {:>12} {:>12} {:>12}   bar", "at once", "16", "64", "256");
     for share in [0.003, 0.02, 0.05, 0.14] {
         let percent = share * 100.0;
         random(&format!("{percent:.1} % refused, wait not told"), "≤ 3 times", |scenario| Scenario {
@@ -86,7 +86,7 @@ fn limits(what: &str, bar: &str, change: impl Fn(Scenario) -> Scenario) {
             worst(|outcome| outcome.lost as f64)
         )
     };
-    println!("{what:<42} {:>20} {:>20} {:>20}   {bar}", cell(1), cell(10), cell(60));
+    println!("{what:<48} {:>21} {:>21} {:>21}   {bar}", cell(1), cell(10), cell(60));
 }
 
 /// One line: the time over that without refusals, for each concurrency, and the rows lost.
@@ -100,5 +100,5 @@ fn random(what: &str, bar: &str, change: impl Fn(Scenario) -> Scenario) {
         let lost = if with.lost == 0 { String::new() } else { format!(" {} lost", with.lost) };
         format!("{times:.2} +{more:.1}s{lost}")
     });
-    println!("{what:<42} {:>9} {:>9} {:>9}   {bar}", cells[0], cells[1], cells[2]);
+    println!("{what:<48} {:>12} {:>12} {:>12}   {bar}", cells[0], cells[1], cells[2]);
 }

@@ -1,7 +1,7 @@
 //! A limit that nobody stated: inferred from refusals that recur at a like load, and tried anew with care.
 //!
 //! One refusal is not a limit. What is remembered of the first is only where it came ([`Suspicion`]): over each span,
-//! how much had been sent and not refused. A span is out of the question once as much or more is answered, or once
+//! how much had been sent, with what was refused, which some providers count, and without. A span is out of the question once as much or more is answered, or once
 //! much less is refused. If the next refusal comes at a like load over a span that is left, that load is the limit.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::windows::{Loads, SPANS};
 
-/// Loads are alike within this share of the larger one, and within one at least.
+/// Loads are alike within this share of the larger one.
 const ALIKE: f64 = 0.15;
 /// A refusal at less than this share of the suspected load says that the span is another one.
 const MUCH_LESS: f64 = 0.5;
@@ -57,14 +57,17 @@ impl Suspicion {
 
     /// An answer came to what was sent at these loads.
     pub(super) fn answered(&mut self, loads: &Loads) {
-        for ((possible, load), suspected) in self.possible.iter_mut().zip(loads).zip(&self.loads) {
+        for ((possible, load), suspected) in self.possible.iter_mut().zip(&loads.taken).zip(&self.loads.taken)
+        {
             *possible &= load < suspected;
         }
     }
 
-    /// What was tried after the pause, at these loads, is refused as well.
+    /// What was tried after the pause is refused as well, with so much sent, refused or not.
     pub(super) fn refused_still(&mut self, loads: &Loads, now: Instant) {
-        for ((possible, load), suspected) in self.possible.iter_mut().zip(loads).zip(&self.loads) {
+        // Refused requests may count at the provider, too: only what was sent in all can be too little.
+        for ((possible, load), suspected) in self.possible.iter_mut().zip(&loads.sent).zip(&self.loads.taken)
+        {
             *possible &= *load as f64 >= MUCH_LESS * *suspected as f64;
         }
         self.resumed = now;
@@ -78,13 +81,11 @@ impl Suspicion {
         spans: impl Iterator<Item = Duration>,
     ) -> Option<Confirmed> {
         let mut confirmed = None;
-        for (i, span) in spans.enumerate() {
-            let (before, now) = (self.loads[i], loads[i]);
-            let larger = before.max(now).max(1);
-            let difference = before.abs_diff(now);
-            if self.possible[i] && difference as f64 <= (ALIKE * larger as f64).max(1.0) && now > 0 {
-                let deviation = difference as f64 / larger as f64;
-                confirmed = Some(Confirmed { load: before.min(now), span, deviation });
+        for (i, span) in spans.enumerate().filter(|(i, _)| self.possible[*i]) {
+            let pairs = [(self.loads.taken[i], loads.taken[i]), (self.loads.sent[i], loads.sent[i])];
+            let alike = pairs.into_iter().filter_map(|(before, now)| alike(before, now));
+            if let Some((load, deviation)) = alike.min_by(|a, b| a.1.total_cmp(&b.1)) {
+                confirmed = Some(Confirmed { load, span, deviation });
             }
         }
         confirmed
@@ -96,7 +97,7 @@ impl Suspicion {
         let mut near = false;
         for (i, span) in SPANS.into_iter().enumerate() {
             self.possible[i] &= since <= span * MEMORY;
-            near |= self.possible[i] && loads[i] as f64 >= NEAR * self.loads[i] as f64;
+            near |= self.possible[i] && loads.taken[i] as f64 >= NEAR * self.loads.taken[i] as f64;
         }
         near
     }
@@ -105,6 +106,13 @@ impl Suspicion {
     pub(super) fn stands(&self) -> bool {
         self.possible.contains(&true)
     }
+}
+
+/// The lower of two loads and their deviation, if they are alike. A difference of one is none.
+fn alike(a: u64, b: u64) -> Option<(u64, f64)> {
+    let (lower, larger) = (a.min(b), a.max(b));
+    let deviation = (larger - lower).saturating_sub(1) as f64 / larger.max(1) as f64;
+    (lower > 0 && deviation <= ALIKE).then_some((lower, deviation))
 }
 
 /// How far below the load that was refused to go on: that load was counted over a little less than the span.

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 const TRIES: [Duration; 7] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
-    Duration::from_millis(1_020),
+    Duration::from_millis(1_100),
     Duration::from_millis(3_000),
-    Duration::from_millis(10_200),
+    Duration::from_millis(10_500),
     Duration::from_millis(30_000),
-    Duration::from_millis(61_000),
+    Duration::from_millis(62_000),
 ];
 /// No pause is longer, whatever the provider says: the row then fails, and says why.
 const LONGEST: Duration = Duration::from_secs(120);

@@ -96,9 +96,9 @@ impl RateLimit {
         at
     }
 
-    /// Records what is sent; gives what had been sent before and not refused.
+    /// Records what is sent; gives what had been sent before.
     pub(super) fn depart(&mut self, now: Instant, amount: u64) -> Loads {
-        let loads = self.windows.taken(now);
+        let loads = self.windows.loads(now);
         self.windows.add(now, amount);
         if let Some(pacer) = &mut self.pacer {
             pacer.spend(amount);
@@ -135,7 +135,7 @@ impl RateLimit {
     pub(super) fn state(&mut self, stated: Limit, before: &Loads, amount: u64, now: Instant) {
         let Some(limit) = stated.limit.filter(|&limit| limit > 0) else { return };
         let windows = &self.windows;
-        let shown = self.stated_span.learn(stated, |span| windows.load_over(before, span) + amount);
+        let shown = self.stated_span.learn(stated, |span| windows.over(&before.taken, span) + amount);
         let (per_minute, span) = shown.map_or((limit, None), |(limit, span)| (limit, Some(span)));
         if (self.stated, self.span) == (Some(per_minute), span.or(self.span)) {
             return;
@@ -166,11 +166,13 @@ impl RateLimit {
         self.windows.refused(then, amount);
     }
 
-    /// Whether a refusal at these loads is about the limit that was inferred.
-    pub(super) fn is_about_inferred(&self, loads: &Loads) -> bool {
-        self.inferred.as_ref().is_some_and(|inferred| {
-            self.windows.load_over(loads, inferred.span()) as f64 >= ABOUT * inferred.limit() as f64
-        })
+    /// Whether a refusal at these loads is about the limit that was inferred: `Some(true)` where what was not refused comes
+    /// to it, `Some(false)` where only all that was sent does, since refused requests may count as well.
+    pub(super) fn is_about_inferred(&self, loads: &Loads) -> Option<bool> {
+        let inferred = self.inferred.as_ref()?;
+        let least = ABOUT * inferred.limit() as f64;
+        let comes_near = |amounts| self.windows.over(amounts, inferred.span()) as f64 >= least;
+        comes_near(&loads.sent).then(|| comes_near(&loads.taken))
     }
 
     /// Whether the limit that is kept to was found from refusals.
@@ -180,12 +182,12 @@ impl RateLimit {
 
     /// Whether a refusal at these loads is no surprise: a limit was inferred or is suspected there.
     pub(super) fn is_expected_to_refuse(&self, loads: &Loads) -> bool {
-        self.is_about_inferred(loads) || self.confirmed(loads).is_some()
+        self.is_about_inferred(loads).is_some() || self.confirmed(loads).is_some()
     }
 
     /// A refusal that is about the limit that was inferred.
     pub(super) fn prove_inferred(&mut self, loads: &Loads, now: Instant) {
-        let load = self.inferred.as_ref().map(|inferred| self.windows.load_over(loads, inferred.span()));
+        let load = self.inferred.as_ref().map(|inferred| self.windows.over(&loads.taken, inferred.span()));
         if let (Some(inferred), Some(load)) = (&mut self.inferred, load) {
             inferred.refused(load, now);
             self.refresh();
@@ -204,22 +206,31 @@ impl RateLimit {
         self.refresh();
     }
 
+    /// What had been sent when a request left, by what is known now: some of it was refused meanwhile.
+    pub(super) fn known_by_now(&mut self, before: &Loads, now: Instant) -> Loads {
+        let mut loads = *before;
+        let taken = self.windows.loads(now).taken;
+        loads.taken.iter_mut().zip(taken).for_each(|(before, now)| *before = now.min(*before));
+        loads
+    }
+
     /// Remembers where requests were refused.
     pub(super) fn suspect(&mut self, loads: Loads, wait: Option<Duration>, now: Instant) {
         self.suspicion = Some(Suspicion::new(loads, self.windows.lengths(), wait, now));
     }
 
     /// What was tried after a pause is refused as well.
-    pub(super) fn refused_still(&mut self, loads: &Loads, now: Instant) {
+    pub(super) fn refused_still(&mut self, now: Instant) {
+        let loads = self.windows.loads(now);
         if let Some(suspicion) = &mut self.suspicion {
-            suspicion.refused_still(loads, now);
+            suspicion.refused_still(&loads, now);
         }
     }
 
     /// Whether the next requests may well be refused.
     pub(super) fn is_near_suspected(&mut self, now: Instant) -> bool {
         let Some(suspicion) = &mut self.suspicion else { return false };
-        let near = suspicion.is_near(&self.windows.taken(now), now);
+        let near = suspicion.is_near(&self.windows.loads(now), now);
         if !suspicion.stands() {
             self.suspicion = None;
         }

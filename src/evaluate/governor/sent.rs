@@ -18,7 +18,7 @@ pub(super) struct SentRequest {
     pub(super) before: Before,
 }
 
-/// What had been sent before a request and was not refused.
+/// What had been sent before a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Before {
     pub(super) requests: Loads,
@@ -112,7 +112,10 @@ mod tests {
     fn refusals_in_a_row_are_counted_whatever_the_order_in_which_they_come_back() {
         let mut outcomes = Outcomes::default();
         let numbers: Vec<_> = (0..8).map(|_| outcomes.depart()).collect();
-        let before = |n: u64| Before { requests: [n; 3], ..Before::default() };
+        let before = |n: u64| {
+            let requests = Loads { sent: [n; 3], taken: [n; 3] };
+            Before { requests, ..Before::default() }
+        };
         outcomes.answered(numbers[0]);
         assert_eq!(outcomes.refused(numbers[4], before(4), 5), (1, before(4)));
         assert_eq!(outcomes.refused(numbers[2], before(2), 5), (1, before(2)));

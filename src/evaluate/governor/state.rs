@@ -188,8 +188,8 @@ impl State {
             Some(pause) if !pause.is_followed_by(sent.number) => pause.joined(now, after),
             Some(pause) => {
                 pause.refused_still(now, after, next);
-                self.requests.refused_still(&sent.before.requests, now);
-                self.tokens.refused_still(&sent.before.tokens, now);
+                self.requests.refused_still(now);
+                self.tokens.refused_still(now);
             }
             None if in_a_row >= enough || certain => {
                 self.pauses += 1;
@@ -209,11 +209,15 @@ impl State {
 
     /// Learns from refusals in a row, of which the first left when `before` had been sent.
     fn learn(&mut self, suspects: [bool; 2], before: &Before, wait: Option<Duration>, now: Instant) {
-        let mut limits = [(&mut self.requests, &before.requests), (&mut self.tokens, &before.tokens)];
+        let requests = self.requests.known_by_now(&before.requests, now);
+        let tokens = self.tokens.known_by_now(&before.tokens, now);
+        let mut limits = [(&mut self.requests, &requests), (&mut self.tokens, &tokens)];
         let mut proved = false;
         for (limit, loads) in &mut limits {
-            if limit.is_about_inferred(loads) {
-                limit.prove_inferred(loads, now);
+            if let Some(taken) = limit.is_about_inferred(loads) {
+                if taken {
+                    limit.prove_inferred(loads, now);
+                }
                 proved = true;
             }
         }

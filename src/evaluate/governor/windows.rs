@@ -19,7 +19,16 @@ const LEAST_GUARD: Duration = Duration::from_millis(13);
 const MEMORY_SHARE: f64 = 0.97;
 
 /// An amount for each span.
-pub(super) type Loads = [u64; SPANS.len()];
+type Amounts = [u64; SPANS.len()];
+
+/// What had been sent over each span.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Loads {
+    /// Refused or not.
+    pub(super) sent: Amounts,
+    /// And was not refused.
+    pub(super) taken: Amounts,
+}
 
 /// Amounts sent, over each of some spans, and which of them were not refused.
 #[derive(Debug)]
@@ -81,11 +90,11 @@ impl Windows {
         }
     }
 
-    /// What has been sent and not refused, over each span.
-    pub(super) fn taken(&mut self, now: Instant) -> Loads {
+    /// What has been sent over each span.
+    pub(super) fn loads(&mut self, now: Instant) -> Loads {
         let mut loads = Loads::default();
-        for (load, span) in loads.iter_mut().zip(&mut self.spans) {
-            *load = span.taken.sum(now);
+        for ((sent, taken), span) in loads.sent.iter_mut().zip(&mut loads.taken).zip(&mut self.spans) {
+            (*sent, *taken) = (span.sent.sum(now), span.taken.sum(now));
         }
         loads
     }
@@ -96,10 +105,10 @@ impl Windows {
         (span.sent.sum(now), span.length)
     }
 
-    /// What these loads say of the span nearest to `length`.
-    pub(super) fn load_over(&self, loads: &Loads, length: Duration) -> u64 {
-        let nearest = self.lengths().zip(loads).min_by_key(|(span, _)| span.abs_diff(length));
-        nearest.map_or(0, |(_, load)| *load)
+    /// What these amounts say of the span nearest to `length`.
+    pub(super) fn over(&self, amounts: &Amounts, length: Duration) -> u64 {
+        let nearest = self.lengths().zip(amounts).min_by_key(|(span, _)| span.abs_diff(length));
+        nearest.map_or(0, |(_, amount)| *amount)
     }
 
     /// When `amount` more fits under `limit` over this span; `None` if it does now.

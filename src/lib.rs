@@ -20,6 +20,7 @@ pub mod exit;
 pub mod gate;
 mod guard;
 pub mod history;
+mod import;
 pub mod ledger;
 pub mod merge;
 pub mod plan;

@@ -71,6 +71,11 @@ pub(crate) enum Command {
     ///
     /// Finds the columns of texts and labels by their content. What it writes runs at once, without a key.
     Init(super::init::InitArgs),
+    /// Make a project of the file that a model was tuned on
+    ///
+    /// What all its rows have in common becomes the prompt, word by word; the rest is text and label. So the model can be
+    /// asked as it was taught. What does not fit is listed with its line. Sends nothing and needs no key.
+    Import(super::import::ImportArgs),
     /// Look over the data before any money moves
     ///
     /// Finds bad rows, duplicates, leaks between training and test data, contradictory, rare and unknown labels, hidden

@@ -6,6 +6,7 @@ mod consent;
 mod doctor;
 mod eval;
 mod gate;
+mod import;
 mod init;
 mod jobs;
 mod manual;
@@ -77,6 +78,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let configured = || Providers::at(&global.config, registry, &global.state);
     match cli.command {
         Command::Init(args) => init::init(&args, global, printer),
+        Command::Import(args) => import::import(&args, global, printer),
         Command::Completions { shell } => manual::completions(shell, printer),
         Command::Man { folder } => manual::pages(&folder),
         Command::Doctor(args) => doctor::doctor(args, global, registry, printer),

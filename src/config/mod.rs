@@ -383,3 +383,8 @@ impl Config {
         Ok((config, document))
     }
 }
+
+/// A text as TOML writes it between double quotes. JSON's escapes are among TOML's, which has one more.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
+}

@@ -18,6 +18,7 @@ mod gate;
 mod google;
 mod history;
 mod hosts;
+mod import;
 mod init;
 mod interrupt;
 mod jobs;

@@ -10,10 +10,11 @@ use tunebench_data::{DataError, Fault, SniffError, Sniffed, Source, sniff};
 use super::args::Global;
 use super::doctor::count;
 use super::output::Printer;
+use crate::config::quoted;
 use crate::error::Error;
 use crate::exit;
 use crate::whole_file::WholeFile;
-use template::{Template, quoted};
+use template::Template;
 
 /// The schema of the configuration, for editors; a test makes it from the types.
 pub(crate) const SCHEMA: &str = include_str!("../../../docs/tunebench.schema.json");

@@ -54,17 +54,12 @@ impl Template {
     }
 }
 
-/// A text as TOML writes it between double quotes. JSON's escapes are among TOML's, which has one more.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, quoted};
 
     #[test]
     fn every_key_that_is_set_is_in_the_template() {

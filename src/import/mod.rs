@@ -1,0 +1,108 @@
+//! A project made of a file that a model was tuned on: its prompt, its rows, its labels, the form of its answers.
+
+mod affixes;
+mod conversation;
+mod project;
+mod recover;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::error::Error;
+use crate::whole_file::WholeFile;
+use conversation::Conversation;
+use recover::{Item, Recovered};
+
+pub(crate) use project::Old;
+
+/// What was understood of a file.
+pub(crate) struct Import {
+    path: PathBuf,
+    recovered: Recovered,
+    /// Rows that are no conversation at all.
+    unread: Vec<(u64, String)>,
+}
+
+impl Import {
+    /// Reads a training file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs_err::read_to_string(path)?;
+        let (mut rows, mut unread) = (Vec::<Conversation>::new(), Vec::new());
+        let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+        for (line, number) in lines {
+            match conversation::read(number, line.trim_start_matches('\u{feff}')) {
+                Ok(row) => rows.push(row),
+                Err(problem) => unread.push((number, problem)),
+            }
+        }
+        let unusable = |reason: String| Error::Output {
+            message: format!("`{}` is no training file: {reason}", path.display()),
+            hint: "expected are JSON Lines with `messages`, `contents`, or `prompt` and `completion`"
+                .to_owned(),
+        };
+        let first = unread
+            .first()
+            .map_or("it has no rows".to_owned(), |(line, problem)| format!("line {line}: {problem}"));
+        let recovered = recover::recover(&rows).ok_or_else(|| unusable(first))?;
+        Ok(Self { path: path.to_owned(), recovered, unread })
+    }
+
+    /// Rows that the project has.
+    pub(crate) fn rows(&self) -> usize {
+        self.recovered.items.len()
+    }
+
+    /// The labels, with how many rows have each.
+    pub(crate) fn labels(&self) -> BTreeMap<&str, usize> {
+        let mut labels = BTreeMap::new();
+        self.recovered.items.iter().for_each(|item| *labels.entry(item.label.as_str()).or_default() += 1);
+        labels
+    }
+
+    /// The rows that the project does not have: their lines, and why.
+    pub(crate) fn left_out(&self) -> Vec<(u64, &str)> {
+        let all = self.unread.iter().chain(&self.recovered.odd);
+        let mut all: Vec<_> = all.map(|(line, reason)| (*line, reason.as_str())).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The messages of the prompt, each with its role.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.recovered
+            .prompt
+            .messages
+            .iter()
+            .map(|message| (project::role(message.role), message.content.as_str()))
+    }
+
+    /// Whether another file was made with the same prompt.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.recovered.prompt.messages == other.recovered.prompt.messages
+    }
+
+    /// The file that was read.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the rows as JSON Lines with `text` and `label`.
+    pub(crate) fn write_rows(&self, path: &Path) -> Result<(), Error> {
+        let rows = |out: &mut dyn Write| -> io::Result<()> {
+            for Item { text, label, .. } in &self.recovered.items {
+                writeln!(out, "{}", json!({ "text": text, "label": label }))?;
+            }
+            Ok(())
+        };
+        WholeFile::create(path)?.write(rows)?;
+        Ok(())
+    }
+
+    /// The configuration of a project of these rows.
+    pub(crate) fn configuration(&self, train: &str, test: &str, old: Option<&Old>) -> String {
+        project::configuration(&self.recovered.prompt, train, test, old)
+    }
+}

@@ -3,6 +3,7 @@
 mod predict;
 mod ready;
 mod sent;
+mod taught;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tunebench_data::{ExampleId, overlap};
+use tunebench_data::{ExampleId, LabelId, overlap};
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
     Clustering, Clusters, Counts, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Outcome,
@@ -53,6 +54,11 @@ pub trait Listener: Send + Sync {
     /// Requests of an earlier command that was killed may have been paid for without an answer.
     fn in_doubt(&self, doubt: &Doubt) {
         let _ = doubt;
+    }
+
+    /// A tuned model is about to be asked for another form of answer than it was taught; both are shown as examples.
+    fn taught_otherwise(&self, model: &str, taught: &str, asked: &str) {
+        let _ = (model, taught, asked);
     }
 
     /// A model is being asked; told some ten times a second.
@@ -330,6 +336,20 @@ impl<'a> Session<'a> {
         there.then(|| self.ledger().map(Arc::as_ref)).transpose()
     }
 
+    fn tell_of_other_forms(&self, candidates: &[(&Subject, Candidate)]) -> Result<(), Error> {
+        let Some(ledger) = self.known_answers()? else { return Ok(()) };
+        let folder = self.project.training_folder();
+        for (subject, candidate) in
+            candidates.iter().filter(|(_, candidate)| !candidate.provider.in_process())
+        {
+            if let Some(taught) = taught::other_form(subject, candidate, ledger, &folder)? {
+                let asked = candidate.prompt.answer(LabelId(0));
+                self.listener.taught_otherwise(&subject.name(0), &taught, &asked);
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the models to the test. `save` is given the run after each model, so that an accident costs one model, and
     /// what else is known of that model's rows.
     pub async fn evaluate(
@@ -345,6 +365,7 @@ impl<'a> Session<'a> {
             let info = candidate.provider.model_info(subject.model.model()).await;
             info.map_err(|error| Error::provider(&subject.model, error))?;
         }
+        self.tell_of_other_forms(&candidates)?;
         let recorder = match candidates.iter().any(|(_, candidate)| !candidate.provider.in_process()) {
             true => Some(self.ledger()?.begin("eval", env!("CARGO_PKG_VERSION"))?),
             false => None,

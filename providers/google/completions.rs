@@ -289,6 +289,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn all_that_the_system_says_has_one_place() {
+        let said = |role, content: &str| Message { role, content: content.to_owned() };
+        let messages = vec![said(Role::System, "a"), said(Role::User, "b"), said(Role::System, "c")];
+        let conversation = json!(Conversation::of(messages));
+        assert_eq!(conversation["systemInstruction"]["parts"], json!([{"text": "a\n\nc"}]));
+        assert_eq!(conversation["contents"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
     fn the_users_own_numbers_win_and_knobs_stay_away_otherwise() {
         let mut question = question(AnswerMode::Tag);
         let plain = request(&question, &Dialect { logprobs: true, safety: Some("OFF"), ..dialect() });

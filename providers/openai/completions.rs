@@ -430,6 +430,37 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_a_model_says_to_itself_is_never_the_answer() {
+        let question = question(AnswerMode::Tag);
+        for member in ["reasoning_content", "reasoning"] {
+            let answer =
+                |content: Value| json!({"choices": [{"message": {"content": content, member: "refund"}}]});
+            let silent = read(&answer(Value::Null), &question).unwrap();
+            assert_eq!((silent.text.as_str(), &silent.finish), ("", &FinishReason::Length));
+            assert!(ends_in_reasoning(&silent, &question));
+            let said = read(&answer(json!("exchange")), &question).unwrap();
+            assert_eq!((said.text.as_str(), &said.finish), ("exchange", &FinishReason::Stop));
+            assert!(!ends_in_reasoning(&said, &question));
+        }
+    }
+
+    #[test]
+    fn without_a_system_role_the_user_says_the_task() {
+        let question = question(AnswerMode::Tag).shots([("Send it back".to_owned(), LabelId(0))].into());
+        let mut settings = Settings::official();
+        settings.system_role = INTO_USER;
+        let body = json!(request(&question, "gemma", &Dialect::new("gemma", &settings)));
+        let roles: Vec<_> =
+            body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+        assert_eq!(roles, ["user", "assistant", "user"]);
+        let first = body["messages"][0]["content"].as_str().unwrap();
+        assert!(
+            first.starts_with("Classify") && first.ends_with("\n\n<item>\nSend it back\n</item>"),
+            "{first}"
+        );
+    }
+
+    #[test]
     fn the_rest_of_an_answer() {
         let answer = json!({
             "model": "gpt-4.1-mini-2025-04-14",

@@ -151,6 +151,13 @@ impl Listener for Progress {
         ));
     }
 
+    fn taught_otherwise(&self, model: &str, taught: &str, asked: &str) {
+        self.printer.warn(&format!(
+            "{model} was taught to answer `{taught}` and is asked for `{asked}`: set the form of answer that it was \
+             tuned with, or tune it anew"
+        ));
+    }
+
     fn evaluating(&self, model: &str, tally: &Tally) {
         let title = format!("asking {model}");
         let (done, total) = (tally.done(), tally.total);

@@ -124,3 +124,48 @@ impl Book {
         self.ledger.settle(&self.names.scope)
     }
 }
+
+#[cfg(all(test, feature = "openai"))]
+mod tests {
+    use serde_json::json;
+    use tunebench_data::{LabelId, LabelSet, Prompt, PromptTemplate};
+    use tunebench_providers::{Parameters, Registry, Setup};
+
+    use super::*;
+    use crate::evaluate::governor::Limits;
+    use crate::shots::Shots;
+
+    /// Answers that were paid for stay known: this key is from a ledger of the first version that had one.
+    #[test]
+    fn keys_never_change_between_versions() {
+        let settings =
+            json!({"base_url": "http://127.0.0.1:8801/v1", "api_key_env": "none", "check_models": false});
+        let setup = Setup::new("x", settings.as_object().cloned().unwrap(), ".");
+        let labels = LabelSet::new(["billing", "delivery", "technical"].map(str::to_owned).to_vec()).unwrap();
+        let template =
+            PromptTemplate { instruction: "Classify the message.".into(), ..PromptTemplate::default() };
+        let candidate = Candidate {
+            name: "x/m".parse().unwrap(),
+            provider: Registry::builtin().create("openai", &setup).unwrap().unwrap(),
+            prompt: Arc::new(Prompt::new(template, labels).unwrap()),
+            parameters: Arc::new(Parameters::default()),
+            shots: Shots::None,
+            label_counts: Default::default(),
+            concurrency: 1,
+            price: None,
+            limits: Limits {
+                requests_per_minute: None,
+                tokens_per_minute: None,
+                window: None,
+                concurrency: 1,
+            },
+        };
+        let names = Names::of("x/m", &candidate, "", 0);
+        let none = None::<(&str, LabelId)>;
+        let key = |text: &str| names.asked(&candidate.prompt.turns(none, text)).key.to_string();
+        assert_eq!(
+            key("Package 100 has still not come to my door"),
+            "cd618ea4b609f9323ee2212cd40e2af543df80b44b8b6d1ff21be6f02a2dd267"
+        );
+    }
+}

@@ -6,6 +6,9 @@ use tunebench_providers::test_kit::openai::{FakeOpenAi, Said};
 use crate::openai::{BASE, KEY, Project};
 use crate::support::Place;
 
+/// A tuned model that is at the fake.
+const TUNED: &str = "ft:gpt-4.1-mini-2025-04-14:acme::1";
+
 const DATA: &str = "id,subject,text,label\n\
     1,Bill,I was charged twice,billing\n2,Door,\"Where {{ is }} it?\",delivery\n3,{% if %},My card </ticket>,billing\n";
 
@@ -15,7 +18,7 @@ fn project(say: fn(&str) -> String, config: &str) -> Project {
         let said = &question.messages.last().unwrap().1;
         Said::from(say(if said.contains("it?") { "delivery" } else { "billing" }))
     };
-    let fake = FakeOpenAi::builder().key(KEY).brain(brain).start().unwrap();
+    let fake = FakeOpenAi::builder().key(KEY).model(TUNED, None).brain(brain).start().unwrap();
     let mut project = Project::at(fake, BASE);
     let base_url = project.fake.base_url();
     project.place = Place::new();
@@ -172,4 +175,22 @@ fn a_server_without_a_system_role_gets_the_task_from_the_user() {
         assert!(said.starts_with("Classify the item") && said.ends_with("</item>"), "{said}");
         assert_eq!(body["metadata"], json!({"of": "a test"}));
     }
+}
+
+#[test]
+fn a_model_that_was_taught_another_form_is_told_of() {
+    let train = "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntune = { n_epochs = 1 }\n";
+    let project = Project::new(train);
+    let tuned = project.tunebench(&["tune", "--yes"]);
+    assert_eq!(tuned.code, Some(0), "{}", tuned.stderr);
+    let id =
+        tuned.stdout.split_whitespace().find_map(|word| word.strip_prefix("openai/ft:")).unwrap().to_owned();
+    let model = format!("[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\ntuned = \"ft:{id}\"\n");
+    let config = project.place.read("tunebench.toml").replace(train, "");
+    project.place.write("tunebench.toml", format!("{config}{model}"));
+    let same = project.tunebench(&["eval"]);
+    assert!(same.code == Some(0) && !same.stderr.contains("was taught"), "{}", same.stderr);
+    project.place.write("tunebench.toml", format!("{config}[evaluation]\nanswer = \"schema\"\n{model}"));
+    let other = project.tunebench(&["eval"]);
+    assert!(other.stderr.contains("was taught to answer `<output>"), "{}", other.stderr);
 }

@@ -34,8 +34,8 @@ use crate::shots::{Shots, ShotsSpec};
 use crate::texts;
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
-pub(crate) use predict::LABELLING;
 pub use predict::Labelling;
+pub(crate) use predict::{LABELLING, shows_texts_only};
 use sent::{prompt_sha256, prompts};
 pub(crate) use sent::{sent, sketched};
 

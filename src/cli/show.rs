@@ -90,7 +90,7 @@ fn prompt(answer: &Answered<'_>, row: &Row, project: Result<&Project, &Error>) -
         Err(error) => return Ok(Err(error.to_string().lines().next().unwrap_or_default().to_owned())),
     };
     let fields = Fields::of(row.fields.iter().cloned());
-    Ok(sent(project, answer.record, Item { text, fields: Some(&fields) })?.map_err(str::to_owned))
+    Ok(sent(project, answer.record, row.id, Item { text, fields: Some(&fields) })?.map_err(str::to_owned))
 }
 
 /// No row, or more than one.

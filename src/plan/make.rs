@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::ledger::Ledger;
 use crate::project::{Entry, Project};
-use crate::run::{LABELLING, Spending, Subject, sketched};
+use crate::run::{LABELLING, Spending, Subject, shows_texts_only, sketched};
 use crate::tune::{Standing, Tuning};
 
 /// A step of which everything is known but what others teach about it.
@@ -86,6 +86,7 @@ impl Plan {
     ) -> Result<Self, Error> {
         let maker = Maker { project, spending, ledger };
         let candidate = subject.candidate(project)?;
+        shows_texts_only(&candidate)?;
         let texts = RefCell::new(texts);
         let read = || {
             Ok(Box::new(std::iter::from_fn(|| {

@@ -1,6 +1,7 @@
 //! Labels for new texts, by a model of the project.
 
 use futures::stream::{Stream, StreamExt};
+use tunebench_data::Columns;
 use tunebench_providers::{BadModelRef, ModelRef};
 
 use super::{Session, Subject};
@@ -8,7 +9,7 @@ use crate::budget::Cost;
 use crate::cancel::Cancel;
 use crate::config::nearest;
 use crate::error::Error;
-use crate::evaluate::{Book, Guess, Halt, Labeller};
+use crate::evaluate::{Book, Candidate, Guess, Halt, Labeller};
 use crate::plan::Plan;
 
 /// What new texts go by in the ledger, where test data goes by its fingerprint.
@@ -26,6 +27,19 @@ pub struct Labelling {
     pub halted_by: Option<Halt>,
     /// What it cost.
     pub spent: Cost,
+}
+
+/// Texts come without their rows: a prompt that shows more of a row can't be asked with.
+pub(crate) fn shows_texts_only(candidate: &Candidate) -> Result<(), Error> {
+    let columns = match candidate.prompt.columns() {
+        Columns::None => return Ok(()),
+        Columns::Named(names) => format!("the columns `{}`", names.join("`, `")),
+        _ => "whole rows".to_owned(),
+    };
+    Err(Error::Model {
+        message: format!("the prompt of `{}` shows {columns}, and here are texts only", candidate.name),
+        hint: Some("choose a prompt that shows `{{ text }}` alone; `data.text` can join columns".to_owned()),
+    })
 }
 
 impl Session<'_> {
@@ -112,6 +126,7 @@ impl Session<'_> {
         mut see: impl FnMut(Vec<(T, Guess)>, Cost) -> Result<(), Error>,
     ) -> Result<Labelling, Error> {
         let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
+        shows_texts_only(&candidate)?;
         let recorder = match candidate.provider.in_process() {
             true => None,
             false => Some(self.ledger()?.begin(LABELLING, env!("CARGO_PKG_VERSION"))?),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use tunebench_data::{Columns, Fields, Item, Message, Role};
+use tunebench_data::{Columns, ExampleId, Fields, Item, Message, Role};
 use tunebench_providers::ModelRef;
 use tunebench_reports::{ModelRecord, PromptMessage};
 
 use super::Subject;
 use crate::error::Error;
-use crate::evaluate::Candidate;
+use crate::evaluate::{Candidate, EvaluateError};
 use crate::project::Project;
 
 /// What stands for the text of a row in a prompt that is shown once for all rows.
@@ -56,6 +56,7 @@ pub(super) fn prompts<'a>(
 pub(crate) fn sent(
     project: &Project,
     record: &ModelRecord,
+    id: ExampleId,
     item: Item<'_>,
 ) -> Result<Result<Vec<PromptMessage>, &'static str>, Error> {
     let Some(subject) = subject(project, record) else { return Ok(Err("the model is not in the project")) };
@@ -67,7 +68,12 @@ pub(crate) fn sent(
     if let Columns::Named(names) = candidate.prompt.columns()
         && !names.iter().all(known)
     {
-        return Ok(Err("its prompt shows columns that are not at hand here"));
+        // The columns that make the text, such as these, are not carried under their own names elsewhere.
+        let mut examples = project.test.examples().map_err(EvaluateError::from)?.filter_map(Result::ok);
+        return Ok(match examples.find(|example| example.id == id) {
+            Some(example) => Ok(rendered(&candidate, (&example).into()).unwrap_or_default()),
+            None => Err("its prompt shows columns that are not at hand here"),
+        });
     }
     Ok(rendered(&candidate, item).ok_or("it is computed on this machine, from the text itself"))
 }

@@ -194,3 +194,16 @@ fn a_model_that_was_taught_another_form_is_told_of() {
     let other = project.tunebench(&["eval"]);
     assert!(other.stderr.contains("was taught to answer `<output>"), "{}", other.stderr);
 }
+
+#[test]
+fn show_has_the_columns_of_a_prompt_and_predict_refuses_it() {
+    let own = "[prompt]\nanswer = \"plain\"\nmessages = [{ role = \"user\", content = \"{{ subject }}: {{ text }}\" }]\n";
+    let project = project(str::to_owned, &format!("{own}{BASE}"));
+    project.tunebench(&["eval"]);
+    let shown = project.tunebench(&["show", "2"]);
+    assert!(shown.stdout.contains("Bill: I was charged twice"), "{}{}", shown.stdout, shown.stderr);
+    let refused = project.tunebench(&["predict", "openai/gpt-4.1-mini-2025-04-14", "data.csv"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("shows the columns `subject`"), "{}", refused.stderr);
+    assert_eq!(bodies(&project).len(), 3);
+}

@@ -217,7 +217,9 @@ proptest! {
         let name = LABELS[label];
         let answer = form.replace("{}", &inner.replace("{}", name));
         // A quotation mark inside a JSON string would end it, and two full stops are an ellipsis.
-        prop_assume!(!(form.starts_with('{') && inner.contains('"') || form.ends_with('.') && inner.ends_with('.')));
+        if form.starts_with('{') && inner.contains('"') || form.ends_with('.') && inner.ends_with('.') {
+            return Ok(());
+        }
         prop_assert_eq!(parse(&answer, &LABELS), Ok(name.to_owned()), "{}", answer);
     }
 }

@@ -26,6 +26,8 @@ const ROUNDED_UP: Duration = Duration::from_secs(1);
 pub(super) struct Suspicion {
     loads: Loads,
     possible: [bool; SPANS.len()],
+    /// When the oldest request leaves each span.
+    leaving: [Option<Instant>; SPANS.len()],
     /// When the pause after the refusal ends.
     resumed: Instant,
 }
@@ -40,9 +42,11 @@ pub(super) struct Confirmed {
 }
 
 impl Suspicion {
-    /// After a refusal at these loads, which asks to wait for `wait`.
+    /// After a refusal at these loads, which asks to wait for `wait`. `leaving` tells when the oldest request leaves each
+    /// span.
     pub(super) fn new(
         loads: Loads,
+        leaving: [Option<Instant>; SPANS.len()],
         spans: impl Iterator<Item = Duration>,
         wait: Option<Duration>,
         now: Instant,
@@ -52,7 +56,17 @@ impl Suspicion {
             // No window stays full for longer than its own length.
             *possible = wait.is_none_or(|wait| span + ROUNDED_UP >= wait);
         }
-        Self { loads, possible, resumed: now + wait.unwrap_or_default() }
+        Self { loads, possible, leaving, resumed: now + wait.unwrap_or_default() }
+    }
+
+    /// The first request after the pause leaves. By now it is known which of those before it were refused, so that over
+    /// spans that none of them has left, the load is known exactly: requests may arrive in another order than they left.
+    pub(super) fn tried(&mut self, loads: &Loads, now: Instant) {
+        for ((suspected, load), leaving) in self.loads.taken.iter_mut().zip(&loads.taken).zip(&self.leaving) {
+            if leaving.is_some_and(|at| now < at) {
+                *suspected = (*suspected).min(*load);
+            }
+        }
     }
 
     /// An answer came to what was sent at these loads.

@@ -166,13 +166,13 @@ impl RateLimit {
         self.windows.refused(then, amount);
     }
 
-    /// Whether a refusal at these loads is about the limit that was inferred: `Some(true)` where what was not refused comes
-    /// to it, `Some(false)` where only all that was sent does, since refused requests may count as well.
-    pub(super) fn is_about_inferred(&self, loads: &Loads) -> Option<bool> {
+    /// The load that a refusal proves the inferred limit with, if it is about that: what was not refused, or, since refused
+    /// requests may count as well, all that was sent.
+    pub(super) fn proof(&self, loads: &Loads) -> Option<u64> {
         let inferred = self.inferred.as_ref()?;
         let least = ABOUT * inferred.limit() as f64;
-        let comes_near = |amounts| self.windows.over(amounts, inferred.span()) as f64 >= least;
-        comes_near(&loads.sent).then(|| comes_near(&loads.taken))
+        let over = [&loads.taken, &loads.sent].map(|amounts| self.windows.over(amounts, inferred.span()));
+        over.into_iter().find(|load| *load as f64 >= least)
     }
 
     /// Whether the limit that is kept to was found from refusals.
@@ -182,13 +182,12 @@ impl RateLimit {
 
     /// Whether a refusal at these loads is no surprise: a limit was inferred or is suspected there.
     pub(super) fn is_expected_to_refuse(&self, loads: &Loads) -> bool {
-        self.is_about_inferred(loads).is_some() || self.confirmed(loads).is_some()
+        self.proof(loads).is_some() || self.confirmed(loads).is_some()
     }
 
-    /// A refusal that is about the limit that was inferred.
-    pub(super) fn prove_inferred(&mut self, loads: &Loads, now: Instant) {
-        let load = self.inferred.as_ref().map(|inferred| self.windows.over(&loads.taken, inferred.span()));
-        if let (Some(inferred), Some(load)) = (&mut self.inferred, load) {
+    /// A refusal at this load is about the limit that was inferred.
+    pub(super) fn prove_inferred(&mut self, load: u64, now: Instant) {
+        if let Some(inferred) = &mut self.inferred {
             inferred.refused(load, now);
             self.refresh();
         }
@@ -216,7 +215,16 @@ impl RateLimit {
 
     /// Remembers where requests were refused.
     pub(super) fn suspect(&mut self, loads: Loads, wait: Option<Duration>, now: Instant) {
-        self.suspicion = Some(Suspicion::new(loads, self.windows.lengths(), wait, now));
+        let leaving = self.windows.forgets_at();
+        self.suspicion = Some(Suspicion::new(loads, leaving, self.windows.lengths(), wait, now));
+    }
+
+    /// A request is tried after a pause.
+    pub(super) fn tried(&mut self, now: Instant) {
+        let loads = self.windows.loads(now);
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.tried(&loads, now);
+        }
     }
 
     /// What was tried after a pause is refused as well.

@@ -106,6 +106,10 @@ impl State {
         if let Some((until, unit)) = latest {
             return Ok(self.wait(Why::Limit(unit), until));
         }
+        if self.pause.is_some() {
+            self.requests.tried(now);
+            self.tokens.tried(now);
+        }
         self.concurrency.enter(now);
         let before =
             Before { requests: self.requests.depart(now, 1), tokens: self.tokens.depart(now, tokens) };
@@ -214,10 +218,8 @@ impl State {
         let mut limits = [(&mut self.requests, &requests), (&mut self.tokens, &tokens)];
         let mut proved = false;
         for (limit, loads) in &mut limits {
-            if let Some(taken) = limit.is_about_inferred(loads) {
-                if taken {
-                    limit.prove_inferred(loads, now);
-                }
+            if let Some(load) = limit.proof(loads) {
+                limit.prove_inferred(load, now);
                 proved = true;
             }
         }

@@ -39,6 +39,11 @@ impl Window {
         self.sum
     }
 
+    /// When the oldest amount will be forgotten.
+    pub(super) fn forgets_at(&self) -> Option<Instant> {
+        self.grains.front().map(|(index, _)| self.end_of(*index))
+    }
+
     pub(super) fn add(&mut self, now: Instant, amount: u64) {
         let index = self.index(now);
         self.sum += amount;

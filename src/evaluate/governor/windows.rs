@@ -99,6 +99,13 @@ impl Windows {
         loads
     }
 
+    /// When the oldest of what was not refused leaves each span.
+    pub(super) fn forgets_at(&self) -> [Option<Instant>; SPANS.len()] {
+        let mut at = [None; SPANS.len()];
+        at.iter_mut().zip(&self.spans).for_each(|(at, span)| *at = span.taken.forgets_at());
+        at
+    }
+
     /// What has been sent over the span nearest to `length`, and that span.
     pub(super) fn sent(&mut self, length: Duration, now: Instant) -> (u64, Duration) {
         let span = self.nearest(length);

@@ -103,6 +103,17 @@ fn not_known_with_slow_refusals() {
     assert_eq!(failing(&[Kind::Requests, Kind::Both], change, found), [""; 0]);
 }
 
+/// Requests that arrive in another order than they left.
+#[test]
+fn not_known_with_jitter() {
+    for seed in 0..8 {
+        let change =
+            |s: &mut Scenario| *s = Scenario { jitter: Duration::from_millis(8), seed, ..s.untold() };
+        let pass = |_: &Scenario, outcome: &Outcome| outcome.used >= 0.8 && outcome.lost == 0;
+        assert_eq!(failing(&[Kind::Requests], change, pass), [""; 0], "{seed}");
+    }
+}
+
 #[test]
 fn not_known_with_waits_in_whole_seconds() {
     let change = |s: &mut Scenario| *s = Scenario { retry_after: RetryAfter::Seconds, ..s.untold() };

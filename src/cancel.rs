@@ -46,9 +46,10 @@ impl Cancel {
     ///
     /// To be called inside a tokio runtime.
     pub(crate) fn on_signals(&self, tell: impl Fn(&str) + Send + 'static) {
+        // Before the task is spawned: on a busy machine a signal may come before its first turn, and would kill.
+        let Ok(mut signals) = Signals::listen() else { return };
         let cancel = self.clone();
         tokio::spawn(async move {
-            let Ok(mut signals) = Signals::listen() else { return };
             let mut seen = Vec::new();
             while let Some(signal) = signals.next().await {
                 // Shells and the system both say that the terminal has gone.

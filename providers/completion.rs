@@ -130,11 +130,48 @@ pub enum FinishReason {
 
 /// Tokens used, as the provider counts them for its bill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
 pub struct Usage {
-    /// Tokens sent.
+    /// Tokens sent, those of the next two counts included.
     pub input: u64,
     /// Tokens answered, hidden reasoning included.
     pub output: u64,
+    /// Tokens sent that the provider had in its cache.
+    pub cached: u64,
+    /// Tokens sent that the provider wrote into its cache, where it bills that.
+    pub cache_written: u64,
+}
+
+impl Usage {
+    /// So many tokens sent and answered, none of them from a cache.
+    pub const fn new(input: u64, output: u64) -> Self {
+        Self { input, output, cached: 0, cache_written: 0 }
+    }
+
+    /// The same, with so many of the tokens sent read from the provider's cache.
+    #[must_use]
+    pub const fn cached(mut self, tokens: u64) -> Self {
+        self.cached = tokens;
+        self
+    }
+
+    /// The same, with so many of the tokens sent written into the provider's cache.
+    #[must_use]
+    pub const fn cache_written(mut self, tokens: u64) -> Self {
+        self.cache_written = tokens;
+        self
+    }
+
+    /// The sum of two requests.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cached: self.cached.saturating_add(other.cached),
+            cache_written: self.cache_written.saturating_add(other.cache_written),
+        }
+    }
 }
 
 /// What a provider says of one of its rate limits, in the headers of an answer.

@@ -533,7 +533,7 @@ fn record(
     candidate: &Candidate,
     answers: &Answers,
 ) -> ModelRecord {
-    let Usage { input, output } = answers.usage;
+    let Usage { input, output, .. } = answers.usage;
     let in_process = candidate.provider.in_process();
     let price = candidate.price.as_ref().and_then(|price| price.of(answers.usage)).map(|cost| cost.dollars());
     // What is computed here costs nothing; that is known, and not a price that is missing.

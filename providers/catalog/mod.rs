@@ -29,6 +29,9 @@ pub struct TokenPrices {
     pub output: Option<f64>,
     /// Tokens trained on, for each epoch.
     pub training: Option<f64>,
+    /// What tokens cost, of the price of input, that the provider writes into its cache: 1.25 is a quarter more. Where
+    /// not set, the same.
+    pub cache_write: Option<f64>,
     /// What a batch job costs of input and output: 0.5 is half.
     pub batch: Option<f64>,
 }

@@ -189,6 +189,8 @@ struct Tokens {
     input: u64,
     #[serde(default)]
     output: u64,
+    #[serde(default)]
+    cached: u64,
 }
 
 impl Said {
@@ -207,7 +209,7 @@ impl Said {
             Some("content_filter") => FinishReason::ContentFilter,
             Some(other) => FinishReason::Other(crate::text::one_line(other)),
         });
-        completion.usage = self.usage.map(|Tokens { input, output }| Usage { input, output });
+        completion.usage = self.usage.map(|used| Usage::new(used.input, used.output).cached(used.cached));
         completion.model_version = self.model_version;
         completion.note = self.note.map(|note| crate::text::one_line(&note));
         if let Some(probabilities) = self.probabilities {

@@ -191,10 +191,9 @@ pub(super) fn is_worth_another_try(answer: &Value, completion: &Completion) -> b
 fn usage(answer: &Value) -> Option<Usage> {
     let usage = answer.get("usageMetadata").filter(|usage| usage.is_object())?;
     let tokens = |name: &str| usage.get(name).and_then(count).unwrap_or(0);
-    Some(Usage {
-        input: tokens("promptTokenCount").saturating_add(tokens("toolUsePromptTokenCount")),
-        output: tokens("candidatesTokenCount").saturating_add(tokens("thoughtsTokenCount")),
-    })
+    let sent = tokens("promptTokenCount").saturating_add(tokens("toolUsePromptTokenCount"));
+    let answered = tokens("candidatesTokenCount").saturating_add(tokens("thoughtsTokenCount"));
+    Some(Usage::new(sent, answered).cached(tokens("cachedContentTokenCount")))
 }
 
 /// The probability of the label that the text names, where log-probabilities came along.
@@ -383,9 +382,9 @@ pub(super) mod tests {
                 {"token": "<output>", "logProbability": -1.0, "tokenId": 1}, {"token": "ref", "logProbability": -0.5},
                 {"token": "und", "logProbability": -0.5},
             ]}}],
-            "usageMetadata": {"promptTokenCount": "40", "candidatesTokenCount": 3, "thoughtsTokenCount": 20},
+            "usageMetadata": {"promptTokenCount": "40", "cachedContentTokenCount": 30, "candidatesTokenCount": 3, "thoughtsTokenCount": 20},
         }));
-        assert_eq!(completion.usage, Some(Usage { input: 40, output: 23 }));
+        assert_eq!(completion.usage, Some(Usage::new(40, 23).cached(30)));
         assert_eq!(completion.model_version.as_deref(), Some("gemini-3.5-flash-lite"));
         assert_eq!(completion.label_probability, Some((-1.0f64).exp() as f32));
         assert_eq!(completion.note.as_deref(), Some("Google calls this model deprecated"));
@@ -396,7 +395,7 @@ pub(super) mod tests {
     /// JSON of any shape, with the names and values that answers have.
     pub(in super::super) fn any_json() -> impl Strategy<Value = Value> {
         let names = "candidates|content|parts|text|thought|finishReason|finishMessage|promptFeedback|blockReason\
-            |logprobsResult|chosenCandidates|token|logProbability|usageMetadata|promptTokenCount|thoughtsTokenCount\
+            |logprobsResult|chosenCandidates|token|logProbability|usageMetadata|promptTokenCount|cachedContentTokenCount|thoughtsTokenCount\
             |modelVersion|modelStatus|modelStage|name|state|error|message|tunedModel|model|endpoint|checkpoints|epoch\
             |step|labels|tunebench_mark|baseModel|supervisedTuningSpec|hyperParameters|epochCount|tuningDataStats\
             |supervisedTuningDataStats|droppedExampleReasons|details|@type|violations|quotaId|retryDelay|status";

@@ -349,9 +349,7 @@ impl Provider for GoogleProvider {
 /// What two answers used.
 fn both(first: Option<Usage>, second: Option<Usage>) -> Option<Usage> {
     match (first, second) {
-        (Some(a), Some(b)) => {
-            Some(Usage { input: a.input.saturating_add(b.input), output: a.output.saturating_add(b.output) })
-        }
+        (Some(a), Some(b)) => Some(a.plus(b)),
         (one, other) => one.or(other),
     }
 }

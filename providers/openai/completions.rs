@@ -225,7 +225,26 @@ struct Used {
     prompt_tokens: u64,
     completion_tokens: u64,
     #[serde(default, deserialize_with = "lenient")]
+    prompt_tokens_details: Option<SentFrom>,
+    #[serde(default, deserialize_with = "lenient")]
     completion_tokens_details: Option<UsedFor>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SentFrom {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+}
+
+impl From<Used> for Usage {
+    fn from(used: Used) -> Self {
+        let (cached, written) = used
+            .prompt_tokens_details
+            .map_or((None, None), |details| (details.cached_tokens, details.cache_write_tokens));
+        Self::new(used.prompt_tokens, used.completion_tokens)
+            .cached(cached.unwrap_or(0))
+            .cache_written(written.unwrap_or(0))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -272,8 +291,7 @@ pub(super) fn completion(
         finish = FinishReason::Length;
     }
     let mut completion = Completion::new(text).finish(finish);
-    completion.usage =
-        answer.usage.map(|used| Usage { input: used.prompt_tokens, output: used.completion_tokens });
+    completion.usage = answer.usage.map(Usage::from);
     completion.model_version = answer.model.filter(|model| !model.is_empty());
     if let Some(tokens) = choice.logprobs.and_then(|logprobs| logprobs.content) {
         completion.label_probability = label_probability(&completion.text, &tokens, request);
@@ -471,11 +489,12 @@ pub(super) mod tests {
                     {"token": "und", "logprob": -0.5},
                 ]},
             }],
-            "usage": {"prompt_tokens": 40, "completion_tokens": 3, "total_tokens": 43},
+            "usage": {"prompt_tokens": 40, "completion_tokens": 3, "total_tokens": 43,
+                "prompt_tokens_details": {"cached_tokens": 32, "cache_write_tokens": 5}},
             "something_new": [1, 2, 3],
         });
         let completion = read(&answer, &question(AnswerMode::Tag)).unwrap();
-        assert_eq!(completion.usage, Some(Usage { input: 40, output: 3 }));
+        assert_eq!(completion.usage, Some(Usage::new(40, 3).cached(32).cache_written(5)));
         assert_eq!(completion.model_version.as_deref(), Some("gpt-4.1-mini-2025-04-14"));
         assert_eq!(completion.label_probability, Some((-1.0f64).exp() as f32));
     }
@@ -507,7 +526,7 @@ pub(super) mod tests {
     /// JSON of any shape, with the names and values that answers have.
     pub(in super::super) fn any_json() -> impl Strategy<Value = Value> {
         let names = "choices|message|content|refusal|finish_reason|logprobs|token|logprob|bytes|usage|model|prompt_tokens\
-            |output|type|text|status|incomplete_details|reason|error|code|answers|choice|probabilities|value|probability";
+            |prompt_tokens_details|cached_tokens|output|type|text|status|incomplete_details|reason|error|code|answers|choice|probabilities|value|probability";
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),

@@ -68,8 +68,12 @@ pub(super) fn completion(answer: &Value, request: &CompletionRequest) -> Result<
 
 /// Tokens used; both counts or nothing.
 pub(super) fn usage(answer: &Value) -> Option<Usage> {
-    let count = |name| answer.get("usage")?.get(name)?.as_u64();
-    Some(Usage { input: count("input_tokens")?, output: count("output_tokens")? })
+    let usage = answer.get("usage")?;
+    let count = |name| usage.get(name)?.as_u64();
+    let sent = |name| usage.get("input_tokens_details")?.get(name)?.as_u64();
+    let (cached, written) = (sent("cached_tokens"), sent("cache_write_tokens"));
+    let all = Usage::new(count("input_tokens")?, count("output_tokens")?);
+    Some(all.cached(cached.unwrap_or(0)).cache_written(written.unwrap_or(0)))
 }
 
 /// The model that really answered.
@@ -138,7 +142,7 @@ mod tests {
         json!({
             "status": status,
             "output": [{"type": "reasoning", "summary": []}, {"type": "message", "content": parts}],
-            "usage": {"input_tokens": 7, "output_tokens": 2},
+            "usage": {"input_tokens": 7, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 4}},
         })
     }
 
@@ -152,7 +156,7 @@ mod tests {
             (completion.text.as_str(), &completion.finish),
             ("<output>refund</output>", &FinishReason::Stop)
         );
-        assert_eq!(completion.usage, Some(Usage { input: 7, output: 2 }));
+        assert_eq!(completion.usage, Some(Usage::new(7, 2).cached(4)));
         assert_eq!(completion.label_probability, Some((-0.75f64).exp() as f32));
     }
 

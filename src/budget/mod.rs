@@ -109,7 +109,7 @@ impl Budget {
         worst: Usage,
     ) -> Result<Reservation<'a>, BudgetError> {
         self.check(model, price)?;
-        let whole = price.and_then(|price| price.of(worst));
+        let whole = price.and_then(|price| price.at_most(worst));
         self.hold(Reservation { budget: self, price, whole, requests: 1, open: true })
     }
 

@@ -18,6 +18,8 @@ pub struct PriceEntry {
     pub input: Option<f64>,
     /// Tokens sent that the provider had in its cache.
     pub cached_input: Option<f64>,
+    /// Tokens sent that the provider wrote into its cache; where not set, as other input.
+    pub cache_write: Option<f64>,
     /// Tokens answered.
     pub output: Option<f64>,
     /// Tokens sent in a batch job.
@@ -65,8 +67,10 @@ impl Rate {
 pub struct Price {
     /// Tokens sent.
     pub input: Option<Rate>,
-    /// Tokens sent that the provider had in its cache.
+    /// Tokens sent that the provider had in its cache; where not known, as other input.
     pub cached_input: Option<Rate>,
+    /// Tokens sent that the provider wrote into its cache; where not known, as other input.
+    pub cache_write: Option<Rate>,
     /// Tokens answered.
     pub output: Option<Rate>,
     /// Tokens sent in a batch job.
@@ -84,10 +88,24 @@ pub struct Price {
 }
 
 impl Price {
-    /// The cost of an answer, if both sides of it have a price. None of it is taken to come from a cache: an answer
-    /// may cost less than this.
+    /// The cost of an answer, if both sides of it have a price.
     pub fn of(&self, usage: Usage) -> Option<Cost> {
-        Some(self.input?.of(usage.input).plus(self.output?.of(usage.output)))
+        let input = self.input?;
+        // Counts that contradict each other are a provider's mistake, and no reason to fail.
+        let cached = usage.cached.min(usage.input);
+        let written = usage.cache_written.min(usage.input - cached);
+        let sent = input
+            .of(usage.input - cached - written)
+            .plus(self.cached_input.unwrap_or(input).of(cached))
+            .plus(self.cache_write.unwrap_or(input).of(written));
+        Some(sent.plus(self.output?.of(usage.output)))
+    }
+
+    /// The most that so many tokens can cost: none of them from the cache, all written into it where that costs more.
+    pub fn at_most(&self, tokens: Usage) -> Option<Cost> {
+        let Usage { input, output, .. } = tokens;
+        let all = Usage::new(input, output);
+        self.of(all).max(self.of(all.cache_written(input)))
     }
 
     /// The cost of training on so many tokens, epochs counted.
@@ -120,6 +138,7 @@ impl PriceEntry {
         Ok(Price {
             input: rate("input", self.input)?,
             cached_input: rate("cached_input", self.cached_input)?,
+            cache_write: rate("cache_write", self.cache_write)?,
             output: rate("output", self.output)?,
             batch_input: rate("batch_input", self.batch_input)?,
             batch_output: rate("batch_output", self.batch_output)?,
@@ -135,13 +154,14 @@ impl PriceEntry {
 /// The prices of a known model as they are now, and as they will be where that is announced.
 fn entries(model: &KnownModel) -> impl Iterator<Item = PriceEntry> + use<'_> {
     let entry = |prices: TokenPrices, from, until| {
-        let in_batch = |price: Option<f64>| Some(price? * prices.batch?);
+        let share_of = |price: Option<f64>, share: Option<f64>| Some(price? * share?);
         PriceEntry {
             input: prices.input,
             cached_input: prices.cached_input,
+            cache_write: share_of(prices.input, prices.cache_write),
             output: prices.output,
-            batch_input: in_batch(prices.input),
-            batch_output: in_batch(prices.output),
+            batch_input: share_of(prices.input, prices.batch),
+            batch_output: share_of(prices.output, prices.batch),
             training: prices.training,
             from,
             until,
@@ -239,7 +259,7 @@ mod tests {
     fn a_side_without_a_price_makes_the_answer_unpriced() {
         let table = PriceTable::built_in();
         let price = table.find("dashscope/qwen3-14b", day()).unwrap();
-        assert_eq!(price.of(Usage { input: 1, output: 0 }), None);
+        assert_eq!(price.of(Usage::new(1, 0)), None);
         assert_eq!(price.of_training(1_000_000), Cost::from_dollars(1.6));
     }
 
@@ -250,6 +270,21 @@ mod tests {
         let million = |rate: Option<Rate>| rate.unwrap().of(1_000_000).dollars();
         assert_eq!((million(price.batch_input), million(price.batch_output)), (1.875, 7.5));
         assert_eq!(million(price.cached_input), 1.875);
+    }
+
+    #[test]
+    fn what_lay_in_the_cache_costs_less_and_what_is_written_there_more() {
+        let table = PriceTable::built_in();
+        let dollars = |model: &str, usage| table.find(model, day()).unwrap().of(usage).unwrap().dollars();
+        let million = Usage::new(1_000_000, 0);
+        assert_eq!(dollars("openai/gpt-4.1-mini", million.cached(500_000)), 0.2 + 0.05);
+        let written = million.cached(400_000).cache_written(200_000);
+        assert_eq!(dollars("anthropic/claude-haiku-4-5", written), 0.4 + 0.04 + 0.25);
+        let most =
+            table.find("anthropic/claude-haiku-4-5", day()).unwrap().at_most(million.cached(1_000_000));
+        assert_eq!(most, Cost::from_dollars(1.25));
+        // More from the cache than was sent is a mistake that costs nobody anything.
+        assert_eq!(dollars("openai/gpt-4.1-mini", Usage::new(1_000_000, 0).cached(u64::MAX)), 0.1);
     }
 
     #[test]
@@ -266,7 +301,7 @@ mod tests {
         let own = toml::from_str(own).unwrap();
         let table = PriceTable::built_in().with_own(&own).unwrap();
         let price = table.find("openai/gpt-4.1", day()).unwrap();
-        assert_eq!(price.of(Usage { input: 3, output: 2 }), Some(Cost::from_nanos(11 + 2000)));
+        assert_eq!(price.of(Usage::new(3, 2)), Some(Cost::from_nanos(11 + 2000)));
         let wrong = toml::from_str("[m]\ninput = -1").unwrap();
         let error = PriceTable::built_in().with_own(&wrong).unwrap_err();
         assert_eq!((error.model.as_str(), error.field), ("m", "input"));

@@ -23,7 +23,7 @@ fn capped(dollars: f64) -> Budget {
 fn a_million_small_sums_do_not_drift() {
     let (budget, price) = (capped(1.0), price(0.1, 0.3));
     for _ in 0..1_000_000 {
-        let usage = Usage { input: 1, output: 1 };
+        let usage = Usage::new(1, 1);
         budget.reserve("m", Some(&price), usage).unwrap().settle(usage);
     }
     assert_eq!(budget.so_far().cost, Cost::from_dollars(0.4).unwrap());
@@ -42,7 +42,7 @@ fn an_unknown_price_under_a_cap_says_how_to_give_one() {
 #[test]
 fn what_is_given_up_in_flight_counts_in_full_and_what_was_never_sent_not_at_all() {
     let (budget, price) = (capped(1.0), price(1.0, 1.0));
-    let worst = Usage { input: 100_000, output: 0 };
+    let worst = Usage::new(100_000, 0);
     drop(budget.reserve("m", Some(&price), worst).unwrap());
     budget.reserve("m", Some(&price), worst).unwrap().release();
     budget.reserve("m", Some(&price), worst).unwrap().unbilled();
@@ -53,7 +53,7 @@ fn what_is_given_up_in_flight_counts_in_full_and_what_was_never_sent_not_at_all(
 #[test]
 fn a_refusal_says_what_is_left() {
     let (budget, price) = (capped(0.25), price(1.0, 1.0));
-    let worst = Usage { input: 100_000, output: 0 };
+    let worst = Usage::new(100_000, 0);
     let _first = budget.reserve("m", Some(&price), worst).unwrap();
     budget.reserve("m", Some(&price), worst).unwrap().settle(worst);
     let error = budget.reserve("m", Some(&price), worst).unwrap_err();
@@ -101,7 +101,7 @@ proptest! {
         for event in events {
             match event {
                 Event::Reserve { input, output } => {
-                    let worst = Usage { input, output };
+                    let worst = Usage::new(input, output);
                     if let Ok(reservation) = budget.reserve("m", Some(&price), worst) {
                         in_flight.push((reservation, worst));
                     }
@@ -114,7 +114,7 @@ proptest! {
                         1 => reservation.unbilled(),
                         2 => reservation.release(),
                         _ => {
-                            reservation.settle(Usage { input: part(worst.input), output: part(worst.output) });
+                            reservation.settle(Usage::new(part(worst.input), part(worst.output)));
                         }
                     }
                 }
@@ -132,7 +132,7 @@ proptest! {
 #[test]
 fn what_others_hold_back_is_waited_for() {
     let price = price(1.0, 1.0);
-    let worst = |dollars: f64| Usage { input: (dollars * 1e6) as u64, output: 0 };
+    let worst = |dollars: f64| Usage::new((dollars * 1e6) as u64, 0);
     let budget = capped(1.0);
     let in_turn = |dollars| Box::pin(budget.reserve_in_turn("m", Some(&price), worst(dollars)));
     let first = in_turn(0.9).now_or_never().unwrap().unwrap();

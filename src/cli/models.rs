@@ -112,6 +112,7 @@ fn as_json(model: &KnownModel) -> Value {
         "usd_per_million": {
             "input": model.prices.input,
             "cached_input": model.prices.cached_input,
+            "cache_write": model.prices.input.zip(model.prices.cache_write).map(|(input, factor)| input * factor),
             "output": model.prices.output,
             "training": model.prices.training,
         },

@@ -271,6 +271,6 @@ impl Size {
 
     /// No vocabulary makes more tokens than there are bytes.
     fn worst(&self) -> Usage {
-        Usage { input: self.bytes as u64, output: self.output_cap }
+        Usage::new(self.bytes as u64, self.output_cap)
     }
 }

@@ -225,8 +225,7 @@ impl Answers {
             }
         }
         if let Some(usage) = completion.usage {
-            self.usage.input += usage.input;
-            self.usage.output += usage.output;
+            self.usage = self.usage.plus(usage);
         }
         self.tally.known += usize::from(known);
         self.notes.extend(completion.note);

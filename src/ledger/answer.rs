@@ -10,7 +10,8 @@ use super::ContentKey;
 /// The columns of an answer that [`Packed::read`] reads, in its order.
 macro_rules! columns {
     () => {
-        "asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal"
+        "asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal, \
+         cached, cache_written"
     };
 }
 
@@ -24,13 +25,14 @@ macro_rules! insert_or_replace_where {
         concat!(
             "INSERT INTO answers
             (key, target, run, asked, latency, input, output, finish, text, version, probabilities,
-                label_probability, note, seal)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                label_probability, note, seal, cached, cache_written)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (key) DO UPDATE SET target = excluded.target, run = excluded.run, asked = excluded.asked,
                 latency = excluded.latency, input = excluded.input, output = excluded.output,
                 finish = excluded.finish, text = excluded.text, version = excluded.version,
                 probabilities = excluded.probabilities, label_probability = excluded.label_probability,
-                note = excluded.note, seal = excluded.seal
+                note = excluded.note, seal = excluded.seal, cached = excluded.cached,
+                cache_written = excluded.cache_written
             WHERE ",
             $condition
         )
@@ -56,6 +58,9 @@ pub(super) struct Packed {
     pub(super) latency: u32,
     pub(super) input: Option<i64>,
     pub(super) output: Option<i64>,
+    /// None where there is nothing to tell, as in answers that were kept before this was.
+    pub(super) cached: Option<i64>,
+    pub(super) cache_written: Option<i64>,
     pub(super) finish: String,
     pub(super) text: String,
     pub(super) version: Option<String>,
@@ -72,6 +77,11 @@ impl Packed {
             // SQLite's integers have a sign; the bits are kept.
             input: completion.usage.map(|usage| usage.input.cast_signed()),
             output: completion.usage.map(|usage| usage.output.cast_signed()),
+            cached: completion.usage.map(|usage| usage.cached.cast_signed()).filter(|&tokens| tokens != 0),
+            cache_written: completion
+                .usage
+                .map(|usage| usage.cache_written.cast_signed())
+                .filter(|&tokens| tokens != 0),
             finish: finish_word(&completion.finish),
             text: completion.text.clone(),
             version: completion.model_version.clone(),
@@ -85,7 +95,7 @@ impl Packed {
         }
     }
 
-    /// Gives a statement of [`insert_or_replace_where`] its first 14 values.
+    /// Gives a statement of [`insert_or_replace_where`] its first 16 values.
     pub(super) fn bind(
         &self,
         statement: &mut Statement<'_>,
@@ -108,7 +118,9 @@ impl Packed {
             self.probabilities,
             self.label_probability,
             self.note,
-            seal
+            seal,
+            self.cached,
+            self.cache_written
         ];
         (1..).zip(values).try_for_each(|(at, value)| statement.raw_bind_parameter(at, value))
     }
@@ -116,6 +128,8 @@ impl Packed {
     /// Reads [`COLUMNS`]; `None` where the row is not what was written under this key.
     pub(super) fn read(row: &Row<'_>, key: &ContentKey) -> rusqlite::Result<Option<Self>> {
         let packed = Self {
+            cached: row.get(11)?,
+            cache_written: row.get(12)?,
             asked: row.get(0)?,
             latency: row.get(1)?,
             input: row.get(2)?,
@@ -149,6 +163,13 @@ impl Packed {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         }
+        // Only what is there, so that older answers keep the seal that they have.
+        for (kind, tokens) in [(2, self.cached), (3, self.cache_written)] {
+            if let Some(tokens) = tokens {
+                hash.update([kind]);
+                hash.update(tokens.to_le_bytes());
+            }
+        }
         let digest: [u8; 32] = hash.finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = digest;
         i64::from_le_bytes([a, b, c, d, e, f, g, h])
@@ -158,9 +179,11 @@ impl Packed {
     pub(super) fn unpack(self) -> Option<StoredAnswer> {
         let mut completion = Completion::new(self.text).finish(finish_reason(&self.finish));
         completion.usage = match (self.input, self.output) {
-            (Some(input), Some(output)) => {
-                Some(Usage { input: input.cast_unsigned(), output: output.cast_unsigned() })
-            }
+            (Some(input), Some(output)) => Some(
+                Usage::new(input.cast_unsigned(), output.cast_unsigned())
+                    .cached(self.cached.unwrap_or(0).cast_unsigned())
+                    .cache_written(self.cache_written.unwrap_or(0).cast_unsigned()),
+            ),
             (None, None) => None,
             _ => return None,
         };

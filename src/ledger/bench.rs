@@ -33,7 +33,7 @@ fn row_key(prefix: &KeyPrefix, row: u32) -> ContentKey {
 
 fn completion() -> Completion {
     Completion::new("<output>card_arrival</output>")
-        .usage(Usage { input: 312, output: 9 })
+        .usage(Usage::new(312, 9))
         .model_version("gpt-4.1-mini-2025-04-14")
         .probabilities(vec![0.1; 10])
 }

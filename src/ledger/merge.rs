@@ -158,8 +158,8 @@ fn answer(
     other: &Path,
     numbers: &Numbers,
 ) -> Result<u64, LedgerError> {
-    let key = ContentKey(row.get(11).at(other)?);
-    let (run, target) = numbers.of(row, 13, 12, other)?;
+    let key = ContentKey(row.get(13).at(other)?);
+    let (run, target) = numbers.of(row, 15, 14, other)?;
     let Some(packed) = Packed::read(row, &key).at(other)? else {
         return Err(LedgerError::altered(other, &key));
     };

@@ -13,7 +13,7 @@ use super::error::{At, LedgerError};
 /// Marks the file as a ledger, in SQLite's own header (`tbnL`).
 const APPLICATION_ID: u32 = 0x7462_6e4c;
 /// Step n brings version n to version n + 1.
-const STEPS: &[&str] = &[include_str!("schema.sql")];
+const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("cached_tokens.sql")];
 /// How long to wait for another process. Its commits take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Where SQLite keeps magic, version and application id.
@@ -156,7 +156,12 @@ fn check(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Ledger;
+    use tunebench_providers::{Completion, Usage};
+    use tunebench_reports::Latency;
+
+    use crate::ledger::answer::Packed;
+    use crate::ledger::store::Floor;
+    use crate::ledger::{ContentKey, Ledger};
 
     fn path() -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -168,27 +173,46 @@ mod tests {
     fn an_older_ledger_is_brought_up_to_date_and_a_newer_one_left_alone() {
         let (_folder, path) = path();
         drop(Ledger::open(&path).unwrap());
-        let next =
-            [STEPS[0], "ALTER TABLE answers ADD COLUMN mood TEXT; CREATE TABLE moods (name TEXT) STRICT"];
+        let known = STEPS.len() as u32;
+        let mut next = STEPS.to_vec();
+        next.push("ALTER TABLE answers ADD COLUMN mood TEXT; CREATE TABLE moods (name TEXT) STRICT");
         let connection = open_with(&path, &next).unwrap();
         connection.execute("INSERT INTO moods VALUES ('good')", ()).unwrap();
-        assert_eq!(version(&connection, &path).unwrap(), 2);
+        assert_eq!(version(&connection, &path).unwrap(), known + 1);
         drop(connection);
         drop(open_with(&path, &next).unwrap());
 
         let before = fs_err::read(&path).unwrap();
         let error = Ledger::open(&path).unwrap_err();
-        assert_eq!(error, LedgerError::Newer { path: path.clone(), found: 2, known: 1 });
-        assert!(error.to_string().contains("version 2"), "{error}");
+        assert_eq!(error, LedgerError::Newer { path: path.clone(), found: known + 1, known });
+        assert!(error.to_string().contains(&format!("version {}", known + 1)), "{error}");
         assert_eq!(fs_err::read(&path).unwrap(), before);
         assert!(matches!(Ledger::open(&path).unwrap_err().hint(), Some(hint) if hint.contains("newer")));
+    }
+
+    #[test]
+    fn answers_of_the_first_version_are_read_after_the_steps_to_this_one() {
+        let (_folder, path) = path();
+        let completion = Completion::new("card").usage(Usage::new(40, 3));
+        let (key, packed) =
+            (ContentKey([7; 32]), Packed::new(&completion, Latency::from_micros(9).unwrap(), 1));
+        let connection = open_with(&path, &STEPS[..1]).unwrap();
+        let insert =
+            "INSERT INTO answers (key, target, run, asked, latency, input, output, finish, text, seal)
+            VALUES (?, 1, 1, 1, 9, 40, 3, 'stop', 'card', ?)";
+        connection.execute(insert, (key.0, packed.seal(&key))).unwrap();
+        drop(connection);
+        let kept = Ledger::open(&path).unwrap().lookup(&[key], Floor::default()).unwrap();
+        assert_eq!(kept[0].as_ref().unwrap().completion, completion);
     }
 
     #[test]
     fn a_step_that_fails_changes_nothing() {
         let (_folder, path) = path();
         drop(Ledger::open(&path).unwrap());
-        let error = open_with(&path, &[STEPS[0], "CREATE TABLE moods (name TEXT); CREATE TABLE runs (x)"]);
+        let mut steps = STEPS.to_vec();
+        steps.push("CREATE TABLE moods (name TEXT); CREATE TABLE runs (x)");
+        let error = open_with(&path, &steps);
         assert!(matches!(error, Err(LedgerError::Failed { .. })), "{error:?}");
         drop(Ledger::open(&path).unwrap());
     }

@@ -79,7 +79,9 @@ fn completion() -> impl Strategy<Value = Completion> {
         Just(FinishReason::ContentFilter),
         prop_oneof!["stop", "other:stop", "\\PC*"].prop_map(FinishReason::Other),
     ];
-    let usage = prop::option::of(any::<(u64, u64)>().prop_map(|(input, output)| Usage { input, output }));
+    let usage = prop::option::of(any::<[u64; 4]>().prop_map(|[input, output, cached, written]| {
+        Usage::new(input, output).cached(cached).cache_written(written)
+    }));
     let probabilities = prop::option::of(prop::collection::vec(any::<f32>(), 0..20));
     let words = || prop::option::of(any::<String>());
     let alone = prop::option::of(0.0f32..=1.0);
@@ -339,7 +341,7 @@ fn attempts_and_totals_are_counted() {
             lane.intend(key(0)).await.unwrap().failed(&error).await.unwrap();
         }
         lane.intend(key(1)).await.unwrap().withdraw().await.unwrap();
-        let usage = Usage { input: 100, output: 7 };
+        let usage = Usage::new(100, 7);
         let completion = Completion::new("x").usage(usage);
         lane.intend(key(0)).await.unwrap().answered(&completion, latency()).await.unwrap();
         let (totals, doubts) = run.finish().await.unwrap();

@@ -144,7 +144,7 @@ impl Writer {
                 Op::Find { floor, key, ack } => done.push(Done::Found(ack, self.find(&key, floor)?)),
                 Op::Answer { target, floor, key, answer } => {
                     answer.bind(&mut answered, &key, target, run)?;
-                    answered.raw_bind_parameter(15, floor)?;
+                    answered.raw_bind_parameter(17, floor)?;
                     answered.raw_execute()?;
                     totals.answered += 1;
                 }
@@ -258,7 +258,7 @@ fn changes(totals: &Totals) -> u64 {
 
 const INTEND: &str = "INSERT OR REPLACE INTO intents (run, slot, target, floor, key) VALUES (?, ?, ?, ?, ?)";
 /// The first answer to a key is the final one, whoever gives it. Only a floor lets another take its place, once.
-const ANSWER: &str = insert_or_replace_where!("answers.asked < ?15");
+const ANSWER: &str = insert_or_replace_where!("answers.asked < ?17");
 const FAIL: &str = "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
     ON CONFLICT DO UPDATE SET count = count + 1, last = excluded.last";
 const WITHDRAW: &str = "DELETE FROM intents WHERE run = ? AND slot = ?";

@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn answer(input: u64, output: u64, latency: Duration) -> StoredAnswer {
-        let completion = Completion::new("<output>a</output>").usage(Usage { input, output });
+        let completion = Completion::new("<output>a</output>").usage(Usage::new(input, output));
         StoredAnswer { completion, latency: Latency::from(latency), asked: 1 }
     }
 

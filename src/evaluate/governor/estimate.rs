@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(correction.tokens(estimate, 1), 198);
         assert_eq!(correction.tokens(estimate, 64), 128);
         for _ in 0..300 {
-            let charged = correction.learn(estimate, Usage { input: 151, output: 3 });
+            let charged = correction.learn(estimate, Usage::new(151, 3));
             assert_eq!(charged, 167);
         }
         assert!((correction.ratio() - 151.0 / 101.0).abs() < 0.01);

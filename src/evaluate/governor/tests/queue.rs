@@ -189,7 +189,7 @@ proptest! {
                 let permit = governor.admit(Estimate { input: size, output_cap: 0 }).await.unwrap();
                 let input = ((size as f64 * ratio) as u64).clamp(1, 500);
                 sent.push((start.elapsed(), input));
-                permit.succeeded(Some(tunebench_providers::Usage { input, output: 0 }), None);
+                permit.succeeded(Some(tunebench_providers::Usage::new(input, 0)), None);
             }
             sent
         });

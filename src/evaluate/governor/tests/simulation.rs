@@ -216,7 +216,7 @@ impl Asking<'_> {
         sleep(if quick { Duration::from_millis(1) } else { latency }).await;
         match outcome {
             Ok(stated) => {
-                permit.succeeded(Some(Usage { input, output: 3 }), stated);
+                permit.succeeded(Some(Usage::new(input, 3)), stated);
                 Ok(())
             }
             Err((after, stated)) => {

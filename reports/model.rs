@@ -87,6 +87,13 @@ impl ModelIntervals {
 }
 
 impl ModelFigures {
+    /// What a thousand of its answers cost in dollars; none where the price is not known.
+    pub fn cost_per_thousand(&self) -> Option<f64> {
+        let answered = self.counts().answered();
+        let cost = self.usage?.cost_usd.filter(|cost| cost.is_finite())?;
+        (answered > 0).then(|| cost / answered as f64 * 1000.0)
+    }
+
     /// Computes the figures of one model of a run. `file` is its file name where the manifest knows none.
     ///
     /// # Panics

@@ -84,6 +84,11 @@ impl Answer {
             Self::Invalid(_) | Self::Unanswered(_) => None,
         }
     }
+
+    /// Whether there is an answer that nobody could read, rather than one that the model refused or that was cut off.
+    pub fn is_unreadable(self) -> bool {
+        matches!(self, Self::Invalid(InvalidKind::NoLabel | InvalidKind::Ambiguous))
+    }
 }
 
 /// A probability, 0 to 1, as the provider gave it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tunebench_data::ExampleId;
 
-use crate::{Disagreements, Figures, LossPoint, Run};
+use crate::{Disagreements, Doubt, Figures, LossPoint, Run};
 
 /// A run together with its figures: what every renderer is given.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Report<'a> {
     pub figures: Figures,
     /// The texts of rows, where the data is at hand; see [`wanted_texts`](Self::wanted_texts).
     pub texts: BTreeMap<ExampleId, String>,
+    /// Some answers that name no label, by the reference of the model; see [`unreadable_models`](Self::unreadable_models).
+    pub unreadable_answers: BTreeMap<String, Vec<String>>,
     /// The loss curves of trainings, by the reference of the tuned model.
     pub losses: BTreeMap<String, Vec<LossPoint>>,
     /// Earlier runs of the same models on the same rows, by the reference of the model, the oldest first.
@@ -35,8 +37,8 @@ pub struct PastRun {
 impl<'a> Report<'a> {
     /// Computes the figures of a run; see [`Figures::of`].
     pub fn new(run: &'a Run) -> Self {
-        let (texts, losses, history) = Default::default();
-        Self { run, figures: Figures::of(run), texts, losses, history }
+        let (texts, unreadable_answers, losses, history) = Default::default();
+        Self { run, figures: Figures::of(run), texts, unreadable_answers, losses, history }
     }
 
     /// The rows whose texts a report of at most `limit` rows shows: see [`Disagreements::of`].
@@ -47,6 +49,19 @@ impl<'a> Report<'a> {
     /// The report with the texts of rows.
     pub fn with_texts(self, texts: BTreeMap<ExampleId, String>) -> Self {
         Self { texts, ..self }
+    }
+
+    /// The models so many of whose answers name no label that there is no verdict: some of these answers should be shown.
+    pub fn unreadable_models(&self) -> impl Iterator<Item = &str> {
+        self.figures.doubts.iter().filter_map(|doubt| match doubt {
+            Doubt::Unreadable { model, .. } => Some(model.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The report with some answers that name no label, by the reference of the model.
+    pub fn with_unreadable_answers(self, unreadable_answers: BTreeMap<String, Vec<String>>) -> Self {
+        Self { unreadable_answers, ..self }
     }
 
     /// The report with what earlier runs say of its models, the oldest first.

@@ -5,8 +5,8 @@ use tunebench_data::ExampleId;
 
 use crate::differences::DifferencesOf;
 use crate::{
-    Answer, Clusters, Differences, Evaluation, Interval, InvalidKind, Outcome, Paired, Prediction,
-    UnansweredKind, Verdict, pairs,
+    Answer, Clusters, Differences, Evaluation, Interval, Outcome, Paired, Prediction, UnansweredKind,
+    Verdict, pairs,
 };
 
 /// What is supposed of answers that are not there or name no label.
@@ -29,15 +29,10 @@ impl Suppose {
     fn right(self, row: &Prediction) -> Option<bool> {
         match row.answer {
             Answer::Unanswered(_) => self.missing,
-            answer if is_unreadable(answer) => Some(self.unreadable),
+            answer if answer.is_unreadable() => Some(self.unreadable),
             _ => Some(row.outcome() == Outcome::Correct),
         }
     }
-}
-
-/// Whether there is an answer that nobody could read, rather than one that the model refused or that was cut off.
-pub(crate) fn is_unreadable(answer: Answer) -> bool {
-    matches!(answer, Answer::Invalid(InvalidKind::NoLabel | InvalidKind::Ambiguous))
 }
 
 /// Whether the run ended before all rows had their turn, so that there is no score.
@@ -51,7 +46,7 @@ pub(crate) fn is_cut_short(predictions: &[Prediction]) -> bool {
 pub(crate) fn unreadable(repeats: &[&Evaluation]) -> (u64, u64) {
     let rows = || repeats.iter().flat_map(|repeat| &repeat.predictions);
     let count = |of: &dyn Fn(&Prediction) -> bool| rows().filter(|row| of(row)).count() as u64;
-    (count(&|row| is_unreadable(row.answer)), count(&Prediction::is_answered))
+    (count(&|row| row.answer.is_unreadable()), count(&Prediction::is_answered))
 }
 
 /// With fewer unreadable answers than this, they are accidents and not a form that nobody reads.

@@ -30,7 +30,7 @@ use tunebench_reports::render::html::Html;
 use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
 use tunebench_reports::{
-    Clusters, Evaluation, LossPoint, Manifest, ManifestError, ModelRecord, PastRun, Report, Run,
+    Clusters, Evaluation, LossPoint, Manifest, ManifestError, ModelRecord, PastRun, Prediction, Report, Run,
 };
 
 use crate::history::{self, KeptRun};
@@ -46,6 +46,9 @@ const FIGURES: [&str; 3] = ["summary.csv", "per_class.csv", "comparisons.csv"];
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
 /// The texts of the rows that the page lists.
 const TEXTS: &str = "texts.csv";
+
+/// How many unreadable answers of a model tell what they look like.
+const UNREADABLE: usize = 20;
 
 /// A results folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,6 +287,28 @@ impl Results {
     pub fn details(&self, model: &ModelRecord) -> Result<DetailsReader<File>, ResultsError> {
         let path = self.folder.join("predictions").join(format!("{}.csv", model.file));
         Ok(DetailsReader::new(fs_err::File::open(&path)?.into_file())?)
+    }
+
+    /// Some answers that name no label, of each model that has so many of them that there is no verdict.
+    pub fn unreadable_answers(&self, report: &Report) -> Result<BTreeMap<String, Vec<String>>, ResultsError> {
+        let mut found = BTreeMap::new();
+        for model in report.unreadable_models() {
+            let run = report.run;
+            let evaluation = run.evaluations.iter().find(|evaluation| evaluation.model == model);
+            let (Some(evaluation), Some(record)) = (evaluation, run.manifest.model(model)) else { continue };
+            let unreadable = |row: &&Prediction| row.answer.is_unreadable();
+            let wanted: BTreeSet<_> =
+                evaluation.predictions.iter().filter(unreadable).map(|row| row.id).collect();
+            let mut details = self.details(record)?;
+            let mut answers = Vec::new();
+            while let Some((id, row)) = details.next_row()?
+                && answers.len() < UNREADABLE
+            {
+                answers.extend(row.answer.filter(|_| wanted.contains(&id)));
+            }
+            found.insert(model.to_owned(), answers);
+        }
+        Ok(found)
     }
 
     /// How the run was made.

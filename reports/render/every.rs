@@ -14,7 +14,7 @@ use crate::{Report, Run};
 /// All formats, and the data files of programs, by name.
 fn all(run: &Run) -> Vec<(String, Vec<u8>)> {
     let report = Report::new(run);
-    let renderers = renderers(Style { width: Some(80), color: true }).into_iter();
+    let renderers = renderers(Style { width: Some(80), color: true, wide: true }).into_iter();
     let mut all: Vec<_> =
         renderers.map(|format| (format.name().to_owned(), format.render(&report))).collect();
     all.push(("summary.csv".to_owned(), csv::summary(&report)));
@@ -87,5 +87,34 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// In every format for people and for programs, a model whose answers nobody reads shows some of them, and what helps.
+#[test]
+fn answers_that_nobody_reads_are_shown_with_a_cure() {
+    let gold = "ab".repeat(20);
+    let unread = "!".repeat(20);
+    let models = vec![
+        ("m", None, predictions(&gold, &gold)),
+        ("t", Some("m"), predictions(&gold, &format!("{}{unread}", &gold[..20]))),
+    ];
+    let run = run(&["a", "b"], models);
+    let answers = [
+        "It is a matter of taste, surely.",
+        "Perhaps a refund? I can not tell.",
+        "A or B, I guess, my friend.",
+    ];
+    let answers = std::iter::once(("t".to_owned(), answers.map(str::to_owned).to_vec()));
+    let report = Report::new(&run).with_unreadable_answers(answers.collect());
+    for renderer in renderers(Style { width: Some(80), color: false, wide: false }) {
+        let text = String::from_utf8(renderer.render(&report)).unwrap();
+        if ["csv", "junit"].contains(&renderer.name()) {
+            continue;
+        }
+        let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains("name no label"), "{}: {text}", renderer.name());
+        assert!(plain.contains("It is a matter of taste, surely."), "{}: {text}", renderer.name());
+        assert!(plain.contains("ask for the label alone"), "{}: {text}", renderer.name());
     }
 }

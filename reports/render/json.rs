@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Renderer;
+use super::{Candidate, Decision, Renderer};
 use crate::{
     CONFIDENCE, Calibration, ClassScores, Clustered, Comparison, Counts, Doubt, IfRead, Interval,
     InvalidKind, LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power,
@@ -58,6 +58,12 @@ pub struct Summary<'a> {
     pub margin: Option<f64>,
     /// The level of all intervals.
     pub confidence: f64,
+    /// What came out, in one or two sentences.
+    pub headline: String,
+    /// The models that could take the place of another, the one to consider first at the front.
+    pub candidates: Vec<Candidate>,
+    /// The models so many of whose answers name no label that there is no verdict.
+    pub unreadable: Vec<UnreadableModel<'a>>,
     /// The label names, in order.
     pub labels: &'a [String],
     /// The models, each base directly before those tuned from it.
@@ -68,6 +74,22 @@ pub struct Summary<'a> {
     pub repeats: &'a [Repeats],
     /// What to know before believing the figures.
     pub doubts: Vec<DoubtText>,
+}
+
+/// A model whose answers were not read.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UnreadableModel<'a> {
+    /// Its reference.
+    pub model: &'a str,
+    /// Its answers that name no label.
+    pub unreadable: u64,
+    /// All its answers.
+    pub answered: u64,
+    /// The beginnings of some of them.
+    pub examples: Vec<String>,
+    /// What most likely helps.
+    pub cure: &'a str,
 }
 
 /// One model.
@@ -206,6 +228,14 @@ impl<'a> Summary<'a> {
     /// Collects the figures; none is computed here.
     pub fn new(report: &'a Report) -> Self {
         let manifest = &report.run.manifest;
+        let Decision { headline, candidates } = Decision::of(report);
+        let unreadable = super::unreadable::models(report).into_iter().map(|one| UnreadableModel {
+            model: one.model,
+            unreadable: one.unreadable,
+            answered: one.answered,
+            examples: one.examples,
+            cure: one.cure,
+        });
         Self {
             format_version: SUMMARY_VERSION,
             tool_version: &manifest.tool_version,
@@ -216,6 +246,9 @@ impl<'a> Summary<'a> {
             min_coverage: manifest.min_coverage,
             margin: manifest.margin,
             confidence: CONFIDENCE,
+            headline,
+            candidates,
+            unreadable: unreadable.collect(),
             labels: manifest.labels.names(),
             models: report.figures.models.iter().map(|figures| model(report, figures)).collect(),
             comparisons: report.figures.comparisons.iter().map(pair).collect(),

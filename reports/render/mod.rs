@@ -3,8 +3,10 @@
 //! A format is a [`Renderer`], and [`renderers`] lists them. The files that programs read, several for each run, are in
 //! [`csv`]. What formats for people have in common, how a figure is written, is here.
 
+mod amounts;
 pub mod compared;
 pub mod csv;
+mod decision;
 #[cfg(test)]
 mod every;
 pub mod html;
@@ -18,8 +20,11 @@ mod selection;
 pub mod table;
 pub mod terminal;
 mod text;
+mod unreadable;
 
+pub use decision::{Candidate, Decision};
 pub use text::clean;
+pub use unreadable::EXAMPLES;
 
 use crate::{
     ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, POWER, Paired, Power, Report, Verdict,
@@ -150,7 +155,7 @@ fn verdict_words(verdict: Verdict) -> &'static str {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
         Verdict::NoWorse => "no worse",
-        Verdict::NotProven => "not proven",
+        Verdict::NotProven => "no proven difference",
         Verdict::Incomplete => "incomplete",
         Verdict::Unreadable => "not measured",
     }
@@ -375,7 +380,7 @@ mod tests {
                 8,
                 5,
                 Some(0.01),
-                "not proven: accuracy 98.8 % → 98.0 %, -0.8 points (95 % CI -2.8 to +1.2); score test p = 0.41; \
+                "no proven difference: accuracy 98.8 % → 98.0 %, -0.8 points (95 % CI -2.8 to +1.2); score test p = 0.41; \
                  a loss of 1 point is not ruled out, one-sided p = 0.39; \
                  so many rows prove a difference of 2.5 points with a chance of 80 %",
             ),
@@ -384,7 +389,7 @@ mod tests {
                 8,
                 14,
                 None,
-                "not proven: accuracy 96.5 % → 98.0 %, +1.5 points (95 % CI -0.9 to +4.0); score test p = 0.20; \
+                "no proven difference: accuracy 96.5 % → 98.0 %, +1.5 points (95 % CI -0.9 to +4.0); score test p = 0.20; \
                  8,770 such rows, drawn anew, would decide with a chance of 80 % (adding to these and looking again is \
                  no proof)",
             ),
@@ -393,7 +398,7 @@ mod tests {
                 7,
                 7,
                 None,
-                "not proven: accuracy 98.2 % → 98.2 %, ±0 points (95 % CI -2.0 to +2.0); score test p = 1; \
+                "no proven difference: accuracy 98.2 % → 98.2 %, ±0 points (95 % CI -2.0 to +2.0); score test p = 1; \
                  so many rows prove a difference of 2.6 points with a chance of 80 %",
             ),
             (
@@ -401,7 +406,7 @@ mod tests {
                 1,
                 0,
                 None,
-                "not proven: accuracy 100.0 % → 66.7 %, -33.3 points (95 % CI -79.2 to +41.5); score test p = 1; \
+                "no proven difference: accuracy 100.0 % → 66.7 %, -33.3 points (95 % CI -79.2 to +41.5); score test p = 1; \
                  so few rows prove nothing",
             ),
         ] {

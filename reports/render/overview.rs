@@ -1,5 +1,6 @@
 //! The figures of the models as people read them: one row for each, the same in every format.
 
+use super::amounts::{dollars, duration};
 use super::{UNDEFINED, coefficient, or_undefined, percent, percent_number, thousands};
 use crate::{ModelFigures, Report};
 
@@ -12,14 +13,29 @@ pub(super) struct Overview {
 }
 
 impl Overview {
-    pub(super) fn of(report: &Report) -> Self {
+    /// The table; a wide one has coefficients of agreement, too.
+    pub(super) fn of(report: &Report, wide: bool) -> Self {
         let models = &report.figures.models;
-        let unanswered = models.iter().any(|model| model.counts().unanswered > 0);
-        let mut header = vec!["answered", "accuracy (95 %)", "macro F1", "kappa", "MCC", "invalid"];
-        if unanswered {
-            header.push("unanswered");
-        }
-        Self { header, rows: models.iter().map(|model| cells(model, unanswered)).collect() }
+        let shown = Shown {
+            unanswered: models.iter().any(|model| model.counts().unanswered > 0),
+            // Where every model is known to cost nothing, there is nothing to tell.
+            cost: models.iter().any(|model| model.usage.is_some_and(|usage| usage.cost_usd != Some(0.0))),
+            latency: models.iter().any(|model| model.latency.is_some()),
+            wide,
+        };
+        let names = [
+            ("answered", true),
+            ("accuracy (95 %)", true),
+            ("macro F1", true),
+            ("kappa", wide),
+            ("MCC", wide),
+            ("invalid", true),
+            ("unanswered", shown.unanswered),
+            ("$ per 1,000", shown.cost),
+            ("median time", shown.latency),
+        ];
+        let header = names.into_iter().filter(|(_, shown)| *shown).map(|(name, _)| name).collect();
+        Self { header, rows: models.iter().map(|model| cells(model, &shown)).collect() }
     }
 }
 
@@ -73,24 +89,44 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     notes
 }
 
-fn cells(model: &ModelFigures, unanswered: bool) -> Vec<String> {
+/// Which columns there are, of those that not every table has.
+struct Shown {
+    unanswered: bool,
+    cost: bool,
+    latency: bool,
+    wide: bool,
+}
+
+fn cells(model: &ModelFigures, shown: &Shown) -> Vec<String> {
     let counts = model.counts();
     let mut cells = vec![format!("{}/{}", counts.answered(), counts.rows())];
     match &model.scores {
-        None => cells.extend(["incomplete", "", "", ""].map(str::to_owned)),
+        None => {
+            let empty = if shown.wide { 3 } else { 1 };
+            cells.push("incomplete".to_owned());
+            cells.extend((0..empty).map(|_| String::new()));
+        }
         Some(scores) => {
             let interval = scores.accuracy_interval.map_or_else(String::new, |interval| {
                 format!("  {:>4}–{:<5}", percent_number(interval.low), percent_number(interval.high))
             });
             cells.push(format!("{}{interval}", or_undefined(scores.accuracy, percent)));
             cells.push(or_undefined(scores.macro_average.f1, percent));
-            cells.push(or_undefined(scores.cohen_kappa, coefficient));
-            cells.push(or_undefined(scores.matthews_correlation, coefficient));
+            if shown.wide {
+                cells.push(or_undefined(scores.cohen_kappa, coefficient));
+                cells.push(or_undefined(scores.matthews_correlation, coefficient));
+            }
         }
     }
     cells.push(if counts.answered() > 0 { counts.invalid.to_string() } else { UNDEFINED.to_owned() });
-    if unanswered {
+    if shown.unanswered {
         cells.push(counts.unanswered.to_string());
+    }
+    if shown.cost {
+        cells.push(model.cost_per_thousand().map_or_else(|| "unknown".to_owned(), dollars));
+    }
+    if shown.latency {
+        cells.push(or_undefined(model.latency.map(|latency| latency.median_ms), duration));
     }
     cells
 }

@@ -14,7 +14,7 @@ use crate::{ModelFigures, Report};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spreadsheet;
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 19] = [
     "model",
     "tuned from",
     "rows",
@@ -32,6 +32,8 @@ const COLUMNS: [&str; 17] = [
     "difference low",
     "difference high",
     "p (Holm)",
+    "cost per 1,000 in $",
+    "median latency in ms",
 ];
 
 impl Renderer for Spreadsheet {
@@ -87,9 +89,12 @@ fn rows(report: &Report, model: &ModelFigures) -> Vec<Vec<String>> {
         rows.push(row);
     }
     if rows.is_empty() {
-        start.resize(COLUMNS.len(), String::new());
+        start.resize(COLUMNS.len() - 2, String::new());
         rows.push(start);
     }
+    let cost = number(model.cost_per_thousand());
+    let latency = number(model.latency.map(|latency| latency.median_ms));
+    rows.iter_mut().for_each(|row| row.extend([cost.clone(), latency.clone()]));
     rows
 }
 

@@ -68,5 +68,7 @@ async fn evaluate(
     let texts = session.texts(&report.wanted_texts(LISTED).into_iter().collect())?;
     let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
     let report = report.with_history(results.past(&run));
+    let answers = results.unreadable_answers(&report)?;
+    let report = report.with_unreadable_answers(answers);
     conclude(&report, results, target, printer)
 }

@@ -63,6 +63,8 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
     let wanted = report.wanted_texts(LISTED).into_iter().collect();
     let (texts, _) = texts::of(&run, &BTreeMap::new(), &global.config, &wanted);
     let report = report.with_texts(texts).with_history(results.past(&run));
+    let answers = results.unreadable_answers(&report)?;
+    let report = report.with_unreadable_answers(answers);
     conclude(&report, &results, target, printer)
 }
 

@@ -59,7 +59,7 @@ impl Printer {
             ColorChoice::Auto => AutoStream::choice(&stdout) != ColorChoice::Never,
             choice => choice != ColorChoice::Never,
         };
-        TableStyle { width: self.width(), color }
+        TableStyle { width: self.width(), color, wide: false }
     }
 
     /// The columns that output has: those of `COLUMNS`, also in a pipe, else those of the terminal that stdout is; none

@@ -34,6 +34,10 @@ pub(crate) struct FormatArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    /// Show Cohen's kappa and Matthews' correlation in the table of models, too
+    #[arg(long)]
+    wide: bool,
+
     /// Whether nothing but the name of the file can tell the format.
     #[arg(skip)]
     by_name: bool,
@@ -53,7 +57,7 @@ pub(super) struct Target {
 impl FormatArgs {
     /// A file whose extension tells the format.
     pub(super) fn file(path: &Path) -> Self {
-        Self { json: false, format: None, output: Some(path.to_owned()), by_name: true }
+        Self { json: false, format: None, output: Some(path.to_owned()), wide: false, by_name: true }
     }
 
     /// Opens the place, so that a bad one fails before the long work.
@@ -61,6 +65,7 @@ impl FormatArgs {
         let path = self.output.as_deref().filter(|path| *path != Path::new("-"));
         // What a file holds does not depend on the terminal.
         let style = path.map_or_else(|| printer.table_style(), |_| terminal::Style::default());
+        let style = terminal::Style { wide: self.wide, ..style };
         let named = if self.json { Some("json") } else { self.format.as_deref() };
         let is_wanted = |renderer: &dyn Renderer| match (named, path) {
             (Some(name), _) => renderer.name() == name,
@@ -116,6 +121,8 @@ pub(super) fn report(
     let (texts, missing) = texts::of(&run, &results.texts(), config, &wanted);
     let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
     let report = report.with_history(results.past(&run));
+    let answers = results.unreadable_answers(&report)?;
+    let report = report.with_unreadable_answers(answers);
     let page_stays = results.write_again(&report, missing.is_some())?;
     if let Some(reason) = missing {
         printer.warn(&match page_stays {

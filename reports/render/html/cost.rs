@@ -1,21 +1,15 @@
 //! What quality costs: accuracy over the cost of a thousand answers.
 
+use super::super::amounts::dollars;
 use super::super::percent;
 use super::markup::{Markup, name};
 use super::plot::{self, Axis, Plot};
-use super::words::dollars;
 use crate::{Figures, ModelFigures};
 
-/// What a thousand answers of a model cost in dollars; none where the price is not known.
-pub(super) fn per_thousand(model: &ModelFigures) -> Option<f64> {
-    let answered = model.counts().answered();
-    let cost = model.usage?.cost_usd.filter(|cost| cost.is_finite())?;
-    (answered > 0).then(|| cost / answered as f64 * 1000.0)
-}
-
 /// The chart; empty unless two models at least have both figures, and one of them costs something.
-pub(super) fn section(figures: &Figures) -> Markup {
-    let known = |model| Some((model, per_thousand(model)?, model.scores.as_ref()?.accuracy?));
+pub(super) fn section<'a>(figures: &'a Figures) -> Markup {
+    let known =
+        |model: &'a ModelFigures| Some((model, model.cost_per_thousand()?, model.scores.as_ref()?.accuracy?));
     let points: Vec<_> = figures.models.iter().filter_map(known).collect();
     let mut html = Markup::default();
     if points.len() < 2 || points.iter().all(|point| point.1 == 0.0) {

@@ -1,9 +1,9 @@
 //! The rows worth reading, with search and filter.
 
+use super::super::amounts::counted;
 use super::super::thousands;
 use super::LISTED;
 use super::markup::{Markup, name, text};
-use super::words::counted;
 use crate::{Answer, DisagreementKind, Disagreements, Report};
 
 /// The bytes of markup that a text may take: the page stays small, however long the texts are.

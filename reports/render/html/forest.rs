@@ -49,7 +49,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
         "<tfoot aria-hidden=\"true\"><tr><td class=\"chart\">{}</td><td></td></tr></tfoot></table>",
         &[&axis],
     );
-    if verdict::is_brief(figures) {
+    if figures.comparisons.len() > 1 {
         // What the head of the page had no room for.
         html.add("<details class=\"each\"><summary>All figures of each comparison</summary>", &[]);
         html.each(&figures.comparisons, verdict::comparison);

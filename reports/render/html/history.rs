@@ -1,9 +1,9 @@
 //! The accuracy of models over their runs.
 
+use super::super::amounts::counted;
 use super::super::percent;
 use super::markup::{Markup, name};
 use super::plot::{self, Axis, Plot};
-use super::words::counted;
 use crate::{ModelFigures, PastRun, Report};
 
 /// More runs than this no small chart can show; the newest are shown.

@@ -1,9 +1,9 @@
 //! The loss curves of trainings.
 
+use super::super::amounts::counted;
 use super::super::thousands;
 use super::markup::{Markup, name};
 use super::plot::{self, Axis, Plot};
-use super::words::counted;
 use crate::{LossPoint, Report};
 
 /// More points than this no chart can show.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::amounts::dollars;
 use super::super::{UNDEFINED, margin_words, percent, thousands};
 use super::markup::{Markup, name, text};
-use super::words::dollars;
 use crate::{CONFIDENCE, Manifest, ModelRecord};
 
 /// The bytes of markup that a prompt may take.

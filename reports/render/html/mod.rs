@@ -7,6 +7,7 @@
 //! A page stays small whatever the run: [`LISTED`] rows are listed, their texts are cut, matrices have at most 150 labels.
 
 mod calibration;
+mod candidates;
 mod classes;
 mod confusion;
 mod cost;
@@ -24,6 +25,7 @@ mod scale;
 mod strip;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod verdict;
 mod words;
 
@@ -32,7 +34,7 @@ use base64::engine::general_purpose::STANDARD;
 use markup::{Markup, name};
 use sha2::{Digest, Sha256};
 
-use super::Renderer;
+use super::{Decision, Renderer};
 use crate::{Doubt, Report};
 
 const STYLE: &str = include_str!("style.css");
@@ -65,9 +67,10 @@ impl Renderer for Html {
 
 /// The page. The same report always gives the same bytes.
 pub fn render(report: &Report) -> String {
-    let mut page = head(report);
+    let decision = Decision::of(report);
+    let mut page = head(&decision);
     let sections = sections(report);
-    page.add("{}", &[&verdict::header(report)]);
+    page.add("{}", &[&verdict::header(report, &decision)]);
     page.add("<nav aria-label=\"Contents\"><ul>", &[]);
     page.each(&sections, |page, section| {
         page.add("<li><a href=\"#{}\">{}</a></li>", &[&section.id, &section.short]);
@@ -133,13 +136,13 @@ fn doubts(doubts: &[Doubt]) -> Markup {
 }
 
 /// All that comes before the first visible word.
-fn head(report: &Report) -> Markup {
+fn head(decision: &Decision) -> Markup {
     let mut page = Markup::of(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>",
-        &[&digest(STYLE), &digest(SCRIPT), &verdict::headline(report)],
+        &[&digest(STYLE), &digest(SCRIPT), &decision.headline],
     );
     page.raw(STYLE).raw("</style>\n</head>\n<body>\n<main>\n");
     page

@@ -1,10 +1,10 @@
 //! The table of models.
 
+use super::super::amounts::{dollars, duration};
 use super::super::{UNDEFINED, coefficient, or_undefined, percent, percent_number, thousands};
-use super::cost::per_thousand;
 use super::markup::{Markup, name};
 use super::strip;
-use super::words::{dollars, duration, share_interval};
+use super::words::share_interval;
 use crate::{Figures, MACRO_DEFINITION, ModelFigures};
 
 /// The table, and what its columns mean.
@@ -110,7 +110,7 @@ fn row(
     );
     if columns.cost {
         let total = model.usage.and_then(|usage| usage.cost_usd);
-        match (per_thousand(model), total) {
+        match (model.cost_per_thousand(), total) {
             (Some(each), Some(total)) => html
                 .add("<td class=\"num\">{}<small>{} in all</small></td>", &[&dollars(each), &dollars(total)]),
             _ => html.add("<td class=\"num\">unknown</td>", &[]),

@@ -68,9 +68,13 @@ fn says_what_came_out_before_anything_else() {
         assert_nested(&page);
         page.split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap().to_owned()
     };
-    assert_eq!(head(&[60, 85]), "The tuned model is better than its base.");
-    assert_eq!(head(&[85, 60]), "The tuned model is worse than its base.");
-    assert_eq!(head(&[70, 85, 60]), "Of 2 comparisons: 1 better, 1 worse.");
+    assert!(head(&[60, 85]).starts_with("The tuned model is better than its base: +"));
+    assert!(head(&[85, 60]).starts_with("The tuned model is worse than its base: -"));
+    let several = head(&[70, 85, 60]);
+    assert!(
+        several.starts_with("openai/ft:gpt-4.1-mini-2025-04-14:acme::B1xYz42 can replace openai/gpt-4.1"),
+        "{several}"
+    );
     assert!(head(&[70]).ends_with("% of the answers are right."));
 }
 

@@ -1,16 +1,16 @@
 //! The head of the page: what came out, in words first.
 
-use super::super::text::clean;
-use super::super::{caveats, level_number, margin_words, p_value, percent, points, thousands, unreadable};
+use super::super::amounts::counted;
+use super::super::{
+    Decision, caveats, level_number, margin_words, p_value, percent, points, thousands, unreadable,
+};
 use super::markup::{Markup, name};
-use super::words::{counted, points_interval};
-use crate::{CONFIDENCE, Comparison, Figures, ModelFigures, Report, Verdict};
-
-/// The characters of a cause that a title has room for.
-const LONGEST_CAUSE: usize = 160;
+use super::words::points_interval;
+use super::{candidates, unreadable as unreadable_models};
+use crate::{Comparison, ModelFigures, Report, Verdict};
 
 /// The title and the verdicts.
-pub(super) fn header(report: &Report) -> Markup {
+pub(super) fn header(report: &Report, decision: &Decision) -> Markup {
     let figures = &report.figures;
     let rows = figures.models.iter().map(|model| model.counts().rows()).max().unwrap_or(0);
     let mut html = Markup::of(
@@ -21,11 +21,19 @@ pub(super) fn header(report: &Report) -> Markup {
             &counted(report.run.labels().len() as u64, "label", "labels"),
         ],
     );
-    html.add("<h1>{}</h1>", &[&headline(report)]);
+    html.add("<h1>{}</h1>", &[&decision.headline]);
     if figures.comparisons.is_empty() {
         html.each(figures.models.iter().filter(|_| figures.models.len() == 1), alone);
     }
-    html.each(&figures.comparisons, if is_brief(figures) { brief } else { comparison });
+    html.add("{}", &[&unreadable_models::section(report)]);
+    match &decision.candidates[..] {
+        [_, _, ..] => {
+            html.add("{}", &[&candidates::table(report, decision)]);
+        }
+        _ => {
+            html.each(&figures.comparisons, comparison);
+        }
+    }
     if !figures.doubts.is_empty() {
         let reasons = counted(figures.doubts.len() as u64, "reason", "reasons");
         html.add(
@@ -35,75 +43,6 @@ pub(super) fn header(report: &Report) -> Markup {
     }
     html.add("</header>", &[]);
     html
-}
-
-/// Whether there are so many comparisons that the head of the page says of each the most important only.
-pub(super) fn is_brief(figures: &Figures) -> bool {
-    figures.comparisons.len() > 2
-}
-
-/// The title of the page: what came out, in one short sentence without names.
-pub(super) fn headline(report: &Report) -> String {
-    if let Some(cause) = &report.run.manifest.ended_by {
-        return format!("The run ended early: {}.", clean(&shortened(cause)));
-    }
-    let comparisons = &report.figures.comparisons;
-    match (&comparisons[..], report.figures.models.len()) {
-        ([], 1) => match report.figures.models[0].scores.as_ref().and_then(|scores| scores.accuracy) {
-            Some(accuracy) => format!("{} of the answers are right.", percent(accuracy)),
-            None => "Too few rows were answered for a score.".to_owned(),
-        },
-        ([], _) => "No two models were compared.".to_owned(),
-        ([only], _) => {
-            let (subject, object) = if only.is_own_base(&report.figures) {
-                ("The tuned model", "its base")
-            } else {
-                ("The candidate", "the model it is to replace")
-            };
-            match (only.verdict, only.non_inferiority) {
-                (Verdict::Better, _) => format!("{subject} is better than {object}."),
-                (Verdict::Worse, _) => format!("{subject} is worse than {object}."),
-                (Verdict::NoWorse, Some(test)) => {
-                    format!(
-                        "{subject} is no worse than {object}, by a margin of {}.",
-                        margin_words(test.margin)
-                    )
-                }
-                (Verdict::NoWorse, None) => format!("{subject} is no worse than {object}."),
-                (Verdict::NotProven, _) => "No difference is proven.".to_owned(),
-                (Verdict::Incomplete, _) => "Too few rows were answered for a verdict.".to_owned(),
-                (Verdict::Unreadable, _) => unreadable(only),
-            }
-        }
-        (several, _) => tallied(several),
-    }
-}
-
-/// So much of a cause as fits a title; the manifest has all of it.
-fn shortened(cause: &str) -> String {
-    match cause.char_indices().nth(LONGEST_CAUSE) {
-        Some((end, _)) => format!("{}…", &cause[..end]),
-        None => cause.trim_end_matches('.').to_owned(),
-    }
-}
-
-/// Several verdicts in one sentence: how many there are of each.
-fn tallied(comparisons: &[Comparison]) -> String {
-    let of = |verdict| comparisons.iter().filter(|comparison| comparison.verdict == verdict).count();
-    let words = |verdict| match verdict {
-        Verdict::Better => "better",
-        Verdict::Worse => "worse",
-        Verdict::NoWorse => "no worse",
-        Verdict::NotProven => "without a proven difference",
-        Verdict::Incomplete => "without enough answers",
-        Verdict::Unreadable => "without readable answers",
-    };
-    let parts: Vec<_> = Verdict::ALL
-        .iter()
-        .filter(|verdict| of(**verdict) > 0)
-        .map(|verdict| format!("{} {}", of(*verdict), words(*verdict)))
-        .collect();
-    format!("Of {} comparisons: {}.", comparisons.len(), parts.join(", "))
 }
 
 /// One model, with nothing to compare it with.
@@ -154,33 +93,11 @@ pub(super) fn comparison(html: &mut Markup, comparison: &Comparison) {
     html.add("{}</article>", &[&outlook(comparison)]);
 }
 
-/// A comparison on one line.
-fn brief(html: &mut Markup, comparison: &Comparison) {
-    html.add("<article class=\"verdict\">{}<p class=\"note\">", &[&pair(comparison)]);
-    let level = level_number(comparison.confidence.unwrap_or(CONFIDENCE)).to_string();
-    match (comparison.difference, comparison.difference_interval, comparison.holm_p) {
-        (Some(difference), Some(interval), Some(p)) => html.add(
-            "{} of accuracy, {} % interval {}, {}",
-            &[&points(difference), &level, &points_interval(interval), &p_value(p)],
-        ),
-        _ => html.add("{}", &[&missing(comparison)]),
-    };
-    html.add("</p></article>", &[]);
-}
-
 /// The verdict, and who is compared with whom.
 fn pair(comparison: &Comparison) -> Markup {
-    let (word, class) = match comparison.verdict {
-        Verdict::Better => ("Better", "good"),
-        Verdict::Worse => ("Worse", "bad"),
-        Verdict::NoWorse => ("No worse", "good"),
-        Verdict::NotProven => ("Not proven", "open"),
-        Verdict::Incomplete => ("Incomplete", "open"),
-        Verdict::Unreadable => ("Not measured", "open"),
-    };
     Markup::of(
-        "<p class=\"pair\"><strong class=\"tag {}\">{}</strong> <span>{}</span> <span class=\"against\">against {}</span></p>",
-        &[&class, &word, &name(&comparison.tuned), &name(&comparison.base)],
+        "<p class=\"pair\">{} <span>{}</span> <span class=\"against\">against {}</span></p>",
+        &[&candidates::tag(comparison), &name(&comparison.tuned), &name(&comparison.base)],
     )
 }
 

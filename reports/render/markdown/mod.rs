@@ -8,7 +8,10 @@ mod tests;
 
 use super::overview::{self, Overview, is_below_base};
 use super::selection::{Mistakes, label_groups, labels, rows, varied};
-use super::{Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, verdict_phrase};
+use super::{
+    Decision, Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, unreadable,
+    verdict_phrase,
+};
 use crate::{Comparison, ModelFigures, Report, Triple};
 pub use escape::{code, text as sentence};
 use escape::{figure, html_code, text};
@@ -41,6 +44,8 @@ impl Renderer for Markdown {
         if let Some(marker) = &self.marker {
             page.text.push_str(&format!("{}\n", hidden(marker)));
         }
+        page.part(&format!("**{}**\n", text(&Decision::of(report).headline)));
+        page.part(&unread(report));
         page.part(&verdicts(report));
         page.part(&models(report));
         page.part(&doubts(report));
@@ -100,6 +105,27 @@ impl Page {
     }
 }
 
+/// The models whose answers cannot be read, with some of these.
+fn unread(report: &Report) -> String {
+    let mut part = String::new();
+    for one in unreadable::models(report) {
+        part.push_str(&format!(
+            "{}: {} of {} answers name no label. {}\n",
+            code(one.model),
+            one.unreadable,
+            one.answered,
+            text(one.cure)
+        ));
+        part.extend(
+            one.examples
+                .iter()
+                .enumerate()
+                .map(|(i, answer)| format!("{}* {}\n", if i == 0 { "\n" } else { "" }, code(answer))),
+        );
+    }
+    part
+}
+
 /// A line for each comparison, with its counts below.
 fn verdicts(report: &Report) -> String {
     let mut lines = String::new();
@@ -127,7 +153,7 @@ fn verdict(comparison: &Comparison) -> String {
 
 fn models(report: &Report) -> String {
     let models = &report.figures.models;
-    let overview = Overview::of(report);
+    let overview = Overview::of(report, false);
     let mut table = Table::new(["model"].into_iter().chain(overview.header.iter().copied()), 1);
     for (model, cells) in models.iter().zip(&overview.rows) {
         let hangs = if is_below_base(model, models) { "└ " } else { "" };

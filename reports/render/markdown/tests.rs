@@ -58,7 +58,9 @@ fn the_verdict_is_the_first_line_and_the_rest_can_be_opened() {
         vec![("m", None, predictions(&gold, &base)), ("t", Some("m"), predictions(&gold, &tuned))],
     );
     let page = page(&run);
-    assert!(page.starts_with("**Better**: `t` against `m`: accuracy 66.7 % → 100.0 %, "), "{page}");
+    let (headline, rest) = page.split_once("\n\n").unwrap();
+    assert_eq!(headline, "**The tuned model is better than its base: +33.3 points.**");
+    assert!(rest.starts_with("**Better**: `t` against `m`: accuracy 66.7 % → 100.0 %, "), "{page}");
     let seen = Seen::of(&page);
     assert_eq!(seen.tables[0][0][..3], ["model", "answered", "accuracy (95 %)"]);
     assert_eq!(seen.tables[0][2][..2], ["└ t", "120/120"]);
@@ -109,7 +111,7 @@ proptest! {
         let (model, label) = (clean(&model), clean(&label));
         prop_assert_eq!(seen.tables.len(), 3, "{}", page);
         prop_assert_eq!(&seen.tables[0][1][0], &model, "{}", page);
-        prop_assert_eq!(seen.tables[0].iter().map(Vec::len).collect::<Vec<_>>(), [7, 7, 7]);
+        prop_assert_eq!(seen.tables[0].iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 5]);
         prop_assert_eq!(&seen.tables[1][1][0], &label);
         prop_assert_eq!(&seen.tables[2][1][0], &label);
         prop_assert_eq!(&seen.code[..2], &["tuned".to_owned(), model]);

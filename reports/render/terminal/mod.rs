@@ -12,7 +12,7 @@ use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows}
 
 use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
-use super::{Renderer, evidence, outcome_words, verdict_phrase};
+use super::{Decision, Renderer, evidence, outcome_words, unreadable, verdict_phrase};
 use crate::{Figures, Report, Verdict};
 
 pub use compared::compared;
@@ -27,6 +27,8 @@ pub struct Style {
     pub width: Option<usize>,
     /// Whether to colour; without, the text holds no escape sequence at all.
     pub color: bool,
+    /// Whether the table of models has coefficients of agreement, too.
+    pub wide: bool,
 }
 
 impl Style {
@@ -97,7 +99,7 @@ fn render(report: &Report, style: &Style) -> String {
     let figures = &report.figures;
     let mut parts = vec![models::render(report, style)];
     if !figures.comparisons.is_empty() {
-        parts.push(verdicts(figures, style));
+        parts.push(verdicts(report, style));
     }
     for models in label_groups(figures) {
         parts.push(per_class::render(report, &models, style));
@@ -112,8 +114,23 @@ fn render(report: &Report, style: &Style) -> String {
     parts.join("\n")
 }
 
-fn verdicts(figures: &Figures, style: Style) -> String {
+fn verdicts(report: &Report, style: Style) -> String {
     let mut text = style.title("Verdict");
+    text.push_str(&format!(" {}\n\n", wrap(&Decision::of(report).headline, style.columns() - 1, " ")));
+    for one in unreadable::models(report) {
+        let said =
+            format!("{}: {} of {} answers name no label.", clean(one.model), one.unreadable, one.answered);
+        text.push_str(&format!(" {}\n", wrap(&said, style.columns() - 1, "   ")));
+        for answer in &one.examples {
+            text.push_str(&format!(
+                "   {} {}\n",
+                style.paint(Paint::Careful, "│"),
+                wrap(&clean(answer), style.columns() - 5, "   │ ")
+            ));
+        }
+        text.push_str(&format!("   {}\n", wrap(one.cure, style.columns() - 3, "   ")));
+    }
+    let figures = &report.figures;
     for comparison in &figures.comparisons {
         let paint = verdict_paint(comparison.verdict);
         let mut words = verdict_phrase(comparison);

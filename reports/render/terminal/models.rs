@@ -13,7 +13,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let models = &report.figures.models;
     let mut text = style.title(&title(report));
 
-    let overview = Overview::of(report);
+    let overview = Overview::of(report, style.wide);
     let figures_width = overview.width();
     let longest = models.iter().map(|model| width(&name(model, models))).max().unwrap_or(0);
     text.push_str(&if style.width.is_none() || longest + 2 + figures_width <= style.columns() {

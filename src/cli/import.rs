@@ -22,7 +22,7 @@ const SHOWN: usize = 5;
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// The file that a model was tuned on: JSON Lines with `messages` (OpenAI, Together and others), `contents` (Gemini), or
-    /// `prompt` and `completion`
+    /// `prompt` and `completion`. Or a promptfoo configuration, as OpenAI exports its hosted evals too
     file: PathBuf,
 
     /// Rows that no model has learned, in the same form; without, a fifth of FILE is set apart
@@ -46,7 +46,7 @@ pub(crate) struct ImportArgs {
     force: bool,
 }
 
-/// Makes a project of a training file, and says what was understood.
+/// Makes a project of a training file or a promptfoo configuration, and says what was understood.
 pub(super) fn import(args: &ImportArgs, global: &Global, printer: Printer) -> Result<u8, Error> {
     let old = args.tuned.as_deref().map(|tuned| Old::new(tuned, args.base.as_deref())).transpose();
     let old =
@@ -75,21 +75,35 @@ pub(super) fn import(args: &ImportArgs, global: &Global, printer: Printer) -> Re
     let read = [Some(args.file.as_path()), args.test.as_deref()];
     guard::keep(read.iter().flatten().copied(), &paths)?;
     fs_err::create_dir_all(folder.join(&args.out))?;
+    // The rows of a promptfoo configuration are there to test with.
+    let is_test = train.providers().is_some() && test.is_none();
     match &test {
         Some(test) => {
             train.write_rows(&paths[0])?;
             test.write_rows(&paths[1])?;
         }
+        None if is_test => train.write_rows(&paths[1])?,
         None => set_apart(&train, &paths)?,
     }
-    let names = files.map(|file| file.display().to_string());
-    let config = train.configuration(&names[0], &names[1], old.as_ref());
+    let [train_name, test_name] = files.map(|file| file.display().to_string());
+    let train_name = (!is_test).then_some(train_name);
+    let config = train.configuration(train_name.as_deref(), &test_name, old.as_ref());
     WholeFile::create(&global.config)?.write(|out| out.write_all(config.as_bytes()))?;
     printer.data(&understood(&train, &global.config))?;
     for import in [Some(&train), test.as_ref()].into_iter().flatten() {
         left_out(import, printer);
     }
-    if test.is_none() && old.is_some() {
+    if let Some(unknown) =
+        train.providers().map(|providers| &providers.unknown).filter(|unknown| !unknown.is_empty())
+    {
+        let named: Vec<_> = unknown.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
+        printer.warn(&format!("no provider here is like {}", named.join(", ")));
+        printer.hint("`tunebench providers` lists those that there are, and how to add one");
+    }
+    if is_test {
+        printer.hint("all rows are test rows; `tunebench split` makes training rows of a part of them");
+    }
+    if test.is_none() && !is_test && old.is_some() {
         printer.warn("the old model has learned the rows that it is tested on, and looks better than it is");
         printer.hint("`--test FILE` names rows that it has not seen");
     }

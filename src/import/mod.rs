@@ -1,8 +1,10 @@
-//! A project made of a file that a model was tuned on: its prompt, its rows, its labels, the form of its answers.
+//! A project made of what is there: of a file that a model was tuned on, or of a promptfoo configuration. Its prompt, its
+//! rows, its labels, the form of its answers.
 
 mod affixes;
 mod conversation;
 mod project;
+mod promptfoo;
 mod recover;
 
 use std::collections::BTreeMap;
@@ -24,11 +26,37 @@ pub(crate) struct Import {
     recovered: Recovered,
     /// Rows that are no conversation at all.
     unread: Vec<(u64, String)>,
+    /// Of a promptfoo configuration, whose rows are there to test with.
+    providers: Option<Providers>,
+}
+
+/// The providers of a promptfoo configuration.
+pub(crate) struct Providers {
+    /// Models, as references.
+    pub(crate) models: Vec<String>,
+    /// Those that are not known here.
+    pub(crate) unknown: Vec<String>,
 }
 
 impl Import {
-    /// Reads a training file.
+    /// Reads a training file or a promptfoo configuration.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let unusable = |reason: String| Error::Output {
+            message: format!(
+                "`{}` is no promptfoo configuration that can be imported: {reason}",
+                path.display()
+            ),
+            hint: "expected are one prompt, and tests with `equals` or `icontains`".to_owned(),
+        };
+        if let Some(read) = promptfoo::read(path).map_err(unusable)? {
+            let promptfoo::Configuration { recovered, models, unknown } = read;
+            let providers = Some(Providers { models, unknown });
+            return Ok(Self { path: path.to_owned(), recovered, unread: Vec::new(), providers });
+        }
+        Self::read_conversations(path)
+    }
+
+    fn read_conversations(path: &Path) -> Result<Self, Error> {
         let text = fs_err::read_to_string(path)?;
         let (mut rows, mut unread) = (Vec::<Conversation>::new(), Vec::new());
         let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
@@ -38,16 +66,18 @@ impl Import {
                 Err(problem) => unread.push((number, problem)),
             }
         }
-        let unusable = |reason: String| Error::Output {
+        let unusable = |reason: String| {
+            Error::Output {
             message: format!("`{}` is no training file: {reason}", path.display()),
-            hint: "expected are JSON Lines with `messages`, `contents`, or `prompt` and `completion`"
+            hint: "expected are JSON Lines with `messages`, `contents`, or `prompt` and `completion`, or a promptfoo configuration"
                 .to_owned(),
+        }
         };
         let first = unread
             .first()
             .map_or("it has no rows".to_owned(), |(line, problem)| format!("line {line}: {problem}"));
         let recovered = recover::recover(&rows).ok_or_else(|| unusable(first))?;
-        Ok(Self { path: path.to_owned(), recovered, unread })
+        Ok(Self { path: path.to_owned(), recovered, unread, providers: None })
     }
 
     /// Rows that the project has.
@@ -92,8 +122,10 @@ impl Import {
     /// Writes the rows as JSON Lines with `text` and `label`.
     pub(crate) fn write_rows(&self, path: &Path) -> Result<(), Error> {
         let rows = |out: &mut dyn Write| -> io::Result<()> {
-            for Item { text, label, .. } in &self.recovered.items {
-                writeln!(out, "{}", json!({ "text": text, "label": label }))?;
+            for Item { text, label, fields, .. } in &self.recovered.items {
+                let mut row = json!({ "text": text, "label": label });
+                fields.iter().for_each(|(name, value)| row[name] = value.as_str().into());
+                writeln!(out, "{row}")?;
             }
             Ok(())
         };
@@ -101,8 +133,14 @@ impl Import {
         Ok(())
     }
 
+    /// The providers of a promptfoo configuration; none of a training file.
+    pub(crate) fn providers(&self) -> Option<&Providers> {
+        self.providers.as_ref()
+    }
+
     /// The configuration of a project of these rows.
-    pub(crate) fn configuration(&self, train: &str, test: &str, old: Option<&Old>) -> String {
-        project::configuration(&self.recovered.prompt, train, test, old)
+    pub(crate) fn configuration(&self, train: Option<&str>, test: &str, old: Option<&Old>) -> String {
+        let listed = self.providers.as_ref().map(|providers| providers.models.as_slice());
+        project::configuration(&self.recovered.prompt, train, test, old, listed.unwrap_or_default())
     }
 }

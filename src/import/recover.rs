@@ -13,6 +13,8 @@ pub(super) struct Item {
     pub(super) line: u64,
     pub(super) text: String,
     pub(super) label: String,
+    /// Other columns.
+    pub(super) fields: Vec<(String, String)>,
 }
 
 /// What a training file was made of.
@@ -88,7 +90,7 @@ impl Shape {
         if label.is_empty() || label.trim() != label || label.chars().any(char::is_control) {
             return Err("its answer is no label: it is empty, or has several lines");
         }
-        Ok(Item { line: row.line, text: text.to_owned(), label: label.to_owned() })
+        Ok(Item { line: row.line, text: text.to_owned(), label: label.to_owned(), fields: Vec::new() })
     }
 
     fn prompt(&self, first: &Item) -> MessageTemplates {

@@ -136,3 +136,124 @@ fn the_old_model_is_asked_with_the_messages_of_its_file_byte_by_byte() {
     expected.sort_unstable();
     assert_eq!(asked, expected);
 }
+
+const PROMPTFOO: &str = r#"# yaml-language-server: $schema=https://promptfoo.dev/config-schema.json
+description: Tickets
+prompts:
+  - file://prompt.json
+providers:
+  - openai:chat:ft:gpt-4.1-mini-2025-04-14:acme::Ab12Cd34
+  - id: google:gemini-3.5-flash
+    config: { temperature: 0 }
+  - file://own_provider.py
+defaultTest:
+  vars: { channel: mail }
+  assert:
+    - type: latency
+      threshold: 4000
+tests:
+  - vars: { ticket: 'The bill of May is "wrong" {{ so }}' }
+    assert: [{ type: equals, value: billing }]
+  - vars: { ticket: Parcel 7 is late, channel: phone, gold: delivery }
+    assert: [{ type: icontains, value: '{{gold}}' }]
+  - vars: { ticket: no assertion }
+  - file://more.csv
+"#;
+
+#[test]
+fn a_promptfoo_configuration_is_a_project() {
+    let fake = FakeOpenAi::builder().key(KEY).record(true).start().unwrap();
+    let place = Place::new();
+    place.write("promptfooconfig.yaml", PROMPTFOO);
+    place.write(
+        "prompt.json",
+        r#"[{"role": "system", "content": "Sort.\nChannel: {{channel}}"}, {"role": "user", "content": "Ticket: {{ ticket }}!"}]"#,
+    );
+    place.write(
+        "more.csv",
+        "ticket,__expected\n\"The app, it stops\",technical\nWhere is it?,contains: delivery\n",
+    );
+    let done = place.tunebench(&["import", "promptfooconfig.yaml"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("4 rows with 3 labels"), "{}", done.stdout);
+    assert!(done.stderr.contains("line 3: it has no assertion"), "{}", done.stderr);
+    assert!(done.stderr.contains("`file://own_provider.py`"), "{}", done.stderr);
+    let config = place.read("tunebench.toml");
+    assert!(config.contains("tuned = \"ft:gpt-4.1-mini-2025-04-14:acme::Ab12Cd34\""), "{config}");
+    assert!(config.contains("base = \"gemini/gemini-3.5-flash\""), "{config}");
+    let models = format!(
+        "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n[providers.openai]\nbase_url = \"{}\"\n",
+        fake.base_url()
+    );
+    place.write("tunebench.toml", config[..config.find("[[model]]").unwrap()].to_owned() + &models);
+    let done = place.outcome(place.command(&["eval", "--yes"]).env("OPENAI_API_KEY", KEY));
+    assert!(done.stderr.contains("4 rows"), "{}{}", done.stdout, done.stderr);
+    let mut sent: Vec<String> = fake
+        .recorded()
+        .into_iter()
+        .filter_map(|exchange| {
+            let messages = exchange.request.get("messages")?;
+            Some(format!("{} | {}", messages[0]["content"].as_str()?, messages[1]["content"].as_str()?))
+        })
+        .collect();
+    sent.sort_unstable();
+    assert_eq!(
+        sent,
+        [
+            "Sort.\nChannel: mail | Ticket: The app, it stops!",
+            "Sort.\nChannel: mail | Ticket: The bill of May is \"wrong\" {{ so }}!",
+            "Sort.\nChannel: mail | Ticket: Where is it?!",
+            "Sort.\nChannel: phone | Ticket: Parcel 7 is late!",
+        ]
+    );
+}
+
+#[test]
+fn an_exported_hosted_eval_is_a_project() {
+    let place = Place::new();
+    place.write(
+        "promptfooconfig.yaml",
+        "prompts:\n  - raw: 'Label: {{item.input}}'\nproviders: [openai:responses:gpt-6-luna]\n\
+         defaultTest: { assert: [{ type: equals, value: '{{ item.label }}' }] }\ntests: file://rows.jsonl\n",
+    );
+    let row = |n: usize| {
+        let (label, text) = KINDS[n % 3];
+        json!({ "vars": { "item": { "input": format!("{text} {n}"), "label": label, "id": n } } }).to_string()
+    };
+    place.write("rows.jsonl", (0..30).map(row).collect::<Vec<_>>().join("\n"));
+    let done = place.tunebench(&["import", "promptfooconfig.yaml"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("30 rows with 3 labels"), "{}", done.stdout);
+    assert!(done.stdout.contains("Label: {{ text }}"), "{}", done.stdout);
+    let config = place.read("tunebench.toml");
+    assert!(config.contains("base = \"openai/gpt-6-luna\"") && !config.contains("train ="), "{config}");
+    let first: Value = serde_json::from_str(place.read("data/test.jsonl").lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["text"], &first["label"], &first["id"]),
+        (&json!("The bill of month 0"), &json!("billing"), &json!("0"))
+    );
+    let plan = place.tunebench(&["plan"]);
+    assert_eq!(plan.code, Some(0), "{}", plan.stderr);
+}
+
+#[test]
+fn what_a_promptfoo_project_cannot_be_says_why() {
+    let place = Place::new();
+    for (config, why) in [
+        ("prompts: [a, b]\ntests: [{vars: {a: b}}]\n", "2 prompts"),
+        ("prompts: ['{{a}}']\ntests: [{vars: {a: b}}]\n", "no assertion"),
+        ("prompts: ['{{a}}']\ntests: tests.py\n", "tests.py"),
+        ("prompts: [file://prompt.py]\ntests: [{vars: {a: b}}]\n", "prompt.py"),
+        (
+            "prompts: ['nothing']\ntests: [{vars: {a: b}, assert: [{type: equals, value: c}]}]\n",
+            "no variable",
+        ),
+        ("prompts: ['{{a}}'\n", "promptfoo"),
+        ("data: 1\n", "neither `prompts` nor `tests`"),
+    ] {
+        place.write("c.yaml", config);
+        let done = place.tunebench(&["import", "c.yaml"]);
+        assert_eq!(done.code, Some(2), "{config}");
+        assert!(done.stderr.contains(why), "{config}: {}", done.stderr);
+    }
+}

@@ -122,9 +122,10 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The server's name for the request. Most call the header `x-request-id`; Azure has one more.
+    /// The server's name for the request. Most call the header `x-request-id`; Azure and Anthropic have one of their own.
     pub(crate) fn request_id(&self) -> Option<&str> {
-        self.header("x-request-id").or_else(|| self.header("apim-request-id")).filter(|id| !id.is_empty())
+        let names = ["x-request-id", "apim-request-id", "request-id"];
+        names.iter().find_map(|name| self.header(name)).filter(|id| !id.is_empty())
     }
 
     /// The body as JSON; [`Cause::Server`] if it is none, as from a proxy's error page or a cut connection.

@@ -3,6 +3,8 @@
 //! To write a provider, implement [`Provider`] (and [`FineTuning`], where there is such a thing), put it through the
 //! `contract` (feature `contract`), and register it: `Registry::builtin().with("acme", …)`.
 
+#[cfg(feature = "anthropic")]
+pub mod anthropic;
 #[cfg(feature = "catalog")]
 pub mod catalog;
 #[cfg(feature = "command")]
@@ -14,7 +16,7 @@ mod error;
 mod fine_tuning;
 #[cfg(feature = "google")]
 pub mod google;
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 mod http;
 #[cfg(feature = "local")]
 pub mod local;
@@ -25,15 +27,17 @@ mod model;
 pub mod openai;
 mod provider;
 mod registry;
-#[cfg(any(feature = "command", feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "openai"))]
+mod retry_after;
+#[cfg(any(feature = "anthropic", feature = "command", feature = "google", feature = "openai"))]
 mod settings;
 #[cfg(feature = "test-kit")]
 pub mod test_kit;
-#[cfg(all(test, feature = "test-kit", any(feature = "google", feature = "openai")))]
+#[cfg(all(test, feature = "test-kit", any(feature = "anthropic", feature = "google", feature = "openai")))]
 mod testing;
-#[cfg(any(feature = "command", feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "command", feature = "google", feature = "openai"))]
 mod text;
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 mod tls;
 #[cfg(any(feature = "google", feature = "openai"))]
 mod training_rows;

@@ -85,7 +85,7 @@ impl ModelInfo {
     }
 
     /// The same, described by what is known of it and a few more words, where there are any.
-    #[cfg(any(feature = "google", feature = "openai"))]
+    #[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
     #[must_use]
     pub(crate) fn described(self, words: &str) -> Self {
         let tunable = self.tunable.then(|| "tunable".to_owned());

@@ -70,6 +70,9 @@ impl Registry {
     /// Those that ship with tunebench and are compiled in.
     pub fn builtin() -> Self {
         let registry = Self::default();
+        #[cfg(feature = "anthropic")]
+        let registry = registry
+            .with("anthropic", |setup| Ok(Arc::new(crate::anthropic::AnthropicProvider::new(setup)?)));
         #[cfg(feature = "command")]
         let registry = registry
             .with_named_only("command", |setup| Ok(Arc::new(crate::command::CommandProvider::new(setup)?)));

@@ -1,6 +1,6 @@
 //! Settings under `[providers.NAME]`: values of the right form, and mistakes that say what would be right.
 
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 use reqwest::Url;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub(crate) fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, SettingE
     value.as_str().map(str::trim).ok_or_else(|| wrong(name, "a text"))
 }
 
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 pub(crate) fn switch(name: &str, value: &Value) -> Result<bool, SettingError> {
     value.as_bool().ok_or_else(|| wrong(name, "true or false"))
 }
@@ -32,7 +32,7 @@ pub(crate) fn seconds(name: &str, value: &Value) -> Result<u64, SettingError> {
     seconds.ok_or_else(|| wrong(name, "a whole number of seconds from 1 to 3600"))
 }
 
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 pub(crate) fn choice<T: Copy>(name: &str, value: &Value, choices: &[(&str, T)]) -> Result<T, SettingError> {
     let chosen = value.as_str().and_then(|text| choices.iter().find(|(choice, _)| *choice == text));
     let quoted =
@@ -40,7 +40,7 @@ pub(crate) fn choice<T: Copy>(name: &str, value: &Value, choices: &[(&str, T)]) 
     chosen.map(|(_, value)| *value).ok_or_else(|| wrong(name, &quoted()))
 }
 
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 /// An address with a slash at its end, below which paths can be put.
 pub(crate) fn base_url(name: &str, text: &str, example: &str) -> Result<Url, SettingError> {
     let mut url = Url::parse(text).map_err(|error| {

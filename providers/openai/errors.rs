@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{limits, stated};
 use crate::http::Answer;
+use crate::retry_after::retry_after;
 use crate::text::flat;
 use crate::{Cause, ProviderError, Retry, Scope};
 
@@ -83,7 +84,7 @@ pub(super) fn of_answer(answer: &Answer, about: About<'_>) -> ProviderError {
         _ => {}
     }
     if let Retry::Later { after } = &mut error.retry {
-        *after = limits::retry_after(&answer.headers, Timestamp::now()).or(in_words.retry_after);
+        *after = retry_after(&answer.headers, Timestamp::now()).or(in_words.retry_after);
     }
     error.request_id = answer.request_id().map(str::to_owned);
     error.rate_limits = limits::rate_limits(&answer.headers).or(in_words.limits).map(Box::new);

@@ -284,6 +284,12 @@ impl Settings {
     fn set_base_url(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
         self.base_url = base_url(name, text, OFFICIAL)?;
         let host = self.base_url.host_str().unwrap_or_default();
+        if host == "api.anthropic.com" {
+            // What it has for OpenAI's clients ignores schemas without a word.
+            let message = "models of Anthropic are written anthropic/MODEL, with nothing to set but ANTHROPIC_API_KEY; \
+                           what its address offers to OpenAI's clients ignores schemas";
+            return Err(SettingError::at(name, message));
+        }
         self.official = host == "api.openai.com" || host.ends_with(".api.openai.com");
         Ok(())
     }
@@ -330,6 +336,7 @@ mod tests {
             (json!({"base_url": "ftp://host/v1"}), "base_url"),
             (json!({"base_url": "https://user:secret@host/v1"}), "base_url"),
             (json!({"base_url": "https://host/v1?key=secret"}), "base_url"),
+            (json!({"base_url": "https://api.anthropic.com/v1", "api_key_env": "X"}), "base_url"),
             (json!({"header": "x-api-key"}), "header"),
             (json!({"api": "assistants"}), "api"),
             (json!({"schema": "yes"}), "schema"),

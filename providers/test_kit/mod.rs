@@ -1,5 +1,6 @@
 //! For authors of providers: what every provider must keep to, as a test, and fake services.
 
+pub mod anthropic;
 #[cfg(feature = "local")]
 mod encoder;
 mod fake;

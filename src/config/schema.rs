@@ -70,6 +70,29 @@ pub(super) enum Role {
 const ALLOW_HTTP: (&str, Kind, &str) =
     ("allow_http", Kind::Switch, "whether another machine may be reached by plain http://");
 
+/// The settings of Anthropic.
+const ANTHROPIC: [(&str, Kind, &str); 11] = [
+    ALLOW_HTTP,
+    ("base_url", Kind::Text, "by default ANTHROPIC_BASE_URL, else Anthropic itself"),
+    ("api_key_env", Kind::Text, "the variable that holds the key; \"none\" for servers without one"),
+    (
+        "header",
+        Kind::One(&["x-api-key", "authorization"]),
+        "where the key is sent; by default whichever is taken",
+    ),
+    ("check_models", Kind::Switch, "whether to look the model up before the first row is sent"),
+    ("schema", Kind::Switch, "whether to send schemas"),
+    ("stop", Kind::Switch, "whether to send stop sequences"),
+    (
+        "effort",
+        Kind::One(&["low", "medium", "high", "xhigh", "max"]),
+        "lets the model think, so much, instead of not at all",
+    ),
+    ("prompt_caching", Kind::One(&["5m", "1h", "off"]), "how long the task and the shots are kept there"),
+    ("timeout_seconds", Kind::Count, "for one answer"),
+    ("kind", Kind::One(&["anthropic"]), "the language that the server speaks"),
+];
+
 /// The settings of OpenAI and its likes.
 const OPENAI: [(&str, Kind, &str); 18] = [
     ALLOW_HTTP,
@@ -165,9 +188,10 @@ impl Kind {
 type Settings = Vec<(&'static str, Kind, &'static str)>;
 
 /// The settings of each provider that ships with the program.
-fn built_in() -> [(&'static str, Settings); 4] {
+fn built_in() -> [(&'static str, Settings); 5] {
     let local: &[(&str, Kind, &str)] = &[("kind", Kind::One(&["local"]), "the embedded provider")];
     [
+        ("anthropic", ANTHROPIC.to_vec()),
         ("gemini", [&GOOGLE[..], &GEMINI].concat()),
         ("local", local.to_vec()),
         ("openai", OPENAI.to_vec()),
@@ -276,7 +300,7 @@ fn every_configuration_of_the_repository_is_valid_by_it() {
 }
 
 /// The providers themselves say which settings they have.
-#[cfg(all(feature = "google", feature = "openai"))]
+#[cfg(all(feature = "anthropic", feature = "google", feature = "openai"))]
 #[test]
 fn the_settings_of_the_providers_are_all_there() {
     for (name, settings) in built_in().into_iter().filter(|(name, _)| *name != "local") {

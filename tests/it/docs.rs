@@ -129,6 +129,7 @@ fn a_mistake_in_a_block_would_be_found() {
 fn every_setting_of_the_providers_is_described() {
     let page = std::fs::read_to_string(repository().join("docs/providers.md")).unwrap();
     for (provider, title) in [
+        ("anthropic", "### Settings for Anthropic"),
         ("openai", "### All settings"),
         ("gemini", "### Settings for Google"),
         ("vertex", "### Settings for Google"),

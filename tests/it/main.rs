@@ -1,6 +1,7 @@
 //! The real binary, from outside: what a user types, sees and finds on disk.
 
 mod answers;
+mod anthropic;
 mod command;
 mod compare;
 mod config;

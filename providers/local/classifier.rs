@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use tunebench_data::{LabelId, LabelSet};
 
+use super::calibration::fit_all;
 use super::features::{MAX_NGRAMS, Matrix, Reading, Vocabulary};
 use super::numeric::exp;
-use super::softmax::{self, Cancelled, EpochReport, Hyperparameters, Weights};
+use super::softmax::{Cancelled, EpochReport, Hyperparameters, Weights};
 
 /// Training takes at most so many labels that have rows.
 pub const MAX_LABELS: usize = 1 << 14;
@@ -134,7 +135,7 @@ impl Classifier {
         if (matrix.entries() + matrix.rows()).saturating_mul(classes.len()) > MAX_WORK {
             return Err(TrainError::TooMuchWork { rows: texts.len(), labels: classes.len() });
         }
-        let weights = softmax::fit(&matrix, &rows, classes.len(), hyperparameters, on_epoch)
+        let weights = fit_all(&matrix, texts, &rows, classes.len(), hyperparameters, on_epoch)
             .map_err(|Cancelled| TrainError::Cancelled)?;
         Ok(Self::rounded(set.clone(), vocabulary, classes, &weights, &matrix))
     }

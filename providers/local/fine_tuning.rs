@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tunebench_data::{Example, LabelSet, Prompt};
 
 use super::models::{ENCODER, Models};
-use super::store::{Store, TrainingLock};
-use super::trainer::{Ended, Trainer, TrainingRows, Watcher};
+use super::store::{Store, StoredEvent, TrainingLock};
+use super::trainer::{Ended, Step, Trainer, TrainingRows, Watcher, WriteModel};
 use crate::{
     Cause, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint,
     ProviderError, SettingError, TrainingProgress, TuningSpec, async_trait,
@@ -107,9 +107,15 @@ impl Work {
         let validation = self.validation_file.as_ref().map(|file| TrainingRows::read(store, file));
         let validation = validation.transpose()?;
         events.say(format!("training on {} rows", rows.texts.len()), None);
-        let bytes = trainer.train(&rows, validation.as_ref(), models, &mut events)?;
-        store.put_model(&model, &bytes)?;
-        events.forget_kept();
+        if let Err(ended) = trainer.train(&rows, validation.as_ref(), models, &mut events) {
+            if let Some(kept) = &events.kept {
+                events.say(format!("the training ended early; what it had learned is local/{kept}"), None);
+            }
+            return Err(ended);
+        }
+        if let Some(kept) = &events.kept {
+            store.rename_model(kept, &model)?;
+        }
         events.say(format!("model {model} is ready"), None);
         Ok(model)
     }
@@ -121,33 +127,29 @@ struct Events<'a> {
     job: &'a JobId,
     /// The model to be.
     model: &'a str,
-    /// The model of the last epoch, should the job end here.
+    /// The model of the last epoch under a name of its own, should the job end here.
     kept: Option<String>,
     stop: &'a AtomicBool,
 }
 
-impl Events<'_> {
-    fn forget_kept(&mut self) {
-        if let Some(kept) = self.kept.take() {
-            let _ = self.store.delete_model(&kept);
-        }
-    }
-}
-
 impl Watcher for Events<'_> {
-    fn say(&mut self, message: String, progress: Option<TrainingProgress>) {
+    fn say(&mut self, message: String, step: Option<Step>) {
+        let progress = step.map(|Step { total, losses: LossPoint { step, train_loss, .. } }| {
+            TrainingProgress { step, total_steps: Some(total), train_loss }
+        });
+        let event = JobEvent { message, progress };
         // A lost event costs a line on the screen, not the job.
-        let _ = self.store.add_event(self.job, &JobEvent { message, progress });
+        let _ = self.store.add_event(self.job, &StoredEvent { event, losses: step.map(|step| step.losses) });
     }
 
-    fn keep(&mut self, epoch: u32, model: &[u8]) {
+    fn keep(&mut self, epoch: Option<u32>, write: WriteModel<'_>) -> Result<(), Ended> {
+        let Some(epoch) = epoch else { return Ok(self.store.put_model(self.model, write)?) };
         let name = format!("{}-epoch-{epoch}", self.model);
-        // Without it an interrupted job leaves nothing, and a whole one misses nothing.
-        if self.store.put_model(&name, model).is_ok() {
-            self.forget_kept();
-            self.say(format!("kept as {name}, should the training end early"), None);
-            self.kept = Some(name);
+        self.store.put_model(&name, write)?;
+        if let Some(before) = self.kept.replace(name) {
+            let _ = self.store.delete_model(&before);
         }
+        Ok(())
     }
 
     fn stopped(&self) -> bool {
@@ -256,17 +258,11 @@ impl FineTuning for Jobs {
     }
 
     async fn events(&self, id: &JobId, skip: usize) -> Result<Vec<JobEvent>, ProviderError> {
-        self.store.events(id, skip)
+        Ok(self.store.events(id, skip)?.into_iter().map(|stored| stored.event).collect())
     }
 
     async fn loss_curve(&self, id: &JobId) -> Result<Vec<LossPoint>, ProviderError> {
-        let steps = self.store.events(id, 0)?.into_iter().filter_map(|event| event.progress);
-        let point = |p: TrainingProgress| LossPoint {
-            step: p.step,
-            train_loss: p.train_loss,
-            ..LossPoint::default()
-        };
-        Ok(steps.map(point).collect())
+        Ok(self.store.events(id, 0)?.into_iter().filter_map(|stored| stored.losses).collect())
     }
 
     async fn cancel_job(&self, id: &JobId) -> Result<(), ProviderError> {

@@ -5,6 +5,7 @@
 //! vectors, or all of it. `local/majority` is the floor that every model must beat. None is a language model, and reports
 //! say so.
 
+mod calibration;
 mod classifier;
 mod completions;
 mod encoder;

@@ -43,7 +43,7 @@ pub enum ModelFileError {
 
 impl Classifier {
     /// Writes the model in one go. To replace a file atomically, write to a temporary one and rename it.
-    pub fn save(&self, to: &mut impl Write) -> io::Result<()> {
+    pub fn save(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
         to.write_all(&self.to_bytes())
     }
 

@@ -13,10 +13,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, FileId, Job, JobEvent, JobId, JobStatus, ProviderError};
+use super::trainer::WriteModel;
+use crate::{Cause, FileId, Job, JobEvent, JobId, JobStatus, LossPoint, ProviderError};
 
 /// Raised whenever the same data and settings would train another model: older jobs are then not taken over.
-const TRAINER: u32 = 2;
+const TRAINER: u32 = 3;
 
 /// Longer files are no models: 4 GB.
 const MAX_MODEL: u64 = 1 << 32;
@@ -34,6 +35,15 @@ struct StoredJob {
     /// How long the training took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+}
+
+/// An event as it is kept: beside what all providers tell, all that was measured there.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredEvent {
+    #[serde(flatten)]
+    pub(super) event: JobEvent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) losses: Option<LossPoint>,
 }
 
 /// The right to train a job, given back when it is dropped, also by the end of the process.
@@ -138,7 +148,7 @@ impl Store {
         write(&self.path("jobs", &id.0, "events")?, b"")
     }
 
-    pub(super) fn add_event(&self, id: &JobId, event: &JobEvent) -> Result<(), ProviderError> {
+    pub(super) fn add_event(&self, id: &JobId, event: &StoredEvent) -> Result<(), ProviderError> {
         let path = self.path("jobs", &id.0, "events")?;
         let mut line = serde_json::to_vec(event).expect("an event is plain data");
         line.push(b'\n');
@@ -147,15 +157,20 @@ impl Store {
     }
 
     /// The events behind the first `skip`; a line that is being written is left for the next look.
-    pub(super) fn events(&self, id: &JobId, skip: usize) -> Result<Vec<JobEvent>, ProviderError> {
+    pub(super) fn events(&self, id: &JobId, skip: usize) -> Result<Vec<StoredEvent>, ProviderError> {
         let path = self.path("jobs", &id.0, "events")?;
         let file = open(&path, &id.0)?;
         let lines = file.lines().skip(skip).map_while(Result::ok);
         Ok(lines.map_while(|line| serde_json::from_str(&line).ok()).collect())
     }
 
-    pub(super) fn put_model(&self, model: &str, bytes: &[u8]) -> Result<(), ProviderError> {
-        write(&self.path("models", model, "bin")?, bytes)
+    pub(super) fn put_model(&self, model: &str, write: WriteModel<'_>) -> Result<(), ProviderError> {
+        write_by(&self.path("models", model, "bin")?, write)
+    }
+
+    pub(super) fn rename_model(&self, from: &str, to: &str) -> Result<(), ProviderError> {
+        let (from, to) = (self.path("models", from, "bin")?, self.path("models", to, "bin")?);
+        fs::rename(&from, &to).map_err(|error| failed("rename", &from, error))
     }
 
     /// The file of a model, as far as it could be one.
@@ -217,10 +232,15 @@ fn create_folder(path: &Path) -> Result<(), ProviderError> {
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, content: &[u8]) -> Result<(), ProviderError> {
+    write_by(path, &mut |out| out.write_all(content))
+}
+
+/// The same for what is never in memory as a whole.
+fn write_by(path: &Path, content: WriteModel<'_>) -> Result<(), ProviderError> {
     create_folder(path)?;
     let folder = path.parent().unwrap_or(path);
     let result = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        file.write_all(content)?;
+        content(file.as_file_mut())?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     });

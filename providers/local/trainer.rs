@@ -1,5 +1,6 @@
 //! What a job trains, by its base: hyperparameters as the user wrote them, checked, and the training itself.
 
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use super::classifier::{Classifier, TrainError};
 use super::encoder::{FullOptions, Tuned};
 use super::models::{ENCODER, LEXICAL, Models};
 use super::softmax::{EpochReport, Hyperparameters as Options};
-use crate::{Hyperparameters, ProviderError, SettingError, TrainingProgress, TuningSpec};
+use crate::{Hyperparameters, LossPoint, ProviderError, SettingError, TuningSpec};
 
 /// Hyperparameters that only the training of all layers has.
 const FULL_ONLY: [&str; 4] = ["epochs", "learning_rate", "batch_size", "class_weights"];
@@ -32,13 +33,33 @@ pub(super) struct TrainingRows {
     pub(super) set: LabelSet,
 }
 
+/// Where a training is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Step {
+    /// Steps (or epochs) in all.
+    pub(super) total: u64,
+    /// Steps done, and what was measured there.
+    pub(super) losses: LossPoint,
+}
+
+impl Step {
+    /// A step of which only the training loss is known.
+    pub(super) fn new(step: u64, total: u64, train_loss: f64) -> Self {
+        Self { total, losses: LossPoint { step, train_loss: Some(train_loss), ..LossPoint::default() } }
+    }
+}
+
+/// Writes the file of a model.
+pub(super) type WriteModel<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+
 /// Whoever waits for the training: is told how it goes, and can break it off.
 pub(super) trait Watcher {
     /// Something happened.
-    fn say(&mut self, message: String, progress: Option<TrainingProgress>);
+    fn say(&mut self, message: String, step: Option<Step>);
 
-    /// The file of the model as it is after an epoch that is not the last.
-    fn keep(&mut self, epoch: u32, model: &[u8]);
+    /// Keeps the model instead of the one kept before. What was kept last is what the training came to; a model of an
+    /// epoch is also what is left should the training be broken off.
+    fn keep(&mut self, epoch: Option<u32>, write: WriteModel<'_>) -> Result<(), Ended>;
 
     /// Whether to end without a model.
     fn stopped(&self) -> bool;
@@ -77,13 +98,14 @@ impl TrainingRows {
 impl Trainer {
     /// The hyperparameters of a base, checked.
     pub(super) fn new(spec: &TuningSpec) -> Result<Self, SettingError> {
-        let mut options = Options { seed: spec.seed, ..Options::default() };
+        let mut options = Options { seed: spec.seed, calibrate: true, ..Options::default() };
         if spec.base == LEXICAL {
             for (name, value) in &spec.hyperparameters {
                 match name.as_str() {
                     "epochs" => options.epochs = whole(name, value, 1, 10_000)? as u32,
                     "l2" => options.l2 = l2(name, value)?,
-                    _ => return Err(unknown(name, "`epochs`, `l2`")),
+                    "calibrate" => options.calibrate = yes_or_no(name, value)?,
+                    _ => return Err(unknown(name, "`epochs`, `l2`, `calibrate`")),
                 }
             }
             return Ok(Self::Ngrams(options));
@@ -112,11 +134,12 @@ impl Trainer {
         for (name, value) in given {
             match name.as_str() {
                 "l2" => ngrams.l2 = l2(name, value)?,
+                "calibrate" => ngrams.calibrate = yes_or_no(name, value)?,
                 _ if FULL_ONLY.contains(&name.as_str()) => {
                     let message = format!("`{name}` is for `method = \"full\"`, which trains all layers");
                     return Err(SettingError::at(name, message));
                 }
-                _ => return Err(unknown(name, "`method`, `l2`")),
+                _ => return Err(unknown(name, "`method`, `l2`, `calibrate`")),
             }
         }
         Ok(Self::Frozen { encoder, ngrams })
@@ -134,10 +157,7 @@ impl Trainer {
                 "epochs" => options.epochs = whole(name, value, 1, 1000)? as u32,
                 "batch_size" => options.batch_size = whole(name, value, 1, 4096)? as usize,
                 "learning_rate" => options.learning_rate = number(name, value, 1e-7, 1e-2)?,
-                "class_weights" => {
-                    let wrong = || SettingError::at(name, "`class_weights` must be true or false");
-                    options.class_weights = value.as_bool().ok_or_else(wrong)?;
-                }
+                "class_weights" => options.class_weights = yes_or_no(name, value)?,
                 _ => {
                     let known = "`method`, `epochs`, `learning_rate`, `batch_size`, `class_weights`";
                     return Err(unknown(name, known));
@@ -151,9 +171,17 @@ impl Trainer {
     pub(super) fn resolved(&self) -> Hyperparameters {
         let pairs = match self {
             Self::Ngrams(options) => {
-                vec![("epochs", options.epochs.into()), ("l2", decimal(options.l2))]
+                vec![
+                    ("epochs", options.epochs.into()),
+                    ("l2", decimal(options.l2)),
+                    ("calibrate", options.calibrate.into()),
+                ]
             }
-            Self::Frozen { ngrams, .. } => vec![("method", "frozen".into()), ("l2", decimal(ngrams.l2))],
+            Self::Frozen { ngrams, .. } => vec![
+                ("method", "frozen".into()),
+                ("l2", decimal(ngrams.l2)),
+                ("calibrate", ngrams.calibrate.into()),
+            ],
             Self::Full { options, .. } => vec![
                 ("method", "full".into()),
                 ("epochs", options.epochs.into()),
@@ -173,23 +201,21 @@ impl Trainer {
         }
     }
 
-    /// Trains, and gives the file of the model.
+    /// Trains; the watcher keeps the model.
     pub(super) fn train(
         &self,
         rows: &TrainingRows,
         validation: Option<&TrainingRows>,
         models: &Models,
         watcher: &mut dyn Watcher,
-    ) -> Result<Vec<u8>, Ended> {
+    ) -> Result<(), Ended> {
         let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
         let data = (&texts[..], &rows.labels[..], &rows.set);
         match self {
             Self::Ngrams(options) => {
                 let on_epoch = &mut |report| told(watcher, report);
                 let classifier = Classifier::train(data.0, data.1, data.2, options, on_epoch)?;
-                let mut bytes = Vec::new();
-                classifier.save(&mut bytes).map_err(|error| Ended::Failed(error.to_string()))?;
-                Ok(bytes)
+                watcher.keep(None, &mut |out| classifier.save(out))
             }
             Self::Frozen { encoder: name, ngrams } => {
                 let encoder = models.encoder(name)?;
@@ -209,15 +235,22 @@ impl Trainer {
 /// Tells of an epoch of a linear classifier, and whether to go on.
 pub(super) fn told(watcher: &mut dyn Watcher, report: EpochReport) -> ControlFlow<()> {
     let (step, last) = (u64::from(report.epoch), u64::from(report.epochs));
-    let total_steps = Some(if report.converged { step } else { last });
-    let progress = TrainingProgress { step, total_steps, train_loss: Some(report.loss) };
-    watcher.say(format!("epoch {step} of {last}: loss {:.4}", report.loss), Some(progress));
+    let total = if report.converged { step } else { last };
+    let message = format!("epoch {step} of {last}: loss {:.4}", report.loss);
+    watcher.say(message, Some(Step::new(step, total, report.loss)));
     if step == last && !report.converged {
-        let advice = "a greater `l2` or more `epochs` would help";
-        watcher
-            .say(format!("stopped after {last} epochs, before the classifier had converged: {advice}"), None);
+        watcher.say(not_converged(report.epochs), None);
     }
     if watcher.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// That a classifier is not what it could be.
+pub(super) fn not_converged(epochs: u32) -> String {
+    format!("stopped after {epochs} epochs, before the classifier had converged: a greater `l2` would help")
+}
+
+fn yes_or_no(name: &str, value: &Value) -> Result<bool, SettingError> {
+    value.as_bool().ok_or_else(|| SettingError::at(name, format!("`{name}` must be true or false")))
 }
 
 fn whole(name: &str, value: &Value, least: u64, most: u64) -> Result<u64, SettingError> {

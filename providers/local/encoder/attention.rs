@@ -35,10 +35,14 @@ pub(super) struct Activations {
     mask: Mask,
     /// The outputs of all heads.
     context: Matrix,
-    /// Scratch for gradients.
-    d_context: Matrix,
-    d_projected: Matrix,
-    d_probabilities: Vec<f32>,
+}
+
+/// What the way back needs for a while; all blocks share one.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    context: Matrix,
+    projected: Matrix,
+    probabilities: Vec<f32>,
 }
 
 /// One head of one text.
@@ -126,17 +130,17 @@ impl Attention {
         &self,
         batch: &Batch,
         dy: &Matrix,
-        kept: &mut Activations,
+        kept: &Activations,
+        scratch: &mut Scratch,
         gradient: &mut Self,
         dx: &mut Matrix,
     ) {
         let width = self.width();
-        let Activations { input, projected, probabilities, dropped, mask, context, .. } = kept;
-        let (d_context, d_projected) = (&mut kept.d_context, &mut kept.d_projected);
+        let Activations { input, projected, probabilities, dropped, mask, context } = kept;
+        let Scratch { context: d_context, projected: d_projected, probabilities: d_scores } = scratch;
         self.output.backward(context, dy, &mut gradient.output, d_context);
         d_projected.reshape(input.rows(), 3 * width);
-        let used = if dropped.is_empty() { &*probabilities } else { &*dropped };
-        let d_scores = &mut kept.d_probabilities;
+        let used = if dropped.is_empty() { probabilities } else { dropped };
         d_scores.resize(probabilities.len(), 0.0);
         for head in self.all_heads(batch) {
             let d_context = part(&d_context.view(), head.tokens.clone(), head.columns.clone());
@@ -209,7 +213,8 @@ mod tests {
         let (mut gradient, mut kept, mut dx) =
             (Attention::zeros(4, 2), Activations::default(), Matrix::default());
         forward(&attention, &x, &mut kept);
-        attention.backward(&batch(), &random(5, 4, 0), &mut kept, &mut gradient, &mut dx);
+        let scratch = &mut Scratch::default();
+        attention.backward(&batch(), &random(5, 4, 0), &kept, scratch, &mut gradient, &mut dx);
         check(&x.values, &dx.values, |values| loss(&attention, &Matrix { width: 4, values }));
         let mut weights = attention.clone();
         let pairs = weights.all_tensors().into_iter().zip(gradient.all_tensors()).enumerate();

@@ -19,7 +19,7 @@ pub(super) struct Block {
     pub(super) output_norm: LayerNorm,
 }
 
-/// What the way back needs of the way there; while a model answers, all blocks share one.
+/// What the way back needs of the way there.
 #[derive(Debug, Default)]
 pub(super) struct Activations {
     attention: attention::Activations,
@@ -28,8 +28,17 @@ pub(super) struct Activations {
     feed_forward: feed_forward::Activations,
     output_mask: Mask,
     output_norm: layer_norm::Activations,
-    /// Scratch: what a layer gives before it is added.
+}
+
+/// What is needed for a while; all blocks share one.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    attention: attention::Scratch,
+    feed_forward: feed_forward::Scratch,
+    /// What a layer gives before it is added, or the gradient by it.
     delta: Matrix,
+    /// The gradient that comes out of a layer.
+    through: Matrix,
 }
 
 impl Block {
@@ -49,14 +58,15 @@ impl Block {
         batch: &Batch,
         dropout: &mut Dropout,
         kept: &mut Activations,
+        scratch: &mut Scratch,
     ) {
-        let delta = &mut kept.delta;
+        let Scratch { delta, feed_forward, .. } = scratch;
         self.attention.forward(x, batch, dropout, &mut kept.attention, delta);
         dropout.forward(&mut delta.values, &mut kept.attention_mask);
         x.add(delta);
         self.attention_norm.forward(x, &mut kept.attention_norm);
 
-        self.feed_forward.forward(x, &mut kept.feed_forward, delta);
+        self.feed_forward.forward(x, &mut kept.feed_forward, feed_forward, delta);
         dropout.forward(&mut delta.values, &mut kept.output_mask);
         x.add(delta);
         self.output_norm.forward(x, &mut kept.output_norm);
@@ -67,23 +77,24 @@ impl Block {
         &self,
         dx: &mut Matrix,
         batch: &Batch,
-        kept: &mut Activations,
+        kept: &Activations,
+        scratch: &mut Scratch,
         gradient: &mut Self,
     ) {
-        let mut through = Matrix::default();
+        let Scratch { attention, feed_forward, delta, through } = scratch;
         self.output_norm.backward(dx, &kept.output_norm, &mut gradient.output_norm);
-        kept.delta.copy_from(dx);
-        kept.output_mask.backward(&mut kept.delta.values);
-        let dy = &kept.delta;
-        self.feed_forward.backward(dy, &mut kept.feed_forward, &mut gradient.feed_forward, &mut through);
-        dx.add(&through);
+        delta.copy_from(dx);
+        kept.output_mask.backward(&mut delta.values);
+        let inner = &mut gradient.feed_forward;
+        self.feed_forward.backward(delta, &kept.feed_forward, feed_forward, inner, through);
+        dx.add(through);
 
         self.attention_norm.backward(dx, &kept.attention_norm, &mut gradient.attention_norm);
-        kept.delta.copy_from(dx);
-        kept.attention_mask.backward(&mut kept.delta.values);
-        let dy = &kept.delta;
-        self.attention.backward(batch, dy, &mut kept.attention, &mut gradient.attention, &mut through);
-        dx.add(&through);
+        delta.copy_from(dx);
+        kept.attention_mask.backward(&mut delta.values);
+        let inner = &mut gradient.attention;
+        self.attention.backward(batch, delta, &kept.attention, attention, inner, through);
+        dx.add(through);
     }
 }
 

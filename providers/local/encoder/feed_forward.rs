@@ -21,10 +21,23 @@ pub(super) struct Activations {
     input: Matrix,
     /// x W₁ᵀ + b₁.
     before: Matrix,
-    /// gelu of it.
+}
+
+/// What is needed for a while; all blocks share one. The activation is computed anew on the way back: that takes a
+/// hundredth of the time, and keeping it would take a quarter of the memory.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// gelu(x W₁ᵀ + b₁).
     after: Matrix,
-    /// Scratch for a gradient.
     d_before: Matrix,
+}
+
+impl Scratch {
+    fn activate(&mut self, before: &Matrix) {
+        self.after.reshape(before.rows(), before.width);
+        let pairs = self.after.values.iter_mut().zip(&before.values);
+        pairs.for_each(|(after, &before)| *after = gelu(before));
+    }
 }
 
 impl FeedForward {
@@ -33,18 +46,25 @@ impl FeedForward {
     }
 
     /// x (tokens × width) to y of the same shape.
-    pub(super) fn forward(&self, x: &Matrix, kept: &mut Activations, y: &mut Matrix) {
+    pub(super) fn forward(&self, x: &Matrix, kept: &mut Activations, scratch: &mut Scratch, y: &mut Matrix) {
         kept.input.copy_from(x);
         self.inner.forward(x, &mut kept.before);
-        kept.after.reshape(kept.before.rows(), kept.before.width);
-        let pairs = kept.after.values.iter_mut().zip(&kept.before.values);
-        pairs.for_each(|(after, &before)| *after = gelu(before));
-        self.outer.forward(&kept.after, y);
+        scratch.activate(&kept.before);
+        self.outer.forward(&scratch.after, y);
     }
 
     /// From dy to dx; the gradients of both maps are added to `gradient`.
-    pub(super) fn backward(&self, dy: &Matrix, kept: &mut Activations, gradient: &mut Self, dx: &mut Matrix) {
-        let Activations { input, before, after, d_before } = kept;
+    pub(super) fn backward(
+        &self,
+        dy: &Matrix,
+        kept: &Activations,
+        scratch: &mut Scratch,
+        gradient: &mut Self,
+        dx: &mut Matrix,
+    ) {
+        let Activations { input, before } = kept;
+        scratch.activate(before);
+        let Scratch { after, d_before } = scratch;
         self.outer.backward(after, dy, &mut gradient.outer, d_before);
         let pairs = d_before.values.iter_mut().zip(&before.values);
         pairs.for_each(|(gradient, &before)| *gradient *= gelu_slope(before));
@@ -74,13 +94,13 @@ mod tests {
         let x = random(4, 3, 5);
         let loss = |layer: &FeedForward, x: &Matrix| {
             let mut y = Matrix::default();
-            layer.forward(x, &mut Activations::default(), &mut y);
+            layer.forward(x, &mut Activations::default(), &mut Scratch::default(), &mut y);
             weighted_sum(&y)
         };
         let (mut gradient, mut kept) = (FeedForward::zeros(3, 6), Activations::default());
         let (mut y, mut dx) = (Matrix::default(), Matrix::default());
-        layer.forward(&x, &mut kept, &mut y);
-        layer.backward(&random(4, 3, 0), &mut kept, &mut gradient, &mut dx);
+        layer.forward(&x, &mut kept, &mut Scratch::default(), &mut y);
+        layer.backward(&random(4, 3, 0), &kept, &mut Scratch::default(), &mut gradient, &mut dx);
         check(&x.values, &dx.values, |values| loss(&layer, &Matrix { width: 3, values }));
         let mut weights = layer.clone();
         let pairs = weights.all_tensors().into_iter().zip(gradient.all_tensors()).enumerate();

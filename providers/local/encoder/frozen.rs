@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use tunebench_data::{LabelId, LabelSet};
 
+use super::super::calibration::fit_all;
 use super::super::classifier::{Classifier, Scratch, TrainError, classes};
 use super::super::features;
 use super::super::numeric::softmax;
-use super::super::softmax::{self, Cancelled, EpochReport, Hyperparameters};
-use super::super::trainer::{Ended, Watcher, told};
+use super::super::softmax::{Cancelled, EpochReport, Hyperparameters};
+use super::super::trainer::{Ended, Watcher, not_converged, told};
 use super::linear::Linear;
 use super::matrix::Matrix;
 use super::text_encoder::Encoder;
@@ -34,16 +35,17 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Learns from vectors with one class each.
+    /// Learns from the vectors of texts with one class each.
     pub(super) fn train(
+        texts: &[&str],
         vectors: &[f32],
-        width: usize,
         (classes, rows): (Vec<LabelId>, &[u32]),
         hyperparameters: &Hyperparameters,
         on_epoch: &mut dyn FnMut(EpochReport) -> ControlFlow<()>,
     ) -> Result<Self, TrainError> {
+        let width = vectors.len() / texts.len();
         let matrix = features::Matrix::dense(vectors, width);
-        let weights = softmax::fit(&matrix, rows, classes.len(), hyperparameters, on_epoch)
+        let weights = fit_all(&matrix, texts, rows, classes.len(), hyperparameters, on_epoch)
             .map_err(|Cancelled| TrainError::Cancelled)?;
         let mut linear = Linear::zeros(width, classes.len());
         for column in 0..width {
@@ -84,8 +86,15 @@ impl Frozen {
         let vectors = vectors.ok_or(Ended::Cancelled)?;
         let on_epoch = &mut |report| told(watcher, report);
         let options = Hyperparameters { l2: L2, ..*ngrams };
-        let head = Head::train(&vectors, encoder.width(), (classes, &rows), &options, on_epoch)?;
-        let ngrams = Classifier::train(texts, labels, set, ngrams, &mut |_| ControlFlow::Continue(()))?;
+        let head = Head::train(texts, &vectors, (classes, &rows), &options, on_epoch)?;
+        drop(vectors);
+        let on_epoch = &mut |report: EpochReport| {
+            if report.epoch == report.epochs && !report.converged {
+                watcher.say(format!("n-grams: {}", not_converged(report.epochs)), None);
+            }
+            if watcher.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let ngrams = Classifier::train(texts, labels, set, ngrams, on_epoch)?;
         Ok(Self { head, ngrams })
     }
 

@@ -23,12 +23,14 @@ mod layer_norm;
 mod linear;
 mod locate;
 mod matrix;
+mod memory;
 mod model_file;
 mod network;
 mod normalizer;
 mod parallel;
 mod parameters;
 mod pooling;
+mod rows;
 mod safetensors;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ mod text_encoder;
 mod tokenizer;
 mod tuned;
 mod untrained;
+mod worker;
 
 pub use error::EncoderError;
 pub use text_encoder::Encoder;

@@ -3,11 +3,12 @@
 //! The file has what was trained and nothing of the base, but the base's hash: with another base it means nothing.
 //! As in the other model file, bytes to be read are hostile, and no memory is taken for what is not there.
 
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tunebench_data::{LabelId, LabelSet};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::super::classifier::Classifier;
 use super::frozen::{Frozen, Head};
@@ -96,7 +97,7 @@ impl Tuned {
         bytes.starts_with(&MAGIC)
     }
 
-    /// From what [`frozen_to_bytes`] or [`full_to_bytes`] gave, and the base that the header names.
+    /// From what [`write_frozen`] or [`write_full`] wrote, and the base that the header names.
     pub(in super::super) fn from_bytes(bytes: &[u8], encoder: Arc<Encoder>) -> Result<Self, String> {
         let (header, mut rest) = split(bytes)?;
         if header.base_sha256 != encoder.sha256() {
@@ -129,25 +130,22 @@ impl Tuned {
     }
 }
 
-/// The file of a frozen encoder's classifiers.
-pub(super) fn frozen_to_bytes(origin: &Origin, frozen: &Frozen) -> Vec<u8> {
-    let mut out = start(&origin.header(&frozen.head.classes, MethodName::Frozen));
-    put(&mut out, &frozen.head.linear.weight.values);
-    put(&mut out, &frozen.head.linear.bias);
-    out.extend_from_slice(&frozen.ngrams.to_bytes());
-    finish(out)
+/// Writes the file of a frozen encoder's classifiers.
+pub(super) fn write_frozen(origin: &Origin, frozen: &Frozen, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = Summed::new(out, &origin.header(&frozen.head.classes, MethodName::Frozen))?;
+    put(&mut out, &frozen.head.linear.weight.values)?;
+    put(&mut out, &frozen.head.linear.bias)?;
+    out.write_all(&frozen.ngrams.to_bytes())?;
+    out.finish()
 }
 
-/// The file of an encoder of which all layers were trained: the tokens of its table, then all tensors.
-pub(super) fn full_to_bytes(origin: &Origin, full: &mut Full) -> Vec<u8> {
-    let mut out = start(&origin.header(&full.classes, MethodName::Full));
-    // In one piece: growing by doubling would take twice the memory.
-    let numbers: usize = full.model.all_tensors().iter().map(|tensor| tensor.values.len()).sum();
-    out.reserve_exact(4 * (1 + full.tokens.len() + numbers) + CHECKSUM);
-    out.extend_from_slice(&(full.tokens.len() as u32).to_le_bytes());
-    full.tokens.iter().for_each(|token| out.extend_from_slice(&token.to_le_bytes()));
-    full.model.all_tensors().iter().for_each(|tensor| put(&mut out, tensor.values));
-    finish(out)
+/// Writes the file of an encoder of which all layers were trained: the tokens of its table, then all tensors.
+pub(super) fn write_full(origin: &Origin, full: &mut Full, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = Summed::new(out, &origin.header(&full.classes, MethodName::Full))?;
+    out.write_all(&(full.tokens.len() as u32).to_le_bytes())?;
+    full.tokens.iter().try_for_each(|token| out.write_all(&token.to_le_bytes()))?;
+    full.model.all_tensors().iter().try_for_each(|tensor| put(&mut out, tensor.values))?;
+    out.finish()
 }
 
 /// The base with what was trained in the place of its own.
@@ -177,19 +175,39 @@ fn full(base: Arc<Encoder>, from: &mut &[u8], classes: usize) -> Result<(Encoder
     if from.is_empty() { Ok((encoder, linear)) } else { Err("its length is wrong".to_owned()) }
 }
 
-fn start(header: &Header) -> Vec<u8> {
-    let header = serde_json::to_vec(header).expect("a header is plain data");
-    let mut out = MAGIC.to_vec();
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&(header.len() as u32).to_le_bytes());
-    out.extend_from_slice(&header);
-    out
+/// A file on its way, with the checksum of what was written of it: it never lies in memory as a whole.
+struct Summed<'a> {
+    out: BufWriter<&'a mut dyn Write>,
+    sum: Xxh3,
 }
 
-fn finish(mut out: Vec<u8>) -> Vec<u8> {
-    let checksum = xxh3_64(&out);
-    out.extend_from_slice(&checksum.to_le_bytes());
-    out
+impl<'a> Summed<'a> {
+    fn new(out: &'a mut dyn Write, header: &Header) -> io::Result<Self> {
+        let header = serde_json::to_vec(header)?;
+        let mut file = Self { out: BufWriter::new(out), sum: Xxh3::new() };
+        file.write_all(&MAGIC)?;
+        file.write_all(&VERSION.to_le_bytes())?;
+        file.write_all(&(header.len() as u32).to_le_bytes())?;
+        file.write_all(&header)?;
+        Ok(file)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.out.write_all(&self.sum.digest().to_le_bytes())?;
+        self.out.flush()
+    }
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 fn linear(from: &mut &[u8], inputs: usize, outputs: usize) -> Result<Linear, String> {
@@ -198,8 +216,11 @@ fn linear(from: &mut &[u8], inputs: usize, outputs: usize) -> Result<Linear, Str
     Ok(Linear { weight: super::matrix::Matrix { width: inputs, values: weight }, bias })
 }
 
-fn put(out: &mut Vec<u8>, numbers: &[f32]) {
-    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+fn put(out: &mut Summed<'_>, numbers: &[f32]) -> io::Result<()> {
+    numbers.chunks(1 << 10).try_for_each(|numbers| {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        out.write_all(&bytes)
+    })
 }
 
 /// So many finite numbers.

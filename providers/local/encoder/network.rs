@@ -22,11 +22,12 @@ pub(super) struct Network {
     pub(super) pooling: Pooling,
 }
 
-/// What the way back needs of the way there: one for each block.
+/// What the way back needs of the way there: one for each block, or one for all while a model answers.
 #[derive(Debug, Default)]
 pub(super) struct Activations {
     embedding: embedding::Activations,
     blocks: Vec<block::Activations>,
+    scratch: block::Scratch,
     x: Matrix,
 }
 
@@ -60,7 +61,9 @@ impl Network {
         kept.blocks.resize_with(1, Default::default);
         let (dropout, x) = (&mut Dropout::none(), &mut kept.x);
         self.embedding.forward(batch, dropout, &mut kept.embedding, x);
-        self.blocks.iter().for_each(|block| block.forward(x, batch, dropout, &mut kept.blocks[0]));
+        for block in &self.blocks {
+            block.forward(x, batch, dropout, &mut kept.blocks[0], &mut kept.scratch);
+        }
         self.pooling.forward(x, batch, pooled);
     }
 
@@ -73,10 +76,10 @@ impl Network {
         pooled: &mut Matrix,
     ) {
         kept.blocks.resize_with(self.blocks.len(), Default::default);
-        let x = &mut kept.x;
+        let (x, scratch) = (&mut kept.x, &mut kept.scratch);
         self.embedding.forward(batch, dropout, &mut kept.embedding, x);
         for (block, kept) in self.blocks.iter().zip(&mut kept.blocks) {
-            block.forward(x, batch, dropout, kept);
+            block.forward(x, batch, dropout, kept, scratch);
         }
         self.pooling.forward(x, batch, pooled);
     }
@@ -89,11 +92,11 @@ impl Network {
         kept: &mut Activations,
         gradient: &mut Self,
     ) {
-        let dx = &mut kept.x;
+        let (dx, scratch) = (&mut kept.x, &mut kept.scratch);
         self.pooling.backward(d_pooled, batch, dx);
-        let layers = self.blocks.iter().zip(&mut kept.blocks).zip(&mut gradient.blocks);
+        let layers = self.blocks.iter().zip(&kept.blocks).zip(&mut gradient.blocks);
         for ((block, kept), gradient) in layers.rev() {
-            block.backward(dx, batch, kept, gradient);
+            block.backward(dx, batch, kept, scratch, gradient);
         }
         self.embedding.backward(batch, dx, &kept.embedding, &mut gradient.embedding);
     }

@@ -8,8 +8,9 @@ use super::super::classifier::classes;
 use super::super::softmax::Hyperparameters;
 use super::super::trainer::{Ended, Watcher};
 use super::frozen::{Frozen, Head};
-use super::full::{Full, Options, Rows};
-use super::model_file::{Origin, frozen_to_bytes, full_to_bytes};
+use super::full::{Full, Options};
+use super::model_file::{Origin, write_frozen, write_full};
+use super::rows::Rows;
 use super::text_encoder::{Encoder, pooled};
 
 /// Text to the probability of each label.
@@ -31,19 +32,20 @@ pub(super) enum Method {
 }
 
 impl Tuned {
-    /// Trains classifiers over the encoder's vectors and over n-grams; gives the file of the model.
+    /// Trains classifiers over the encoder's vectors and over n-grams; the watcher keeps them.
     pub(in super::super) fn train_frozen(
         encoder: &Encoder,
         base: &str,
         (texts, labels, set): (&[&str], &[LabelId], &LabelSet),
         ngrams: &Hyperparameters,
         watcher: &mut dyn Watcher,
-    ) -> Result<Vec<u8>, Ended> {
+    ) -> Result<(), Ended> {
         let frozen = Frozen::train(encoder, (texts, labels, set), ngrams, watcher)?;
-        Ok(frozen_to_bytes(&Origin::new(base, encoder, set), &frozen))
+        let origin = Origin::new(base, encoder, set);
+        watcher.keep(None, &mut |out| write_frozen(&origin, &frozen, out))
     }
 
-    /// Trains all layers; gives the file of the model. `watcher` is given that of each epoch on the way.
+    /// Trains all layers; the watcher keeps the model after each epoch that is the best so far.
     pub(in super::super) fn train_full(
         encoder: Encoder,
         base: &str,
@@ -51,7 +53,7 @@ impl Tuned {
         validation: &[(&str, LabelId)],
         options: &Options,
         watcher: &mut dyn Watcher,
-    ) -> Result<Vec<u8>, Ended> {
+    ) -> Result<(), Ended> {
         let (classes, class_of) = classes(texts.len(), labels, set)?;
         let rows = Rows::read(&encoder, texts.iter().copied().zip(class_of));
         // What was never taught can't be known.
@@ -60,17 +62,10 @@ impl Tuned {
         });
         let validation = Rows::read(&encoder, known);
         let origin = Origin::new(base, &encoder, set);
-        let mut best = Vec::new();
         let keep = &mut |full: &mut Full, epoch, watcher: &mut dyn Watcher| {
-            // The one before makes room first.
-            drop(std::mem::take(&mut best));
-            best = full_to_bytes(&origin, full);
-            if epoch < options.epochs {
-                watcher.keep(epoch, &best);
-            }
+            watcher.keep(Some(epoch), &mut |out| write_full(&origin, full, out))
         };
-        Full::train(encoder, classes, (rows, validation), options, watcher, keep)?;
-        Ok(best)
+        Full::train(encoder, classes, (rows, validation), options, watcher, keep)
     }
 
     pub(in super::super) fn labels(&self) -> &LabelSet {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 
 use crate::text::{flat, one_line};
@@ -93,7 +93,11 @@ pub(crate) struct Answer {
 /// No answer at all, or not in time, is [`Cause::Network`]; an answer that breaks off is [`Cause::Server`], because
 /// the request has been worked on.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, ProviderError> {
-    let mut response = request.send().await.map_err(unanswered)?;
+    read(request.send().await.map_err(unanswered)?).await
+}
+
+/// Reads the whole of an answer that has begun.
+pub(crate) async fn read(mut response: Response) -> Result<Answer, ProviderError> {
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut answer = Answer { status, headers, body: Vec::new() };
     loop {

@@ -16,8 +16,10 @@ mod error;
 mod fine_tuning;
 #[cfg(feature = "google")]
 pub mod google;
-#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "hub", feature = "openai"))]
 mod http;
+#[cfg(feature = "local")]
+pub mod hub;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(any(feature = "google", feature = "openai"))]
@@ -35,9 +37,15 @@ mod settings;
 pub mod test_kit;
 #[cfg(all(test, feature = "test-kit", any(feature = "anthropic", feature = "google", feature = "openai")))]
 mod testing;
-#[cfg(any(feature = "anthropic", feature = "command", feature = "google", feature = "openai"))]
+#[cfg(any(
+    feature = "anthropic",
+    feature = "command",
+    feature = "google",
+    feature = "hub",
+    feature = "openai"
+))]
 mod text;
-#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "hub", feature = "openai"))]
 mod tls;
 #[cfg(any(feature = "google", feature = "openai"))]
 mod training_rows;

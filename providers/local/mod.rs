@@ -53,7 +53,7 @@ impl LocalProvider {
             return Err(SettingError::at(name, format!("the local provider has no setting `{name}`")));
         }
         let store = store::Store::new(&setup.state_dir);
-        let cache = encoder::Cache::by(|name| setup.variable(name));
+        let cache = crate::hub::Cache::by(|name| setup.variable(name));
         let models = Arc::new(models::Models::new(store.clone(), cache));
         Ok(Self { models: models.clone(), jobs: fine_tuning::Jobs::new(store, models) })
     }

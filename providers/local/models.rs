@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tunebench_data::Prompt;
 
 use super::classifier::Classifier;
-use super::encoder::{self, Batcher, Cache, Encoder, Tuned, Untrained};
+use super::encoder::{self, Batcher, Encoder, Tuned, Untrained};
 use super::lexical::Lexical;
 use super::store::Store;
+use crate::hub::Cache;
 use crate::{Cause, ModelInfo, ProviderError};
 
 /// The untrained base of every tuned model.
@@ -143,13 +144,13 @@ impl Models {
 
     /// The encoder of a path or a name.
     pub(super) fn read_encoder(&self, name: &str) -> Result<Encoder, ProviderError> {
-        let encoder = self.cache.folder(name).and_then(|folder| Encoder::read(&folder));
+        let encoder = encoder::folder(name, &self.cache).and_then(|folder| Encoder::read(&folder));
         encoder.map_err(encoder::provider_error)
     }
 
     /// Whether there is such an encoder, as far as its configuration says.
     pub(super) fn check_encoder(&self, name: &str) -> Result<(), ProviderError> {
-        let checked = self.cache.folder(name).and_then(|folder| Encoder::check(&folder));
+        let checked = encoder::folder(name, &self.cache).and_then(|folder| Encoder::check(&folder));
         checked.map_err(encoder::provider_error)
     }
 

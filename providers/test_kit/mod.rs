@@ -5,6 +5,8 @@ pub mod anthropic;
 mod encoder;
 mod fake;
 pub mod google;
+#[cfg(feature = "local")]
+pub mod hub;
 pub mod openai;
 
 pub use crate::contract::{Contract, Finding, Report, Verdict};

@@ -18,6 +18,8 @@ mod plan_prompt;
 mod predict;
 mod progress;
 mod providers;
+#[cfg(feature = "hub")]
+mod pull;
 mod report;
 mod runs;
 mod scan;
@@ -164,6 +166,9 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
                 printer,
             ))
         }
+        Command::Models(models::ModelsArgs {
+            command: Some(models::ModelsCommand::Pull { name }), ..
+        }) => fetch(&runtime, name.as_deref(), printer),
         Command::Models(args) => {
             models::models(&args, &known_models(global)?, crate::project::today(), printer)
         }
@@ -188,6 +193,19 @@ fn open(
 /// On what terms a command may spend.
 fn terms(project: &Project, spending: &Spending, consent: ConsentArgs) -> Terms {
     Terms { caps: spending.caps, yes: consent.yes, unasked: project.config.budget.unasked() }
+}
+
+#[cfg(feature = "hub")]
+fn fetch(runtime: &tokio::runtime::Runtime, name: Option<&str>, printer: Printer) -> Result<u8, Error> {
+    runtime.block_on(pull::pull(name, printer))
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch(_: &tokio::runtime::Runtime, _: Option<&str>, _: Printer) -> Result<u8, Error> {
+    Err(Error::Model {
+        message: "this program was built without what fetches encoders".to_owned(),
+        hint: Some("build it with the feature `hub`, or name the folder of an encoder".to_owned()),
+    })
 }
 
 /// What is known of models, with what the configuration adds, where there is one.

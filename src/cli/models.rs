@@ -1,6 +1,6 @@
 //! `tunebench models`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use tabled::builder::Builder;
@@ -16,7 +16,11 @@ const OLD: i32 = 90;
 
 /// Which models to list.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<ModelsCommand>,
+
     /// Those that retire on this day or before; with no other filter, retired ones are left out
     #[arg(long, value_name = "DAY")]
     retiring: Option<Date>,
@@ -36,6 +40,20 @@ pub(crate) struct ModelsArgs {
     /// Print JSON, with all that is known
     #[arg(long)]
     json: bool,
+}
+
+/// What else can be done with models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Fetch an encoder of the Hugging Face hub, to be tuned on this machine
+    ///
+    /// It goes into the cache that other tools of the hub share, is checked against the hub's SHA-256, and is asked as
+    /// local/encoder:ORG/NAME. A fetch that broke off goes on from there. Obeys HF_HOME, HF_HUB_CACHE, HF_TOKEN,
+    /// HF_ENDPOINT, HF_HUB_OFFLINE and the variables for proxies. Nothing is fetched but by this command.
+    Pull {
+        /// The encoder, as ORG/NAME or ORG/NAME@REVISION; without it, some that are worth a try are listed
+        name: Option<String>,
+    },
 }
 
 impl ModelsArgs {

@@ -96,6 +96,24 @@ impl Progress {
         }
     }
 
+    /// So many bytes of a file are here.
+    #[cfg(feature = "hub")]
+    pub(super) fn fetching(&self, file: &str, done: u64, size: u64) {
+        let title = format!("fetching {file}");
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let line = self.with(&title, |current| {
+            current.bar.set_length(size.div_ceil(1_000_000));
+            current.bar.set_position(done / 1_000_000);
+            let rate = megabytes(done) / current.started.elapsed().as_secs_f64().max(1e-3);
+            current.bar.set_message(format!("MB, {rate:.1} MB/s, {}", left(current, done, size)));
+            let told = format!("{title}: {:.1} of {:.1} MB", megabytes(done), megabytes(size));
+            is_due(current, done == size).then_some(told)
+        });
+        if let Some(line) = line.filter(|_| !self.bars || done == size) {
+            self.say(&line);
+        }
+    }
+
     fn job_event(&self, base: &ModelRef, event: JobEvent) {
         let title = format!("tuning {base}");
         match event.progress {

@@ -30,6 +30,7 @@ mod plan;
 mod predict;
 mod prompts;
 mod providers;
+mod pull;
 mod reports;
 mod run;
 mod scan;

@@ -50,7 +50,7 @@ pub(in super::super) fn provider_error(error: EncoderError) -> ProviderError {
     let (cause, hint) = match &error {
         EncoderError::Unknown { .. } => (
             Cause::NotFound,
-            "name the folder of an encoder that has config.json, model.safetensors and its vocabulary",
+            "name a folder that has config.json, model.safetensors and a vocabulary, or fetch the encoder of a name: `tunebench models pull NAME`",
         ),
         EncoderError::Unreadable { .. } => (Cause::Server, "name a folder whose files can be read"),
         EncoderError::Damaged { .. } => (Cause::Invalid, "fetch the encoder again"),

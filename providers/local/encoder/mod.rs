@@ -46,7 +46,7 @@ pub use text_encoder::Encoder;
 pub(super) use batcher::Batcher;
 pub(super) use error::provider_error;
 pub(super) use full::Options as FullOptions;
-pub(super) use locate::Cache;
+pub(super) use locate::folder;
 pub(super) use model_file::Header;
 pub(super) use tuned::Tuned;
 pub(super) use untrained::Untrained;

@@ -53,7 +53,7 @@ impl Encoder {
     }
 
     /// Whether a folder is that of an encoder that is supported; reads no weights.
-    pub(in super::super) fn check(folder: &Path) -> Result<(), EncoderError> {
+    pub(crate) fn check(folder: &Path) -> Result<(), EncoderError> {
         Config::read(folder).and_then(|_| Tokenizer::read(folder)).map(|_| ())
     }
 

@@ -1,0 +1,136 @@
+//! Encoders that are fetched from a hub.
+
+use std::process::Command;
+
+use tunebench_providers::test_kit::hub::{Failing, FakeHub, Fault};
+use tunebench_providers::test_kit::write_encoder;
+
+use super::support::Place;
+
+const WORDS: [&str; 8] = ["my", "card", "is", "late", "rate", "euros", "exchange", "refund"];
+
+/// A folder, and a hub that has `acme/mini`.
+fn hub(
+    make: impl FnOnce(tunebench_providers::test_kit::hub::Builder) -> tunebench_providers::test_kit::hub::Builder,
+) -> (Place, FakeHub) {
+    let place = Place::new();
+    write_encoder(&place.path("origin"), &WORDS, 1).unwrap();
+    place.write("origin/1_Pooling/config.json", r#"{"pooling_mode_mean_tokens": true}"#);
+    place.write("origin/README.md", "not needed");
+    let builder = FakeHub::builder().repository("acme/mini", &place.path("origin")).unwrap();
+    let hub = make(builder).start().unwrap();
+    (place, hub)
+}
+
+fn pull(place: &Place, hub: &FakeHub, args: &[&str]) -> Command {
+    let mut command = place.command(&[&["models", "pull"], args].concat());
+    command.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", place.path("home"));
+    command
+}
+
+/// Where the weights end up, with or without a name for what is not whole.
+fn weights(place: &Place) -> Vec<(String, usize)> {
+    let files = place.files("home").into_iter();
+    files
+        .filter(|(name, content)| name.contains("/blobs/") && content.len() > 1000)
+        .map(|(name, content)| (name, content.len()))
+        .collect()
+}
+
+#[test]
+fn a_fetched_encoder_is_found_by_its_name() {
+    let (place, hub) = hub(|hub| hub);
+    let outcome = place.outcome(&mut pull(&place, &hub, &["acme/mini"]));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stdout.starts_with("[FOLDER]/home/hub/models--acme--mini/snapshots/"), "{outcome:?}");
+    assert!(outcome.stderr.contains("base = \"local/encoder:acme/mini\""), "{outcome:?}");
+    let files = place.files("home");
+    assert!(files.keys().any(|name| name.ends_with("/1_Pooling/config.json")));
+    assert!(!files.keys().any(|name| name.ends_with("README.md") || name.ends_with(".incomplete")));
+
+    // Nothing of it is fetched again.
+    let asked = hub.recorded().len();
+    let again = place.outcome(&mut pull(&place, &hub, &["acme/mini"]));
+    assert!(again.stderr.contains("there already"), "{again:?}");
+    assert_eq!((hub.recorded().len(), again.code), (asked + 1, Some(0)));
+
+    let place_of_work = Place::with_models("[[model]]\nbase = \"local/encoder:acme/mini\"\n");
+    let mut run = place_of_work.command(&["run"]);
+    let run = place_of_work.outcome(run.env("HF_HOME", place.path("home")));
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
+#[test]
+fn a_fetch_that_broke_off_goes_on_from_there() {
+    let (place, hub) = hub(|hub| hub);
+    hub.fail(Failing::new(Fault::Status(503)).on("/elsewhere/"));
+    let refused = place.outcome(&mut pull(&place, &hub, &["acme/mini"]));
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("503") && refused.stderr.contains("goes on"), "{refused:?}");
+    hub.heal();
+    // Half of the weights are there from an earlier attempt.
+    let listed = place.files("home").into_keys().find(|name| name.ends_with(".incomplete")).unwrap();
+    let whole = std::fs::read(place.path("origin/model.safetensors")).unwrap();
+    place.write(&listed, &whole[..whole.len() / 2]);
+    let outcome = place.outcome(&mut pull(&place, &hub, &["acme/mini"]));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let partial = hub.recorded().into_iter().filter(|exchange| exchange.status == 206).count();
+    assert_eq!((partial, weights(&place)[0].1), (1, whole.len()));
+}
+
+#[test]
+fn what_was_altered_on_the_way_is_not_kept() {
+    let (place, hub) = hub(|hub| hub.altered(true));
+    let outcome = place.outcome(&mut pull(&place, &hub, &["acme/mini"]));
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    assert!(outcome.stderr.contains("the hub lists"), "{outcome:?}");
+    assert_eq!(weights(&place), []);
+    assert!(!place.path("home/hub/models--acme--mini/refs").exists());
+}
+
+#[test]
+fn the_token_goes_to_the_hub_alone() {
+    let (place, hub) = hub(|hub| hub.token("hf_secret_token"));
+    let outcome = place.outcome(&mut pull(&place, &hub, &["acme/mini"]));
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("HF_TOKEN"), "{outcome:?}");
+    let wrong = place.outcome(pull(&place, &hub, &["acme/mini"]).env("HF_TOKEN", "hf_other_token"));
+    assert_eq!(wrong.code, Some(3), "{wrong:?}");
+    assert!(
+        wrong.stderr.contains("refused HF_TOKEN") && !wrong.stderr.contains("hf_other_token"),
+        "{wrong:?}"
+    );
+    // Where large files come from, the fake refuses whoever brings a token along.
+    let outcome = place.outcome(pull(&place, &hub, &["acme/mini"]).env("HF_TOKEN", "hf_secret_token"));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
+
+#[test]
+fn nothing_is_fetched_offline_or_in_vain() {
+    let (place, hub) = hub(|hub| hub);
+    let offline = place.outcome(pull(&place, &hub, &["acme/mini"]).env("HF_HUB_OFFLINE", "1"));
+    assert!(offline.stderr.contains("HF_HUB_OFFLINE"), "{offline:?}");
+    assert_eq!((offline.code, hub.recorded().len()), (Some(3), 0));
+    for (name, says) in [
+        ("acme/other", "no public model"),
+        ("acme/mini@v9", "no public model"),
+        ("../mini", "not a name of the hub"),
+    ] {
+        let outcome = place.outcome(&mut pull(&place, &hub, &[name]));
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(says), "{outcome:?}");
+    }
+    let list = place.tunebench(&["models", "pull"]);
+    assert!(list.stdout.contains("all-MiniLM-L6-v2") && list.stdout.contains("Apache-2.0"), "{list:?}");
+}
+
+#[test]
+fn weights_that_would_be_of_no_use_are_not_fetched() {
+    let place = Place::new();
+    write_encoder(&place.path("origin"), &WORDS, 1).unwrap();
+    place.write("origin/config.json", r#"{"model_type": "xlm-roberta"}"#);
+    let hub = FakeHub::builder().repository("acme/multi", &place.path("origin")).unwrap().start().unwrap();
+    let outcome = place.outcome(&mut pull(&place, &hub, &["acme/multi"]));
+    assert!(outcome.stderr.contains("`xlm-roberta`"), "{outcome:?}");
+    assert!(hub.recorded().iter().all(|exchange| !exchange.path.contains("safetensors")));
+}

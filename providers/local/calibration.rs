@@ -23,6 +23,9 @@ const FEWEST: usize = 50;
 const LEAST: f64 = 0.1;
 
 /// The solution for all rows; calibrated if that is wanted. `texts` are those of the rows: equal ones share a fold.
+///
+/// With it comes the probability of each judged row's label by a classifier that had not learned the row. Which rows are
+/// judged depends on texts and labels alone; without calibration there are none.
 pub(super) fn fit_all(
     matrix: &Matrix,
     texts: &[&str],
@@ -30,14 +33,21 @@ pub(super) fn fit_all(
     classes: usize,
     hyperparameters: &Hyperparameters,
     on_epoch: &mut dyn FnMut(EpochReport) -> ControlFlow<()>,
-) -> Result<Weights, Cancelled> {
+) -> Result<(Weights, Vec<f32>), Cancelled> {
     let all = (0..labels.len() as u32).collect();
     let mut weights = fit(matrix, labels, all, classes, hyperparameters, on_epoch)?;
-    if hyperparameters.calibrate {
-        let held_out = held_out_scores(matrix, texts, labels, classes, hyperparameters)?;
-        weights.scale(factor(&held_out));
+    if !hyperparameters.calibrate {
+        return Ok((weights, Vec::new()));
     }
-    Ok(weights)
+    let held_out = held_out_scores(matrix, texts, labels, classes, hyperparameters)?;
+    let factor = factor(&held_out);
+    weights.scale(factor);
+    let probability = |(mut scores, label): Judged| {
+        scores.iter_mut().for_each(|score| *score *= factor);
+        softmax(&mut scores);
+        scores[label as usize]
+    };
+    Ok((weights, held_out.into_iter().map(probability).collect()))
 }
 
 /// A row's scores by a classifier that has not learned it, and its class.
@@ -137,7 +147,7 @@ mod tests {
         let weights = |calibrate| {
             let hyperparameters = Hyperparameters { l2: 10.0, calibrate, ..Hyperparameters::default() };
             let go_on = &mut |_| ControlFlow::Continue(());
-            fit_all(&matrix, &texts, &labels, 3, &hyperparameters, go_on).unwrap()
+            fit_all(&matrix, &texts, &labels, 3, &hyperparameters, go_on).unwrap().0
         };
         let (plain, calibrated) = (weights(false), weights(true));
         let loss = |weights: &Weights| {

@@ -125,6 +125,17 @@ impl Classifier {
         hyperparameters: &Hyperparameters,
         on_epoch: &mut dyn FnMut(EpochReport) -> ControlFlow<()>,
     ) -> Result<Self, TrainError> {
+        Self::train_judged(texts, labels, set, hyperparameters, on_epoch).map(|(classifier, _)| classifier)
+    }
+
+    /// The same, with what [`fit_all`] has beside it.
+    pub(super) fn train_judged(
+        texts: &[&str],
+        labels: &[LabelId],
+        set: &LabelSet,
+        hyperparameters: &Hyperparameters,
+        on_epoch: &mut dyn FnMut(EpochReport) -> ControlFlow<()>,
+    ) -> Result<(Self, Vec<f32>), TrainError> {
         check_hyperparameters(hyperparameters)?;
         let (classes, rows) = classes(texts.len(), labels, set)?;
         let most = (MAX_WEIGHTS / classes.len()).clamp(FEWEST_NGRAMS, MAX_NGRAMS);
@@ -135,9 +146,9 @@ impl Classifier {
         if (matrix.entries() + matrix.rows()).saturating_mul(classes.len()) > MAX_WORK {
             return Err(TrainError::TooMuchWork { rows: texts.len(), labels: classes.len() });
         }
-        let weights = fit_all(&matrix, texts, &rows, classes.len(), hyperparameters, on_epoch)
+        let (weights, judged) = fit_all(&matrix, texts, &rows, classes.len(), hyperparameters, on_epoch)
             .map_err(|Cancelled| TrainError::Cancelled)?;
-        Ok(Self::rounded(set.clone(), vocabulary, classes, &weights, &matrix))
+        Ok((Self::rounded(set.clone(), vocabulary, classes, &weights, &matrix), judged))
     }
 
     /// Rounds the weights of each column to 8 bits: a quarter of the memory, and predictions wait for memory.

@@ -12,8 +12,39 @@ use super::models::{ENCODER, LEXICAL, Models};
 use super::softmax::{EpochReport, Hyperparameters as Options};
 use crate::{Hyperparameters, LossPoint, ProviderError, SettingError, TuningSpec};
 
-/// Hyperparameters that only the training of all layers has.
-const FULL_ONLY: [&str; 4] = ["epochs", "learning_rate", "batch_size", "class_weights"];
+/// Hyperparameters of the linear classifiers beside a frozen encoder.
+const OF_FROZEN: [&str; 2] = ["l2", "calibrate"];
+/// Hyperparameters of the training of all layers.
+const OF_FULL: [&str; 4] = ["epochs", "learning_rate", "batch_size", "class_weights"];
+
+/// What of an encoder is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Method {
+    Frozen,
+    Full,
+    /// Whichever does better on the training data.
+    Auto,
+}
+
+impl Method {
+    fn allows(self, name: &str) -> Result<(), SettingError> {
+        let (of_frozen, of_full) = (OF_FROZEN.contains(&name), OF_FULL.contains(&name));
+        match self {
+            Self::Frozen if of_full => {
+                let message = format!("`{name}` is for `method = \"full\"`, which trains all layers");
+                Err(SettingError::at(name, message))
+            }
+            Self::Full if of_frozen => {
+                Err(SettingError::at(name, format!("`{name}` is for `method = \"frozen\"`")))
+            }
+            _ if of_frozen || of_full => Ok(()),
+            _ => {
+                let known = [&["method"][..], &OF_FROZEN, &OF_FULL].concat();
+                Err(unknown(name, &format!("`{}`", known.join("`, `"))))
+            }
+        }
+    }
+}
 
 /// What is trained, and with which hyperparameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +55,8 @@ pub(super) enum Trainer {
     Frozen { encoder: String, ngrams: Options },
     /// All layers of the encoder of that name.
     Full { encoder: String, options: FullOptions },
+    /// Whichever of the two does better on the training data.
+    Auto { encoder: String, ngrams: Options, full: FullOptions },
 }
 
 /// What is learned from: texts with one label each.
@@ -117,78 +150,53 @@ impl Trainer {
             );
             return Err(SettingError::at("base", message));
         };
-        let full = match spec.hyperparameters.get("method").map(Value::as_str) {
-            None | Some(Some("frozen")) => false,
-            Some(Some("full")) => true,
-            Some(_) => return Err(SettingError::at("method", "`method` must be \"frozen\" or \"full\"")),
+        let method = match spec.hyperparameters.get("method").map(Value::as_str) {
+            None | Some(Some("frozen")) => Method::Frozen,
+            Some(Some("full")) => Method::Full,
+            Some(Some("auto")) => Method::Auto,
+            Some(_) => {
+                let message = "`method` must be \"frozen\", \"full\" or \"auto\"";
+                return Err(SettingError::at("method", message));
+            }
         };
-        let others = spec.hyperparameters.iter().filter(|(name, _)| *name != "method");
-        if full { Self::full(encoder, spec.seed, others) } else { Self::frozen(encoder, options, others) }
-    }
-
-    fn frozen<'a>(
-        encoder: String,
-        mut ngrams: Options,
-        given: impl Iterator<Item = (&'a String, &'a Value)>,
-    ) -> Result<Self, SettingError> {
-        for (name, value) in given {
-            match name.as_str() {
-                "l2" => ngrams.l2 = l2(name, value)?,
-                "calibrate" => ngrams.calibrate = yes_or_no(name, value)?,
-                _ if FULL_ONLY.contains(&name.as_str()) => {
-                    let message = format!("`{name}` is for `method = \"full\"`, which trains all layers");
-                    return Err(SettingError::at(name, message));
-                }
-                _ => return Err(unknown(name, "`method`, `l2`, `calibrate`")),
-            }
-        }
-        Ok(Self::Frozen { encoder, ngrams })
-    }
-
-    fn full<'a>(
-        encoder: String,
-        seed: u64,
-        given: impl Iterator<Item = (&'a String, &'a Value)>,
-    ) -> Result<Self, SettingError> {
         let (epochs, learning_rate, batch_size, class_weights) = (3, 5e-5, 32, false);
-        let mut options = FullOptions { epochs, learning_rate, batch_size, class_weights, seed };
-        for (name, value) in given {
+        let mut full = FullOptions { epochs, learning_rate, batch_size, class_weights, seed: spec.seed };
+        for (name, value) in spec.hyperparameters.iter().filter(|(name, _)| *name != "method") {
+            method.allows(name)?;
             match name.as_str() {
-                "epochs" => options.epochs = whole(name, value, 1, 1000)? as u32,
-                "batch_size" => options.batch_size = whole(name, value, 1, 4096)? as usize,
-                "learning_rate" => options.learning_rate = number(name, value, 1e-7, 1e-2)?,
-                "class_weights" => options.class_weights = yes_or_no(name, value)?,
-                _ => {
-                    let known = "`method`, `epochs`, `learning_rate`, `batch_size`, `class_weights`";
-                    return Err(unknown(name, known));
-                }
+                "l2" => options.l2 = l2(name, value)?,
+                "calibrate" => options.calibrate = yes_or_no(name, value)?,
+                "epochs" => full.epochs = whole(name, value, 1, 1000)? as u32,
+                "batch_size" => full.batch_size = whole(name, value, 1, 4096)? as usize,
+                "learning_rate" => full.learning_rate = number(name, value, 1e-7, 1e-2)?,
+                _ => full.class_weights = yes_or_no(name, value)?,
             }
         }
-        Ok(Self::Full { encoder, options })
+        Ok(match method {
+            Method::Frozen => Self::Frozen { encoder, ngrams: options },
+            Method::Full => Self::Full { encoder, options: full },
+            Method::Auto => Self::Auto { encoder, ngrams: options, full },
+        })
     }
 
     /// All hyperparameters, those that the user left out included.
     pub(super) fn resolved(&self) -> Hyperparameters {
-        let pairs = match self {
-            Self::Ngrams(options) => {
-                vec![
-                    ("epochs", options.epochs.into()),
-                    ("l2", decimal(options.l2)),
-                    ("calibrate", options.calibrate.into()),
-                ]
-            }
-            Self::Frozen { ngrams, .. } => vec![
-                ("method", "frozen".into()),
-                ("l2", decimal(ngrams.l2)),
-                ("calibrate", ngrams.calibrate.into()),
-            ],
-            Self::Full { options, .. } => vec![
-                ("method", "full".into()),
+        let linear =
+            |options: &Options| vec![("l2", decimal(options.l2)), ("calibrate", options.calibrate.into())];
+        let layers = |options: &FullOptions| {
+            vec![
                 ("epochs", options.epochs.into()),
                 ("learning_rate", decimal(options.learning_rate)),
                 ("batch_size", options.batch_size.into()),
                 ("class_weights", options.class_weights.into()),
-            ],
+            ]
+        };
+        let method = |name: &str| vec![("method", Value::from(name))];
+        let pairs = match self {
+            Self::Ngrams(options) => [vec![("epochs", options.epochs.into())], linear(options)].concat(),
+            Self::Frozen { ngrams, .. } => [method("frozen"), linear(ngrams)].concat(),
+            Self::Full { options, .. } => [method("full"), layers(options)].concat(),
+            Self::Auto { ngrams, full, .. } => [method("auto"), linear(ngrams), layers(full)].concat(),
         };
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -197,7 +205,7 @@ impl Trainer {
     pub(super) fn family(&self) -> &'static str {
         match self {
             Self::Ngrams(_) => LEXICAL,
-            Self::Frozen { .. } | Self::Full { .. } => "encoder",
+            Self::Frozen { .. } | Self::Full { .. } | Self::Auto { .. } => "encoder",
         }
     }
 
@@ -211,6 +219,7 @@ impl Trainer {
     ) -> Result<(), Ended> {
         let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
         let data = (&texts[..], &rows.labels[..], &rows.set);
+        let validation: Vec<_> = validation.iter().flat_map(|rows| rows.labelled_by(data.2)).collect();
         match self {
             Self::Ngrams(options) => {
                 let on_epoch = &mut |report| told(watcher, report);
@@ -221,9 +230,11 @@ impl Trainer {
                 let encoder = models.encoder(name)?;
                 Tuned::train_frozen(&encoder, name, data, ngrams, watcher)
             }
+            Self::Auto { encoder: name, ngrams, full } => {
+                let encoder = models.encoder(name)?;
+                Tuned::train_auto(encoder, name, data, &validation, (ngrams, full), watcher)
+            }
             Self::Full { encoder: name, options } => {
-                let validation: Vec<_> =
-                    validation.iter().flat_map(|rows| rows.labelled_by(data.2)).collect();
                 // One of its own, which becomes another on the way.
                 let encoder = models.read_encoder(name)?;
                 Tuned::train_full(encoder, name, data, &validation, options, watcher)

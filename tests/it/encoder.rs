@@ -51,6 +51,15 @@ fn base_and_tuned_encoder_are_compared() {
 }
 
 #[test]
+fn the_better_way_is_chosen_on_the_training_data() {
+    let place = place("tune = { method = \"auto\", epochs = 1 }");
+    let outcome = run(&place);
+    assert!(outcome.stderr.contains("of 12 training rows: n-grams"), "{outcome:?}");
+    let manifest = place.read("results/manifest.json");
+    assert!(manifest.contains("tuned here in"), "{manifest}");
+}
+
+#[test]
 fn a_tuned_encoder_is_of_no_use_with_another_base() {
     let place = place("tune = {}");
     run(&place);
@@ -76,7 +85,8 @@ fn wrong_hyperparameters_name_the_right_ones() {
     for (tune, says) in [
         ("tune = { method = \"lora\" }", "`method` must be"),
         ("tune = { epochs = 3 }", "`epochs` is for `method = \"full\"`"),
-        ("tune = { method = \"full\", l2 = 1 }", "unknown hyperparameter `l2`"),
+        ("tune = { method = \"full\", l2 = 1 }", "`l2` is for `method = \"frozen\"`"),
+        ("tune = { method = \"auto\", rank = 1 }", "unknown hyperparameter `rank`"),
     ] {
         let outcome = place(tune).tunebench(&["run"]);
         assert_eq!(outcome.code, Some(2), "{outcome:?}");

@@ -1,5 +1,5 @@
 //! The encoder as it is, with a classifier over its vectors, beside the n-gram classifier: what one misses the other often
-//! knows, so that the mean of both probabilities is better than either.
+//! knows. Their probabilities are added, each with the weight that it deserves by rows which neither has learned.
 
 use std::ops::ControlFlow;
 
@@ -23,6 +23,8 @@ const L2: f32 = 0.1;
 pub(super) struct Frozen {
     pub(super) head: Head,
     pub(super) ngrams: Classifier,
+    /// What the probabilities of the classifier over vectors weigh, from 0 to 1; those of the other weigh the rest.
+    pub(super) share: f32,
 }
 
 /// A linear classifier over vectors.
@@ -42,10 +44,10 @@ impl Head {
         (classes, rows): (Vec<LabelId>, &[u32]),
         hyperparameters: &Hyperparameters,
         on_epoch: &mut dyn FnMut(EpochReport) -> ControlFlow<()>,
-    ) -> Result<Self, TrainError> {
+    ) -> Result<(Self, Vec<f32>), TrainError> {
         let width = vectors.len() / texts.len();
         let matrix = features::Matrix::dense(vectors, width);
-        let weights = fit_all(&matrix, texts, rows, classes.len(), hyperparameters, on_epoch)
+        let (weights, judged) = fit_all(&matrix, texts, rows, classes.len(), hyperparameters, on_epoch)
             .map_err(|Cancelled| TrainError::Cancelled)?;
         let mut linear = Linear::zeros(width, classes.len());
         for column in 0..width {
@@ -53,7 +55,7 @@ impl Head {
             weights.for_each(|(class, &weight)| linear.weight.row_mut(class)[column] = weight);
         }
         linear.bias.copy_from_slice(weights.column(width));
-        Ok(Self { classes, linear })
+        Ok((Self { classes, linear }, judged))
     }
 
     /// The probability of each label of a set of so many, for each vector.
@@ -74,28 +76,35 @@ impl Frozen {
     /// Learns from texts with one label each.
     pub(super) fn train(
         encoder: &Encoder,
+        data: (&[&str], &[LabelId], &LabelSet),
+        ngrams: &Hyperparameters,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Self, Ended> {
+        let vectors = embed(encoder, data.0, watcher)?;
+        Self::learn(data, &vectors, ngrams, watcher)
+    }
+
+    /// Learns from texts with one label and one vector each.
+    pub(super) fn learn(
         (texts, labels, set): (&[&str], &[LabelId], &LabelSet),
+        vectors: &[f32],
         ngrams: &Hyperparameters,
         watcher: &mut dyn Watcher,
     ) -> Result<Self, Ended> {
         let (classes, rows) = classes(texts.len(), labels, set)?;
-        let vectors = encoder.embed_watched(texts, &mut |done| {
-            watcher.say(format!("{done} of {} texts went through the encoder", texts.len()), None);
-            if watcher.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        let vectors = vectors.ok_or(Ended::Cancelled)?;
         let on_epoch = &mut |report| told(watcher, report);
         let options = Hyperparameters { l2: L2, ..*ngrams };
-        let head = Head::train(texts, &vectors, (classes, &rows), &options, on_epoch)?;
-        drop(vectors);
+        let (head, by_vectors) = Head::train(texts, vectors, (classes, &rows), &options, on_epoch)?;
         let on_epoch = &mut |report: EpochReport| {
             if report.epoch == report.epochs && !report.converged {
                 watcher.say(format!("n-grams: {}", not_converged(report.epochs)), None);
             }
             if watcher.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let ngrams = Classifier::train(texts, labels, set, ngrams, on_epoch)?;
-        Ok(Self { head, ngrams })
+        let (ngrams, by_ngrams) = Classifier::train_judged(texts, labels, set, ngrams, on_epoch)?;
+        let share = share(&by_vectors, &by_ngrams);
+        watcher.say(format!("the vectors weigh {share:.2}, the n-grams {:.2}", 1.0 - share), None);
+        Ok(Self { head, ngrams, share })
     }
 
     /// The probability of each label, for each text with its vector.
@@ -104,8 +113,45 @@ impl Frozen {
         let mut all = self.head.predict(vectors, self.ngrams.labels().len());
         for (probabilities, text) in all.iter_mut().zip(texts) {
             let others = self.ngrams.predict(text, &mut scratch);
-            probabilities.iter_mut().zip(others).for_each(|(p, other)| *p = 0.5 * (*p + other));
+            let pairs = probabilities.iter_mut().zip(others);
+            pairs.for_each(|(p, other)| *p = self.share * *p + (1.0 - self.share) * other);
         }
         all
+    }
+}
+
+/// The vectors of all texts, one after the other.
+pub(super) fn embed(encoder: &Encoder, texts: &[&str], watcher: &mut dyn Watcher) -> Result<Vec<f32>, Ended> {
+    let vectors = encoder.embed_watched(texts, &mut |done| {
+        watcher.say(format!("{done} of {} texts went through the encoder", texts.len()), None);
+        if watcher.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    vectors.ok_or(Ended::Cancelled)
+}
+
+/// The weight of the first with which the labels of rows that neither had learned are least surprising, in twentieths
+/// (a linear opinion pool). Half, where no rows were judged.
+fn share(first: &[f32], second: &[f32]) -> f32 {
+    if first.is_empty() || first.len() != second.len() {
+        return 0.5;
+    }
+    let surprise = |share: f32| -> f64 {
+        let pairs = first.iter().zip(second);
+        pairs.map(|(a, b)| -f64::from((share * a + (1.0 - share) * b).max(f32::MIN_POSITIVE)).ln()).sum()
+    };
+    let shares = (0..=20).map(|twentieth| twentieth as f32 / 20.0);
+    shares.min_by(|&a, &b| surprise(a).total_cmp(&surprise(b))).unwrap_or(0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_better_classifier_weighs_more() {
+        assert_eq!(share(&[0.9, 0.8, 0.9], &[0.5, 0.4, 0.3]), 1.0);
+        assert_eq!(share(&[0.5, 0.4, 0.3], &[0.9, 0.8, 0.9]), 0.0);
+        assert_eq!(share(&[0.9, 0.1], &[0.1, 0.9]), 0.5);
+        assert_eq!(share(&[], &[]), 0.5);
     }
 }

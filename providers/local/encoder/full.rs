@@ -118,6 +118,20 @@ impl Full {
         Self { tokens, classes, model: Model { network, head } }
     }
 
+    /// How many rows it has right; of tokens that it has not learned, the vectors are those of the base.
+    pub(super) fn right_of(&self, base: &Encoder, mut rows: Rows) -> usize {
+        let mut full = Self { tokens: self.tokens.clone(), classes: Vec::new(), model: self.model.clone() };
+        let table = &mut full.model.network.embedding.tokens.values;
+        for token in used_tokens([&rows]) {
+            if self.tokens.binary_search(&token).is_err() {
+                full.tokens.push(token);
+                table.extend_from_slice(base.network.embedding.tokens.row(token as usize));
+            }
+        }
+        rows.renumber(&full.tokens);
+        (full.measure(&rows).accuracy * rows.classes.len() as f64).round() as usize
+    }
+
     /// How well it does on rows whose tokens have the numbers of its table.
     fn measure(&self, rows: &Rows) -> Measured {
         let mut scores = Matrix::default();

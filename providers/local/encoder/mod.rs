@@ -5,6 +5,7 @@
 
 mod adamw;
 mod attention;
+mod auto;
 mod batch;
 mod batcher;
 mod block;

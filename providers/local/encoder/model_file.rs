@@ -33,6 +33,9 @@ pub(in super::super) struct Header {
     /// The labels that had training rows.
     classes: Vec<u32>,
     method: MethodName,
+    /// Of a frozen encoder: what its vectors weigh beside the n-grams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    share: Option<f32>,
 }
 
 /// Where a model comes from.
@@ -52,7 +55,7 @@ impl Origin {
         let classes = classes.iter().map(|class| class.0).collect();
         let Self { base, base_sha256, labels } = self;
         let (base, base_sha256, labels) = (base.clone(), base_sha256.clone(), labels.clone());
-        Header { base, base_sha256, labels, classes, method }
+        Header { base, base_sha256, labels, classes, method, share: None }
     }
 }
 
@@ -125,14 +128,17 @@ impl Tuned {
         if *ngrams.labels() != labels {
             return Err("its two classifiers have different labels".to_owned());
         }
-        let method = Method::Frozen(Box::new(Frozen { head: Head { classes, linear }, ngrams }));
+        let share =
+            header.share.filter(|share| (0.0..=1.0).contains(share)).ok_or("its share is not from 0 to 1")?;
+        let method = Method::Frozen(Box::new(Frozen { head: Head { classes, linear }, ngrams, share }));
         Ok(Self { encoder, base: header.base, labels, method })
     }
 }
 
 /// Writes the file of a frozen encoder's classifiers.
 pub(super) fn write_frozen(origin: &Origin, frozen: &Frozen, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = Summed::new(out, &origin.header(&frozen.head.classes, MethodName::Frozen))?;
+    let header = origin.header(&frozen.head.classes, MethodName::Frozen);
+    let mut out = Summed::new(out, &Header { share: Some(frozen.share), ..header })?;
     put(&mut out, &frozen.head.linear.weight.values)?;
     put(&mut out, &frozen.head.linear.bias)?;
     out.write_all(&frozen.ngrams.to_bytes())?;

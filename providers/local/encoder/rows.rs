@@ -17,7 +17,7 @@ impl Rows {
         Self { tokens, classes }
     }
 
-    /// Gives each token its place among the used ones.
+    /// Gives each token its place in a list that has it.
     pub(super) fn renumber(&mut self, used: &[u32]) {
         let numbers: HashMap<u32, u32> = used.iter().copied().zip(0..).collect();
         self.tokens.iter_mut().flatten().for_each(|token| *token = numbers[token]);
@@ -25,7 +25,7 @@ impl Rows {
 }
 
 /// The tokens that occur, ascending.
-pub(super) fn used_tokens(rows: [&Rows; 2]) -> Vec<u32> {
+pub(super) fn used_tokens<const N: usize>(rows: [&Rows; N]) -> Vec<u32> {
     let mut tokens: Vec<u32> = rows.iter().flat_map(|rows| rows.tokens.iter().flatten()).copied().collect();
     tokens.sort_unstable();
     tokens.dedup();

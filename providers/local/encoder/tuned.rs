@@ -7,7 +7,8 @@ use tunebench_data::{LabelId, LabelSet};
 use super::super::classifier::classes;
 use super::super::softmax::Hyperparameters;
 use super::super::trainer::{Ended, Watcher};
-use super::frozen::{Frozen, Head};
+use super::auto::{Data, Trial};
+use super::frozen::{Frozen, Head, embed};
 use super::full::{Full, Options};
 use super::model_file::{Origin, write_frozen, write_full};
 use super::rows::Rows;
@@ -42,6 +43,28 @@ impl Tuned {
     ) -> Result<(), Ended> {
         let frozen = Frozen::train(encoder, (texts, labels, set), ngrams, watcher)?;
         let origin = Origin::new(base, encoder, set);
+        watcher.keep(None, &mut |out| write_frozen(&origin, &frozen, out))
+    }
+
+    /// Trains what serves the rows better, by a trial on them.
+    pub(in super::super) fn train_auto(
+        encoder: Arc<Encoder>,
+        base: &str,
+        data: (&[&str], &[LabelId], &LabelSet),
+        validation: &[(&str, LabelId)],
+        (ngrams, options): (&Hyperparameters, &Options),
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), Ended> {
+        let vectors = embed(&encoder, data.0, watcher)?;
+        let (texts, labels, set) = data;
+        let tried = Data { texts, labels, set, vectors: &vectors };
+        if Trial::run(&encoder, tried, ngrams, options, watcher)?.is_for_full() {
+            drop(vectors);
+            let encoder = Arc::unwrap_or_clone(encoder);
+            return Self::train_full(encoder, base, data, validation, options, watcher);
+        }
+        let frozen = Frozen::learn(data, &vectors, ngrams, watcher)?;
+        let origin = Origin::new(base, &encoder, set);
         watcher.keep(None, &mut |out| write_frozen(&origin, &frozen, out))
     }
 

@@ -93,9 +93,9 @@ impl TestSet {
     pub fn shard(self, shard: Shard) -> Result<Option<Self>, DataError> {
         let mut chosen = HashSet::new();
         for example in self.examples()? {
-            let id = example?.id;
-            if shard.holds(id) {
-                chosen.insert(id);
+            let example = example?;
+            if shard.holds(&example.text) {
+                chosen.insert(example.id);
             }
         }
         let part = Self { len: chosen.len(), sample: Some(chosen), ..self };

@@ -108,6 +108,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Foreign, ForeignError> {
     }
     let choices = choices(&samples).map_err(task)?;
     rows.allow(choices.as_deref().unwrap_or_default());
+    if choices.is_none() {
+        rows.answers_are_labels();
+    }
     for (at, sample) in samples.into_iter().enumerate() {
         let place = || format!("`samples[{at}]`");
         let model = match sample.epoch {

@@ -117,6 +117,28 @@ fn inspect_has_the_figures_that_inspect_reported() {
 }
 
 #[test]
+fn an_answer_of_inspect_that_nobody_has_as_target_is_a_label_all_the_same() {
+    let with = |answer: &str, stopped: &str| {
+        let mut log = value(INSPECT);
+        let sample = &mut log["samples"][2];
+        sample["scores"]["exact"]["answer"] = json!(answer);
+        sample["output"]["completion"] = json!(answer);
+        sample["output"]["choices"][0]["stop_reason"] = json!(stopped);
+        let foreign = read(log.to_string().as_bytes(), "m").unwrap();
+        let evaluation = &foreign.run.evaluations[0];
+        match evaluation.predictions[2].answer {
+            Answer::Label(label) => foreign.run.labels().name(label).to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(with("lost_card", "stop"), "lost_card");
+    assert_eq!(with("Transfer_Timing", "stop"), "transfer_timing");
+    assert_eq!(with("I can't tell", "stop"), "Invalid(NoLabel)");
+    assert_eq!(with("lost", "max_tokens"), "Invalid(Truncated)");
+    assert_eq!(with("", "stop"), "Invalid(Empty)");
+}
+
+#[test]
 fn letters_of_inspect_are_choices_and_epochs_are_repeats() {
     let foreign = foreign(INSPECT_CHOICE);
     assert_eq!(models(&foreign), ["words/keywords", "words/keywords#2"]);

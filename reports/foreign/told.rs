@@ -55,6 +55,8 @@ pub(super) struct Rows {
     models: Vec<String>,
     rows: Vec<(usize, Row)>,
     labels: BTreeSet<String>,
+    /// Whether a wrong answer that has the form of a label is one, though no row has it as its gold label.
+    answers_are_labels: bool,
 }
 
 /// How a run was made, as far as the tool tells.
@@ -69,12 +71,23 @@ pub(super) struct Origin {
 
 impl Rows {
     pub(super) fn new(tool: Tool) -> Self {
-        Self { tool, models: Vec::new(), rows: Vec::new(), labels: BTreeSet::new() }
+        Self {
+            tool,
+            models: Vec::new(),
+            rows: Vec::new(),
+            labels: BTreeSet::new(),
+            answers_are_labels: false,
+        }
     }
 
     /// Adds labels that may have no row.
     pub(super) fn allow(&mut self, labels: &[String]) {
         self.labels.extend(labels.iter().map(|label| label.trim().to_owned()));
+    }
+
+    /// Takes wrong answers that have the form of a label for labels: the tool has found them in what was said.
+    pub(super) fn answers_are_labels(&mut self) {
+        self.answers_are_labels = true;
     }
 
     /// Adds a row of a model; `place` names the record in messages.
@@ -111,14 +124,18 @@ impl Rows {
 
     /// Makes the run.
     pub(super) fn finish(self, origin: Origin) -> Result<Foreign, ForeignError> {
-        let Self { tool, models, rows, labels } = self;
+        let Self { tool, models, rows, labels, answers_are_labels } = self;
         let task = |reason: String| ForeignError::Task { tool, reason };
         let golds: HashSet<&str> = rows.iter().map(|(_, row)| row.gold.as_str()).collect();
         let first = rows.iter().filter(|(model, _)| *model == 0).count();
         if first >= FREE_TEXT.0 && golds.len() as f64 > FREE_TEXT.1 * first as f64 {
             return Err(task(format!("{first} rows have {} different gold answers", golds.len())));
         }
-        let labels = LabelSet::new(labels.into_iter().collect()).map_err(|error| task(error.to_string()))?;
+        let mut labels =
+            LabelSet::new(labels.into_iter().collect()).map_err(|error| task(error.to_string()))?;
+        if answers_are_labels {
+            labels = with_answered(labels, rows.iter().map(|(_, row)| &row.said));
+        }
         let reader = Reader::new(&labels);
         let mut texts = BTreeMap::new();
         let mut seen = vec![HashMap::new(); models.len()];
@@ -160,6 +177,31 @@ impl Rows {
     }
 }
 
+/// The labels, and those wrong answers that have their form: one line of no more words than the longest label.
+fn with_answered<'a>(labels: LabelSet, said: impl Iterator<Item = &'a Said>) -> LabelSet {
+    let reader = Reader::new(&labels);
+    let words = |text: &str| text.split_whitespace().count();
+    let longest = labels.names().iter().map(|label| words(label)).max().unwrap_or_default();
+    let mut all: Vec<String> = labels.names().iter().map(ToString::to_string).collect();
+    let mut known: HashSet<String> = HashSet::new();
+    for one in said {
+        let Said::Wrong(text, None) = one else { continue };
+        let answer = text.trim();
+        let has_form = (1..=longest).contains(&words(answer))
+            && !answer.chars().any(char::is_control)
+            && answer.chars().nth(LONGEST_LABEL).is_none();
+        if has_form
+            && reader.read(answer) == Err(AnswerError::NoLabel)
+            // One label in two spellings is one.
+            && known.insert(answer.to_lowercase())
+        {
+            all.push(answer.to_owned());
+        }
+    }
+    all.sort_unstable();
+    LabelSet::new(all).unwrap_or(labels)
+}
+
 fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> Manifest {
     let version = origin.version.map_or_else(|| tool.to_string(), |version| format!("{tool} {version}"));
     let record = |(model, file): (&String, String)| ModelRecord {
@@ -188,6 +230,8 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         ended_by: None,
         min_coverage: MIN_COVERAGE,
         against: None,
+        primary: None,
+        costs: None,
         margin: None,
         max_unreadable: crate::MAX_UNREADABLE,
         shard: None,
@@ -214,17 +258,20 @@ impl Reader {
         Self { labels: labels.clone(), prompt }
     }
 
+    fn read(&self, text: &str) -> Result<LabelId, AnswerError> {
+        match &self.prompt {
+            Some(prompt) => prompt.parse(text),
+            None => self.labels.get(text.trim()).ok_or(AnswerError::NoLabel),
+        }
+    }
+
     fn answer(&self, gold: LabelId, said: &Said) -> Answer {
         let (text, reason) = match said {
             Said::Right => return Answer::Label(gold),
             Said::Nothing(kind) => return Answer::Unanswered(*kind),
             Said::Wrong(text, reason) => (text, *reason),
         };
-        let read = match &self.prompt {
-            Some(prompt) => prompt.parse(text),
-            None => self.labels.get(text.trim()).ok_or(AnswerError::NoLabel),
-        };
-        match read {
+        match self.read(text) {
             Ok(label) if label != gold => Answer::Label(label),
             // Read by our more lenient rules it would be right, but the tool has judged.
             Ok(_) => Answer::Invalid(InvalidKind::NoLabel),

@@ -57,6 +57,24 @@ fn the_joined_shards_are_the_whole() {
 }
 
 #[test]
+fn rows_of_one_text_stay_one_cluster_when_shards_are_joined() {
+    let place = Place::with_models(MODELS);
+    let rows: String = (0..60).map(|i| format!("my card {},card\n", i % 20)).collect();
+    place.write("test.csv", format!("text,label\nthe rate,rate\na refund,refund\n{rows}"));
+    done(place.tunebench(&["tune"]));
+    for part in 1..=3 {
+        let (shard, results) = (format!("{part}/3"), format!("part{part}"));
+        done(place.tunebench(&["eval", "--shard", &shard, "--results", &results]));
+    }
+    done(place.tunebench(&["merge", "part1", "part2", "part3", "--results", "joined"]));
+    let summary: serde_json::Value = serde_json::from_str(&place.read("joined/summary.json")).unwrap();
+    assert_eq!(
+        (&summary["comparisons"][0]["n"], &summary["comparisons"][0]["clusters"]),
+        (&62.into(), &22.into())
+    );
+}
+
+#[test]
 fn a_machine_takes_the_part_that_its_scheduler_names() {
     let place = shared();
     let eval = |results: &str, variables: &[(&str, &str)], shard: &str| {

@@ -6,7 +6,8 @@ use crate::jackknife::Sample;
 use crate::scenarios::{Scenarios, is_cut_short, is_unreadable_form, unreadable};
 use crate::words::words;
 use crate::{
-    Clusters, Evaluation, Interval, Paired, Power, Tally, holm, holm_levels, mcnemar_exact, mcnemar_mid_p,
+    Clusters, Evaluation, Interval, Metric, Paired, Power, Tally, holm, holm_levels, mcnemar_exact,
+    mcnemar_mid_p,
 };
 
 /// A difference counts as proven when the two-sided p-value is at most this; non-inferiority, which is one-sided, when its
@@ -16,11 +17,11 @@ pub const ALPHA: f64 = 0.05;
 words! {
     /// What a comparison says of the tuned model, measured by its base.
     Verdict {
-        /// More accurate, at the level of [`ALPHA`].
+        /// Better by the figure that decides, at the level of [`ALPHA`].
         Better = "better",
-        /// Less accurate, at the level of [`ALPHA`].
+        /// Worse by it, at the level of [`ALPHA`].
         Worse = "worse",
-        /// No difference is proven, but that the tuned model is less accurate by the margin or more is ruled out.
+        /// No difference is proven, but that the tuned model is worse by the margin or more is ruled out.
         NoWorse = "no_worse",
         /// The rows do not prove a difference; this is no proof that there is none.
         NotProven = "not_proven",
@@ -32,11 +33,13 @@ words! {
 }
 
 /// By what a comparison is judged.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
+    /// The figure that decides.
+    pub metric: Metric,
     /// The least share, 0 to 1, that the rows answered by both must be of all rows that either has.
     pub min_coverage: f64,
-    /// The loss of accuracy, above 0 and below 1, that would still be "no worse"; none to ask for differences only.
+    /// The loss, above 0 and of a share below 1, that would still be "no worse"; none to ask for differences only.
     pub margin: Option<f64>,
     /// The share, 0 to 1, of a model's answers that may name no label: with as many or more there is no verdict; see
     /// [`is_unreadable_form`].
@@ -48,7 +51,7 @@ pub const MAX_UNREADABLE: f64 = 0.1;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { min_coverage: 0.0, margin: None, max_unreadable: MAX_UNREADABLE }
+        Self { metric: Metric::Accuracy, min_coverage: 0.0, margin: None, max_unreadable: MAX_UNREADABLE }
     }
 }
 
@@ -70,14 +73,14 @@ pub struct PairedMetric {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NonInferiority {
-    /// The loss of accuracy that is allowed, above 0.
+    /// The loss that is allowed, above 0; of costs what they may rise by.
     pub margin: f64,
-    /// The one-sided p-value; see `Differences::non_inferiority_p`. Missing answers count as the worst they could be.
+    /// The one-sided p-value; see [`Contrast::non_inferiority_p`](crate::Contrast::non_inferiority_p). Missing answers count as the worst they could be.
     pub p: f64,
     /// The same, adjusted by [`holm`] over all comparisons of the report.
     pub holm_p: f64,
-    /// The lowest difference that is not ruled out, at the level at which this is decided: above minus the margin just when
-    /// the loss is proven to be within it.
+    /// The greatest loss that is not ruled out, as a difference, at the level at which this is decided: above minus the margin, or of
+    /// costs below it, just when the loss is proven to be within it.
     pub bound: f64,
     /// Whether `holm_p` is at most half of [`ALPHA`].
     pub proven: bool,
@@ -104,6 +107,10 @@ pub struct Comparison {
     pub base: String,
     /// The reference of the tuned model.
     pub tuned: String,
+    /// The figure that decides; all that follows is about it.
+    pub metric: Metric,
+    /// What the test is called.
+    pub test: &'static str,
     /// The rows of both; of models that were asked several times, by their first answers.
     pub paired: Paired,
     /// How often base and tuned model were asked.
@@ -112,16 +119,16 @@ pub struct Comparison {
     pub clusters: u64,
     /// How many times the clusters raise the variance of the difference; 1 where each is one row with one answer.
     pub design_effect: Option<f64>,
-    /// The accuracies of base and tuned model over the compared rows: means over their repeats.
-    pub accuracies: Option<[f64; 2]>,
-    /// The accuracy of the tuned model minus that of the base.
+    /// The figures of base and tuned model over the compared rows: means over their repeats.
+    pub values: Option<[f64; 2]>,
+    /// The figure of the tuned model minus that of the base.
     pub difference: Option<f64>,
-    /// The interval of the test that decides, at the level at which it decides; see `Differences::interval`. Where answers
+    /// The interval of the test that decides, at the level at which it decides; see `Contrast::interval`. Where answers
     /// are missing it holds what they could make of it.
     pub difference_interval: Option<Interval>,
     /// The level of that interval: [`CONFIDENCE`](crate::CONFIDENCE), or more where several comparisons share the error.
     pub confidence: Option<f64>,
-    /// The two-sided p-value of the test that decides; see `Differences::p`. Missing answers count as the worst they could be.
+    /// The two-sided p-value of the test that decides. Missing answers count as the worst they could be.
     pub p: Option<f64>,
     /// The same, adjusted by [`holm`] over all comparisons of the report: what the verdict goes by.
     pub holm_p: Option<f64>,
@@ -187,11 +194,13 @@ impl Comparison {
         let mut comparison = Self {
             base: first_base.model.clone(),
             tuned: first_tuned.model.clone(),
+            metric: rules.metric.clone(),
+            test: "",
             paired,
             repeats: [base.len() as u32, tuned.len() as u32],
             clusters: paired.compared(),
             design_effect: None,
-            accuracies: None,
+            values: None,
             difference: None,
             difference_interval: None,
             confidence: None,
@@ -227,14 +236,18 @@ impl Comparison {
     }
 
     fn measure(&mut self, base: &[&Evaluation], tuned: &[&Evaluation], rules: &Rules) {
-        let scenarios = Scenarios::of(base, tuned);
+        let scenarios = Scenarios::of(base, tuned, &self.metric);
         let answered = scenarios.answered;
         self.clusters = answered.clusters();
-        self.design_effect = Some(answered.design_effect());
-        self.accuracies = Some(scenarios.accuracies);
-        self.difference = answered.mean();
+        self.design_effect = answered.design_effect();
+        self.test = answered.test();
+        self.values = scenarios.values;
+        self.difference = answered.mean().map(|gain| self.metric.gain(gain));
         let clusters = base[0].clusters.as_deref().or(tuned[0].clusters.as_deref());
-        if self.repeats == [1, 1] && !clusters.is_some_and(Clusters::are_not_rows) {
+        if self.metric == Metric::Accuracy
+            && self.repeats == [1, 1]
+            && !clusters.is_some_and(Clusters::are_not_rows)
+        {
             let (lost, won) = (self.paired.only_base, self.paired.only_tuned);
             self.mcnemar_p = Some(mcnemar_exact(lost, won));
             self.mcnemar_mid_p = Some(mcnemar_mid_p(lost, won));
@@ -264,12 +277,15 @@ impl Comparison {
             let mut levels = Levels { difference, margin: ALPHA / 2.0 };
             comparison.holm_p = Some(holm_p);
             comparison.confidence = Some(1.0 - difference);
-            comparison.difference_interval = scenarios.interval(1.0 - difference);
+            let gain = scenarios.interval(1.0 - difference);
+            comparison.difference_interval = gain.map(|interval| comparison.turned(interval));
+            let metric = &comparison.metric;
             if let Some(test) = &mut comparison.non_inferiority
                 && let Some((p, level)) = margins.next()
             {
                 levels.margin = level;
                 let bound = scenarios.interval(1.0 - 2.0 * level).map_or(-1.0, |interval| interval.low);
+                let bound = metric.gain(bound);
                 (test.holm_p, test.bound, test.proven) = (p, bound, p <= ALPHA / 2.0);
             }
             comparison.judge(&scenarios, levels);
@@ -288,7 +304,7 @@ impl Comparison {
         {
             self.withheld = self.withheld.or(Some(Verdict::NoWorse));
         }
-        let worse = usize::from(self.difference.is_some_and(|difference| difference < 0.0));
+        let worse = usize::from(self.difference.is_some_and(|difference| self.metric.gain(difference) < 0.0));
         self.if_read = scenarios.if_read(worse).and_then(|read| {
             let verdict = read.verdict(margin, levels.difference, levels.margin);
             let if_read = IfRead { tuned: worse == 1, answers: self.unread[worse], verdict };
@@ -315,8 +331,19 @@ impl Comparison {
     /// The margin of which it is open whether the loss of a worse model is within it.
     pub fn undecided_margin(&self) -> Option<f64> {
         let test = self.non_inferiority.filter(|test| !test.proven)?;
-        let beyond = self.difference_interval?.high < -test.margin;
-        (self.verdict == Verdict::Worse && !beyond).then_some(test.margin)
+        (self.verdict == Verdict::Worse && !self.loses_margin()?).then_some(test.margin)
+    }
+
+    /// Whether a loss of more than the margin is proven; none where no margin is set, or without an interval.
+    pub fn loses_margin(&self) -> Option<bool> {
+        let (test, interval) = (self.non_inferiority?, self.difference_interval?);
+        Some(self.turned(interval).high < -test.margin)
+    }
+
+    /// From an interval of gains to one of the figure's differences, or back.
+    fn turned(&self, Interval { low, high }: Interval) -> Interval {
+        let [one, other] = [low, high].map(|end| self.metric.gain(end));
+        Interval { low: one.min(other), high: one.max(other) }
     }
 }
 

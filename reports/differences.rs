@@ -8,8 +8,9 @@
 //! holds the differences that it does not reject. Simulations of its level stand in `docs/statistics.md`.
 
 use crate::confusion::ratio_of;
+use crate::power::rows_to_decide;
 use crate::tango::{boundary, variance};
-use crate::{Interval, POWER, Paired, normal_quantile, smallest_difference};
+use crate::{Interval, Paired, normal_quantile, smallest_difference};
 
 /// What clusters of rows say of the difference between two models' accuracies, the second minus the first.
 ///
@@ -135,24 +136,14 @@ impl Differences {
         smallest_difference(alone as u64, (self.won + self.lost) / self.rows)
     }
 
-    /// How many rows would prove, with a chance of [`POWER`], what these have left open: a difference, or that the loss lies on
-    /// this side of the `margin`, at the one-sided level `alpha`. It is meant for rows that are drawn anew, as alike as these.
-    ///
-    /// The chance is the mean over what the true difference may be, after these rows and with nothing known before: the
-    /// predictive power of Spiegelhalter and Freedman (1986), "A predictive approach to selecting the size of a clinical trial".
-    /// So a difference that was found in a few rows counts for what it is worth. With r times the rows it is
-    /// Φ((z √r - a) / √(1 + r)), z being the score and a the quantile of the level. None where no number of rows gives the chance.
+    /// How many rows would decide; see [`rows_to_decide`].
     pub fn rows_to_decide(&self, margin: f64, alpha: f64) -> Option<u64> {
-        let (a, b) = (-normal_quantile(alpha)?, normal_quantile(POWER)?);
-        let z = self.score(-margin).abs();
-        // z √r - a = b √(1 + r), squared, is a quadratic equation for √r.
-        let (p, q) = (z * z - b * b, a * a - b * b);
-        if z <= b {
-            return None;
-        }
-        let root = (a * z + (a * a * z * z - p * q).max(0.0).sqrt()) / p;
-        let rows = (self.rows * root * root).ceil();
-        (rows < 1e12).then_some((rows as u64).max(self.rows as u64 + 1))
+        rows_to_decide(self.score(-margin), self.rows, alpha)
+    }
+
+    /// The rows that are compared.
+    pub(crate) fn rows(&self) -> f64 {
+        self.rows
     }
 }
 

@@ -27,8 +27,12 @@ impl Figures {
         let min_coverage = run.manifest.min_coverage;
         let names: Vec<_> = run.evaluations.iter().map(|evaluation| evaluation.model.as_str()).collect();
         let spare_files = slugs(&names);
-        let rules =
-            Rules { min_coverage, margin: run.manifest.margin, max_unreadable: run.manifest.max_unreadable };
+        let rules = Rules {
+            metric: run.manifest.metric(),
+            min_coverage,
+            margin: run.manifest.margin,
+            max_unreadable: run.manifest.max_unreadable,
+        };
         let find = |model: &str| run.evaluations.iter().find(|evaluation| evaluation.model == model);
 
         let compare = |base: &Evaluation, tuned: &Evaluation| {

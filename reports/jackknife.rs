@@ -91,6 +91,35 @@ impl Sample<2> {
             right(0) != right(1)
         })
     }
+
+    /// How many clusters the models answered differently, as far as answers with `label` go, or any answers.
+    pub(crate) fn answered_apart(&self, label: Option<u32>) -> u64 {
+        self.count(|entries| {
+            let of = |model: u32| {
+                let own = entries.iter().filter(move |entry| entry.model == model);
+                let own = own.filter(|entry| label.is_none_or(|label| entry.answer == label));
+                let mut own: Vec<_> = own.map(|entry| (entry.gold, entry.answer)).collect();
+                own.sort_unstable();
+                own
+            };
+            of(0) != of(1)
+        })
+    }
+
+    /// How many clusters either model answered with the label somewhere.
+    pub(crate) fn answered_with(&self, label: u32) -> u64 {
+        self.count(|entries| entries.iter().any(|entry| entry.answer == label))
+    }
+
+    /// The rows of the first model.
+    pub(crate) fn rows(&self) -> f64 {
+        self.tallies[0].support.iter().map(|rows| f64::from(*rows)).sum()
+    }
+
+    /// How many rows by themselves would tell as much of an average over labels; none where there are too few clusters for one.
+    pub(crate) fn rows_over_labels(&self) -> Option<f64> {
+        self.has_enough_clusters().then(|| self.effective_rows(true, self.telling()))
+    }
 }
 
 fn cluster(clusters: Option<&Clusters>, at: usize) -> u32 {

@@ -3,18 +3,22 @@
 //! Records in, bytes and text out: no async, no network, no file access. What a model answered is a
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
+mod beta;
 mod calibration;
 mod changes;
 mod clustered;
 mod clusters;
 mod compare;
 mod confusion;
+mod contrast;
 #[cfg(test)]
 mod coverage;
 mod details;
 mod differences;
 mod disagreements;
 mod doubts;
+#[cfg(test)]
+mod figure_vectors;
 mod figures;
 pub mod foreign;
 mod holm;
@@ -25,10 +29,13 @@ mod latency;
 mod losses;
 mod manifest;
 mod mcnemar;
+mod metric;
 mod metrics;
+mod missing;
 mod model;
 #[cfg(test)]
 mod model_vectors;
+mod over_labels;
 mod pairs;
 mod power;
 #[cfg(test)]
@@ -42,6 +49,7 @@ mod scenarios;
 mod schemas;
 mod slug;
 mod student;
+mod studentised;
 mod tally;
 mod tango;
 #[cfg(test)]
@@ -56,6 +64,7 @@ pub use clustered::Clustered;
 pub use clusters::{Clustering, Clusters};
 pub use compare::{ALPHA, Comparison, IfRead, MAX_UNREADABLE, NonInferiority, PairedMetric, Rules, Verdict};
 pub use confusion::{Confusion, Counts};
+pub use contrast::Contrast;
 pub use details::{KEPT_CHARS, RowDetails, bounded};
 pub use differences::Differences;
 pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
@@ -70,7 +79,9 @@ pub use manifest::{
     DataFile, MANIFEST_VERSION, Manifest, ManifestError, ModelRecord, PromptMessage, TokenUsage,
 };
 pub use mcnemar::{mcnemar_exact, mcnemar_mid_p};
+pub use metric::{CostMatrix, Costs, Metric, MetricError, NamedLabel};
 pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
+pub use missing::Supposed;
 pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
 pub use power::{POWER, Power, smallest_difference};
@@ -81,5 +92,6 @@ pub use repeats::Repeats;
 pub use report::{PastRun, Report};
 pub use scenarios::{Scenarios, is_unreadable_form};
 pub use slug::slugs;
+pub use studentised::Studentised;
 pub use tally::Tally;
 pub use tango::{non_inferiority_p, tango, tango_score};

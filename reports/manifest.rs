@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tunebench_data::{LabelSet, Shard};
 
-use crate::{Counts, slug};
+use crate::{Costs, Counts, Metric, MetricError, slug};
 
 /// The version of the format that this crate writes, and the only one that it reads.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -36,7 +36,14 @@ pub struct Manifest {
     /// The model that all others are compared with, besides each with its own base.
     #[serde(default)]
     pub against: Option<String>,
-    /// The loss of accuracy, above 0 and below 1, within which a model counts as no worse; none to ask for differences only.
+    /// The figure that decides, by its name: see [`Metric::name`]. None for accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// What wrong answers cost, where that is the figure that decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
+    /// The loss by the figure that decides, above 0 and of a share below 1, within which a model counts as no worse; none to ask for
+    /// differences only.
     #[serde(default)]
     pub margin: Option<f64>,
     /// The share of a model's answers, 0 to 1, that may name no label; from there on there is no verdict on it.
@@ -199,6 +206,16 @@ fn max_unreadable() -> f64 {
 }
 
 impl Manifest {
+    /// The figure that decides. One that was never checked, and whose label is none, is accuracy.
+    pub fn metric(&self) -> Metric {
+        self.find_metric().unwrap_or_default()
+    }
+
+    fn find_metric(&self) -> Result<Metric, MetricError> {
+        let named = |name: &String| Metric::named(name, self.costs.as_ref(), &self.labels);
+        self.primary.as_ref().map_or(Ok(Metric::Accuracy), named)
+    }
+
     /// Reads `manifest.json`, strictly.
     ///
     /// File names are checked as well: a manifest from elsewhere must not lead out of its folder.
@@ -217,8 +234,10 @@ impl Manifest {
             let text = format!("`max_unreadable` is {}, not within 0 to 1", manifest.max_unreadable);
             return Err(ManifestError::Value(text));
         }
-        if let Some(margin) = manifest.margin.filter(|margin| !(*margin > 0.0 && *margin < 1.0)) {
-            let text = format!("`margin` is {margin}, not between 0 and 1");
+        let metric = manifest.find_metric().map_err(|error| ManifestError::Value(error.to_string()))?;
+        let most = if metric.is_share() { 1.0 } else { f64::INFINITY };
+        if let Some(margin) = manifest.margin.filter(|margin| !(*margin > 0.0 && *margin < most)) {
+            let text = format!("`margin` is {margin}, not between 0 and {most}");
             return Err(ManifestError::Value(text));
         }
         slug::check(manifest.models.iter().map(|model| model.file.as_str())).map_err(ManifestError::Value)?;

@@ -64,7 +64,7 @@ pub struct ModelIntervals {
 }
 
 impl ModelIntervals {
-    fn of(evaluation: &Evaluation, labels: usize) -> Self {
+    pub(crate) fn of(evaluation: &Evaluation, labels: usize) -> Self {
         let sample = Sample::of(evaluation, labels);
         let [macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation] =
             sample.estimates(|[tally]: &[Tally; 1]| {

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::{ALPHA, Differences, normal_quantile};
+use crate::{ALPHA, Contrast, normal_quantile};
 
 /// The chance with which a difference that is really there is to be found.
 pub const POWER: f64 = 0.8;
@@ -16,7 +16,7 @@ pub const POWER: f64 = 0.8;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Power {
-    /// The smallest difference of accuracy, above 0, that so many rows prove with a chance of [`POWER`].
+    /// The smallest difference of the figure that decides, above 0, that so many rows prove with a chance of [`POWER`].
     pub smallest_difference: f64,
     /// How many rows would decide, with a chance of [`POWER`], what these have left open: which model is better, or of a
     /// worse one whether its loss is within the margin. None where nothing is open, or where no number of rows would
@@ -26,10 +26,31 @@ pub struct Power {
 
 impl Power {
     /// None where the rows are too few to prove anything.
-    pub(crate) fn of(differences: &Differences) -> Option<Self> {
-        let smallest_difference = differences.smallest_difference()?;
+    pub(crate) fn of(contrast: &Contrast) -> Option<Self> {
+        let smallest_difference = contrast.smallest_difference()?;
         Some(Self { smallest_difference, rows_to_decide: None })
     }
+}
+
+/// How many rows would prove, with a chance of [`POWER`], what so many have left open: a difference, or that a loss lies on this side
+/// of a margin, at the one-sided level `alpha`. It is meant for rows that are drawn anew, as alike as these.
+///
+/// `score` is how many standard deviations the difference lies from the one that is supposed. The chance is the mean over what the
+/// true difference may be, after these rows and with nothing known before: the predictive power of Spiegelhalter and Freedman
+/// (1986), "A predictive approach to selecting the size of a clinical trial". So a difference that was found in a few rows
+/// counts for what it is worth. With r times the rows it is Φ((z √r - a) / √(1 + r)), z being the score and a the quantile of the
+/// level. None where no number of rows gives the chance.
+pub(crate) fn rows_to_decide(score: f64, rows: f64, alpha: f64) -> Option<u64> {
+    let (a, b) = (-normal_quantile(alpha)?, normal_quantile(POWER)?);
+    let z = score.abs();
+    // z √r - a = b √(1 + r), squared, is a quadratic equation for √r.
+    let (p, q) = (z * z - b * b, a * a - b * b);
+    if z <= b {
+        return None;
+    }
+    let root = (a * z + (a * a * z * z - p * q).max(0.0).sqrt()) / p;
+    let needed = (rows * root * root).ceil();
+    (needed < 1e12).then_some((needed as u64).max(rows as u64 + 1))
 }
 
 /// The smallest difference of accuracy, 0 to 1, that so many rows prove with a chance of [`POWER`], if a share of `discordance`

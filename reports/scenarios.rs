@@ -4,9 +4,10 @@
 use tunebench_data::ExampleId;
 
 use crate::differences::DifferencesOf;
+use crate::studentised::MeansOf;
 use crate::{
-    Answer, Clusters, Differences, Evaluation, Interval, Outcome, Paired, Prediction, UnansweredKind,
-    Verdict, pairs,
+    Answer, Clusters, Contrast, Evaluation, Interval, Metric, Paired, Prediction, UnansweredKind, Verdict,
+    over_labels, pairs,
 };
 
 /// What is supposed of answers that are not there or name no label.
@@ -26,11 +27,12 @@ impl Suppose {
         Self { missing: Some(right), unreadable: false }
     }
 
-    fn right(self, row: &Prediction) -> Option<bool> {
+    /// What a row adds to the figure.
+    fn value(self, metric: &Metric, row: &Prediction) -> Option<f64> {
         match row.answer {
-            Answer::Unanswered(_) => self.missing,
-            answer if answer.is_unreadable() => Some(self.unreadable),
-            _ => Some(row.outcome() == Outcome::Correct),
+            Answer::Unanswered(_) => metric.of_row_if(row, self.missing?),
+            answer if self.unreadable && answer.is_unreadable() => metric.of_row_if(row, true),
+            _ => metric.of_row(row),
         }
     }
 }
@@ -61,13 +63,13 @@ pub fn is_unreadable_form(unreadable: u64, answered: u64, limit: f64) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scenarios {
     /// From the rows that both answered.
-    pub answered: Differences,
-    /// The accuracies over these rows, base first: means over the repeats.
-    pub accuracies: [f64; 2],
+    pub answered: Contrast,
+    /// The figures over these rows, base first: means over the repeats. None where one of them is undefined.
+    pub values: Option<[f64; 2]>,
     /// If every missing answer spoke against the second model, and if every one spoke for it; none where none is missing.
-    pub worst_and_best: Option<[Differences; 2]>,
+    pub worst_and_best: Option<[Contrast; 2]>,
     /// If the answers of the first or the second model that name no label had been right; none where it has none.
-    pub read: [Option<Differences>; 2],
+    pub read: [Option<Contrast>; 2],
     /// The answers that are missing, of both models together, on the rows that both have.
     pub missing: u64,
 }
@@ -77,14 +79,22 @@ impl Scenarios {
     ///
     /// # Panics
     /// If one of them has no evaluation.
-    pub fn of(base: &[&Evaluation], tuned: &[&Evaluation]) -> Self {
+    pub fn of(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric) -> Self {
+        match metric {
+            Metric::MacroF1 | Metric::Precision(_) => over_labels::scenarios(base, tuned, metric),
+            Metric::Accuracy | Metric::Recall(_) | Metric::Cost(_) => Self::row_by_row(base, tuned, metric),
+        }
+    }
+
+    /// Of a figure that is a mean over rows.
+    fn row_by_row(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric) -> Self {
         let sides = [base, tuned].map(Side::of);
         let clusters = sides.iter().find_map(|side| side.first.clusters.as_deref());
         let clusters = clusters.filter(|clusters| clusters.are_not_rows());
-        let missing = sides.iter().map(Side::missing).sum::<u64>();
+        let missing = sides.iter().map(|side| side.missing(metric)).sum::<u64>();
         let has_unreadable = [base, tuned].map(|repeats| unreadable(repeats).0 > 0);
 
-        let new = || DifferencesOf::new(clusters.map(Clusters::count));
+        let new = || Sums::new(metric, clusters.map(Clusters::count));
         let read = Suppose { unreadable: true, ..AS_THEY_ARE };
         let mut answered = new();
         let mut supposed = Vec::new();
@@ -99,23 +109,26 @@ impl Scenarios {
         if has_unreadable[1] {
             supposed.push(([AS_THEY_ARE, read], new()));
         }
-        let (mut right, mut rows) = ([0.0; 2], 0.0);
+        let (mut sums, mut rows) = ([0.0; 2], 0.0);
         for pair in pairs(&sides[0].first.predictions, &sides[1].first.predictions) {
             let (Some(b), Some(t)) = (pair.base, pair.tuned) else { continue };
             // Where clusters are rows their numbers do not matter.
             let own = sides[0].first.clusters.as_deref().is_some_and(Clusters::are_not_rows);
             let at = pair.places[usize::from(!own)];
             let cluster = clusters.zip(at).and_then(|(clusters, at)| clusters.of(at)).unwrap_or_default();
-            let share = |suppose: [Suppose; 2]| {
-                Some([sides[0].share(pair.id, b, suppose[0])?, sides[1].share(pair.id, t, suppose[1])?])
+            let mean = |suppose: [Suppose; 2]| {
+                Some([
+                    sides[0].mean(pair.id, b, metric, suppose[0])?,
+                    sides[1].mean(pair.id, t, metric, suppose[1])?,
+                ])
             };
-            if let Some(shares) = share([AS_THEY_ARE; 2]) {
+            if let Some([base, tuned]) = mean([AS_THEY_ARE; 2]) {
                 rows += 1.0;
-                right = [right[0] + shares[0], right[1] + shares[1]];
-                answered.add(cluster, shares[1] - shares[0]);
+                sums = [sums[0] + base, sums[1] + tuned];
+                answered.add(cluster, tuned - base);
             }
             for (suppose, of) in &mut supposed {
-                if let Some([base, tuned]) = share(*suppose) {
+                if let Some([base, tuned]) = mean(*suppose) {
                     of.add(cluster, tuned - base);
                 }
             }
@@ -125,7 +138,7 @@ impl Scenarios {
         let bounds = [next(after_missing > 0), next(after_missing > 0)];
         Self {
             answered: answered.finish(),
-            accuracies: right.map(|right| if rows > 0.0 { right / rows } else { 0.0 }),
+            values: (rows > 0.0).then(|| sums.map(|sum| metric.gain(sum / rows))),
             worst_and_best: bounds[0].zip(bounds[1]).map(|(worst, best)| [worst, best]),
             read: [next(has_unreadable[0]), next(has_unreadable[1])],
             missing,
@@ -133,11 +146,42 @@ impl Scenarios {
     }
 }
 
+/// The differences of rows on their way to the test that belongs to them.
+enum Sums {
+    Shares(DifferencesOf),
+    Means(MeansOf),
+}
+
+impl Sums {
+    /// `clusters` is how many there are; none where each row is one.
+    fn new(metric: &Metric, clusters: Option<u64>) -> Self {
+        match metric {
+            Metric::Cost(costs) => Self::Means(MeansOf::new(clusters, costs.most())),
+            _ => Self::Shares(DifferencesOf::new(clusters)),
+        }
+    }
+
+    fn add(&mut self, cluster: usize, difference: f64) {
+        match self {
+            Self::Shares(of) => of.add(cluster, difference),
+            Self::Means(of) => of.add(cluster, difference),
+        }
+    }
+
+    fn finish(self) -> Contrast {
+        match self {
+            Self::Shares(of) => Contrast::Shares(of.finish()),
+            Self::Means(of) => Contrast::Figures(of.finish()),
+        }
+    }
+}
+
 impl From<&Paired> for Scenarios {
     /// From rows of which each is a cluster of its own, with no answer missing and none unreadable.
     fn from(paired: &Paired) -> Self {
-        let accuracies = [paired.base_accuracy(), paired.tuned_accuracy()].map(Option::unwrap_or_default);
-        Self { answered: paired.into(), accuracies, worst_and_best: None, read: [None, None], missing: 0 }
+        let values = paired.base_accuracy().zip(paired.tuned_accuracy()).map(|(base, tuned)| [base, tuned]);
+        let answered = Contrast::Shares(paired.into());
+        Self { answered, values, worst_and_best: None, read: [None, None], missing: 0 }
     }
 }
 
@@ -153,11 +197,11 @@ impl Scenarios {
         Some(Self { answered, worst_and_best: None, ..*self })
     }
 
-    fn worst(&self) -> &Differences {
+    fn worst(&self) -> &Contrast {
         self.worst_and_best.as_ref().map_or(&self.answered, |[worst, _]| worst)
     }
 
-    fn best(&self) -> &Differences {
+    fn best(&self) -> &Contrast {
         self.worst_and_best.as_ref().map_or(&self.answered, |[_, best]| best)
     }
 
@@ -215,20 +259,22 @@ impl<'a> Side<'a> {
         Self { first: repeats[0], others: others.collect() }
     }
 
-    fn missing(&self) -> u64 {
+    /// The missing answers on which the figure depends.
+    fn missing(&self, metric: &Metric) -> u64 {
         let rows = self.others.iter().flat_map(|repeat| repeat.rows).chain(&self.first.predictions);
-        rows.filter(|row| !row.is_answered()).count() as u64
+        let counts = |row: &&Prediction| !row.is_answered() && metric.of_row_if(row, true).is_some();
+        rows.filter(counts).count() as u64
     }
 
-    /// The share of right answers to a row; none where there is none that counts.
-    fn share(&self, id: ExampleId, first: &Prediction, suppose: Suppose) -> Option<f64> {
+    /// The mean, over the answers to a row, of what it adds to the figure; none where no answer counts.
+    fn mean(&self, id: ExampleId, first: &Prediction, metric: &Metric, suppose: Suppose) -> Option<f64> {
         let others = self.others.iter().filter_map(|repeat| repeat.find(id));
-        let (mut right, mut all) = (0u32, 0u32);
-        for one in std::iter::once(first).chain(others).filter_map(|row| suppose.right(row)) {
-            right += u32::from(one);
+        let (mut sum, mut all) = (0.0, 0u32);
+        for value in std::iter::once(first).chain(others).filter_map(|row| suppose.value(metric, row)) {
+            sum += value;
             all += 1;
         }
-        (all > 0).then(|| f64::from(right) / f64::from(all))
+        (all > 0).then(|| sum / f64::from(all))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The definitions are those of [`Scores`](crate::Scores), and a test holds both together.
 
+use tunebench_data::LabelId;
+
 /// The counts of one model's rows: what all its scores follow from. Each slice has one count for each label.
 #[derive(Debug, Clone, Copy)]
 pub struct Tally<'a> {
@@ -49,6 +51,12 @@ impl Tally<'_> {
         (labels > 0).then(|| (total / f64::from(labels)).min(1.0))
     }
 
+    /// The precision of a label: of [`ClassScores::scores`](crate::ClassScores::scores).
+    pub fn precision(&self, label: LabelId) -> Option<f64> {
+        let predicted = self.predicted[label.index()];
+        (predicted > 0).then(|| f64::from(self.true_positives[label.index()]) / f64::from(predicted))
+    }
+
     /// See [`Scores::cohen_kappa`](crate::Scores::cohen_kappa).
     pub fn cohen_kappa(&self) -> Option<f64> {
         let rows = sum(self.support);
@@ -86,7 +94,6 @@ fn sum(counts: &[u32]) -> u64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tunebench_data::LabelId;
 
     use super::*;
     use crate::testing::any_predictions;
@@ -110,6 +117,7 @@ mod tests {
                 (tally.balanced_accuracy(), scores.balanced_accuracy),
                 (tally.cohen_kappa(), scores.cohen_kappa),
                 (tally.matthews_correlation(), scores.matthews_correlation),
+                (tally.precision(LabelId(2)), scores.classes[2].scores.precision),
             ] {
                 prop_assert_eq!(ours.is_some(), theirs.is_some());
                 prop_assert!((ours.unwrap_or(0.0) - theirs.unwrap_or(0.0)).abs() < 1e-13);

@@ -51,6 +51,8 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         min_coverage: 0.95,
         against: None,
         overlap: None,
+        primary: None,
+        costs: None,
         margin: None,
         max_unreadable: crate::MAX_UNREADABLE,
         shard: None,

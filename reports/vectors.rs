@@ -22,7 +22,7 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Vec<T> {
 }
 
 /// Rows of label numbers; of the answers -1 is invalid, and -2 is none.
-fn rows_of(gold: &[u32], answers: &[i64]) -> Vec<Prediction> {
+pub(crate) fn rows_of(gold: &[u32], answers: &[i64]) -> Vec<Prediction> {
     let row = |(i, (&gold, &answer)): (usize, (&u32, &i64))| Prediction {
         id: ExampleId(i as u64),
         gold: LabelId(gold),

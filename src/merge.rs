@@ -92,6 +92,7 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<&'static str> {
         (a.prompt == b.prompt, "prompt"),
         (asked(a) == asked(b), "models, or how they were asked"),
         (a.min_coverage == b.min_coverage && a.seed == b.seed, "settings"),
+        (a.primary == b.primary && a.costs == b.costs, "settings"),
         (a.margin == b.margin && a.against == b.against && a.max_unreadable == b.max_unreadable, "settings"),
     ];
     checks.into_iter().find(|(same, _)| !same).map(|(_, what)| what)

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tunebench_data::{Columns, DataError, Dataset, LabelSet, Prompt, Shard, Source, TestSet};
 use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, SettingError, TuningSpec};
+use tunebench_reports::{Metric, MetricError};
 
 use tunebench_providers::catalog::Catalog;
 
 use crate::budget::{Price, PriceTable};
-use crate::config::{Config, ConfigError, Document, Step, nearest};
+use crate::config::{Config, ConfigError, Document, Evaluation, Step, nearest};
 use crate::error::Error;
 use crate::evaluate::Candidate;
 use crate::evaluate::governor::Limits;
@@ -138,7 +139,9 @@ impl Project {
             None => test_source.load(None).map_err(|error| bad_test(error, None))?.labels,
         };
         // The gate runs when everything has been paid for: too late to learn that it can't judge.
+        let metric = metric(&config.evaluation, &document, &labels)?;
         let gate = config.gate.check_together().and_then(|()| config.gate.check_labels(&labels));
+        let gate = gate.and_then(|()| config.gate.check_margin(&metric));
         gate.map_err(|mistake| document.gate(&mistake))?;
         let test = test_source.check(&labels).map_err(|error| bad_test(error, Some(&labels)))?;
         let test = match config.evaluation.sample {
@@ -411,6 +414,30 @@ fn disjoint(train: Option<&Dataset>, validation: &Dataset, path: &Path) -> Resul
         None => Ok(()),
         Some((here, there)) => Err(Error::Overlap { path: path.to_owned(), here, there: *there }),
     }
+}
+
+/// The figure that decides, checked before anything is asked.
+fn metric(evaluation: &Evaluation, document: &Document, labels: &LabelSet) -> Result<Metric, Error> {
+    let costs = evaluation.cost.as_ref();
+    // Costs that nothing goes by must be right all the same.
+    if let Some(costs) = costs {
+        let place = [Step::Key("evaluation"), Step::Key("cost")];
+        Metric::named("cost", Some(costs), labels)
+            .map_err(|error| document.error(&place, error.to_string()))?;
+    }
+    let Some(name) = &evaluation.primary else { return Ok(Metric::Accuracy) };
+    let place = [Step::Key("evaluation"), Step::Key("primary")];
+    Ok(Metric::named(name, costs, labels).map_err(|error| {
+        let located = document.error(&place, error.to_string());
+        match &error {
+            MetricError::NoCosts => located.hint("say it in `[evaluation.cost]`, such as `wrong = 1`"),
+            MetricError::Label(label) => match nearest(label, labels.names().iter().map(String::as_str)) {
+                Some(near) => located.hint(format!("did you mean `{near}`?")),
+                None => located,
+            },
+            _ => located,
+        }
+    })?)
 }
 
 fn count_labels(train: &Dataset) -> Arc<[u64]> {

@@ -511,6 +511,8 @@ impl<'a> Session<'a> {
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
             overlap,
+            primary: config.evaluation.primary.clone(),
+            costs: config.evaluation.cost.clone(),
             margin: config.evaluation.margin,
             max_unreadable: config.evaluation.max_unreadable,
             shard: self.project.shard,

@@ -272,6 +272,9 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
             "missing",
             "withheld",
             "if_read",
+            "figure",
+            "base_value",
+            "tuned_value",
         ])?;
         for comparison in &report.figures.comparisons {
             let paired = comparison.paired;
@@ -306,6 +309,9 @@ pub fn comparisons(report: &Report) -> Vec<u8> {
             row.push(comparison.missing.to_string());
             let verdicts = [comparison.withheld, comparison.if_read.map(|read| read.verdict)];
             row.extend(verdicts.map(|verdict| verdict.map_or("", Verdict::name).to_owned()));
+            row.push(comparison.metric.name());
+            let values = comparison.values;
+            row.extend([values.map(|values| values[0]), values.map(|values| values[1])].map(number));
             csv.write_record(&row)?;
         }
         csv.flush()
@@ -350,7 +356,7 @@ mod tests {
         assert!(header.starts_with(
             "base,tuned,n,both_correct,only_base,only_tuned,both_wrong,difference,mcnemar_p,verdict,"
         ));
-        assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1,,,,,4,,1,1,0,,", ",".repeat(16)));
+        assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1,,,,,4,,1,1,0,,,accuracy,,", ",".repeat(16)));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::amounts::{counted, dollars};
 use super::text::clean;
-use super::{margin_words, percent, points, unreadable, verdict_phrase};
-use crate::{Comparison, Figures, Interval, Report, Verdict};
+use super::{percent, units, unreadable, verdict_phrase};
+use crate::{Comparison, Figures, Interval, Metric, Report, Verdict};
 
 /// The characters of a cause that a headline has room for.
 const LONGEST_CAUSE: usize = 160;
@@ -32,7 +32,7 @@ pub struct Candidate {
     pub against: String,
     /// The verdict, in words.
     pub verdict: String,
-    /// What the verdict is about: its accuracy minus that of the other.
+    /// What the verdict is about: its accuracy, or whatever figure decides, minus that of the other.
     pub difference: Option<f64>,
     /// The interval of that difference.
     pub difference_interval: Option<Interval>,
@@ -83,11 +83,28 @@ fn candidate(figures: &Figures, i: usize) -> Candidate {
         verdict: verdict_phrase(comparison),
         difference: comparison.difference,
         difference_interval: comparison.difference_interval,
-        accuracy: comparison.accuracies.map(|[_, tuned]| tuned),
+        accuracy: accuracy(figures, comparison),
         cost_per_thousand: cost(&comparison.tuned),
         cost_per_thousand_against: cost(&comparison.base),
         median_ms: figures.model(&comparison.tuned).and_then(|model| Some(model.latency?.median_ms)),
         comparison: i,
+    }
+}
+
+/// The accuracy of the candidate, where another figure decides over all rows that it answered.
+fn accuracy(figures: &Figures, comparison: &Comparison) -> Option<f64> {
+    match comparison.metric {
+        Metric::Accuracy => comparison.values.map(|[_, tuned]| tuned),
+        _ => figures.model(&comparison.tuned)?.scores.as_ref()?.accuracy,
+    }
+}
+
+/// A difference of the figure that decides; which figure that is, where it is not accuracy.
+fn change(comparison: &Comparison, difference: f64) -> String {
+    let change = units::change(&comparison.metric, difference);
+    match comparison.metric {
+        Metric::Accuracy => change,
+        _ => clean(&format!("{change} of {}", comparison.metric.words())),
     }
 }
 
@@ -110,7 +127,9 @@ fn order(figures: &Figures, a: &Comparison, b: &Comparison) -> Ordering {
         (Some(a), Some(b)) => a.total_cmp(&b),
         (a, b) => b.is_some().cmp(&a.is_some()),
     };
-    let difference = |comparison: &Comparison| comparison.difference.unwrap_or(f64::NEG_INFINITY);
+    let difference = |comparison: &Comparison| {
+        comparison.difference.map_or(f64::NEG_INFINITY, |difference| comparison.metric.gain(difference))
+    };
     let by_rank = (rank(a), rests_on_form(a)).cmp(&(rank(b), rests_on_form(b)));
     by_rank.then(cheaper).then(difference(b).total_cmp(&difference(a))).then(a.tuned.cmp(&b.tuned))
 }
@@ -155,14 +174,15 @@ fn of_one(report: &Report, only: &Comparison) -> String {
     let price = price(figures, only).unwrap_or_default();
     match (only.verdict, only.difference) {
         (Verdict::Better, Some(difference)) => {
-            format!("{subject} is better than {object}: {}{price}{}.", points(difference), but(only))
+            format!("{subject} is better than {object}: {}{price}{}.", change(only, difference), but(only))
         }
         (Verdict::Worse, Some(difference)) => {
-            format!("{subject} is worse than {object}: {}{price}{}.", points(difference), but(only))
+            format!("{subject} is worse than {object}: {}{price}{}.", change(only, difference), but(only))
         }
         (Verdict::NoWorse, _) => {
-            let margin =
-                only.non_inferiority.map(|test| format!(" by {} or more", margin_words(test.margin)));
+            let margin = only
+                .non_inferiority
+                .map(|test| format!(" by {} or more", units::margin(&only.metric, test.margin)));
             let margin = margin.unwrap_or_default();
             format!("{subject} is no worse than {object}{margin}{price}{}.", but(only))
         }
@@ -184,8 +204,9 @@ fn of_several(figures: &Figures, old: &str, several: &[&Comparison]) -> String {
         if all(Verdict::Unreadable) {
             return format!("{}.", clean(&unreadable(several[0])));
         }
-        let margin = several.iter().find_map(|one| one.non_inferiority);
-        let margin = margin.map(|test| format!(", or to lose less than {}", margin_words(test.margin)));
+        let margin = several.iter().find_map(|one| Some((&one.metric, one.non_inferiority?.margin)));
+        let margin = margin
+            .map(|(metric, margin)| format!(", or to lose less than {}", units::margin(metric, margin)));
         return format!("Nothing here is proven better than {old}{}.", margin.unwrap_or_default());
     };
     let name = clean(&first.tuned);
@@ -211,7 +232,7 @@ fn of_several(figures: &Figures, old: &str, several: &[&Comparison]) -> String {
 /// By how much a model is better, or by how little it is worse at most.
 fn gain(comparison: &Comparison) -> String {
     match (comparison.verdict, comparison.difference) {
-        (Verdict::Better, Some(difference)) => format!("better, {}", points(difference)),
+        (Verdict::Better, Some(difference)) => format!("better, {}", change(comparison, difference)),
         _ => verdict_phrase(comparison),
     }
 }

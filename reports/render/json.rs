@@ -174,7 +174,11 @@ pub struct Pair<'a> {
     pub n: u64,
     /// How they came out.
     pub rows: Paired,
-    /// Accuracy of the tuned model minus that of the base.
+    /// The figure that decides: `accuracy`, `macro_f1`, `recall:LABEL`, `precision:LABEL` or `cost`.
+    pub figure: String,
+    /// That figure of base and tuned model.
+    pub values: Option<[f64; 2]>,
+    /// That of the tuned model minus that of the base.
     pub difference: Option<f64>,
     /// The interval of the difference: that of the test which decides, at the level at which it decides.
     pub difference_interval: Option<Interval>,
@@ -188,13 +192,13 @@ pub struct Pair<'a> {
     pub design_effect: Option<f64>,
     /// How often base and tuned model were asked.
     pub repeats: [u32; 2],
-    /// The two-sided p-value of the score test.
+    /// The two-sided p-value of the test that decides: the score test where the figure is a share of rows, else a t-test over clusters.
     pub score_p: Option<f64>,
     /// The exact two-sided p-value of McNemar's test, where clusters are rows; no verdict goes by it.
     pub mcnemar_p: Option<f64>,
     /// Its mid-p-value.
     pub mcnemar_mid_p: Option<f64>,
-    /// The p-value of the score test, adjusted by Holm's method for the number of comparisons: what the verdict goes by.
+    /// The same, adjusted by Holm's method for the number of comparisons: what the verdict goes by.
     pub holm_p: Option<f64>,
     /// Macro-F1 of both over the compared rows.
     pub macro_f1: Option<PairedMetric>,
@@ -321,6 +325,8 @@ pub(super) fn pair(comparison: &Comparison) -> Pair<'_> {
         tuned: &comparison.tuned,
         n: comparison.paired.compared(),
         rows: comparison.paired,
+        figure: comparison.metric.name(),
+        values: comparison.values,
         difference: comparison.difference,
         difference_interval: comparison.difference_interval,
         confidence: comparison.confidence,

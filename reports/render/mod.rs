@@ -20,14 +20,16 @@ mod selection;
 pub mod table;
 pub mod terminal;
 mod text;
+mod units;
 mod unreadable;
 
 pub use decision::{Candidate, Decision};
 pub use text::clean;
+pub use units::{change, margin, value};
 pub use unreadable::EXAMPLES;
 
 use crate::{
-    ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, POWER, Paired, Power, Report, Verdict,
+    ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, Metric, POWER, Paired, Power, Report, Verdict,
 };
 
 /// A format of reports.
@@ -166,7 +168,7 @@ fn verdict_phrase(comparison: &Comparison) -> String {
     let words = verdict_words(comparison.verdict);
     match comparison.non_inferiority {
         Some(test) if comparison.verdict == Verdict::NoWorse => {
-            format!("{words} than {}", margin_words(test.margin))
+            format!("{words} than {}", margin(&comparison.metric, test.margin))
         }
         _ => words.to_owned(),
     }
@@ -174,12 +176,15 @@ fn verdict_phrase(comparison: &Comparison) -> String {
 
 /// What a verdict rests on, in words.
 fn evidence(comparison: &Comparison) -> String {
-    let paired = comparison.paired;
+    let (paired, metric) = (comparison.paired, &comparison.metric);
     if comparison.verdict == Verdict::Unreadable {
         return unreadable(comparison);
     }
+    if comparison.p.is_some() && comparison.values.is_none() {
+        return format!("the {} of one of them is undefined", metric.words());
+    }
     let (Some([base, tuned]), Some(difference), Some(interval), Some(confidence), Some(p), Some(holm_p)) = (
-        comparison.accuracies,
+        comparison.values,
         comparison.difference,
         comparison.difference_interval,
         comparison.confidence,
@@ -197,10 +202,12 @@ fn evidence(comparison: &Comparison) -> String {
         if p == holm_p { p_value(p) } else { format!("{}, {} by Holm", p_value(p), p_value(holm_p)) }
     };
     let mut text = format!(
-        "accuracy {} → {}, {}; score test {}",
-        percent(base),
-        percent(tuned),
-        points_within(difference, interval, confidence),
+        "{} {} → {}, {}; {} {}",
+        metric.words(),
+        value(metric, base),
+        value(metric, tuned),
+        units::change_within(metric, difference, interval, confidence),
+        comparison.test,
         adjusted(p, holm_p)
     );
     if comparison.has_clusters() {
@@ -211,12 +218,12 @@ fn evidence(comparison: &Comparison) -> String {
         text.push_str(&format!(", means of {base} and {tuned} answers to each row"));
     }
     if let Some(test) = comparison.non_inferiority {
-        let (loss, not) = (margin_words(test.margin), if test.proven { "" } else { "not " });
+        let (loss, not) = (margin(metric, test.margin), if test.proven { "" } else { "not " });
         let p = adjusted(test.p, test.holm_p);
         text.push_str(&format!("; a loss of {loss} is {not}ruled out, one-sided {p}"));
     }
     if comparison.verdict == Verdict::NotProven || comparison.undecided_margin().is_some() {
-        text.push_str(&open_question(comparison.power));
+        text.push_str(&open_question(metric, comparison.power));
     }
     caveats(comparison).iter().for_each(|caveat| text.push_str(&format!("; {caveat}")));
     text
@@ -254,7 +261,7 @@ fn unreadable(comparison: &Comparison) -> String {
 }
 
 /// What it would take to decide what is not proven.
-fn open_question(power: Option<Power>) -> String {
+fn open_question(metric: &Metric, power: Option<Power>) -> String {
     let chance = POWER * 100.0;
     match power {
         Some(Power { rows_to_decide: Some(rows), .. }) => {
@@ -265,8 +272,8 @@ fn open_question(power: Option<Power>) -> String {
             )
         }
         Some(Power { smallest_difference, rows_to_decide: None }) => format!(
-            "; so many rows prove a difference of {:.1} points with a chance of {chance} %",
-            smallest_difference * 100.0
+            "; so many rows prove a difference of {} with a chance of {chance} %",
+            units::size(metric, smallest_difference)
         ),
         None => "; so few rows prove nothing".to_owned(),
     }

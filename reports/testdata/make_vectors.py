@@ -12,6 +12,7 @@ import warnings
 import mpmath
 import numpy as np
 import scipy
+import scipy.integrate
 import scipy.optimize
 import scipy.stats
 import sklearn
@@ -448,7 +449,129 @@ def student_cases():
             yield {"level": level, "degrees": degrees, "quantile": float(scipy.stats.t.isf((1 - level) / 2, degrees))}
 
 
+def beta_cases():
+    rng = random.Random(31)
+    for _ in range(200):
+        a, b = (rng.choice([0.5, 1, 2.5, 10, 99.5, 3000, 50_000]) for _ in range(2))
+        x = float(scipy.stats.beta.ppf(rng.choice([1e-6, 0.001, 0.02, 0.3, 0.5, 0.8, 0.99, 0.99999]), a, b))
+        yield {"a": a, "b": b, "x": x, "cdf": float(scipy.stats.beta.cdf(x, a, b))}
+
+
+COST = [[0, 1, 4], [2, 0, 1], [1, 7, 0]]
+COST_INVALID = 3
+
+
+def figure_of(name, gold, answers):
+    if name == "macro_f1":
+        return sk.f1_score(gold, answers, labels=sorted(set(gold)), average="macro", zero_division=0)
+    if name == "precision:b":
+        return sk.precision_score(gold, answers, labels=[1], average="macro", zero_division=np.nan)
+    return np.mean([COST_INVALID if a < 0 else COST[g][a] for g, a in zip(gold, answers)])
+
+
+def figures_case(name, gold, base, tuned, clusters):
+    """The difference of a figure, as a gain, with its standard error over clusters and what follows."""
+    gold, base, tuned, clusters = map(np.array, (gold, base, tuned, clusters))
+    sign = -1 if name == "cost" else 1
+    values = [figure_of(name, gold, answers) for answers in (base, tuned)]
+    difference = sign * (values[1] - values[0])
+    ids = sorted(set(clusters))
+    differ = lambda at: list(zip(gold[at], base[at])) != list(zip(gold[at], tuned[at]))
+    if name == "cost":
+        cost = lambda answers: np.array([COST_INVALID if a < 0 else COST[g][a] for g, a in zip(gold, answers)], float)
+        d = cost(base) - cost(tuned)
+        fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters})
+        variance, scale = float(fit.bse[0] ** 2), 7.0
+        telling = sum(abs(d[clusters == c].sum()) > 1e-9 for c in ids)
+        sizes = sum((clusters == c).sum() ** 2 for c in ids)
+        effective = len(d) ** 2 / sizes if telling < 10 else len(d)
+    else:
+        without = []
+        for c in ids:
+            kept = clusters != c
+            b, t = (figure_of(name, gold[kept], answers[kept]) for answers in (base, tuned))
+            without.append(t - b)
+        if np.isnan(without).any() or math.isnan(difference):
+            return None
+        variance, scale = (len(ids) - 1) / len(ids) * float(np.sum((np.array(without) - np.mean(without)) ** 2)), 1.0
+        if variance < 1e-20:
+            variance = 0.0
+        effective = None
+        if name == "precision:b":
+            effective = sum(bool((base[clusters == c] == 1).any() or (tuned[clusters == c] == 1).any()) for c in ids)
+    case = {"figure": name, "gold": gold.tolist(), "base": base.tolist(), "tuned": tuned.tolist(), "clusters": clusters.tolist()}
+    case |= {"values": [float(v) for v in values], "difference": float(difference), "variance": variance}
+    if effective is not None:
+        degrees = len(ids) - 1
+        reach = lambda t: math.sqrt(t * t * variance + (scale * t * t / (effective + t * t)) ** 2)
+        half = reach(scipy.stats.t.isf(0.025, degrees))
+        distance = abs(difference)
+        if 1e-9 < distance < 0.9 * scale:
+            t = scipy.optimize.brentq(lambda t: reach(t) - distance, 0, 1e4, xtol=1e-14)
+            case["tail"] = float(scipy.stats.t.sf(t, degrees))
+        case |= {"low": max(difference - half, -scale), "high": min(difference + half, scale)}
+    return case
+
+
+def figures_cases():
+    rng = random.Random(77)
+    for i in range(90):
+        rows, groups = rng.choice([(12, 12), (40, 40), (40, 13), (150, 30), (150, 150)])
+        gold = [0, 1, 2] + [rng.randrange(3) for _ in range(rows - 3)]
+        answer = lambda skill: [g if rng.random() < skill else rng.choice([0, 1, 2, 2, INVALID]) for g in gold]
+        base, tuned = answer(rng.random()), answer(rng.random())
+        clusters = list(range(rows)) if groups == rows else [rng.randrange(groups) for _ in gold]
+        case = figures_case(["macro_f1", "precision:b", "cost"][i % 3], gold, base, tuned, clusters)
+        if case:
+            yield case
+
+
+def posterior_cases():
+    """The chance of a gain and of a loss below a margin, with Dirichlet(1/2, 1/2, 1/2 + 1/2) before the rows."""
+    rng = random.Random(78)
+    for _ in range(60):
+        n = rng.choice([5, 40, 400, 5000, 100_000])
+        won, lost = (rng.choice([0, 1, n // 50, n // 10, n // 5]) for _ in range(2))
+        margin, effect = rng.choice([0.01, 0.02, 0.1]), rng.choice([1.0, 2.5])
+        w, l, rest = (count / effect for count in (won, lost, n - won - lost))
+        better = float(scipy.stats.beta.sf(0.5, w + 0.5, l + 0.5))
+        share = scipy.stats.beta(w + l + 1, rest + 1)
+        # A loss is below the margin where the share of wins is above (1 - margin / told apart) / 2.
+        inner = lambda q: float(scipy.stats.beta.sf((1 - margin / max(share.ppf(q), 1e-300)) / 2, w + 0.5, l + 0.5))
+        within, _ = scipy.integrate.quad(inner, 0, 1, limit=400, epsabs=1e-10)
+        yield {"n": n, "won": won, "lost": lost, "effect": effect, "margin": margin, "better": better, "within": within}
+
+
+def anytime_cases():
+    """E-values of the betting martingale, with its stakes as the sum says."""
+    rng = random.Random(79)
+    stakes = [mpmath.mpf("0.95") * (mpmath.mpf("0.005") / mpmath.mpf("0.95")) ** (mpmath.mpf(k) / 47) for k in range(48)]
+    for _ in range(60):
+        count = rng.choice([1, 6, 20, 200])
+        gain = rng.random()
+        values = [rng.choice([0, 1 if rng.random() < gain else -1, 1 / 4, -1 / 2]) for _ in range(count)]
+        delta = rng.choice([0, 0, -0.02, -0.1, 0.05])
+        case = {"values": values, "delta": delta}
+        for name, bet in (
+            ("gain", lambda d: (mpmath.mpf(d) - delta) / (1 + mpmath.mpf(delta))),
+            ("loss", lambda d: (mpmath.mpf(delta) - d) / (1 - mpmath.mpf(delta))),
+        ):
+            with mpmath.workdps(40):
+                wealth = mpmath.fsum(mpmath.fprod(1 + stake * bet(d) for d in values) for stake in stakes) / len(stakes)
+                case[name] = float(mpmath.log(wealth))
+        yield case
+
+
 warnings.simplefilter("ignore")
+write("beta.json", "scipy beta.cdf", list(beta_cases()))
+write(
+    "figures.json",
+    "values by scikit-learn; the variance of macro-F1 and precision by leaving out each cluster, of the cost by statsmodels OLS on a "
+    "constant with cov_type='cluster'; tail and interval by scipy's t distribution and brentq; answers of -1 are invalid",
+    list(figures_cases()),
+)
+write("posterior.json", "scipy beta.sf, and quad over the share of rows that tell the models apart", list(posterior_cases()))
+write("anytime.json", "mpmath with 40 digits: natural logarithms of the e-values", list(anytime_cases()))
 write(
     "metrics.json",
     "scikit-learn over the answered rows, invalid as one more answer that is in no `labels=`; triples are "

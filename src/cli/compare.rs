@@ -26,9 +26,13 @@ pub(crate) struct CompareArgs {
     /// The model that may take its place, named in the same way
     b: String,
 
-    /// Ask whether B is no worse than A: the loss of accuracy, above 0 and below 1, that would still do
+    /// Ask whether B is no worse than A: the loss, above 0 and of a share below 1, that would still do
     #[arg(long, value_name = "MARGIN", value_parser = margin)]
     non_inferior: Option<f64>,
+
+    /// The figure that decides: accuracy, macro_f1, recall:LABEL, precision:LABEL or cost [default: what A was measured for]
+    #[arg(long, value_name = "FIGURE")]
+    primary: Option<String>,
 
     /// Compare on the rows that both have, and leave out the others
     #[arg(long)]
@@ -68,8 +72,10 @@ enum Rows {
 }
 
 fn margin(text: &str) -> Result<f64, String> {
-    let margin = text.parse().ok().filter(|margin: &f64| *margin > 0.0 && *margin < 1.0);
-    margin.ok_or_else(|| "a share above 0 and below 1, such as 0.02 for two points".to_owned())
+    let margin = text.parse().ok().filter(|margin: &f64| *margin > 0.0 && margin.is_finite());
+    margin.ok_or_else(|| {
+        "a share above 0 and below 1, such as 0.02 for two points, or an amount above 0".to_owned()
+    })
 }
 
 /// Compares, and says by the exit code how it came out.
@@ -81,7 +87,13 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
     let find = |operand, finder: &mut Finder| finder.find(operand).map_err(CompareError::from);
     let (a, b) = (find(&args.a, &mut finder)?, find(&args.b, &mut finder)?);
     let models = [(args.a.as_str(), &a), (args.b.as_str(), &b)];
-    let question = Question { models, margin: args.non_inferior, common: args.common, config };
+    let question = Question {
+        models,
+        margin: args.non_inferior,
+        primary: args.primary.clone(),
+        common: args.common,
+        config,
+    };
     let Together { run, not_common } = question.bring_together()?;
 
     let report = Report::new(&run);
@@ -104,13 +116,13 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
 
 /// What the comparison means for a script.
 fn code(comparison: &Comparison) -> u8 {
-    match (comparison.verdict, comparison.non_inferiority, comparison.difference_interval) {
-        (Verdict::Incomplete | Verdict::Unreadable, ..) => exit::INCOMPLETE,
-        (_, None, _) => exit::DONE,
-        (_, Some(test), _) if test.proven => exit::DONE,
-        (_, Some(test), Some(interval)) if interval.high < -test.margin => exit::FAILED,
+    match (comparison.verdict, comparison.non_inferiority) {
+        (Verdict::Incomplete | Verdict::Unreadable, _) => exit::INCOMPLETE,
+        (_, None) => exit::DONE,
+        (_, Some(test)) if test.proven => exit::DONE,
+        (_, Some(_)) if comparison.loses_margin() == Some(true) => exit::FAILED,
         // The rows would decide, if only all were answered.
-        (_, Some(_), _) if comparison.withheld.is_some() => exit::INCOMPLETE,
+        (_, Some(_)) if comparison.withheld.is_some() => exit::INCOMPLETE,
         _ => exit::INCONCLUSIVE,
     }
 }

@@ -72,10 +72,15 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
     let mut run = Results::open(&args.results)?.read()?;
     let checks = settings.checks(run.manifest.min_coverage)?;
     run.manifest.min_coverage = checks.min_coverage;
-    settings.check_labels(run.labels()).map_err(|mistake| match &document {
-        Some(document) if args.settings.min_recall.is_empty() => Error::Config(document.gate(&mistake)),
-        _ => GateError::Setting(mistake).into(),
-    })?;
+    settings
+        .check_margin(&run.manifest.metric())
+        .and_then(|()| settings.check_labels(run.labels()))
+        .map_err(|mistake| match &document {
+            Some(document) if args.settings.min_recall.is_empty() && args.settings.margin.is_none() => {
+                Error::Config(document.gate(&mistake))
+            }
+            _ => GateError::Setting(mistake).into(),
+        })?;
     let figures = Figures::of(&run);
     let gated = gated(&run, &settings.models)?;
     if args.update_baseline {

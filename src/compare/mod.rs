@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tunebench_data::ExampleId;
-use tunebench_reports::{Cause, OtherGold, Overlap, Run, Side, join};
+use tunebench_reports::{Cause, Manifest, Metric, MetricError, OtherGold, Overlap, Run, Side, join};
 
 use crate::texts;
 
@@ -39,6 +39,12 @@ pub enum CompareError {
         /// The second model.
         second: String,
     },
+    /// The figure to compare by is none.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// No loss of a share can reach the margin.
+    #[error("the margin is {0}, not a share above 0 and below 1")]
+    Margin(f64),
     /// The models were not asked about the same rows.
     #[error(
         "{first} and {second} were not measured on the same rows: {common} are common, {only_first} only in the first, \
@@ -66,7 +72,12 @@ impl CompareError {
         match self {
             Self::Operand(error) => error.hint(),
             Self::Rows { common: 1.., .. } => Some("compare on the common rows with `--common`".to_owned()),
-            Self::Same(_) | Self::Gold { .. } | Self::Rows { .. } => None,
+            Self::Metric(MetricError::NoCosts) => Some(
+                "evaluate with `[evaluation.cost]` in `tunebench.toml`; the results then hold the costs"
+                    .to_owned(),
+            ),
+            Self::Margin(margin) => Some(format!("{margin} % is {}", margin / 100.0)),
+            Self::Same(_) | Self::Metric(_) | Self::Gold { .. } | Self::Rows { .. } => None,
         }
     }
 }
@@ -85,8 +96,10 @@ pub struct Together {
 pub struct Question<'a> {
     /// The two, by the names that the user gave, with what these stand for.
     pub models: [(&'a str, &'a Measured); 2],
-    /// The loss of accuracy within which the second counts as no worse.
+    /// The loss within which the second counts as no worse.
     pub margin: Option<f64>,
+    /// The name of the figure that decides, where it is not the one that the first was measured for.
+    pub primary: Option<String>,
     /// Whether rows that only one has are left out; otherwise they are an error.
     pub common: bool,
     /// The configuration, if there is one: it tells how to read test files.
@@ -113,7 +126,23 @@ impl Question<'_> {
         let overlap = Overlap::of(&base, &tuned);
         self.check(&overlap, &base, &tuned)?;
         let not_common = [overlap.only_base.len() as u64, overlap.only_tuned.len() as u64];
-        Ok(Together { run: join(&base, &tuned, self.margin), not_common })
+        let mut run = join(&base, &tuned, self.margin);
+        self.set_metric(&mut run.manifest)?;
+        Ok(Together { run, not_common })
+    }
+
+    /// Sets the figure that decides. Costs are those that the first was measured with.
+    fn set_metric(&self, manifest: &mut Manifest) -> Result<(), CompareError> {
+        if let Some(name) = self.primary.as_ref().or(manifest.primary.as_ref()) {
+            let metric = Metric::named(name, manifest.costs.as_ref(), &manifest.labels)?;
+            if let Some(margin) = self.margin.filter(|margin| metric.is_share() && *margin >= 1.0) {
+                return Err(CompareError::Margin(margin));
+            }
+            manifest.primary = Some(metric.name());
+        } else if let Some(margin) = self.margin.filter(|margin| *margin >= 1.0) {
+            return Err(CompareError::Margin(margin));
+        }
+        Ok(())
     }
 
     fn check(&self, overlap: &Overlap, base: &Side, tuned: &Side) -> Result<(), CompareError> {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tunebench_data::{AnswerForm, Format, Source, TextColumns};
 use tunebench_providers::catalog::{Catalog, ModelEntry};
 use tunebench_providers::{AnswerMode, Parameters};
+use tunebench_reports::{Costs, Metric, MetricError};
 
 use crate::budget::{Cost, PriceEntry};
 use crate::shots::ShotsSpec;
@@ -168,7 +169,13 @@ pub struct Evaluation {
     pub min_coverage: f64,
     /// A model of this project that all others are compared with, besides each with its own base.
     pub against: Option<String>,
-    /// The loss of accuracy, above 0 and below 1, that a replacement may have and still count as no worse.
+    /// The figure that decides which model is better, best chosen before looking: `accuracy`, `macro_f1`, `recall:LABEL`,
+    /// `precision:LABEL`, or `cost` by `[evaluation.cost]`; where not set, accuracy.
+    pub primary: Option<String>,
+    /// What wrong answers cost, in any unit.
+    #[cfg_attr(test, schemars(with = "Option<schema::Costs>"))]
+    pub cost: Option<Costs>,
+    /// The loss by that figure, above 0 and of a share below 1, that a replacement may have and still count as no worse.
     pub margin: Option<f64>,
     /// The share of a model's answers that may name no label, refusals and truncated ones aside: with as many or more it is the
     /// form of the answers that was measured, and there is no verdict.
@@ -219,6 +226,8 @@ impl Default for Evaluation {
             concurrency: NonZeroUsize::new(16).expect("16 is not zero"),
             min_coverage: 0.98,
             against: None,
+            primary: None,
+            cost: None,
             margin: None,
             max_unreadable: tunebench_reports::MAX_UNREADABLE,
             sample: None,
@@ -355,11 +364,19 @@ impl Config {
             let place = [Step::Key("evaluation"), Step::Key("max_unreadable")];
             return Err(document.error(&place, "max_unreadable is a share between 0 and 1"));
         }
-        if config.evaluation.margin.is_some_and(|margin| !(margin > 0.0 && margin < 1.0)) {
+        if let Some(primary) = config.evaluation.primary.as_ref().filter(|name| !Metric::is_name(name)) {
+            let place = [Step::Key("evaluation"), Step::Key("primary")];
+            return Err(document.error(&place, MetricError::Unknown(primary.clone()).to_string()));
+        }
+        let most = if config.evaluation.primary.as_deref() == Some("cost") { f64::INFINITY } else { 1.0 };
+        if config.evaluation.margin.is_some_and(|margin| !(margin > 0.0 && margin < most)) {
             let place = [Step::Key("evaluation"), Step::Key("margin")];
-            return Err(
-                document.error(&place, "margin is a loss of accuracy above 0 and below 1, such as 0.02")
-            );
+            let what = if most > 1.0 {
+                "a rise of the cost above 0"
+            } else {
+                "a loss above 0 and below 1, such as 0.02"
+            };
+            return Err(document.error(&place, format!("margin is {what}")));
         }
         let seconds = |value: Option<f64>| value.is_none_or(|v| (0.0..=1e7).contains(&v));
         for (name, value) in

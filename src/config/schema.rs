@@ -2,6 +2,8 @@
 //!
 //! Made by the tests alone: the program needs no such dependency. `UPDATE_EXAMPLES=1 cargo test schema` writes it anew.
 
+use std::collections::BTreeMap;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -42,6 +44,20 @@ pub(super) enum OneOrMore {
 pub(super) enum AnswerMode {
     Tag,
     Schema,
+}
+
+/// `tunebench_reports::Costs`, as the schema sees it.
+#[derive(JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Costs {
+    /// A wrong label of which nothing else is said, at least 0; where not set, 1.
+    wrong: Option<f64>,
+    /// An answer that names no label, where nothing else is said; where not set, as a wrong label.
+    invalid: Option<f64>,
+    /// By gold label, and then by the label that was answered.
+    of: Option<BTreeMap<String, BTreeMap<String, f64>>>,
+    /// An answer that names no label, by gold label.
+    invalid_of: Option<BTreeMap<String, f64>>,
 }
 
 /// `tunebench_data::AnswerForm`, as the schema sees it.

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use tunebench_reports::{ALPHA, Counts, Interval, POWER, Paired, Scenarios, holm, normal_quantile};
+use tunebench_reports::render::{self, value};
+use tunebench_reports::{ALPHA, Counts, Interval, Metric, POWER, Paired, Scenarios, holm, normal_quantile};
 
 use crate::exit;
 
@@ -87,7 +88,12 @@ pub struct Figure {
     pub rows: u64,
     /// Whether it is a share of these rows, and the interval Wilson's.
     pub is_share: bool,
+    /// The same if every missing answer were wrong, and if every one were right; none where none is missing.
+    pub worst_and_best: Option<[Bound; 2]>,
 }
+
+/// What a figure would be, with its 95 % interval.
+pub type Bound = (Option<f64>, Option<Interval>);
 
 /// What keeps results from being whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +109,8 @@ pub struct Lack {
 pub struct Facts {
     /// The model reference.
     pub model: String,
+    /// The figure that the comparison with the baseline goes by.
+    pub metric: Metric,
     /// What keeps the rows from being all there are.
     pub lack: Option<Lack>,
     /// How the rows came out.
@@ -256,16 +264,7 @@ fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
         floor(format!("{RECALL}{label}"), &facts.recall.get(label).copied().unwrap_or_default(), *limit);
     }
     if let Some(limit) = checks.max_invalid {
-        let answered = facts.counts.answered();
-        let share = (answered > 0).then(|| facts.counts.invalid as f64 / answered as f64);
-        let said = |share: f64| {
-            let invalid = facts.counts.invalid;
-            format!("{} ({invalid} of {answered} answers), at most {}", percent(share), percent(limit))
-        };
-        all.push(match measured {
-            true => at_most(facts, "invalid", share, limit, said),
-            false => unmeasured(facts, "invalid"),
-        });
+        all.push(if measured { invalid(facts, limit) } else { unmeasured(facts, "invalid") });
     }
     if let Some(limit) = checks.max_cost {
         let said = |cost: f64| format!("${cost:.4}, at most ${limit}");
@@ -315,14 +314,17 @@ fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -
         By::LowerBound => "by the lower bound",
     };
     let evidence = format!("{}{range}, at least {} {by_what}", percent(value), percent(limit));
-    let outcome = match (by, interval) {
-        (By::Estimate, _) if value >= limit => Outcome::Passed,
-        (By::Estimate, _) => Outcome::Failed,
-        (By::LowerBound, Some(interval)) if interval.low >= limit => Outcome::Passed,
-        (By::LowerBound, Some(interval)) if interval.high < limit => Outcome::Failed,
-        (By::LowerBound, _) => Outcome::Inconclusive,
+    let side = |(value, interval): Bound| side(value, interval, limit, by);
+    let answered = side((figure.value, interval));
+    let [worst, best] = figure.worst_and_best.map_or([answered; 2], |bounds| bounds.map(side));
+    let outcome = match answered {
+        _ if worst == Some(true) => Outcome::Passed,
+        _ if best == Some(false) => Outcome::Failed,
+        Some(_) => Outcome::Incomplete,
+        None => Outcome::Inconclusive,
     };
-    let mut checked = Checked::new(facts, check, outcome, evidence);
+    let turned = if outcome == Outcome::Incomplete { could_turn(facts) } else { String::new() };
+    let mut checked = Checked::new(facts, check, outcome, evidence + &turned);
     if outcome == Outcome::Inconclusive {
         let needed = match figure.is_share {
             true => rows_for_share(value, limit),
@@ -332,6 +334,20 @@ fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -
         checked.rows_to_decide = needed.map(|rows| (rows.ceil() as u64).max(figure.rows + 1));
     }
     checked
+}
+
+/// Whether a figure reaches its limit; none where that is open.
+fn side(value: Option<f64>, interval: Option<Interval>, limit: f64, by: By) -> Option<bool> {
+    match (by, interval) {
+        (By::Estimate, _) => value.map(|value| value >= limit),
+        (By::LowerBound, Some(interval)) if interval.low >= limit => Some(true),
+        (By::LowerBound, Some(interval)) if interval.high < limit => Some(false),
+        (By::LowerBound, _) => None,
+    }
+}
+
+fn could_turn(facts: &Facts) -> String {
+    format!("; the {} missing answers could turn it: {AGAIN}", facts.counts.unanswered)
 }
 
 /// How many rows bring the 95 % interval of a share to one side of the limit with a chance of [`POWER`], if the share is what it
@@ -370,6 +386,24 @@ fn at_most(
     }
 }
 
+/// The share of invalid answers. A missing one could be invalid as well.
+fn invalid(facts: &Facts, limit: f64) -> Checked {
+    let (answered, counts) = (facts.counts.answered(), facts.counts);
+    let share = (answered > 0).then(|| counts.invalid as f64 / answered as f64);
+    let said = |share: f64| {
+        let invalid = counts.invalid;
+        format!("{} ({invalid} of {answered} answers), at most {}", percent(share), percent(limit))
+    };
+    let mut checked = at_most(facts, "invalid", share, limit, said);
+    let most = |invalid: u64| limit * counts.rows() as f64 >= invalid as f64;
+    let open = most(counts.invalid) && !most(counts.invalid + counts.unanswered);
+    if open && checked.outcome != Outcome::Incomplete {
+        checked.outcome = Outcome::Incomplete;
+        checked.evidence.push_str(&could_turn(facts));
+    }
+    checked
+}
+
 fn version(facts: &Facts) -> Checked {
     let list = |versions: &BTreeSet<String>| versions.iter().cloned().collect::<Vec<_>>().join(", ");
     let (here, there) = (&facts.versions, &facts.baseline_versions);
@@ -406,7 +440,7 @@ fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
         _ if answered.clusters() < fewest => (Outcome::Inconclusive, alarm),
         _ => (Outcome::Passed, alarm),
     };
-    let mut evidence = paired_evidence(&paired, &scenarios, checks, p);
+    let mut evidence = paired_evidence(facts, &paired, &scenarios, checks, p);
     if outcome == Outcome::Incomplete {
         evidence.push_str(&format!("; the {} missing answers could turn it: {}", scenarios.missing, AGAIN));
     }
@@ -421,31 +455,36 @@ fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
     checked
 }
 
-fn paired_evidence(paired: &Paired, scenarios: &Scenarios, checks: &Checks, p: f64) -> String {
-    let [before, after] = scenarios.accuracies;
+fn paired_evidence(facts: &Facts, paired: &Paired, scenarios: &Scenarios, checks: &Checks, p: f64) -> String {
+    let (metric, test) = (&facts.metric, scenarios.answered.test());
+    let values = scenarios.values.map_or_else(
+        || "undefined".to_owned(),
+        |[before, after]| format!("{} → {}", value(metric, before), value(metric, after)),
+    );
     let (lost, won) = (paired.only_base, paired.only_tuned);
+    let margin = render::margin(metric, checks.margin);
     let asked = match (checks.test, checks.margin > 0.0) {
-        (Test::NonInferiority, _) => {
-            format!("a loss of {} points or more must be ruled out (score test)", points(checks.margin))
-        }
-        (_, true) => format!("no proven loss of more than {} points (score test)", points(checks.margin)),
-        (_, false) => "no proven loss (score test)".to_owned(),
+        (Test::NonInferiority, _) => format!("a loss of {margin} or more must be ruled out ({test})"),
+        (_, true) => format!("no proven loss of more than {margin} ({test})"),
+        (_, false) => format!("no proven loss ({test})"),
     };
     let clusters = match scenarios.answered.clusters() {
-        clusters if clusters < paired.compared() => format!(" in {clusters} clusters"),
+        clusters if clusters < paired.compared() && *metric == Metric::Accuracy => {
+            format!(" in {clusters} clusters")
+        }
         _ => String::new(),
     };
     let mut said = format!(
-        "accuracy {} → {} over {} rows{clusters}, {lost} lost and {won} won; {asked} at level {}: p = {}",
-        percent(before),
-        percent(after),
+        "{} {values} over {} rows{clusters}, {lost} lost and {won} won; {asked} at level {}: p = {}",
+        metric.words(),
         paired.compared(),
         checks.alpha,
         p_value(p)
     );
     if let Some(least) = scenarios.answered.smallest_difference()
-        // Connor's formula is about this level, and about any loss.
+        // The formula is about this level, and about any loss.
         && (checks.test, checks.margin, checks.alpha) == (Test::Regression, 0.0, ALPHA / 2.0)
+        && metric.is_share()
     {
         said.push_str(&format!("; a loss of {} points would be seen 4 times out of 5", points(least)));
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use tunebench_reports::{
-    Answer, Evaluation, Figures, InvalidKind, Manifest, ModelFigures, Outcome, Paired, Prediction, Run,
-    Scenarios, is_unreadable_form,
+    Answer, ClassScores, Evaluation, Figures, InvalidKind, Manifest, ModelFigures, Outcome, Paired,
+    Prediction, Run, Scenarios, Supposed, is_unreadable_form,
 };
 
 use super::GateError;
 use super::baseline::{Baseline, Model, Row};
-use super::checks::{AGAIN, Facts, Figure, Lack};
+use super::checks::{AGAIN, Bound, Facts, Figure, Lack};
 use super::matching::matched;
 
 /// The floor: what anybody reaches who always answers the most frequent label.
@@ -66,7 +66,7 @@ pub fn facts<'a>(
     let measured = measured
         .filter_map(|(evaluation, before)| Some((*evaluation, before, figures.model(&evaluation.model)?)));
     let measured = measured.map(|(evaluation, before, figures)| {
-        let mut facts = of_figures(run, figures);
+        let mut facts = of_figures(run, evaluation, figures);
         let Some(baseline) = baseline else {
             return Ok(Measured { evaluation, before: None, baseline: None, facts });
         };
@@ -80,7 +80,7 @@ pub fn facts<'a>(
         })?;
         let rows = rows_of(before, evaluation, run)?;
         facts.paired = Some(Paired::of(&rows.predictions, &evaluation.predictions));
-        facts.scenarios = Some(Scenarios::of(&[&rows], &run.repeats_of(evaluation)));
+        facts.scenarios = Some(Scenarios::of(&[&rows], &run.repeats_of(evaluation), &facts.metric));
         facts.baseline_versions = before.answered_by.clone();
         Ok(Measured { evaluation, before: Some(before), baseline: Some(rows), facts })
     });
@@ -111,25 +111,29 @@ fn unreadable(run: &Run, figures: &ModelFigures) -> Option<Lack> {
     })
 }
 
-fn of_figures(run: &Run, figures: &ModelFigures) -> Facts {
+fn of_figures(run: &Run, evaluation: &Evaluation, figures: &ModelFigures) -> Facts {
     let counts = figures.counts();
-    let scores = figures.scores.as_ref();
-    let figure = |value, interval, is_share| Figure { value, interval, rows: counts.answered(), is_share };
-    let recall = run.labels().names().iter().zip(scores.iter().flat_map(|scores| &scores.classes));
+    let found = figures.scores.clone().zip(figures.intervals);
+    let found = found.map(|(scores, intervals)| Supposed { scores, intervals });
+    let supposed = found.as_ref().and_then(|_| Supposed::worst_and_best(evaluation, run.labels().len()));
+    let figure = |rows, is_share, of: &dyn Fn(&Supposed) -> Bound| {
+        let (value, interval) = found.as_ref().map(of).unwrap_or_default();
+        let worst_and_best = supposed.as_ref().map(|bounds| bounds.each_ref().map(of));
+        Figure { value, interval, rows, is_share, worst_and_best }
+    };
+    let recall = |class: &ClassScores| (class.scores.recall, class.recall_interval);
+    let classes = found.iter().flat_map(|found| found.scores.classes.iter().enumerate());
+    let classes = classes.zip(run.labels().names());
     Facts {
         model: figures.model.clone(),
+        metric: run.manifest.metric(),
         lack: lack(&run.manifest).or_else(|| unreadable(run, figures)),
         counts,
-        accuracy: figure(scores.and_then(|s| s.accuracy), scores.and_then(|s| s.accuracy_interval), true),
-        macro_f1: figure(
-            scores.and_then(|s| s.macro_average.f1),
-            figures.intervals.and_then(|intervals| intervals.macro_f1),
-            false,
-        ),
-        recall: recall
-            .map(|(name, class)| {
-                let (value, interval) = (class.scores.recall, class.recall_interval);
-                (name.to_string(), Figure { value, interval, rows: class.support, is_share: true })
+        accuracy: figure(counts.answered(), true, &|of| (of.scores.accuracy, of.scores.accuracy_interval)),
+        macro_f1: figure(counts.answered(), false, &|of| (of.scores.macro_average.f1, of.intervals.macro_f1)),
+        recall: classes
+            .map(|((at, class), name)| {
+                (name.to_string(), figure(class.support, true, &|of| recall(&of.scores.classes[at])))
             })
             .collect(),
         cost: figures.usage.and_then(|usage| usage.cost_usd),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use tunebench_data::LabelSet;
+use tunebench_reports::Metric;
 
 use super::GateError;
 use super::checks::{By, Checks, Test};
@@ -66,7 +67,7 @@ pub struct Settings {
     #[arg(long, value_name = "TEST")]
     pub test: Option<Test>,
 
-    /// The loss of accuracy that is allowed, as a share; `non-inferiority` needs one
+    /// The loss that is allowed, by accuracy or what `evaluation.primary` says, as a share; `non-inferiority` needs one
     #[arg(long, value_name = "SHARE")]
     pub margin: Option<f64>,
 
@@ -159,7 +160,7 @@ impl Settings {
             ("max_cost", self.max_cost, 0.0..=f64::MAX, "a number of at least 0"),
             ("max_p95_ms", self.max_p95_ms, 0.0..=f64::MAX, "a number of at least 0"),
             ("alpha", self.alpha, f64::MIN_POSITIVE..=0.5, "above 0 and at most 0.5"),
-            ("margin", self.margin, 0.0..=1.0_f64.next_down(), "a share of at least 0 and below 1"),
+            ("margin", self.margin, 0.0..=f64::MAX, "a number of at least 0"),
         ];
         for (key, value, range, want) in numbers {
             if let Some(value) = value.filter(|value| !range.contains(value)) {
@@ -178,6 +179,15 @@ impl Settings {
             );
         }
         Ok(())
+    }
+
+    /// Finds a margin that no loss by this figure can reach.
+    pub fn check_margin(&self, metric: &Metric) -> Result<(), Mistake> {
+        let Some(margin) = self.margin.filter(|margin| metric.is_share() && *margin >= 1.0) else {
+            return Ok(());
+        };
+        let message = format!("margin is {margin}, not a share of at least 0 and below 1");
+        Err(Mistake::at(vec!["margin".to_owned()], message).hint(format!("{margin} % is {}", margin / 100.0)))
     }
 
     /// Finds a limit on the recall of what is no label.

@@ -57,6 +57,8 @@ fn run(gold: &str, answers: &str) -> Run {
         ended_by: None,
         min_coverage: 0.95,
         against: None,
+        primary: None,
+        costs: None,
         margin: None,
         max_unreadable: 0.1,
         shard: None,
@@ -73,7 +75,11 @@ fn run(gold: &str, answers: &str) -> Run {
 }
 
 fn write(place: &Place, run: &Run) {
-    Results::create(&place.path("results")).unwrap().write(&Report::new(run)).unwrap();
+    write_to(place, "results", run);
+}
+
+fn write_to(place: &Place, folder: &str, run: &Run) {
+    Results::create(&place.path(folder)).unwrap().write(&Report::new(run)).unwrap();
 }
 
 /// 200 rows of two labels; the model is wrong in the first 20.
@@ -484,4 +490,52 @@ fn noise_rarely_fails() {
     });
     // At the level of 0.025, five or more of 40 have a chance of 0.3 %.
     assert!(failed.count() <= 4);
+}
+
+#[test]
+fn a_limit_that_missing_answers_could_turn_leaves_the_gate_incomplete() {
+    let place = place(0);
+    let (gold, answers) = before();
+    write(&place, &run(&gold, &format!("{}????", &answers[..196])));
+    // 176 of 196 answered rows are right, 89.8 %: of all 200 it may be 88 to 90 %.
+    for (limit, code) in [("0.88", 0), ("0.89", 3), ("0.9", 3), ("0.91", 1)] {
+        let done = gate(&place, &["--test", "off", "--min-accuracy", limit]);
+        assert_eq!(done.code, Some(code), "{limit}: {}", done.stdout);
+        let told = done.stdout.contains("the 4 missing answers could turn it");
+        assert_eq!(told, code == 3, "{}", done.stdout);
+    }
+}
+
+#[test]
+fn a_verdict_that_missing_answers_could_turn_is_withheld() {
+    let place = Place::new();
+    let (gold, answers) = before();
+    // The replacement wins eight rows, or was not asked about six that it may well lose.
+    let better = format!("{}{}", &gold[..8], &answers[8..]);
+    for (folder, answers) in
+        [("old", answers.clone()), ("new", better.clone()), ("gaps", format!("{}??????", &better[..194]))]
+    {
+        write_to(&place, folder, &run(&gold, &answers));
+    }
+    let compare = |new: &str, options: &[&str]| {
+        let mut args = vec!["compare", "old", new];
+        args.extend(options);
+        place.tunebench(&args)
+    };
+    let whole = compare("new", &[]);
+    assert!(whole.stdout.contains("new is better than old"), "{}", whole.stdout);
+    let gaps = compare("gaps", &[]);
+    assert!(gaps.stdout.contains("Not proven"), "{}", gaps.stdout);
+    let words = gaps.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("better by the answered rows, but withheld: the 6 missing answers could turn it"),
+        "{words}"
+    );
+    assert_eq!(compare("new", &["--non-inferior", "0.02"]).code, Some(0));
+    assert_eq!(compare("gaps", &["--non-inferior", "0.02"]).code, Some(3), "{}", gaps.stdout);
+    let json: Value = serde_json::from_str(&compare("gaps", &["--json"]).stdout).unwrap();
+    assert_eq!(
+        (&json["verdict"], &json["withheld"], &json["missing"]),
+        (&json!("not_proven"), &json!("better"), &json!(6))
+    );
 }

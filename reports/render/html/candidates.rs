@@ -2,11 +2,10 @@
 
 use super::super::amounts::{dollars, duration};
 use super::super::{
-    Candidate, Decision, UNDEFINED, caveats, level_number, or_undefined, percent, points, verdict_phrase,
+    Candidate, Decision, UNDEFINED, caveats, level_number, or_undefined, percent, units, verdict_phrase,
 };
 use super::markup::{Markup, name};
-use super::words::points_interval;
-use crate::{Comparison, Report, Verdict};
+use crate::{Comparison, Metric, Report, Verdict};
 
 /// One row for each candidate.
 pub(super) fn table(report: &Report, decision: &Decision) -> Markup {
@@ -17,11 +16,16 @@ pub(super) fn table(report: &Report, decision: &Decision) -> Markup {
     let timed = candidates.iter().any(|one| one.median_ms.is_some());
     let one_old = candidates.iter().all(|one| one.against == candidates[0].against);
     let comparisons = &report.figures.comparisons;
-    let level = comparisons[candidates[0].comparison].confidence.unwrap_or(crate::CONFIDENCE);
+    let first = &comparisons[candidates[0].comparison];
+    let level = first.confidence.unwrap_or(crate::CONFIDENCE);
+    let unit = match &first.metric {
+        Metric::Accuracy => "points".to_owned(),
+        metric => metric.words(),
+    };
     let mut html = Markup::of(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Candidates\"><table class=\"candidates\"><thead><tr><th scope=\"col\">Verdict</th><th scope=\"col\">Model</th>\
-         <th scope=\"col\" class=\"num\">Difference <small>points, {} %</small></th><th scope=\"col\" class=\"num\">Accuracy</th>",
-        &[&level_number(level).to_string()],
+         <th scope=\"col\" class=\"num\">Difference <small>{}, {} %</small></th><th scope=\"col\" class=\"num\">Accuracy</th>",
+        &[&unit, &level_number(level).to_string()],
     );
     if priced {
         html.add("<th scope=\"col\" class=\"num\">Cost <small>for 1,000</small></th>", &[]);
@@ -39,7 +43,7 @@ pub(super) fn table(report: &Report, decision: &Decision) -> Markup {
         html.each(caveats(comparison), |html, caveat| {
             html.add("<small><strong>But:</strong> {}.</small>", &[&caveat]);
         });
-        html.add("</th>{}", &[&figures(one, priced, timed)]);
+        html.add("</th>{}", &[&figures(&comparison.metric, one, priced, timed)]);
         html.add("</tr>", &[]);
     });
     html.add("</tbody>", &[]);
@@ -64,13 +68,13 @@ pub(super) fn tag(comparison: &Comparison) -> Markup {
     Markup::of("<strong class=\"tag {}\">{}</strong>", &[&class, &words])
 }
 
-fn figures(one: &Candidate, priced: bool, timed: bool) -> Markup {
+fn figures(metric: &Metric, one: &Candidate, priced: bool, timed: bool) -> Markup {
     let mut html = Markup::of(
         "<td class=\"num key\">{}",
-        &[&or_undefined(one.difference, |difference| points(difference).replace(" points", ""))],
+        &[&or_undefined(one.difference, |difference| units::change_number(metric, difference))],
     );
     if let Some(interval) = one.difference_interval {
-        html.add("<small>{}</small>", &[&points_interval(interval)]);
+        html.add("<small>{}</small>", &[&units::interval(metric, interval)]);
     }
     html.add("</td>", &[]);
     rest(&mut html, one.accuracy, priced.then_some(one.cost_per_thousand), timed.then_some(one.median_ms));

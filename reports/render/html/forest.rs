@@ -1,10 +1,9 @@
 //! The forest plot: each comparison's difference of accuracy with its interval, all on one scale.
 
-use super::super::{margin_words, p_value, points, verdict_words};
+use super::super::{p_value, units, verdict_words};
 use super::markup::{Markup, name};
 use super::strip::{self, Guide};
 use super::verdict;
-use super::words::points_interval;
 use crate::{Comparison, Figures, Verdict};
 
 /// The plot; empty where nothing was compared.
@@ -20,7 +19,9 @@ pub(super) fn section(figures: &Figures) -> Markup {
     }
     let allowed = figures.comparisons.iter().filter_map(|c| c.non_inferiority).map(|test| test.margin).next();
     let mut guides = vec![Guide { at: 0.0, class: "zero" }];
-    guides.extend(allowed.map(|margin| Guide { at: -margin, class: "margin" }));
+    // All comparisons of a run are by one figure.
+    let metric = &shown[0].0.metric;
+    guides.extend(allowed.map(|margin| Guide { at: metric.gain(-margin), class: "margin" }));
     let ends = shown.iter().flat_map(|(comparison, difference)| {
         let ends =
             comparison.difference_interval.map_or([*difference; 2], |interval| [interval.low, interval.high]);
@@ -29,19 +30,25 @@ pub(super) fn section(figures: &Figures) -> Markup {
     let scale = strip::scale(ends.chain(guides.iter().map(|guide| guide.at)));
 
     html.add(
-        "<p>Accuracy on the same rows, in percentage points: right of the solid line the first model of a pair is ahead, left of it the second. Lines are 95 % intervals (of the score test, for pairs).",
-        &[],
+        "<p>Difference of {} on the same rows{}: {} of the solid line the first model of a pair is ahead, {} of it the second. Lines are the intervals of the tests that decide.",
+        &[
+            &metric.words(),
+            &if metric.is_share() { ", in percentage points" } else { "" },
+            &if metric.is_share() { "right" } else { "left" },
+            &if metric.is_share() { "left" } else { "right" },
+        ],
     );
     if let Some(allowed) = allowed {
         html.add(
             " The dashed line is the loss that would still count as no worse, {}.",
-            &[&margin_words(allowed)],
+            &[&units::margin(metric, allowed)],
         );
     }
     html.add("</p><table class=\"forest\"><thead class=\"unseen\"><tr><th scope=\"col\">Chart</th><th scope=\"col\">Difference</th></tr></thead>", &[]);
     html.each(&shown, |html, (comparison, difference)| row(html, comparison, *difference, &scale, &guides));
-    let digits = scale.decimals(100.0);
-    let axis = strip::axis(&scale, &guides, |tick| match tick * 100.0 {
+    let unit = if metric.is_share() { 100.0 } else { 1.0 };
+    let digits = scale.decimals(unit);
+    let axis = strip::axis(&scale, &guides, |tick| match tick * unit {
         0.0 => "0".to_owned(),
         tick => format!("{tick:+.digits$}"),
     });
@@ -77,10 +84,10 @@ fn row(
     let strip = strip::interval(scale, difference, comparison.difference_interval, class, guides);
     html.add(
         "<tr><td class=\"chart\">{}</td><td class=\"num\"><strong>{}</strong>",
-        &[&strip, &points(difference)],
+        &[&strip, &units::change(&comparison.metric, difference)],
     );
     if let Some(interval) = comparison.difference_interval {
-        html.add("<small>{}</small>", &[&points_interval(interval)]);
+        html.add("<small>{}</small>", &[&units::interval(&comparison.metric, interval)]);
     }
     let p = comparison.holm_p.map(p_value);
     html.add(

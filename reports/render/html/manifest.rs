@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::amounts::dollars;
-use super::super::{UNDEFINED, margin_words, percent, thousands};
+use super::super::{UNDEFINED, percent, thousands, units};
 use super::markup::{Markup, name, text};
 use crate::{CONFIDENCE, Manifest, ModelRecord};
 
@@ -24,7 +24,10 @@ pub(super) fn section(manifest: &Manifest) -> Markup {
     }
     fact("Seed", &manifest.seed.to_string());
     fact("Least coverage for a score", &percent(manifest.min_coverage));
-    fact("Margin of no worse", &manifest.margin.map_or_else(|| "none set".to_owned(), margin_words));
+    let metric = manifest.metric();
+    fact("Figure that decides", &metric.words());
+    let margin = manifest.margin.map(|margin| units::margin(&metric, margin));
+    fact("Margin of no worse", &margin.unwrap_or_else(|| "none set".to_owned()));
     fact(
         "Intervals",
         &format!("{}, of averages over labels by the jackknife", percent(CONFIDENCE).replace(".0", "")),

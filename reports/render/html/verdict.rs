@@ -1,13 +1,11 @@
 //! The head of the page: what came out, in words first.
 
 use super::super::amounts::counted;
-use super::super::{
-    Decision, caveats, level_number, margin_words, p_value, percent, points, thousands, unreadable,
-};
+use super::super::{Decision, caveats, level_number, p_value, percent, points, thousands, units, unreadable};
 use super::markup::{Markup, name};
 use super::words::points_interval;
 use super::{candidates, unreadable as unreadable_models};
-use crate::{Comparison, ModelFigures, Report, Verdict};
+use crate::{Comparison, Metric, ModelFigures, Report, Verdict};
 
 /// The title and the verdicts.
 pub(super) fn header(report: &Report, decision: &Decision) -> Markup {
@@ -65,19 +63,20 @@ fn alone(html: &mut Markup, model: &ModelFigures) {
 pub(super) fn comparison(html: &mut Markup, comparison: &Comparison) {
     html.add("<article class=\"verdict\">{}", &[&pair(comparison)]);
     let paired = comparison.paired;
-    match (comparison.accuracies, comparison.difference) {
+    let metric = &comparison.metric;
+    match (comparison.values, comparison.difference) {
         (Some([base, tuned]), Some(difference)) => {
             html.add(
-                "<dl class=\"keys\"><div><dt>Accuracy</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd></div>",
-                &[&percent(base), &percent(tuned)],
+                "<dl class=\"keys\"><div><dt>{}</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd></div>",
+                &[&capitalised(&metric.words()), &units::value(metric, base), &units::value(metric, tuned)],
             );
-            html.add("<div><dt>Difference</dt><dd>{}</dd>", &[&points(difference)]);
+            html.add("<div><dt>Difference</dt><dd>{}</dd>", &[&units::change(metric, difference)]);
             if let (Some(interval), Some(confidence)) =
                 (comparison.difference_interval, comparison.confidence)
             {
                 html.add(
                     "<dd class=\"more\">{} % interval {}</dd>",
-                    &[&level_number(confidence).to_string(), &points_interval(interval)],
+                    &[&level_number(confidence).to_string(), &units::interval(metric, interval)],
                 );
             }
             html.add(
@@ -111,13 +110,19 @@ fn missing(comparison: &Comparison) -> String {
     format!("Only {} of {} rows were answered by both.", thousands(compared), thousands(rows))
 }
 
+/// With a large first letter.
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The p-value that the verdict goes by.
 fn tests(comparison: &Comparison) -> Markup {
     let mut html = Markup::default();
     let (Some(alone), Some(holm)) = (comparison.p, comparison.holm_p) else {
         return html;
     };
-    html.add("<div><dt>Score test</dt><dd>{}</dd>", &[&p_value(holm)]);
+    html.add("<div><dt>{}</dt><dd>{}</dd>", &[&capitalised(comparison.test), &p_value(holm)]);
     if holm != alone {
         html.add("<dd class=\"more\">Holm-adjusted; alone {}</dd>", &[&p_value(alone)]);
     } else if comparison.has_clusters() {
@@ -126,7 +131,7 @@ fn tests(comparison: &Comparison) -> Markup {
         html.add("<dd class=\"more\">exact McNemar {}</dd>", &[&p_value(exact)]);
     }
     html.add("</div>", &[]);
-    if let Some(metric) = comparison.macro_f1 {
+    if let Some(metric) = comparison.macro_f1.filter(|_| comparison.metric != Metric::MacroF1) {
         html.add(
             "<div><dt>Macro F1</dt><dd>{} <span aria-label=\"to\">→</span> {}</dd>",
             &[&percent(metric.base), &percent(metric.tuned)],
@@ -148,7 +153,7 @@ fn tests(comparison: &Comparison) -> Markup {
 fn outlook(comparison: &Comparison) -> Markup {
     let mut html = Markup::default();
     if let Some(test) = comparison.non_inferiority {
-        let margin = margin_words(test.margin);
+        let margin = units::margin(&comparison.metric, test.margin);
         let text = if test.proven {
             format!("A loss of {margin} or more is ruled out ({}, one-sided).", p_value(test.holm_p))
         } else {
@@ -163,13 +168,13 @@ fn outlook(comparison: &Comparison) -> Markup {
     if let (Some(margin), Some(rows)) = (comparison.undecided_margin(), power.rows_to_decide) {
         html.add(
             "<p>About <strong>{}</strong> would decide whether the loss is within {}.</p>",
-            &[&counted(rows, "row", "rows"), &margin_words(margin)],
+            &[&counted(rows, "row", "rows"), &units::margin(&comparison.metric, margin)],
         );
     }
     if comparison.verdict == Verdict::NotProven {
         html.add(
             "<p>These rows would prove a difference of {} or more with a chance of 80 %.",
-            &[&format!("{:.1} points", power.smallest_difference * 100.0)],
+            &[&units::size(&comparison.metric, power.smallest_difference)],
         );
         if let Some(rows) = power.rows_to_decide {
             html.add(

@@ -2,9 +2,9 @@
 
 use super::super::compared::Told;
 use super::super::text::{clean, wrap};
-use super::super::{evidence, margin_words, outcome_words, percent, points, points_within, unreadable};
+use super::super::{evidence, margin, outcome_words, percent, points, points_within, unreadable};
 use super::{Paint, Style, verdict_paint};
-use crate::{Answer, CONFIDENCE, Change, Comparison, Paired, Verdict};
+use crate::{Answer, CONFIDENCE, Change, Comparison, Metric, Paired, Verdict};
 
 /// The longest text that is shown, in characters.
 const LONGEST_TEXT: usize = 200;
@@ -24,7 +24,7 @@ pub fn compared(told: &Told, style: &Style) -> String {
     let facts = [
         comparison.p.is_some().then_some(evidence),
         Some(outcome_words(&comparison.paired)),
-        macro_f1(comparison),
+        macro_f1(comparison).filter(|_| comparison.metric != Metric::MacroF1),
         left_out(told, &comparison.paired),
     ];
     facts.into_iter().flatten().for_each(|fact| text.push_str(&indented(&fact)));
@@ -46,7 +46,7 @@ pub fn compared(told: &Told, style: &Style) -> String {
 /// What follows, as a sentence.
 fn verdict(comparison: &Comparison) -> String {
     let Comparison { base, tuned, .. } = comparison;
-    let margin = comparison.non_inferiority.map(|test| margin_words(test.margin));
+    let margin = comparison.non_inferiority.map(|test| margin(&comparison.metric, test.margin));
     match (comparison.verdict, margin) {
         (Verdict::Better, _) => format!("{tuned} is better than {base}."),
         (Verdict::Worse, Some(margin)) if comparison.non_inferiority.is_some_and(|test| test.proven) => {

@@ -1,4 +1,7 @@
-use tunebench_reports::{CONFIDENCE, wilson};
+use std::sync::Arc;
+
+use tunebench_data::{ExampleId, LabelId};
+use tunebench_reports::{Answer, CONFIDENCE, Clustering, Evaluation, Prediction, wilson};
 
 use super::*;
 
@@ -15,9 +18,10 @@ fn facts(rows: u64, lost: u64, won: u64) -> Facts {
     let correct = both + won;
     let accuracy = correct as f64 / rows as f64;
     let interval = Some(Interval { low: accuracy - 0.1, high: accuracy + 0.1 });
-    let figure = Figure { value: Some(accuracy), interval, rows, is_share: true };
+    let figure = Figure { value: Some(accuracy), interval, rows, is_share: true, worst_and_best: None };
     Facts {
         model: "m".to_owned(),
+        metric: Metric::Accuracy,
         lack: None,
         counts: Counts { correct, incorrect: rows - correct, ..Counts::default() },
         accuracy: figure,
@@ -180,6 +184,45 @@ fn missing_answers_that_could_turn_it_leave_the_baseline_open() {
     assert_eq!(outcome(&facts, &Checks { test: Test::Regression, ..checks }), Outcome::Passed);
 }
 
+#[test]
+fn limits_hold_against_what_missing_answers_could_be() {
+    use Outcome::{Failed, Incomplete, Inconclusive, Passed};
+    // 90 of 98 answered rows are right, and two are missing.
+    let bound = |right: u64, rows: u64| (Some(right as f64 / rows as f64), wilson(right, rows, CONFIDENCE));
+    let (value, interval) = bound(90, 98);
+    let worst_and_best = Some([bound(90, 100), bound(92, 100)]);
+    let figure = Figure { value, interval, rows: 98, is_share: true, worst_and_best };
+    let mut facts = facts(98, 0, 0);
+    (facts.accuracy, facts.macro_f1) = (figure, figure);
+    facts.recall = [("a".to_owned(), figure)].into();
+    facts.counts = Counts { correct: 90, incorrect: 7, invalid: 1, unanswered: 2 };
+    for (limit, by, expected) in [
+        (0.9, By::Estimate, Passed),
+        (0.91, By::Estimate, Incomplete),
+        (0.919, By::Estimate, Incomplete),
+        (0.93, By::Estimate, Failed),
+        (0.82, By::LowerBound, Passed),
+        (0.84, By::LowerBound, Incomplete),
+        (0.9, By::LowerBound, Inconclusive),
+        (0.97, By::LowerBound, Failed),
+    ] {
+        for checks in [
+            Checks { min_accuracy: Some(limit), by, ..off() },
+            Checks { min_macro_f1: Some(limit), by, ..off() },
+            Checks { min_recall: [("a".to_owned(), limit)].into(), by, ..off() },
+        ] {
+            let judgement = judge(std::slice::from_ref(&facts), &checks);
+            let evidence = &judgement.checks[1].evidence;
+            assert_eq!(judgement.outcome, expected, "{limit} {by:?}: {evidence}");
+            let said = evidence.contains("the 2 missing answers could turn it: run `tunebench eval` again");
+            assert_eq!(said, expected == Incomplete, "{evidence}");
+        }
+    }
+    for (limit, expected) in [(0.005, Failed), (0.02, Incomplete), (0.03, Passed)] {
+        assert_eq!(outcome(&facts, &Checks { max_invalid: Some(limit), ..off() }), expected, "{limit}");
+    }
+}
+
 /// SplitMix64: numbers for a simulation, the same everywhere.
 struct Random(u64);
 
@@ -202,6 +245,36 @@ impl Random {
         }
         facts(rows, lost, won)
     }
+
+    /// The same of 40 groups of ten rows: in one of five groups the model gives other answers, all of them better or worse.
+    fn in_groups(&mut self, losing: f64) -> Facts {
+        let (mut base, mut model) = (Vec::new(), Vec::new());
+        let mut clustering = Clustering::new(true);
+        for group in 0..40 {
+            let (other, loses) = (self.share() < 0.2, self.share() < losing);
+            for row in 0..10 {
+                let right = if other { [loses, !loses] } else { [self.share() < 0.8; 2] };
+                let answer = |right: bool| Answer::Label(LabelId(u32::from(!right)));
+                let (id, gold) = (ExampleId(group * 10 + row), LabelId(0));
+                let prediction =
+                    |right| Prediction { id, gold, answer: answer(right), probability: None, latency: None };
+                base.push(prediction(right[0]));
+                model.push(prediction(right[1]));
+                clustering.push(Some(&group.to_string()), "");
+            }
+        }
+        let clusters = clustering.finish().map(Arc::new);
+        let of = |predictions| Evaluation {
+            model: "m".to_owned(),
+            tuned_from: None,
+            predictions,
+            clusters: clusters.clone(),
+        };
+        let (base, model) = (of(base), of(model));
+        let paired = Paired::of(&base.predictions, &model.predictions);
+        let scenarios = Some(Scenarios::of(&[&base], &[&model], &Metric::Accuracy));
+        Facts { paired: Some(paired), scenarios, ..facts(400, 0, 0) }
+    }
 }
 
 #[test]
@@ -221,7 +294,7 @@ fn as_many_rows_as_are_said_to_decide_do_so_four_times_out_of_five() {
         let judged = |rows: u64, correct: u64| {
             let interval = wilson(correct, rows, CONFIDENCE);
             let value = Some(correct as f64 / rows as f64);
-            let figure = Figure { value, interval, rows, is_share: true };
+            let figure = Figure { value, interval, rows, is_share: true, worst_and_best: None };
             at_least(&facts(rows, 0, 0), "accuracy".to_owned(), &figure, limit, By::LowerBound)
         };
         let open = judged(rows, correct);
@@ -242,7 +315,7 @@ fn as_many_rows_as_are_said_to_decide_do_so_four_times_out_of_five() {
 fn the_rows_of_other_figures_follow_the_side_of_the_interval_that_counts() {
     let rows = |limit| {
         let interval = Some(Interval { low: 0.7, high: 0.85 });
-        let figure = Figure { value: Some(0.8), interval, rows: 100, is_share: false };
+        let figure = Figure { value: Some(0.8), interval, rows: 100, is_share: false, worst_and_best: None };
         at_least(&facts(100, 0, 0), "macro_f1".to_owned(), &figure, limit, By::LowerBound).rows_to_decide
     };
     // (0.1 / 0.05 · 2.8016 / 1.96)² and (0.05 / 0.05 · 2.8016 / 1.96)², of 100 rows each.
@@ -273,6 +346,19 @@ fn noise_alone_fails_at_most_as_often_as_the_level_says() {
             }
         }
     }
+    // Nor does noise that flips groups of ten rows together, forty of them.
+    let clustered = |alpha: f64, losing: f64| {
+        let (runs, mut random) = (2000, Random(8));
+        let checks = Checks { test: Test::Regression, alpha, ..off() };
+        let failed =
+            (0..runs).filter(|_| judge(&[random.in_groups(losing)], &checks).outcome == Outcome::Failed);
+        failed.count() as f64 / f64::from(runs)
+    };
+    for alpha in [0.05, 0.025] {
+        let share = clustered(alpha, 0.5);
+        assert!(share <= alpha + 1.5 * slack(alpha), "{share} in groups");
+    }
+    assert!(clustered(0.05, 0.95) > 0.9);
     // And the alarm is no dead one: a loss of 8 points in 400 rows is found.
     let checks = Checks { test: Test::Regression, ..off() };
     assert!(alarms(1, 400, 0.2, 0.7, &checks) > 0.9);

@@ -117,6 +117,7 @@ impl World {
             tuned_from: None,
             predictions,
             clusters: clusters.clone(),
+            slices: None,
         });
         Run { manifest: manifest(self.labels), evaluations: evaluations.collect() }
     }

@@ -26,7 +26,13 @@ fn evaluation(model: &str, skill: f64, seed: u64, clusters: Option<&Arc<Clusters
     });
     let tuned_from = (model == "tuned").then(|| "base".to_owned());
     let clusters = clusters.cloned();
-    Evaluation { model: model.to_owned(), tuned_from, predictions: predictions.collect(), clusters }
+    Evaluation {
+        model: model.to_owned(),
+        tuned_from,
+        predictions: predictions.collect(),
+        clusters,
+        slices: None,
+    }
 }
 
 /// Groups of ten rows.

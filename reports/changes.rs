@@ -63,6 +63,7 @@ mod tests {
             tuned_from: None,
             predictions: predictions("aaaaaaaa", answers),
             clusters: None,
+            slices: None,
         };
         let (base, tuned) = (evaluation("aabbaa?b"), evaluation("ab!abbaa"));
         let all = Changes::of(&base, &tuned, 9, 9);

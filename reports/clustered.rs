@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::intervals::wilson_with;
+use crate::confusion::ratio;
+use crate::intervals::{wilson, wilson_with};
 use crate::jackknife::FEW_ERRING;
 use crate::student::student_quantile;
 use crate::{CONFIDENCE, Confusion, Evaluation, Interval, Outcome, Prediction, Scores};
@@ -107,6 +108,22 @@ pub(crate) fn scores(evaluation: &Evaluation, confusion: &Confusion) -> Scores {
     scores
 }
 
+/// The answered rows of a model, the share of right answers among them, and its interval, which allows for clusters.
+pub(crate) fn accuracy(evaluation: &Evaluation) -> (u64, Option<f64>, Option<Interval>) {
+    let answered = || evaluation.predictions.iter().enumerate().filter(|(_, row)| row.is_answered());
+    let right = |row: &Prediction| u64::from(row.outcome() == Outcome::Correct);
+    let (rows, correct) =
+        answered().fold((0, 0), |(rows, correct), (_, row)| (rows + 1, correct + right(row)));
+    let interval = match evaluation.clusters.as_deref() {
+        None => wilson(correct, rows, CONFIDENCE),
+        Some(numbers) => {
+            let all = answered().filter_map(|(at, row)| Some((0, numbers.of(at)?, right(row)))).collect();
+            intervals(all, 1).pop().flatten()
+        }
+    };
+    (rows, ratio(correct, rows), interval)
+}
+
 /// The interval of the share of each kind; a row has a kind, a cluster, and 1 where it is right.
 fn intervals(mut rows: Vec<(usize, usize, u64)>, kinds: usize) -> Vec<Option<Interval>> {
     rows.sort_unstable();
@@ -155,6 +172,7 @@ mod tests {
             tuned_from: None,
             predictions: predictions(gold, answers),
             clusters: in_groups(groups),
+            slices: None,
         }
     }
 
@@ -197,7 +215,7 @@ mod tests {
         ) {
             let named = |groups: &[Option<u8>]| in_groups(groups.iter().map(|g| g.map(|g| g.to_string()).unwrap_or_default()));
             let groups = &groups[..rows.len()];
-            let mut evaluation = Evaluation { model: "m".into(), tuned_from: None, predictions: rows, clusters: named(groups) };
+            let mut evaluation = Evaluation { model: "m".into(), tuned_from: None, predictions: rows, clusters: named(groups), slices: None };
             let clustered = Clustered::of(&evaluation);
             if let Some(Clustered { groups, accuracy, design_effect }) = clustered {
                 let answered = || evaluation.predictions.iter().filter(|row| row.is_answered());

@@ -49,6 +49,13 @@ impl Clusters {
         self.rows.get(row).map(|cluster| *cluster as usize)
     }
 
+    /// The clusters of some of the rows; none where each of these is one. The groups are left behind.
+    pub(crate) fn only(&self, rows: &[usize]) -> Option<Self> {
+        let mut clustering = Clustering::new(false);
+        rows.iter().for_each(|row| clustering.push_keyed(None, u64::from(self.rows[*row])));
+        clustering.finish()
+    }
+
     /// Whether the data has groups.
     pub fn has_groups(&self) -> bool {
         self.groups.is_some()

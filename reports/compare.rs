@@ -6,8 +6,8 @@ use crate::jackknife::Sample;
 use crate::scenarios::{Scenarios, is_cut_short, is_unreadable_form, unreadable};
 use crate::words::words;
 use crate::{
-    Clusters, Evaluation, Interval, Metric, Paired, Power, Tally, holm, holm_levels, mcnemar_exact,
-    mcnemar_mid_p,
+    Chances, Clusters, Evaluation, Interval, Looks, Metric, Paired, Power, Tally, holm, holm_levels,
+    mcnemar_exact, mcnemar_mid_p,
 };
 
 /// A difference counts as proven when the two-sided p-value is at most this; non-inferiority, which is one-sided, when its
@@ -37,6 +37,8 @@ words! {
 pub struct Rules {
     /// The figure that decides.
     pub metric: Metric,
+    /// How often the rows may be looked at; only where the figure [allows for it](Metric::has_looks).
+    pub looks: Looks,
     /// The least share, 0 to 1, that the rows answered by both must be of all rows that either has.
     pub min_coverage: f64,
     /// The loss, above 0 and of a share below 1, that would still be "no worse"; none to ask for differences only.
@@ -51,7 +53,13 @@ pub const MAX_UNREADABLE: f64 = 0.1;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { metric: Metric::Accuracy, min_coverage: 0.0, margin: None, max_unreadable: MAX_UNREADABLE }
+        Self {
+            metric: Metric::Accuracy,
+            looks: Looks::Once,
+            min_coverage: 0.0,
+            margin: None,
+            max_unreadable: MAX_UNREADABLE,
+        }
     }
 }
 
@@ -142,6 +150,10 @@ pub struct Comparison {
     pub non_inferiority: Option<NonInferiority>,
     /// What so many rows can prove, and how many would decide.
     pub power: Option<Power>,
+    /// How likely a gain is; no verdict goes by it.
+    pub chances: Option<Chances>,
+    /// How many times the rows of a single look the proofs of this test take, where it allows for many looks.
+    pub price: Option<f64>,
     /// What follows.
     pub verdict: Verdict,
     /// The answers that are missing on rows of both.
@@ -211,6 +223,8 @@ impl Comparison {
             macro_f1: None,
             non_inferiority: None,
             power: None,
+            chances: None,
+            price: None,
             verdict: Verdict::Incomplete,
             missing: 0,
             withheld: None,
@@ -236,8 +250,8 @@ impl Comparison {
     }
 
     fn measure(&mut self, base: &[&Evaluation], tuned: &[&Evaluation], rules: &Rules) {
-        let scenarios = Scenarios::of(base, tuned, &self.metric);
-        let answered = scenarios.answered;
+        let scenarios = Scenarios::of(base, tuned, &self.metric, rules.looks);
+        let answered = &scenarios.answered;
         self.clusters = answered.clusters();
         self.design_effect = answered.design_effect();
         self.test = answered.test();
@@ -259,7 +273,9 @@ impl Comparison {
             let p = scenarios.non_inferiority_p(margin);
             NonInferiority { margin, p, holm_p: p, bound: -1.0, proven: false }
         });
-        self.power = Power::of(&answered);
+        self.power = Power::of(answered);
+        self.chances = Chances::of(answered, rules.margin);
+        self.price = answered.price(ALPHA / 2.0);
         self.scenarios = Some(Box::new(scenarios));
     }
 
@@ -341,7 +357,7 @@ impl Comparison {
     }
 
     /// From an interval of gains to one of the figure's differences, or back.
-    fn turned(&self, Interval { low, high }: Interval) -> Interval {
+    pub(crate) fn turned(&self, Interval { low, high }: Interval) -> Interval {
         let [one, other] = [low, high].map(|end| self.metric.gain(end));
         Interval { low: one.min(other), high: one.max(other) }
     }
@@ -377,6 +393,7 @@ mod tests {
             tuned_from: None,
             predictions: predictions(gold, answers),
             clusters: None,
+            slices: None,
         };
         Comparison::of(&evaluation("base", base), &evaluation("tuned", tuned), &rules)
     }
@@ -473,6 +490,7 @@ mod tests {
                 tuned_from: None,
                 predictions: predictions(gold, answers),
                 clusters: None,
+                slices: None,
             };
             answers.iter().map(evaluation).collect()
         };
@@ -520,6 +538,7 @@ mod tests {
             tuned_from: None,
             predictions: predictions(&gold, &gold),
             clusters: None,
+            slices: None,
         };
         let base = Evaluation { predictions: predictions(&gold, &"b".repeat(200)), ..tuned.clone() };
         assert_eq!(Comparison::of(&base, &tuned, &Rules::default()).verdict, Verdict::Better);
@@ -550,8 +569,7 @@ mod tests {
                 model: String::new(),
                 tuned_from: None,
                 predictions,
-                clusters: None,
-            });
+                clusters: None, slices: None });
             let rules = Rules { margin: Some(0.1), ..Rules::default() };
             let (there, back) = (Comparison::of(&base, &tuned, &rules), Comparison::of(&tuned, &base, &rules));
             prop_assert_eq!(there.mcnemar_p, back.mcnemar_p);

@@ -1,18 +1,21 @@
 //! The difference between two models by the figure that decides, whichever test belongs to it. A difference is a gain: of costs
 //! too, more is better here.
 
+use crate::anytime::Bets;
 use crate::differences::Differences;
 use crate::power::rows_to_decide;
 use crate::studentised::Studentised;
 use crate::{ALPHA, Interval};
 
 /// What clusters of rows say of the difference between two models, the second minus the first.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Contrast {
     /// Of two shares of the same rows, by the score test.
     Shares(Differences),
     /// Of two other figures, by the t-test over clusters.
     Figures(Studentised),
+    /// Of two shares of the same rows, by a test that may be looked at again and again.
+    Bets(Bets),
 }
 
 impl Contrast {
@@ -20,6 +23,7 @@ impl Contrast {
     pub fn mean(&self) -> Option<f64> {
         match self {
             Self::Shares(of) => of.mean(),
+            Self::Bets(of) => of.shares.mean(),
             Self::Figures(of) => Some(of.difference).filter(|mean| mean.is_finite()),
         }
     }
@@ -28,6 +32,7 @@ impl Contrast {
     pub fn clusters(&self) -> u64 {
         match self {
             Self::Shares(of) => of.clusters(),
+            Self::Bets(of) => of.shares.clusters(),
             Self::Figures(of) => of.clusters,
         }
     }
@@ -36,6 +41,7 @@ impl Contrast {
     pub fn design_effect(&self) -> Option<f64> {
         match self {
             Self::Shares(of) => Some(of.design_effect()),
+            Self::Bets(of) => Some(of.shares.design_effect()),
             Self::Figures(_) => None,
         }
     }
@@ -44,6 +50,7 @@ impl Contrast {
     pub fn test(&self) -> &'static str {
         match self {
             Self::Shares(_) => "score test",
+            Self::Bets(_) => "test for many looks",
             Self::Figures(_) => "t-test over clusters",
         }
     }
@@ -52,6 +59,7 @@ impl Contrast {
     pub fn score(&self, delta: f64) -> f64 {
         match self {
             Self::Shares(of) => of.score(delta),
+            Self::Bets(of) => of.shares.score(delta),
             Self::Figures(of) => of.score(delta),
         }
     }
@@ -60,6 +68,7 @@ impl Contrast {
     pub fn gain_p(&self) -> f64 {
         match self {
             Self::Shares(of) => of.gain_p(),
+            Self::Bets(of) => of.gain_p(),
             Self::Figures(of) => of.gain_p(),
         }
     }
@@ -68,6 +77,7 @@ impl Contrast {
     pub fn loss_p(&self, margin: f64) -> f64 {
         match self {
             Self::Shares(of) => of.loss_p(margin),
+            Self::Bets(of) => of.loss_p(margin),
             Self::Figures(of) => of.loss_p(margin),
         }
     }
@@ -76,6 +86,7 @@ impl Contrast {
     pub fn non_inferiority_p(&self, margin: f64) -> f64 {
         match self {
             Self::Shares(of) => of.non_inferiority_p(margin),
+            Self::Bets(of) => of.non_inferiority_p(margin),
             Self::Figures(of) => of.non_inferiority_p(margin),
         }
     }
@@ -84,6 +95,7 @@ impl Contrast {
     pub fn interval(&self, level: f64) -> Option<Interval> {
         match self {
             Self::Shares(of) => of.interval(level),
+            Self::Bets(of) => of.interval(level),
             Self::Figures(of) => of.interval(level),
         }
     }
@@ -92,6 +104,8 @@ impl Contrast {
     pub fn smallest_difference(&self) -> Option<f64> {
         match self {
             Self::Shares(of) => of.smallest_difference(),
+            Self::Bets(of) => Some(of.shares.smallest_difference()? * of.price(ALPHA / 2.0)?.sqrt())
+                .filter(|least| *least < 1.0),
             Self::Figures(of) => of.smallest_difference(ALPHA),
         }
     }
@@ -99,12 +113,22 @@ impl Contrast {
     fn rows(&self) -> f64 {
         match self {
             Self::Shares(of) => of.rows(),
+            Self::Bets(of) => of.shares.rows(),
             Self::Figures(of) => of.rows,
         }
     }
 
     /// How many rows would decide; see [`rows_to_decide`].
     pub fn rows_to_decide(&self, margin: f64, alpha: f64) -> Option<u64> {
-        rows_to_decide(self.score(-margin), self.rows(), alpha)
+        let once = rows_to_decide(self.score(-margin), self.rows(), alpha)?;
+        Some((once as f64 * self.price(alpha).unwrap_or(1.0)).ceil() as u64)
+    }
+
+    /// How many times the rows of a single look its proofs take; none for a test of a single look.
+    pub fn price(&self, alpha: f64) -> Option<f64> {
+        match self {
+            Self::Bets(of) => of.price(alpha),
+            Self::Shares(_) | Self::Figures(_) => None,
+        }
     }
 }

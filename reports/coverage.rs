@@ -107,7 +107,7 @@ fn of_several_equal_models_hardly_any_is_called_better_or_worse() {
         let answers: String =
             (0..150).map(|_| ["a", "b"][world.cells.pick(world.random.next()) as usize]).collect();
         let predictions = crate::testing::predictions(&"a".repeat(150), &answers);
-        Evaluation { model: model.to_owned(), tuned_from: None, predictions, clusters: None }
+        Evaluation { model: model.to_owned(), tuned_from: None, predictions, clusters: None, slices: None }
     };
     let rules = Rules { margin: Some(0.03), ..Rules::default() };
     let (times, mut wrong) = (1000, 0);
@@ -159,6 +159,7 @@ impl Groups {
             tuned_from: None,
             predictions: crate::testing::predictions(&gold, &answers),
             clusters: clusters.clone(),
+            slices: None,
         })
     }
 

@@ -141,6 +141,18 @@ impl Differences {
         rows_to_decide(self.score(-margin), self.rows, alpha)
     }
 
+    /// The rows that were won and lost, as far as repeats agree, and all others.
+    pub(crate) fn sides(&self) -> [f64; 3] {
+        [self.won, self.lost, self.rows - self.won - self.lost]
+    }
+
+    /// The same in clusters that raise the variance so many times.
+    #[cfg(test)]
+    pub(crate) fn inflated(self, times: f64) -> Self {
+        let Self { squares, products, sizes, .. } = self;
+        Self { squares: squares * times, products: products * times, sizes: sizes * times, ..self }
+    }
+
     /// The rows that are compared.
     pub(crate) fn rows(&self) -> f64 {
         self.rows

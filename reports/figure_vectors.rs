@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::testing::{in_groups, labels};
 use crate::vectors::{read, rows_of};
-use crate::{CONFIDENCE, Contrast, Costs, Evaluation, Metric, Scenarios};
+use crate::{CONFIDENCE, Contrast, Costs, Evaluation, Looks, Metric, Scenarios};
 
 #[derive(Deserialize)]
 struct Case {
@@ -37,9 +37,10 @@ fn figures_agree_with_the_reference_libraries() {
             tuned_from: None,
             predictions: rows_of(&case.gold, answers),
             clusters: clusters.clone(),
+            slices: None,
         };
         let (base, tuned) = (model(&case.base), model(&case.tuned));
-        let found = Scenarios::of(&[&base], &[&tuned], &metric);
+        let found = Scenarios::of(&[&base], &[&tuned], &metric, Looks::Once);
         let name = format!("{i}, {}", case.figure);
         let close = |what: &str, ours: f64, theirs: f64| {
             assert!((ours - theirs).abs() <= 1e-9, "{name}: {what} is {ours}, expected {theirs}");

@@ -2,7 +2,7 @@
 
 use crate::doubts::{self, Doubt};
 use crate::repeats::{self, Repeats};
-use crate::{Comparison, Evaluation, ModelFigures, Rules, Run, slugs};
+use crate::{Comparison, Evaluation, ModelFigures, Rules, Run, SliceFigures, slugs};
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,8 @@ pub struct Figures {
     /// One for each fine-tuned model whose base was evaluated as well; then, where the manifest names a model to compare
     /// all others with, one for each of them.
     pub comparisons: Vec<Comparison>,
+    /// What the models make of parts of the rows.
+    pub slices: Vec<SliceFigures>,
     /// One for each model that was asked more than once.
     pub repeats: Vec<Repeats>,
     /// What a reader should know before believing the figures.
@@ -29,6 +31,7 @@ impl Figures {
         let spare_files = slugs(&names);
         let rules = Rules {
             metric: run.manifest.metric(),
+            looks: run.manifest.looks(),
             min_coverage,
             margin: run.manifest.margin,
             max_unreadable: run.manifest.max_unreadable,
@@ -64,7 +67,8 @@ impl Figures {
         Comparison::adjust(&mut comparisons);
         let doubts = doubts::of(run, &models, &comparisons);
         let repeats = repeats::of(run, &models);
-        Self { models, comparisons, repeats, doubts }
+        let slices = SliceFigures::of(run, &comparisons, &rules);
+        Self { models, comparisons, slices, repeats, doubts }
     }
 
     /// The figures of the model with this reference.

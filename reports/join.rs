@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
-use crate::{Answer, Clustering, Clusters, Evaluation, Manifest, ModelRecord, Prediction, Run, pairs, slugs};
+use crate::{
+    Answer, Clustering, Clusters, Evaluation, Manifest, ModelRecord, Prediction, Run, Slicing, pairs, slugs,
+};
 
 /// One of two models, and the run that it is from.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +189,8 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
         let label = |id: LabelId| map.map_or(id, |map| map[id.index()]);
         let clusters = side.evaluation.clusters.as_deref();
         let mut clustering = Clustering::new(clusters.is_some_and(Clusters::has_groups));
+        let slices = side.evaluation.slices.as_deref();
+        let mut slicing = Slicing::new(slices.iter().flat_map(|slices| slices.names()));
         let mut predictions = Vec::with_capacity(common.len());
         for (at, row) in side.evaluation.predictions.iter().enumerate() {
             if !common.contains(&row.id) {
@@ -197,12 +201,19 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
                 other => other,
             };
             predictions.push(Prediction { gold: label(row.gold), answer, ..*row });
+            slicing.push(slices.iter().flat_map(|slices| slices.of(at)));
             if let Some(clusters) = clusters {
                 clustering.push_keyed(clusters.group(at), clusters.of(at).unwrap_or(at) as u64);
             }
         }
         let clusters = clusters.and_then(|_| clustering.finish()).map(Arc::new);
-        Evaluation { model: side.name.to_owned(), tuned_from: None, predictions, clusters }
+        Evaluation {
+            model: side.name.to_owned(),
+            tuned_from: None,
+            predictions,
+            clusters,
+            slices: slicing.finish().map(Arc::new),
+        }
     };
     let evaluations = vec![kept(base, None), kept(tuned, Some(&map))];
     for (b, t) in pairs(&evaluations[0].predictions, &evaluations[1].predictions)

@@ -3,6 +3,7 @@
 //! Records in, bytes and text out: no async, no network, no file access. What a model answered is a
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
+mod anytime;
 mod beta;
 mod calibration;
 mod changes;
@@ -37,6 +38,7 @@ mod model;
 mod model_vectors;
 mod over_labels;
 mod pairs;
+mod posterior;
 mod power;
 #[cfg(test)]
 mod random;
@@ -47,6 +49,7 @@ mod report;
 mod scenarios;
 #[cfg(test)]
 mod schemas;
+mod slices;
 mod slug;
 mod student;
 mod studentised;
@@ -58,6 +61,7 @@ mod testing;
 mod vectors;
 mod words;
 
+pub use anytime::Bets;
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use changes::{Change, Changes};
 pub use clustered::Clustered;
@@ -84,13 +88,15 @@ pub use metrics::{ClassScores, MACRO_DEFINITION, Scores, Triple};
 pub use missing::Supposed;
 pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
+pub use posterior::Chances;
 pub use power::{POWER, Power, smallest_difference};
 pub use record::{
     Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
 };
 pub use repeats::Repeats;
 pub use report::{PastRun, Report};
-pub use scenarios::{Scenarios, is_unreadable_form};
+pub use scenarios::{Looks, Scenarios, is_unreadable_form};
+pub use slices::{SliceComparison, SliceFigures, SliceModel, SliceVerdict, Slices, Slicing, length_of};
 pub use slug::slugs;
 pub use studentised::Studentised;
 pub use tally::Tally;

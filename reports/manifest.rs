@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tunebench_data::{LabelSet, Shard};
 
-use crate::{Costs, Counts, Metric, MetricError, slug};
+use crate::{Costs, Counts, Looks, Metric, MetricError, slug};
 
 /// The version of the format that this crate writes, and the only one that it reads.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -42,6 +42,9 @@ pub struct Manifest {
     /// What wrong answers cost, where that is the figure that decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub costs: Option<Costs>,
+    /// Whether the verdicts hold however often one looks while rows are added.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_time: bool,
     /// The loss by the figure that decides, above 0 and of a share below 1, within which a model counts as no worse; none to ask for
     /// differences only.
     #[serde(default)]
@@ -209,6 +212,11 @@ impl Manifest {
     /// The figure that decides. One that was never checked, and whose label is none, is accuracy.
     pub fn metric(&self) -> Metric {
         self.find_metric().unwrap_or_default()
+    }
+
+    /// How often the rows may be looked at.
+    pub fn looks(&self) -> Looks {
+        if self.any_time { Looks::AnyTime } else { Looks::Once }
     }
 
     fn find_metric(&self) -> Result<Metric, MetricError> {

@@ -181,6 +181,11 @@ impl Metric {
             || name.starts_with(PRECISION)
     }
 
+    /// Whether there is a test of it that may be looked at again and again.
+    pub fn has_looks(&self) -> bool {
+        matches!(self, Self::Accuracy | Self::Recall(_))
+    }
+
     /// Its name in settings and in files for programs.
     pub fn name(&self) -> String {
         match self {

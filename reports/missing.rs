@@ -25,10 +25,17 @@ impl Supposed {
         }
         Some([wrong, right].map(|answers| {
             let predictions = answers(&evaluation.predictions, labels);
-            let whole = Evaluation { predictions, ..evaluation.clone() };
-            let scores = clustered::scores(&whole, &Confusion::of(&whole.predictions, labels));
-            Self { scores, intervals: ModelIntervals::of(&whole, labels) }
+            Self::none(&Evaluation { predictions, ..evaluation.clone() }, labels)
         }))
+    }
+
+    /// With nothing supposed.
+    ///
+    /// # Panics
+    /// If a row speaks of a label beyond `labels`.
+    pub fn none(evaluation: &Evaluation, labels: usize) -> Self {
+        let scores = clustered::scores(evaluation, &Confusion::of(&evaluation.predictions, labels));
+        Self { scores, intervals: ModelIntervals::of(evaluation, labels) }
     }
 }
 
@@ -90,6 +97,7 @@ mod tests {
             tuned_from: None,
             predictions: predictions("aabb", answers),
             clusters: None,
+            slices: None,
         };
         assert_eq!(Supposed::worst_and_best(&evaluation("aab!"), 2), None);
         let [worst, best] = Supposed::worst_and_best(&evaluation("aab?"), 2).unwrap();

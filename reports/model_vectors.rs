@@ -71,7 +71,8 @@ fn clustered_intervals_agree_with_statsmodels() {
     for case in cases {
         let clusters = in_groups(case.groups.iter().map(ToString::to_string));
         let model = "m".to_owned();
-        let evaluation = Evaluation { model, tuned_from: None, predictions: rows(&case.right), clusters };
+        let evaluation =
+            Evaluation { model, tuned_from: None, predictions: rows(&case.right), clusters, slices: None };
         // Where each row is a group, there is nothing to allow for.
         let Some(ours) = Clustered::of(&evaluation) else { continue };
         same("the low end", &case.name, ours.accuracy.low, case.low.max(0.0));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
 use crate::words::words;
-use crate::{Clusters, Manifest};
+use crate::{Clusters, Manifest, Slices};
 
 words! {
     /// What became of a row.
@@ -176,6 +176,8 @@ pub struct Evaluation {
     /// Which of these rows belong together, in the same order; none where each row is a cluster of its own. Models asked about
     /// the same rows share them.
     pub clusters: Option<Arc<Clusters>>,
+    /// Which value each of these rows has of some properties, in the same order; none where nobody knows.
+    pub slices: Option<Arc<Slices>>,
 }
 
 /// What a run left behind.

@@ -3,8 +3,10 @@
 
 use tunebench_data::ExampleId;
 
+use crate::anytime::BetsOf;
 use crate::differences::DifferencesOf;
 use crate::studentised::MeansOf;
+use crate::words::words;
 use crate::{
     Answer, Clusters, Contrast, Evaluation, Interval, Metric, Paired, Prediction, UnansweredKind, Verdict,
     over_labels, pairs,
@@ -59,8 +61,18 @@ pub fn is_unreadable_form(unreadable: u64, answered: u64, limit: f64) -> bool {
     unreadable >= FEW_UNREADABLE && unreadable as f64 >= limit * answered as f64
 }
 
+words! {
+    /// How often the rows may be looked at.
+    Looks {
+        /// Once: the number of the rows was settled before.
+        Once = "once",
+        /// Again and again, while rows are added; see [`Bets`](crate::Bets).
+        AnyTime = "any_time",
+    }
+}
+
 /// What follows from the answers, and from what could have been in their place.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scenarios {
     /// From the rows that both answered.
     pub answered: Contrast,
@@ -79,22 +91,24 @@ impl Scenarios {
     ///
     /// # Panics
     /// If one of them has no evaluation.
-    pub fn of(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric) -> Self {
+    pub fn of(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric, looks: Looks) -> Self {
         match metric {
             Metric::MacroF1 | Metric::Precision(_) => over_labels::scenarios(base, tuned, metric),
-            Metric::Accuracy | Metric::Recall(_) | Metric::Cost(_) => Self::row_by_row(base, tuned, metric),
+            Metric::Accuracy | Metric::Recall(_) | Metric::Cost(_) => {
+                Self::row_by_row(base, tuned, metric, looks)
+            }
         }
     }
 
     /// Of a figure that is a mean over rows.
-    fn row_by_row(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric) -> Self {
+    fn row_by_row(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric, looks: Looks) -> Self {
         let sides = [base, tuned].map(Side::of);
         let clusters = sides.iter().find_map(|side| side.first.clusters.as_deref());
         let clusters = clusters.filter(|clusters| clusters.are_not_rows());
         let missing = sides.iter().map(|side| side.missing(metric)).sum::<u64>();
         let has_unreadable = [base, tuned].map(|repeats| unreadable(repeats).0 > 0);
 
-        let new = || Sums::new(metric, clusters.map(Clusters::count));
+        let new = || Sums::new(metric, looks, clusters.map(Clusters::count));
         let read = Suppose { unreadable: true, ..AS_THEY_ARE };
         let mut answered = new();
         let mut supposed = Vec::new();
@@ -135,11 +149,11 @@ impl Scenarios {
         }
         let mut supposed = supposed.into_iter().map(|(_, of)| of.finish());
         let mut next = |there: bool| if there { supposed.next() } else { None };
-        let bounds = [next(after_missing > 0), next(after_missing > 0)];
+        let (worst, best) = (next(after_missing > 0), next(after_missing > 0));
         Self {
             answered: answered.finish(),
             values: (rows > 0.0).then(|| sums.map(|sum| metric.gain(sum / rows))),
-            worst_and_best: bounds[0].zip(bounds[1]).map(|(worst, best)| [worst, best]),
+            worst_and_best: worst.zip(best).map(|(worst, best)| [worst, best]),
             read: [next(has_unreadable[0]), next(has_unreadable[1])],
             missing,
         }
@@ -149,21 +163,24 @@ impl Scenarios {
 /// The differences of rows on their way to the test that belongs to them.
 enum Sums {
     Shares(DifferencesOf),
+    Bets(BetsOf),
     Means(MeansOf),
 }
 
 impl Sums {
     /// `clusters` is how many there are; none where each row is one.
-    fn new(metric: &Metric, clusters: Option<u64>) -> Self {
-        match metric {
-            Metric::Cost(costs) => Self::Means(MeansOf::new(clusters, costs.most())),
-            _ => Self::Shares(DifferencesOf::new(clusters)),
+    fn new(metric: &Metric, looks: Looks, clusters: Option<u64>) -> Self {
+        match (metric, looks) {
+            (Metric::Cost(costs), _) => Self::Means(MeansOf::new(clusters, costs.most())),
+            (_, Looks::AnyTime) => Self::Bets(BetsOf::new(clusters)),
+            (_, Looks::Once) => Self::Shares(DifferencesOf::new(clusters)),
         }
     }
 
     fn add(&mut self, cluster: usize, difference: f64) {
         match self {
             Self::Shares(of) => of.add(cluster, difference),
+            Self::Bets(of) => of.add(cluster, difference),
             Self::Means(of) => of.add(cluster, difference),
         }
     }
@@ -171,6 +188,7 @@ impl Sums {
     fn finish(self) -> Contrast {
         match self {
             Self::Shares(of) => Contrast::Shares(of.finish()),
+            Self::Bets(of) => Contrast::Bets(of.finish()),
             Self::Means(of) => Contrast::Figures(of.finish()),
         }
     }
@@ -188,13 +206,13 @@ impl From<&Paired> for Scenarios {
 impl Scenarios {
     /// The same without what missing answers could be.
     pub fn answered_only(&self) -> Self {
-        Self { worst_and_best: None, ..*self }
+        Self { worst_and_best: None, ..self.clone() }
     }
 
     /// The same if the unreadable answers of the first (0) or second (1) model had been right; none where it has none.
     pub(crate) fn if_read(&self, model: usize) -> Option<Self> {
-        let answered = self.read[model]?;
-        Some(Self { answered, worst_and_best: None, ..*self })
+        let answered = self.read[model].clone()?;
+        Some(Self { answered, worst_and_best: None, ..self.clone() })
     }
 
     fn worst(&self) -> &Contrast {

@@ -53,6 +53,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
         overlap: None,
         primary: None,
         costs: None,
+        any_time: false,
         margin: None,
         max_unreadable: crate::MAX_UNREADABLE,
         shard: None,
@@ -99,6 +100,7 @@ pub(crate) fn run<S: ToString>(names: &[S], models: Vec<(&str, Option<&str>, Vec
             tuned_from: base.map(str::to_owned),
             predictions,
             clusters: None,
+            slices: None,
         })
         .collect();
     Run { manifest, evaluations }

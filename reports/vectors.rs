@@ -276,7 +276,8 @@ fn macro_f1_without_each_cluster_agrees_with_scikit_learn() {
     for case in cases {
         let predictions = rows_of(&case.gold, &case.answers);
         let clusters = in_groups(case.clusters.iter().map(ToString::to_string));
-        let evaluation = Evaluation { model: "m".to_owned(), tuned_from: None, predictions, clusters };
+        let evaluation =
+            Evaluation { model: "m".to_owned(), tuned_from: None, predictions, clusters, slices: None };
         let [ours] = Sample::of(&evaluation, 8).estimates(|[tally]: &[Tally; 1]| [tally.macro_f1()]);
         let (ours, name) = (ours.unwrap(), &case.name);
         assert!((ours.value - case.value).abs() < 1e-12, "{name}: {} for {}", ours.value, case.value);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tunebench_data::{ExampleId, Shard};
 use tunebench_reports::{
-    Clustering, Clusters, Counts, Evaluation, Manifest, ModelRecord, Prediction, Run, TokenUsage,
+    Clustering, Clusters, Counts, Evaluation, Manifest, ModelRecord, Prediction, Run, Slicing, TokenUsage,
 };
 
 /// Why parts are not of one evaluation.
@@ -92,7 +92,7 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<&'static str> {
         (a.prompt == b.prompt, "prompt"),
         (asked(a) == asked(b), "models, or how they were asked"),
         (a.min_coverage == b.min_coverage && a.seed == b.seed, "settings"),
-        (a.primary == b.primary && a.costs == b.costs, "settings"),
+        (a.primary == b.primary && a.costs == b.costs && a.any_time == b.any_time, "settings"),
         (a.margin == b.margin && a.against == b.against && a.max_unreadable == b.max_unreadable, "settings"),
     ];
     checks.into_iter().find(|(same, _)| !same).map(|(_, what)| what)
@@ -102,26 +102,30 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<&'static str> {
 fn joined(runs: &[Run], model: usize) -> Evaluation {
     let parts = || runs.iter().map(|run| &run.evaluations[model]);
     let grouped = parts().any(|part| part.clusters.as_deref().is_some_and(Clusters::has_groups));
-    let mut rows: Vec<(ExampleId, Prediction, Option<String>, u64)> = Vec::new();
+    let mut rows: Vec<(ExampleId, Prediction, Option<String>, u64, Vec<String>)> = Vec::new();
     for (number, part) in parts().enumerate() {
         let clusters = part.clusters.as_deref();
         let group = |row| Some(clusters?.group(row)?.to_owned());
         // Each part numbers its clusters by itself.
         let cluster = |row| clusters.and_then(|clusters| clusters.of(row)).unwrap_or(row) as u64;
-        rows.extend(
-            part.predictions
-                .iter()
-                .enumerate()
-                .map(|(row, one)| (one.id, *one, group(row), ((number as u64) << 32) | cluster(row))),
-        );
+        let values = |row| part.slices.iter().flat_map(|slices| slices.of(row)).map(str::to_owned).collect();
+        rows.extend(part.predictions.iter().enumerate().map(|(row, one)| {
+            (one.id, *one, group(row), ((number as u64) << 32) | cluster(row), values(row))
+        }));
     }
     rows.sort_by_key(|(id, ..)| *id);
     let mut clustering = Clustering::new(grouped);
-    rows.iter().for_each(|(.., group, cluster)| clustering.push_keyed(group.as_deref(), *cluster));
+    let mut slicing =
+        Slicing::new(runs[0].evaluations[model].slices.iter().flat_map(|slices| slices.names()));
+    for (_, _, group, cluster, values) in &rows {
+        clustering.push_keyed(group.as_deref(), *cluster);
+        slicing.push(values.iter().map(String::as_str));
+    }
+    let slices = slicing.finish().map(Arc::new);
     let clusters = clustering.finish().map(Arc::new);
     let Evaluation { model, tuned_from, .. } = &runs[0].evaluations[model];
     let predictions = rows.into_iter().map(|(_, prediction, ..)| prediction).collect();
-    Evaluation { model: model.clone(), tuned_from: tuned_from.clone(), predictions, clusters }
+    Evaluation { model: model.clone(), tuned_from: tuned_from.clone(), predictions, clusters, slices }
 }
 
 fn manifest(runs: &[Run]) -> Manifest {

@@ -160,6 +160,19 @@ impl Project {
             }
             None => test,
         };
+        if !config.data.slices.is_empty() {
+            let sliced = test.carrying(Columns::Named(config.data.slices.clone()));
+            let place = [Step::Key("data"), Step::Key("slices")];
+            let first = sliced.examples().and_then(|mut rows| rows.next().transpose());
+            first.map_err(|error| document.error(&place, error.to_string()))?;
+            if let Some(name) =
+                config.data.slices.iter().find(|name| ["length", "script"].contains(&name.as_str()))
+            {
+                let error =
+                    document.error(&place, format!("`{name}` is what the {name} of the text is called"));
+                return Err(error.hint("give the column another name").into());
+            }
+        }
         let validation = match (&config.data.validation, validation_source) {
             (Some(path), Some(source)) => {
                 let set = source.load(Some(&labels));
@@ -427,7 +440,7 @@ fn metric(evaluation: &Evaluation, document: &Document, labels: &LabelSet) -> Re
     }
     let Some(name) = &evaluation.primary else { return Ok(Metric::Accuracy) };
     let place = [Step::Key("evaluation"), Step::Key("primary")];
-    Ok(Metric::named(name, costs, labels).map_err(|error| {
+    let metric = Metric::named(name, costs, labels).map_err(|error| {
         let located = document.error(&place, error.to_string());
         match &error {
             MetricError::NoCosts => located.hint("say it in `[evaluation.cost]`, such as `wrong = 1`"),
@@ -437,7 +450,13 @@ fn metric(evaluation: &Evaluation, document: &Document, labels: &LabelSet) -> Re
             },
             _ => located,
         }
-    })?)
+    })?;
+    if evaluation.any_time && !metric.has_looks() {
+        let place = [Step::Key("evaluation"), Step::Key("any_time")];
+        let error = document.error(&place, format!("there is no test of {} for many looks", metric.words()));
+        return Err(error.hint("leave it out, or decide by accuracy or by the recall of a label").into());
+    }
+    Ok(metric)
 }
 
 fn count_labels(train: &Dataset) -> Arc<[u64]> {

@@ -31,6 +31,7 @@ use tunebench_reports::render::json::Json;
 use tunebench_reports::render::markdown::Markdown;
 use tunebench_reports::{
     Clusters, Evaluation, LossPoint, Manifest, ManifestError, ModelRecord, PastRun, Prediction, Report, Run,
+    Slices,
 };
 
 use crate::history::{self, KeptRun};
@@ -264,11 +265,11 @@ impl Results {
     /// Reads the run back.
     pub fn read(&self) -> Result<Run, ResultsError> {
         let manifest = self.manifest()?;
-        let mut shared: Option<Arc<Clusters>> = None;
+        let (mut shared, mut parts): (Option<Arc<Clusters>>, Option<Arc<Slices>>) = (None, None);
         let read = |record: &ModelRecord| {
             let path = self.folder.join("predictions").join(format!("{}.csv", record.file));
             let bytes = fs_err::read(&path)?;
-            let csv::PredictionRows { predictions, clusters } =
+            let csv::PredictionRows { predictions, clusters, slices } =
                 csv::read_predictions(&bytes[..], &manifest.labels)
                     .map_err(|error| ResultsError::Predictions { path, error })?;
             let (model, tuned_from) = (record.model.clone(), record.tuned_from.clone());
@@ -277,7 +278,11 @@ impl Results {
                 Some(shared) if **shared == clusters => shared.clone(),
                 _ => shared.insert(Arc::new(clusters)).clone(),
             });
-            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, clusters })
+            let slices = slices.map(|slices| match &parts {
+                Some(shared) if **shared == slices => shared.clone(),
+                _ => parts.insert(Arc::new(slices)).clone(),
+            });
+            Ok::<_, ResultsError>(Evaluation { model, tuned_from, predictions, clusters, slices })
         };
         let evaluations = manifest.models.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Run { manifest, evaluations })

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tunebench_data::{ExampleId, LabelId, overlap};
+use tunebench_data::doctor::main_script;
+use tunebench_data::{Columns, ExampleId, LabelId, overlap};
 use tunebench_providers::{Job, ModelRef, Usage};
 use tunebench_reports::{
     Clustering, Clusters, Counts, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Outcome,
-    Run, TokenUsage, slugs,
+    Run, Slices, Slicing, TokenUsage, length_of, slugs,
 };
 
 use crate::budget::{Budget, Caps};
@@ -178,6 +179,9 @@ pub struct Spending {
     /// How often each row is asked about; 0 counts as 1.
     pub repeats: u32,
 }
+
+/// Of all rows the clusters, and the values by which they are parted.
+type RowsTogether = (Option<Arc<Clusters>>, Option<Arc<Slices>>);
 
 /// The work on one project.
 pub struct Session<'a> {
@@ -371,7 +375,7 @@ impl<'a> Session<'a> {
             false => None,
         };
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
-        let clusters = self.clusters()?;
+        let (clusters, slices) = self.rows_together()?;
         let mut run = Run { manifest: self.manifest()?, evaluations: Vec::new() };
         run.manifest.rendered_prompts = prompts(&candidates);
         let repeats = self.spending.repeats.max(1);
@@ -400,6 +404,7 @@ impl<'a> Session<'a> {
                 tuned_from: record.tuned_from.clone(),
                 predictions: answers.predictions,
                 clusters: clusters.clone(),
+                slices: slices.clone(),
             });
             run.manifest.models.push(record);
             run.manifest.finished = Some(now());
@@ -429,15 +434,23 @@ impl<'a> Session<'a> {
         path.exists().then_some(path)
     }
 
-    /// Which test rows belong together; none where each is a cluster of its own.
-    fn clusters(&self) -> Result<Option<Arc<Clusters>>, EvaluateError> {
-        let test = &self.project.test;
+    /// Which test rows belong together, none where each is a cluster of its own, and by what they are parted.
+    fn rows_together(&self) -> Result<RowsTogether, EvaluateError> {
+        let columns = &self.project.config.data.slices;
+        let test = match columns.as_slice() {
+            [] => self.project.test.clone(),
+            named => self.project.test.carrying(Columns::Named(named.to_vec())),
+        };
         let mut clustering = Clustering::new(test.source().group.is_some());
+        let mut slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
         for row in test.examples()? {
             let row = row?;
             clustering.push(row.group.as_deref(), &row.text);
+            let known = [length_of(&row.text), main_script(&row.text).unwrap_or("none")];
+            let own = columns.iter().map(|name| row.fields.get(name).unwrap_or_default());
+            slicing.push(own.chain(known));
         }
-        Ok(clustering.finish().map(Arc::new))
+        Ok((clustering.finish().map(Arc::new), slicing.finish().map(Arc::new)))
     }
 
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
@@ -513,6 +526,7 @@ impl<'a> Session<'a> {
             overlap,
             primary: config.evaluation.primary.clone(),
             costs: config.evaluation.cost.clone(),
+            any_time: config.evaluation.any_time,
             margin: config.evaluation.margin,
             max_unreadable: config.evaluation.max_unreadable,
             shard: self.project.shard,

@@ -30,6 +30,7 @@ use serde::Serialize;
 pub use finding::{Check, Finding, Place, Role, Rows, Severity};
 pub use fix::{Action, Change, Treatment};
 pub use judged::{JudgedRow, JudgedRows, LabelledRows};
+pub use scripts::main_script;
 
 use crate::similar::normal_form;
 use crate::{DataError, Fault, LabelSet, PromptTemplate, Row, Source};

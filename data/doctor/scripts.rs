@@ -54,7 +54,7 @@ impl RowCheck for Scripts {
 }
 
 /// The script of most letters; the first in the text of equals, none where there is no letter.
-fn main_script(text: &str) -> Option<&'static str> {
+pub fn main_script(text: &str) -> Option<&'static str> {
     if text.is_ascii() {
         return text.bytes().any(|b| b.is_ascii_alphabetic()).then(|| Script::Latin.full_name());
     }

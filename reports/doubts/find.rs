@@ -5,7 +5,7 @@ use tunebench_data::LabelId;
 use super::Doubt;
 use crate::calibration::{MIN_SHARE, with_probability};
 use crate::intervals::{CONFIDENCE, wilson};
-use crate::{ALPHA, Comparison, Metric, ModelFigures, Run, Scenarios, Verdict, is_unreadable_form};
+use crate::{ALPHA, Comparison, Looks, Metric, ModelFigures, Run, Scenarios, Verdict, is_unreadable_form};
 
 /// With fewer rows than this, an accuracy is hardly known.
 const FEW_ROWS: u64 = 100;
@@ -201,7 +201,9 @@ fn unranked(run: &Run, models: &[ModelFigures], comparisons: &[Comparison]) -> V
             Some(pair) => pair.verdict == Verdict::NotProven,
             None => {
                 let (Some(one), Some(other)) = (find(one), find(other)) else { return true };
-                Scenarios::of(&run.repeats_of(one), &run.repeats_of(other), &Metric::Accuracy).p() > ALPHA
+                Scenarios::of(&run.repeats_of(one), &run.repeats_of(other), &Metric::Accuracy, Looks::Once)
+                    .p()
+                    > ALPHA
             }
         }
     };

@@ -172,6 +172,7 @@ impl Rows {
             tuned_from: None,
             predictions,
             clusters: clustering.finish().map(Arc::new),
+            slices: None,
         });
         Ok(Foreign { tool, run: Run { manifest, evaluations: evaluations.collect() }, texts })
     }
@@ -232,6 +233,7 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         against: None,
         primary: None,
         costs: None,
+        any_time: false,
         margin: None,
         max_unreadable: crate::MAX_UNREADABLE,
         shard: None,

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{Candidate, Decision, Renderer};
 use crate::{
-    CONFIDENCE, Calibration, ClassScores, Clustered, Comparison, Counts, Doubt, IfRead, Interval,
+    CONFIDENCE, Calibration, Chances, ClassScores, Clustered, Comparison, Counts, Doubt, IfRead, Interval,
     InvalidKind, LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power,
-    Repeats, Report, Scores, TokenUsage, UnansweredKind, Verdict,
+    Repeats, Report, Scores, SliceFigures, TokenUsage, UnansweredKind, Verdict,
 };
 
 /// The version of the form of a [`Summary`]. Fields may be added within a version; none changes its meaning.
@@ -70,6 +70,8 @@ pub struct Summary<'a> {
     pub models: Vec<Model<'a>>,
     /// Base and tuned models, row by row.
     pub comparisons: Vec<Pair<'a>>,
+    /// What the models make of parts of the rows.
+    pub slices: &'a [SliceFigures],
     /// The models that were asked more than once.
     pub repeats: &'a [Repeats],
     /// What to know before believing the figures.
@@ -206,6 +208,10 @@ pub struct Pair<'a> {
     pub non_inferiority: Option<NonInferiority>,
     /// What so many rows can prove, and how many would decide.
     pub power: Option<Power>,
+    /// How likely a gain is, with nothing known before; no verdict goes by it.
+    pub chances: Option<Chances>,
+    /// How many times the rows of a single look a proof takes, where the test allows for many looks.
+    pub price: Option<f64>,
     /// What follows.
     pub verdict: Verdict,
     /// The answers that are missing.
@@ -256,6 +262,7 @@ impl<'a> Summary<'a> {
             labels: manifest.labels.names(),
             models: report.figures.models.iter().map(|figures| model(report, figures)).collect(),
             comparisons: report.figures.comparisons.iter().map(pair).collect(),
+            slices: &report.figures.slices,
             repeats: &report.figures.repeats,
             doubts: doubts(report),
         }
@@ -341,6 +348,8 @@ pub(super) fn pair(comparison: &Comparison) -> Pair<'_> {
         macro_f1: comparison.macro_f1,
         non_inferiority: comparison.non_inferiority,
         power: comparison.power,
+        chances: comparison.chances,
+        price: comparison.price,
         verdict: comparison.verdict,
         missing: comparison.missing,
         withheld: comparison.withheld,

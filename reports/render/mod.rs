@@ -17,6 +17,7 @@ mod overview;
 mod predictions;
 mod row_details;
 mod selection;
+mod slices;
 pub mod table;
 pub mod terminal;
 mod text;
@@ -229,6 +230,26 @@ fn evidence(comparison: &Comparison) -> String {
     text
 }
 
+/// How likely a gain is, beside the test.
+fn chances(comparison: &Comparison) -> Option<String> {
+    let chances = comparison.chances?;
+    let mut text =
+        format!("With nothing known before, the chance that it is better is {}", percent(chances.better));
+    if let (Some(within), Some(test)) = (chances.within_margin, comparison.non_inferiority) {
+        let margin = margin(&comparison.metric, test.margin);
+        text.push_str(&format!(", and that its loss is below {margin}, {}", percent(within)));
+    }
+    Some(format!("{text}."))
+}
+
+/// What many looks cost.
+fn price(comparison: &Comparison) -> Option<String> {
+    let price = comparison.price?;
+    Some(format!(
+        "This holds however often one looks while rows are added; a proof takes some {price:.1} times the rows of a single look."
+    ))
+}
+
 /// What could turn the verdict, one sentence each without its full stop.
 fn caveats(comparison: &Comparison) -> Vec<String> {
     let mut caveats = Vec::new();
@@ -349,6 +370,7 @@ mod tests {
             tuned_from: None,
             predictions: predictions(&gold, &answers),
             clusters: None,
+            slices: None,
         };
         let base = evaluation("base", format!("{both}{}{}", "a".repeat(lost), "b".repeat(won)));
         let tuned = evaluation("tuned", format!("{both}{}{}", "b".repeat(lost), "a".repeat(won)));

@@ -10,18 +10,22 @@ use super::csv::{to_bytes, writer};
 use super::row_details;
 use crate::{
     Answer, Clustering, Clusters, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability,
-    RowDetails, UnansweredKind,
+    RowDetails, Slices, Slicing, UnansweredKind,
 };
 
 /// `group` only where the data has groups, `cluster` only where clusters are not rows.
 pub(super) const COLUMNS: [&str; 9] =
     ["id", "label", "prediction", "outcome", "detail", "probability", "latency_ms", "group", "cluster"];
 
+/// How the names of columns begin that hold a property by which rows are parted: see [`Slices`].
+pub(super) const SLICE: &str = "slice:";
+
 /// How many of the columns a file must have.
 const REQUIRED: usize = 4;
 
 /// A row for each example, in the order given: `id,label,prediction,outcome,detail,probability,latency_ms`, then `group` where
-/// the data has groups, and `cluster` where some rows belong together: a number, the same for those that do.
+/// the data has groups, and `cluster` where some rows belong together: a number, the same for those that do. After these come columns
+/// `slice:` and the name of a property by which rows are parted.
 ///
 /// The prediction is empty where no label was named, and the detail then says why. The cells are exact: a label
 /// that a spreadsheet would take for a formula is written as it is.
@@ -61,6 +65,9 @@ pub fn predictions_to(
     let columns: Vec<usize> = (0..COLUMNS.len()).filter(|column| !without(*column)).collect();
     let own = details.as_ref().map(|details| details.columns.clone());
     columns.iter().try_for_each(|column| csv.write_field(COLUMNS[*column]))?;
+    let slices = evaluation.slices.as_deref();
+    let properties = slices.iter().flat_map(|slices| slices.names());
+    properties.map(|name| format!("{SLICE}{name}")).try_for_each(|name| csv.write_field(name))?;
     own.iter().flat_map(|own| row_details::header(own)).try_for_each(|name| csv.write_field(name))?;
     csv.write_record(None::<&[u8]>)?;
     for (i, row) in evaluation.predictions.iter().enumerate() {
@@ -86,6 +93,7 @@ pub fn predictions_to(
             &cluster,
         ];
         columns.iter().try_for_each(|column| csv.write_field(cells[*column]))?;
+        slices.iter().flat_map(|slices| slices.of(i)).try_for_each(|value| csv.write_field(value))?;
         if let (Some(details), Some(own)) = (&mut details, &own) {
             let row = details.rows.next().transpose()?.unwrap_or_default();
             row_details::cells(&row, own).try_for_each(|cell| csv.write_field(cell.as_ref()))?;
@@ -159,6 +167,8 @@ pub struct PredictionRows {
     pub predictions: Vec<Prediction>,
     /// Which of them belong together; none where each is a cluster of its own, or the file does not tell.
     pub clusters: Option<Clusters>,
+    /// Which value each has of some properties; none where the file does not tell.
+    pub slices: Option<Slices>,
 }
 
 /// Reads what [`predictions`](fn@predictions) wrote.
@@ -172,6 +182,7 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
     let header = Header::of(&record)?;
     let mut predictions = Vec::new();
     let mut clustering = Clustering::new(header.places[GROUP].is_some());
+    let mut slicing = Slicing::new(header.slices.iter().map(|(name, _)| name.as_str()));
     let mut ids = HashSet::new();
     while reader.read_byte_record(&mut record).map_err(io_error)? {
         let row = header.row(&record)?;
@@ -189,10 +200,11 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
                 clustering.push_keyed(group, number);
             }
         }
+        let values = header.slices.iter().map(|(_, place)| row.slice(*place));
+        slicing.push(values.collect::<Result<Vec<_>, _>>()?);
         predictions.push(prediction);
     }
-    let clusters = clustering.finish();
-    Ok(PredictionRows { predictions, clusters })
+    Ok(PredictionRows { predictions, clusters: clustering.finish(), slices: slicing.finish() })
 }
 
 /// Reading bytes with any number of cells fails only where the source fails.
@@ -214,6 +226,8 @@ const CLUSTER: usize = 8;
 /// Where each column stands in the file.
 struct Header {
     places: [Option<usize>; COLUMNS.len()],
+    /// The properties, and where they stand.
+    slices: Vec<(String, usize)>,
     cells: usize,
 }
 
@@ -229,7 +243,12 @@ impl Header {
         let places = COLUMNS.map(|column| found.get(column.as_bytes()).copied());
         match places.iter().take(REQUIRED).position(Option::is_none) {
             Some(missing) => Err(ReadError::MissingColumn { column: COLUMNS[missing] }),
-            None => Ok(Self { places, cells: record.len() }),
+            None => {
+                let name =
+                    |cell: &[u8]| std::str::from_utf8(cell).ok()?.strip_prefix(SLICE).map(str::to_owned);
+                let slices = record.iter().enumerate().filter_map(|(at, cell)| Some((name(cell)?, at)));
+                Ok(Self { places, slices: slices.collect(), cells: record.len() })
+            }
         }
     }
 
@@ -263,6 +282,15 @@ impl<'a> Row<'a> {
     fn text(&self, column: usize) -> Result<&'a str, ReadError> {
         let bytes = self.header.places[column].and_then(|place| self.record.get(place)).unwrap_or_default();
         std::str::from_utf8(bytes).map_err(|_| self.error(column, "the text is not UTF-8"))
+    }
+
+    fn slice(&self, place: usize) -> Result<&'a str, ReadError> {
+        let bytes = self.record.get(place).unwrap_or_default();
+        std::str::from_utf8(bytes).map_err(|_| ReadError::Cell {
+            line: self.line,
+            column: SLICE,
+            problem: "the text is not UTF-8".to_owned(),
+        })
     }
 
     fn label(&self, column: usize, labels: &LabelSet) -> Result<LabelId, ReadError> {
@@ -335,7 +363,7 @@ mod tests {
     use crate::testing::{self, any_predictions, labels};
 
     fn evaluation(predictions: Vec<Prediction>) -> Evaluation {
-        Evaluation { model: "m".into(), tuned_from: None, predictions, clusters: None }
+        Evaluation { model: "m".into(), tuned_from: None, predictions, clusters: None, slices: None }
     }
 
     fn fails(text: &str) -> String {

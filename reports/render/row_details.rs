@@ -8,7 +8,7 @@ use ::csv::{Reader, ReaderBuilder, StringRecord};
 use tunebench_data::ExampleId;
 
 use super::csv::number;
-use super::predictions::COLUMNS;
+use super::predictions::{COLUMNS, SLICE};
 use crate::RowDetails;
 
 /// The columns, in their order; the rows' own columns follow.
@@ -23,7 +23,7 @@ pub(super) fn header(own: &[String]) -> Vec<String> {
     let mut names: Vec<String> = DETAILS.map(str::to_owned).to_vec();
     for name in own {
         let mut name = name.clone();
-        while !taken.insert(name.clone()) {
+        while name.starts_with(SLICE) || !taken.insert(name.clone()) {
             name.insert_str(0, OWN);
         }
         names.push(name);
@@ -65,7 +65,8 @@ impl<R: io::Read> DetailsReader<R> {
 
     /// The rows' own columns.
     pub fn columns(&self) -> Vec<String> {
-        let own = |name: &&str| !COLUMNS.contains(name) && !DETAILS.contains(name);
+        let own =
+            |name: &&str| !COLUMNS.contains(name) && !DETAILS.contains(name) && !name.starts_with(SLICE);
         self.header.iter().filter(own).map(str::to_owned).collect()
     }
 
@@ -85,7 +86,7 @@ impl<R: io::Read> DetailsReader<R> {
                 "cost_usd" => row.cost_usd = cell.parse().ok().filter(|cost: &f64| cost.is_finite()),
                 "model_version" => row.model_version = (!cell.is_empty()).then(|| cell.to_owned()),
                 "answer" => row.answer = (!cell.is_empty()).then(|| cell.to_owned()),
-                name if COLUMNS.contains(&name) => {}
+                name if COLUMNS.contains(&name) || name.starts_with(SLICE) => {}
                 name => row.fields.push((name.to_owned(), cell.to_owned())),
             }
         }

@@ -34,6 +34,10 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FIGURE")]
     primary: Option<String>,
 
+    /// Hold the verdict however often one looks while rows are added: a test that needs more rows for it
+    #[arg(long)]
+    any_time: bool,
+
     /// Compare on the rows that both have, and leave out the others
     #[arg(long)]
     common: bool,
@@ -91,6 +95,7 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
         models,
         margin: args.non_inferior,
         primary: args.primary.clone(),
+        any_time: args.any_time,
         common: args.common,
         config,
     };

@@ -74,11 +74,10 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
     run.manifest.min_coverage = checks.min_coverage;
     settings
         .check_margin(&run.manifest.metric())
+        .and_then(|()| settings.check_results(&run))
         .and_then(|()| settings.check_labels(run.labels()))
         .map_err(|mistake| match &document {
-            Some(document) if args.settings.min_recall.is_empty() && args.settings.margin.is_none() => {
-                Error::Config(document.gate(&mistake))
-            }
+            Some(document) if !args.settings.names(&mistake) => Error::Config(document.gate(&mistake)),
             _ => GateError::Setting(mistake).into(),
         })?;
     let figures = Figures::of(&run);
@@ -87,7 +86,7 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
         return update(&run, &figures, &gated, &path, printer);
     }
     let baseline = if settings.needs_baseline() { Some(read(&path)?) } else { None };
-    let measured = facts(&run, &figures, &gated, baseline.as_ref())?;
+    let measured = facts(&run, &figures, &gated, baseline.as_ref(), &checks)?;
     let all: Vec<_> = measured.iter().map(|one| one.facts.clone()).collect();
     let judgement = judge(&all, &checks);
     let told = Told {

@@ -42,6 +42,9 @@ pub enum CompareError {
     /// The figure to compare by is none.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// No test of the figure allows for many looks.
+    #[error("there is no test of {0} for many looks")]
+    Looks(String),
     /// No loss of a share can reach the margin.
     #[error("the margin is {0}, not a share above 0 and below 1")]
     Margin(f64),
@@ -77,6 +80,9 @@ impl CompareError {
                     .to_owned(),
             ),
             Self::Margin(margin) => Some(format!("{margin} % is {}", margin / 100.0)),
+            Self::Looks(_) => {
+                Some("leave `--any-time` out, or decide by accuracy or by the recall of a label".to_owned())
+            }
             Self::Same(_) | Self::Metric(_) | Self::Gold { .. } | Self::Rows { .. } => None,
         }
     }
@@ -100,6 +106,8 @@ pub struct Question<'a> {
     pub margin: Option<f64>,
     /// The name of the figure that decides, where it is not the one that the first was measured for.
     pub primary: Option<String>,
+    /// Whether the verdict is to hold however often one looks while rows are added.
+    pub any_time: bool,
     /// Whether rows that only one has are left out; otherwise they are an error.
     pub common: bool,
     /// The configuration, if there is one: it tells how to read test files.
@@ -139,9 +147,14 @@ impl Question<'_> {
                 return Err(CompareError::Margin(margin));
             }
             manifest.primary = Some(metric.name());
+            manifest.any_time &= metric.has_looks();
+            if self.any_time && !metric.has_looks() {
+                return Err(CompareError::Looks(metric.words()));
+            }
         } else if let Some(margin) = self.margin.filter(|margin| *margin >= 1.0) {
             return Err(CompareError::Margin(margin));
         }
+        manifest.any_time |= self.any_time;
         Ok(())
     }
 

@@ -97,6 +97,10 @@ pub struct Data {
     pub label: String,
     /// The column that says which rows belong together, for example to one customer; all files need it.
     pub group: Option<String>,
+    /// Columns of the test data by which the figures are shown for parts of the rows, such as `channel`; length and script of the
+    /// texts go without saying.
+    #[serde(default)]
+    pub slices: Vec<String>,
     /// The encoding of files that are not UTF-8 and have no byte-order mark.
     pub encoding: Option<String>,
     /// Whether double quotes quote fields.
@@ -175,6 +179,9 @@ pub struct Evaluation {
     /// What wrong answers cost, in any unit.
     #[cfg_attr(test, schemars(with = "Option<schema::Costs>"))]
     pub cost: Option<Costs>,
+    /// Whether the verdicts hold however often one looks while rows are added to the test data: by a test that needs more rows for
+    /// it. For accuracy and the recall of a label.
+    pub any_time: bool,
     /// The loss by that figure, above 0 and of a share below 1, that a replacement may have and still count as no worse.
     pub margin: Option<f64>,
     /// The share of a model's answers that may name no label, refusals and truncated ones aside: with as many or more it is the
@@ -228,6 +235,7 @@ impl Default for Evaluation {
             against: None,
             primary: None,
             cost: None,
+            any_time: false,
             margin: None,
             max_unreadable: tunebench_reports::MAX_UNREADABLE,
             sample: None,
@@ -326,6 +334,7 @@ impl Config {
                 text: default_text(),
                 label: default_label(),
                 group: None,
+                slices: Vec::new(),
                 encoding: None,
                 quotes: yes(),
                 delimiter: None,

@@ -20,6 +20,8 @@ pub(super) const AGAIN: &str = "run `tunebench eval` again; what was answered is
 
 /// How the names of the checks of a label's recall begin.
 const RECALL: &str = "recall:";
+/// And of those of a part of the rows.
+const SLICE: &str = "slice:";
 
 /// By what a figure is held against its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ValueEnum)]
@@ -57,7 +59,9 @@ pub struct Checks {
     pub min_macro_f1: Option<f64>,
     /// The least recall of labels, 0 to 1.
     pub min_recall: BTreeMap<String, f64>,
-    /// By what the three above are judged.
+    /// The least accuracy of parts of the rows, 0 to 1, by column and value: `channel=phone`.
+    pub min_slice: BTreeMap<String, f64>,
+    /// By what the four above are judged.
     pub by: By,
     /// The largest share of invalid answers among all answers, 0 to 1.
     pub max_invalid: Option<f64>,
@@ -73,6 +77,8 @@ pub struct Checks {
     pub margin: f64,
     /// The level of the tests, between 0 and 1, one-sided.
     pub alpha: f64,
+    /// Whether the test holds however often one looks while rows are added.
+    pub any_time: bool,
     /// Whether the model version must be the baseline's.
     pub same_version: bool,
 }
@@ -121,6 +127,8 @@ pub struct Facts {
     pub macro_f1: Figure,
     /// Recall by label.
     pub recall: BTreeMap<String, Figure>,
+    /// Accuracy by the parts of the rows that a limit is set for.
+    pub slices: BTreeMap<String, Figure>,
     /// What the answers cost in dollars, where prices are known.
     pub cost: Option<f64>,
     /// Within how many milliseconds 95 % of the answers came, where it was measured.
@@ -236,6 +244,9 @@ pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
                 Some(rows) if check.check.starts_with(RECALL) => {
                     format!("; about {rows} rows of this label would decide")
                 }
+                Some(rows) if check.check.starts_with(SLICE) => {
+                    format!("; about {rows} rows of this part would decide")
+                }
                 Some(rows) => format!("; about {rows} rows would decide"),
                 None => "; these rows tell too little to say how many would decide".to_owned(),
             });
@@ -262,6 +273,9 @@ fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
     }
     for (label, limit) in &checks.min_recall {
         floor(format!("{RECALL}{label}"), &facts.recall.get(label).copied().unwrap_or_default(), *limit);
+    }
+    for (slice, limit) in &checks.min_slice {
+        floor(format!("{SLICE}{slice}"), &facts.slices.get(slice).copied().unwrap_or_default(), *limit);
     }
     if let Some(limit) = checks.max_invalid {
         all.push(if measured { invalid(facts, limit) } else { unmeasured(facts, "invalid") });
@@ -422,13 +436,13 @@ fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
     let compared = facts.paired.filter(|paired| {
         paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= checks.min_coverage)
     });
-    let Some((paired, scenarios)) = compared.zip(facts.scenarios) else {
+    let Some((paired, scenarios)) = compared.zip(facts.scenarios.as_ref()) else {
         let evidence = "too few rows were answered both here and in the baseline".to_owned();
         return Checked::new(facts, "baseline", Outcome::Incomplete, evidence);
     };
     let (margin, alpha) = (checks.margin, checks.alpha);
     let (alarm, proof) = (scenarios.loss_p(margin), scenarios.non_inferiority_p(margin));
-    let answered = scenarios.answered;
+    let answered = &scenarios.answered;
     let (proven, lost) = (answered.non_inferiority_p(margin) <= alpha, answered.loss_p(margin) <= alpha);
     let (outcome, p) = match checks.test {
         Test::NonInferiority if proof <= alpha => (Outcome::Passed, proof),
@@ -440,7 +454,7 @@ fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
         _ if answered.clusters() < fewest => (Outcome::Inconclusive, alarm),
         _ => (Outcome::Passed, alarm),
     };
-    let mut evidence = paired_evidence(facts, &paired, &scenarios, checks, p);
+    let mut evidence = paired_evidence(facts, &paired, scenarios, checks, p);
     if outcome == Outcome::Incomplete {
         evidence.push_str(&format!("; the {} missing answers could turn it: {}", scenarios.missing, AGAIN));
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use tunebench_reports::{
-    Answer, ClassScores, Evaluation, Figures, InvalidKind, Manifest, ModelFigures, Outcome, Paired,
+    Answer, ClassScores, Evaluation, Figures, InvalidKind, Looks, Manifest, ModelFigures, Outcome, Paired,
     Prediction, Run, Scenarios, Supposed, is_unreadable_form,
 };
 
 use super::GateError;
 use super::baseline::{Baseline, Model, Row};
-use super::checks::{AGAIN, Bound, Facts, Figure, Lack};
+use super::checks::{AGAIN, Bound, Checks, Facts, Figure, Lack};
 use super::matching::matched;
 
 /// The floor: what anybody reaches who always answers the most frequent label.
@@ -60,13 +60,15 @@ pub fn facts<'a>(
     figures: &Figures,
     gated: &[&'a Evaluation],
     baseline: Option<&'a Baseline>,
+    checks: &Checks,
 ) -> Result<Vec<Measured<'a>>, GateError> {
+    let looks = if checks.any_time { Looks::AnyTime } else { run.manifest.looks() };
     let before = baseline.map_or_else(|| vec![None; gated.len()], |baseline| matched(run, gated, baseline));
     let measured = gated.iter().zip(before);
     let measured = measured
         .filter_map(|(evaluation, before)| Some((*evaluation, before, figures.model(&evaluation.model)?)));
     let measured = measured.map(|(evaluation, before, figures)| {
-        let mut facts = of_figures(run, evaluation, figures);
+        let mut facts = of_figures(run, evaluation, figures, checks);
         let Some(baseline) = baseline else {
             return Ok(Measured { evaluation, before: None, baseline: None, facts });
         };
@@ -80,7 +82,7 @@ pub fn facts<'a>(
         })?;
         let rows = rows_of(before, evaluation, run)?;
         facts.paired = Some(Paired::of(&rows.predictions, &evaluation.predictions));
-        facts.scenarios = Some(Scenarios::of(&[&rows], &run.repeats_of(evaluation), &facts.metric));
+        facts.scenarios = Some(Scenarios::of(&[&rows], &run.repeats_of(evaluation), &facts.metric, looks));
         facts.baseline_versions = before.answered_by.clone();
         Ok(Measured { evaluation, before: Some(before), baseline: Some(rows), facts })
     });
@@ -111,7 +113,7 @@ fn unreadable(run: &Run, figures: &ModelFigures) -> Option<Lack> {
     })
 }
 
-fn of_figures(run: &Run, evaluation: &Evaluation, figures: &ModelFigures) -> Facts {
+fn of_figures(run: &Run, evaluation: &Evaluation, figures: &ModelFigures, checks: &Checks) -> Facts {
     let counts = figures.counts();
     let found = figures.scores.clone().zip(figures.intervals);
     let found = found.map(|(scores, intervals)| Supposed { scores, intervals });
@@ -136,6 +138,11 @@ fn of_figures(run: &Run, evaluation: &Evaluation, figures: &ModelFigures) -> Fac
                 (name.to_string(), figure(class.support, true, &|of| recall(&of.scores.classes[at])))
             })
             .collect(),
+        slices: checks
+            .min_slice
+            .keys()
+            .map(|slice| (slice.clone(), of_slice(run, evaluation, slice)))
+            .collect(),
         cost: figures.usage.and_then(|usage| usage.cost_usd),
         p95_ms: figures.latency.map(|latency| latency.p95_ms),
         versions: figures.answered_by.keys().cloned().collect(),
@@ -143,6 +150,21 @@ fn of_figures(run: &Run, evaluation: &Evaluation, figures: &ModelFigures) -> Fac
         scenarios: None,
         baseline_versions: BTreeSet::new(),
     }
+}
+
+/// The accuracy on a part of the rows; undefined where nobody knows the part, or none of its rows was answered.
+fn of_slice(run: &Run, evaluation: &Evaluation, slice: &str) -> Figure {
+    let (name, value) = slice.split_once('=').unwrap_or((slice, ""));
+    let Some(rows) = evaluation.slices.as_deref().and_then(|slices| slices.rows(name, value)) else {
+        return Figure::default();
+    };
+    let part = evaluation.only(&rows);
+    let (labels, of) =
+        (run.labels().len(), |of: &Supposed| (of.scores.accuracy, of.scores.accuracy_interval));
+    let (value, interval) = of(&Supposed::none(&part, labels));
+    let worst_and_best = Supposed::worst_and_best(&part, labels).map(|bounds| bounds.each_ref().map(of));
+    let rows = part.predictions.iter().filter(|row| row.is_answered()).count() as u64;
+    Figure { value, interval, rows, is_share: true, worst_and_best }
 }
 
 /// The baseline's answers to the rows at hand. Ids are made from text and gold label, so that the gold labels are the same.
@@ -174,7 +196,7 @@ fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, Ga
     });
     let (model, predictions) =
         (format!("{} (baseline)", before.model), predictions.collect::<Result<_, _>>()?);
-    Ok(Evaluation { model, tuned_from: None, predictions, clusters: None })
+    Ok(Evaluation { model, tuned_from: None, predictions, clusters: None, slices: None })
 }
 
 impl Baseline {

@@ -47,6 +47,7 @@ mod tests {
             tuned_from: Some((*base).to_owned()).filter(|base| !base.is_empty()),
             predictions: Vec::new(),
             clusters: None,
+            slices: None,
         });
         let manifest = r#"{"format_version": 1, "tool_version": "1", "started": "", "complete": true,
             "min_coverage": 1.0, "seed": 1, "data": [], "labels": ["a", "b"], "models": []}"#;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use tunebench_data::LabelSet;
-use tunebench_reports::Metric;
+use tunebench_reports::{Metric, Run};
 
 use super::GateError;
 use super::checks::{By, Checks, Test};
@@ -75,6 +75,16 @@ pub struct Settings {
     #[arg(long, value_name = "SHARE")]
     pub alpha: Option<f64>,
 
+    /// Hold the test against the baseline however often one looks while rows are added: it needs more rows for it
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub any_time: Option<bool>,
+
+    /// The least accuracy on a part of the rows, by a column of `data.slices`, `length` or `script`; may be given several times
+    #[arg(long, value_name = "COLUMN=VALUE=SHARE", value_parser = slice)]
+    #[serde(deserialize_with = "table")]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, f64>"))]
+    pub min_slice: Vec<(String, f64)>,
+
     /// Ask that the model version that answered is the baseline's
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub same_version: Option<bool>,
@@ -84,6 +94,12 @@ fn recall(text: &str) -> Result<(String, f64), String> {
     let parts =
         text.rsplit_once('=').and_then(|(label, share)| Some((label.to_owned(), share.parse().ok()?)));
     parts.ok_or_else(|| "a label and a share, such as refund=0.9".to_owned())
+}
+
+fn slice(text: &str) -> Result<(String, f64), String> {
+    let parts = text.rsplit_once('=').filter(|(slice, _)| slice.contains('='));
+    let parts = parts.and_then(|(slice, share)| Some((slice.to_owned(), share.parse().ok()?)));
+    parts.ok_or_else(|| "a column, its value and a share, such as channel=phone=0.9".to_owned())
 }
 
 fn table<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {
@@ -109,7 +125,20 @@ impl Settings {
             test: self.test.or(other.test),
             margin: self.margin.or(other.margin),
             alpha: self.alpha.or(other.alpha),
+            any_time: self.any_time.or(other.any_time),
+            min_slice: list(self.min_slice, other.min_slice),
             same_version: self.same_version.or(other.same_version),
+        }
+    }
+
+    /// Whether it is here that the setting is made which makes no sense.
+    pub fn names(&self, mistake: &Mistake) -> bool {
+        match mistake.keys.first().map(String::as_str) {
+            Some(MIN_RECALL) => !self.min_recall.is_empty(),
+            Some(MIN_SLICE) => !self.min_slice.is_empty(),
+            Some("margin") => self.margin.is_some(),
+            Some("any_time") => self.any_time.is_some(),
+            _ => false,
         }
     }
 
@@ -126,6 +155,7 @@ impl Settings {
             min_accuracy: self.min_accuracy,
             min_macro_f1: self.min_macro_f1,
             min_recall: self.min_recall.iter().cloned().collect(),
+            min_slice: self.min_slice.iter().cloned().collect(),
             by: self.by.unwrap_or_default(),
             max_invalid: self.max_invalid,
             min_coverage: self.min_coverage.unwrap_or(min_coverage),
@@ -134,11 +164,14 @@ impl Settings {
             test: self.test.unwrap_or_default(),
             margin: self.margin.unwrap_or(0.0),
             alpha: self.alpha.unwrap_or(ALPHA),
+            any_time: self.any_time.unwrap_or(false),
             same_version: self.same_version.unwrap_or(false),
         };
         let limits = [self.min_accuracy, self.min_macro_f1, self.max_invalid, self.min_coverage];
         let others = [self.max_cost, self.max_p95_ms];
-        let any = limits.iter().chain(&others).any(Option::is_some) || !self.min_recall.is_empty();
+        let any = limits.iter().chain(&others).any(Option::is_some)
+            || !self.min_recall.is_empty()
+            || !self.min_slice.is_empty();
         if any || self.needs_baseline() { Ok(checks) } else { Err(GateError::NoChecks) }
     }
 
@@ -155,6 +188,15 @@ impl Settings {
         }
         for (label, share) in &self.min_recall {
             check_share(vec![MIN_RECALL.to_owned(), label.clone()], *share)?;
+        }
+        for (slice, share) in &self.min_slice {
+            let place = vec![MIN_SLICE.to_owned(), slice.clone()];
+            if !slice.contains('=') {
+                let message = format!("`{slice}` names no part of the rows");
+                return Err(Mistake::at(place, message)
+                    .hint("expected a column and its value, such as \"channel=phone\""));
+            }
+            check_share(place, *share)?;
         }
         let numbers = [
             ("max_cost", self.max_cost, 0.0..=f64::MAX, "a number of at least 0"),
@@ -190,6 +232,29 @@ impl Settings {
         Err(Mistake::at(vec!["margin".to_owned()], message).hint(format!("{margin} % is {}", margin / 100.0)))
     }
 
+    /// Finds a limit on parts by what nobody knows of the rows, and a test for many looks where there is none.
+    pub fn check_results(&self, run: &Run) -> Result<(), Mistake> {
+        let slices = || run.evaluations.iter().filter_map(|one| one.slices.as_deref());
+        for (slice, _) in &self.min_slice {
+            let (name, value) = slice.split_once('=').unwrap_or((slice, ""));
+            if slices()
+                .next()
+                .is_some_and(|slices| slices.rows(name, value).is_none_or(|rows| rows.is_empty()))
+            {
+                let known: Vec<_> = slices().next().into_iter().flat_map(|slices| slices.names()).collect();
+                let message = format!("no row of the results is in `{slice}`");
+                let mistake = Mistake::at(vec![MIN_SLICE.to_owned(), slice.clone()], message);
+                return Err(mistake.hint(format!("rows are parted by {}", known.join(", "))));
+            }
+        }
+        let metric = run.manifest.metric();
+        if self.any_time == Some(true) && !metric.has_looks() {
+            let message = format!("there is no test of {} for many looks", metric.words());
+            return Err(Mistake::at(vec!["any_time".to_owned()], message));
+        }
+        Ok(())
+    }
+
     /// Finds a limit on the recall of what is no label.
     pub fn check_labels(&self, labels: &LabelSet) -> Result<(), Mistake> {
         let unknown = self.min_recall.iter().find(|(label, _)| labels.get(label).is_none());
@@ -206,6 +271,8 @@ impl Settings {
 
 /// The key of the table of labels.
 const MIN_RECALL: &str = "min_recall";
+/// That of the table of parts of the rows.
+const MIN_SLICE: &str = "min_slice";
 
 /// A setting that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -59,6 +59,7 @@ fn run(gold: &str, answers: &str) -> Run {
         against: None,
         primary: None,
         costs: None,
+        any_time: false,
         margin: None,
         max_unreadable: 0.1,
         shard: None,
@@ -70,7 +71,8 @@ fn run(gold: &str, answers: &str) -> Run {
         prompt: Value::Null,
         models: vec![record],
     };
-    let evaluation = Evaluation { model, tuned_from: None, predictions: rows.collect(), clusters: None };
+    let evaluation =
+        Evaluation { model, tuned_from: None, predictions: rows.collect(), clusters: None, slices: None };
     Run { manifest, evaluations: vec![evaluation] }
 }
 

@@ -28,6 +28,7 @@ mod limits;
 mod openai;
 mod plan;
 mod predict;
+mod primary;
 mod prompts;
 mod providers;
 mod pull;

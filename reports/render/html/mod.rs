@@ -22,6 +22,7 @@ mod plot;
 #[cfg(test)]
 mod sample;
 mod scale;
+mod slices;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -106,6 +107,7 @@ fn sections(report: &Report) -> Vec<Section> {
     [
         ("models", "Models", "Models", models::section(figures)),
         ("differences", "Differences", "Differences", forest::section(figures)),
+        ("slices", "Parts of the rows", "Parts", slices::section(figures)),
         ("confusion", "Confusions", "Confusions", confusion::section(report)),
         ("labels", "Labels", "Labels", classes::section(report)),
         ("probabilities", "Probabilities", "Probabilities", calibration::section(figures)),

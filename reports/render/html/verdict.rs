@@ -1,7 +1,9 @@
 //! The head of the page: what came out, in words first.
 
 use super::super::amounts::counted;
-use super::super::{Decision, caveats, level_number, p_value, percent, points, thousands, units, unreadable};
+use super::super::{
+    Decision, caveats, chances, level_number, p_value, percent, points, price, thousands, units, unreadable,
+};
 use super::markup::{Markup, name};
 use super::words::points_interval;
 use super::{candidates, unreadable as unreadable_models};
@@ -159,6 +161,9 @@ fn outlook(comparison: &Comparison) -> Markup {
         } else {
             format!("A loss of {margin} or more is not ruled out ({}, one-sided).", p_value(test.holm_p))
         };
+        html.add("<p>{}</p>", &[&text]);
+    }
+    for text in [chances(comparison), price(comparison)].into_iter().flatten() {
         html.add("<p>{}</p>", &[&text]);
     }
     for caveat in caveats(comparison) {

@@ -2,7 +2,9 @@
 
 use super::super::compared::Told;
 use super::super::text::{clean, wrap};
-use super::super::{evidence, margin, outcome_words, percent, points, points_within, unreadable};
+use super::super::{
+    chances, evidence, margin, outcome_words, percent, points, points_within, price, unreadable,
+};
 use super::{Paint, Style, verdict_paint};
 use crate::{Answer, CONFIDENCE, Change, Comparison, Metric, Paired, Verdict};
 
@@ -26,8 +28,13 @@ pub fn compared(told: &Told, style: &Style) -> String {
         Some(outcome_words(&comparison.paired)),
         macro_f1(comparison).filter(|_| comparison.metric != Metric::MacroF1),
         left_out(told, &comparison.paired),
+        chances(comparison),
+        price(comparison),
     ];
     facts.into_iter().flatten().for_each(|fact| text.push_str(&indented(&fact)));
+    if let Some(slices) = super::slices(told.report, *style) {
+        text.push_str(&format!("\n{slices}"));
+    }
     let all = comparison.paired;
     for (title, changes, of) in [
         ("Got worse", &told.changes.worse, all.only_base),

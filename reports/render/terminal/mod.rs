@@ -12,8 +12,8 @@ use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows}
 
 use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
-use super::{Decision, Renderer, evidence, outcome_words, unreadable, verdict_phrase};
-use crate::{Figures, Report, Verdict};
+use super::{Decision, Renderer, chances, evidence, outcome_words, price, unreadable, verdict_phrase};
+use crate::{Figures, Report, SliceVerdict, Verdict};
 
 pub use compared::compared;
 
@@ -101,6 +101,7 @@ fn render(report: &Report, style: &Style) -> String {
     if !figures.comparisons.is_empty() {
         parts.push(verdicts(report, style));
     }
+    parts.extend(slices(report, style));
     for models in label_groups(figures) {
         parts.push(per_class::render(report, &models, style));
     }
@@ -140,10 +141,26 @@ fn verdicts(report: &Report, style: Style) -> String {
         let evidence = format!("{words}: {}.", evidence(comparison));
         let evidence =
             wrap(&evidence, style.columns() - 3, "   ").replacen(&words, &style.paint(paint, &words), 1);
+        text.push_str(&format!("\n   {evidence}\n"));
         let rows = outcome_words(&comparison.paired);
-        text.push_str(&format!("\n   {evidence}\n   {}\n", wrap(&rows, style.columns() - 3, "   ")));
+        for fact in [Some(rows), chances(comparison), price(comparison)].into_iter().flatten() {
+            text.push_str(&format!("   {}\n", wrap(&fact, style.columns() - 3, "   ")));
+        }
     }
     text
+}
+
+/// The parts of the rows on which a model does worst.
+fn slices(report: &Report, style: Style) -> Option<String> {
+    let told = super::slices::worst(&report.figures);
+    let (title, lines) = super::slices::words(&report.figures, &told)?;
+    let mut text = style.title(&title);
+    for (line, (_, worst)) in lines.iter().zip(&told) {
+        let paint = if worst.verdict == SliceVerdict::Worse { Paint::Bad } else { Paint::Careful };
+        let line = wrap(&clean(line), style.columns() - 3, "   ");
+        text.push_str(&format!(" {} {line}\n", style.paint(paint, "·")));
+    }
+    Some(text)
 }
 
 fn verdict_paint(verdict: Verdict) -> Paint {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tunebench_data::{ExampleId, LabelId};
-use tunebench_reports::{Answer, CONFIDENCE, Clustering, Evaluation, Prediction, wilson};
+use tunebench_reports::{Answer, CONFIDENCE, Clustering, Evaluation, Looks, Prediction, wilson};
 
 use super::*;
 
@@ -27,6 +27,7 @@ fn facts(rows: u64, lost: u64, won: u64) -> Facts {
         accuracy: figure,
         macro_f1: figure,
         recall: [("a".to_owned(), figure), ("rare".to_owned(), Figure::default())].into(),
+        slices: [("channel=phone".to_owned(), figure)].into(),
         cost: Some(1.0),
         p95_ms: Some(100.0),
         versions: ["v1".to_owned()].into(),
@@ -80,6 +81,8 @@ fn each_check_has_its_outcomes() {
         ("macro-F1 missed", Checks { min_macro_f1: Some(0.6), ..off() }, Failed),
         ("recall", Checks { min_recall: recall("a"), ..off() }, Passed),
         ("recall without rows", Checks { min_recall: recall("rare"), ..off() }, Incomplete),
+        ("slice", Checks { min_slice: [("channel=phone".to_owned(), 0.5)].into(), ..off() }, Passed),
+        ("slice missed", Checks { min_slice: [("channel=phone".to_owned(), 0.6)].into(), ..off() }, Failed),
         ("invalid", Checks { max_invalid: Some(0.0), ..off() }, Passed),
         ("cost", Checks { max_cost: Some(1.0), ..off() }, Passed),
         ("cost exceeded", Checks { max_cost: Some(0.99), ..off() }, Failed),
@@ -171,10 +174,10 @@ fn a_loss_that_one_test_proves_several_may_not() {
 fn missing_answers_that_could_turn_it_leave_the_baseline_open() {
     let checks = Checks { margin: 0.02, ..off() };
     let mut facts = facts(1000, 8, 5);
-    let mut scenarios = facts.scenarios.unwrap();
+    let mut scenarios = facts.scenarios.clone().unwrap();
     let worst =
         Scenarios::from(&Paired { both_correct: 962, only_base: 28, only_tuned: 10, ..Paired::default() });
-    (scenarios.worst_and_best, scenarios.missing) = (Some([worst.answered, scenarios.answered]), 20);
+    (scenarios.worst_and_best, scenarios.missing) = (Some([worst.answered, scenarios.answered.clone()]), 20);
     facts.scenarios = Some(scenarios);
     let judgement =
         judge(std::slice::from_ref(&facts), &Checks { test: Test::NonInferiority, ..checks.clone() });
@@ -269,10 +272,11 @@ impl Random {
             tuned_from: None,
             predictions,
             clusters: clusters.clone(),
+            slices: None,
         };
         let (base, model) = (of(base), of(model));
         let paired = Paired::of(&base.predictions, &model.predictions);
-        let scenarios = Some(Scenarios::of(&[&base], &[&model], &Metric::Accuracy));
+        let scenarios = Some(Scenarios::of(&[&base], &[&model], &Metric::Accuracy, Looks::Once));
         Facts { paired: Some(paired), scenarios, ..facts(400, 0, 0) }
     }
 }

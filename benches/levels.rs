@@ -1,16 +1,18 @@
-//! How often the test that decides errs, and how often intervals hold the truth: the tables of `docs/statistics.md`.
+//! How often the test that decides errs, and how often intervals hold the truth: the tables of `docs/statistics.md`. `--write` puts
+//! them there.
 //!
 //! Test sets are drawn from a population whose truth is known: labels even or skewed, rows by themselves or in groups that share
 //! their outcome with a given chance, answers asked several times, some of them missing.
 
 #![expect(clippy::print_stdout, reason = "its tables are for the documentation")]
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 use tunebench_reports::{
-    Answer, Clustering, Comparison, Evaluation, Figures, Manifest, Prediction, Rules, Run, UnansweredKind,
-    Verdict, mcnemar_exact, mcnemar_mid_p,
+    Answer, Clustering, Comparison, Costs, Evaluation, Figures, Looks, Manifest, Metric, Prediction, Rules,
+    Run, UnansweredKind, Verdict, mcnemar_exact, mcnemar_mid_p,
 };
 
 /// Test sets for each line of a table.
@@ -129,9 +131,12 @@ impl World {
 
     /// The share of test sets, in per cent, of which something holds.
     fn share(&self, margin: Option<f64>, holds: impl Fn(&Comparison) -> bool) -> f64 {
+        self.share_by(&Rules { margin, ..Rules::default() }, holds)
+    }
+
+    fn share_by(&self, rules: &Rules, holds: impl Fn(&Comparison) -> bool) -> f64 {
         let mut random = Random(7);
-        let rules = Rules { margin, ..Rules::default() };
-        let held = (0..TIMES).filter(|_| holds(&self.compare(&self.draw(&mut random), &rules))).count();
+        let held = (0..TIMES).filter(|_| holds(&self.compare(&self.draw(&mut random), rules))).count();
         100.0 * held as f64 / f64::from(TIMES)
     }
 }
@@ -149,17 +154,119 @@ fn different(comparison: &Comparison) -> bool {
 }
 
 fn main() {
-    one_row_one_answer();
-    clusters();
-    macro_f1();
+    let tables = [
+        ("rows", one_row_one_answer()),
+        ("clusters", clusters()),
+        ("figures", figures()),
+        ("looks", looks()),
+        ("macro_f1", macro_f1()),
+    ];
+    if std::env::args().any(|argument| argument == "--write") {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/statistics.md");
+        let mut page = std::fs::read_to_string(path).expect("the page");
+        for (name, table) in &tables {
+            let (start, end) = (format!("<!-- levels: {name} -->\n\n"), "\n<!-- end -->");
+            let from = page.find(&start).expect("the place of the table") + start.len();
+            let to = from + page[from..].find(end).expect("the end of the table");
+            page.replace_range(from..to, table);
+        }
+        std::fs::write(path, page).expect("the page can be written");
+    } else {
+        tables.iter().for_each(|(_, table)| println!("{table}"));
+    }
+}
+
+/// Other figures than accuracy, of equal models and of one that is better.
+fn figures() -> String {
+    let mut table = String::new();
+    writeln!(table, "| figure | rows | labels | clusters | right | false verdicts | interval covers | a gain of 10 points of accuracy found |")
+        .expect("a text takes any line");
+    writeln!(table, "|---|---|---|---|---|---|---|---|").expect("a text takes any line");
+    for (figure, groups, size, labels, skewed, both) in [
+        ("macro_f1", 60, 1, 2, false, 0.7),
+        ("macro_f1", 300, 1, 10, true, 0.7),
+        ("macro_f1", 400, 1, 77, false, 0.8),
+        ("macro_f1", 3000, 1, 77, true, 0.8),
+        ("macro_f1", 40, 10, 5, false, 0.7),
+        ("precision:0", 100, 1, 2, true, 0.7),
+        ("precision:0", 300, 1, 10, true, 0.7),
+        ("precision:0", 40, 10, 5, false, 0.7),
+        ("recall:0", 300, 1, 10, true, 0.7),
+        ("recall:0", 60, 20, 10, true, 0.7),
+        ("cost", 60, 1, 3, false, 0.7),
+        ("cost", 300, 1, 10, true, 0.7),
+        ("cost", 40, 10, 5, false, 0.7),
+    ] {
+        let alike = if size > 1 { 0.7 } else { 0.0 };
+        let world = World { groups, size, labels, skewed, both, alike, ..ROWS };
+        let costs =
+            Costs { of: [("0".to_owned(), [("1".to_owned(), 5.0)].into())].into(), ..Costs::default() };
+        let metric = Metric::named(figure, Some(&costs), &manifest(labels).labels).expect("a figure");
+        let rules = || Rules { metric: metric.clone(), ..Rules::default() };
+        let wrong = world.share_by(&rules(), different);
+        let covers = world
+            .share_by(&rules(), |c| c.difference_interval.is_some_and(|i| i.low <= 0.0 && 0.0 <= i.high));
+        let apart = World { won: 0.2, both: both - 0.1, ..world };
+        let found = apart.share_by(&rules(), |c| c.verdict == Verdict::Better);
+        writeln!(
+            table,
+            "| {figure} | {} | {labels}{} | {groups} | {:.0} % | {wrong:.1} | {covers:.1} | {found:.0} |",
+            groups * size,
+            if skewed { ", skewed" } else { "" },
+            100.0 * (both + world.lost),
+        )
+        .expect("a text takes any line");
+    }
+    table
+}
+
+/// Looks after every fifty rows, up to a thousand, at equal models and at one that is better.
+fn looks() -> String {
+    let mut table = String::new();
+    writeln!(table, "| test | tell apart | ever called better or worse | a gain of 5 points found in the end | rows for a single look |")
+        .expect("a text takes any line");
+    writeln!(table, "|---|---|---|---|---|").expect("a text takes any line");
+    for (looks, name) in [(Looks::Once, "score test"), (Looks::AnyTime, "for many looks")] {
+        for each in [0.05, 0.1] {
+            let rules = Rules { looks, ..Rules::default() };
+            let world = World { groups: 1000, lost: each, won: each, both: 0.6, ..ROWS };
+            let apart = World { won: each + 0.05, ..world };
+            let mut random = Random(11);
+            let (mut ever, mut found, mut price) = (0u32, 0u32, 0.0);
+            let times = TIMES / 4;
+            for _ in 0..times {
+                let run = world.draw(&mut random);
+                ever += u32::from((50..=1000).step_by(50).any(|rows| {
+                    let places: Vec<usize> = (0..rows).collect();
+                    let [base, tuned] = [0, 1].map(|model| run.evaluations[model].only(&places));
+                    different(&Comparison::of(&base, &tuned, &rules))
+                }));
+                let comparison = apart.compare(&apart.draw(&mut random), &rules);
+                found += u32::from(comparison.verdict == Verdict::Better);
+                price += comparison.price.unwrap_or(1.0);
+            }
+            let of = |count: u32| 100.0 * f64::from(count) / f64::from(times);
+            writeln!(
+                table,
+                "| {name} | {:.0} % | {:.1} | {:.0} | {:.1} |",
+                200.0 * each,
+                of(ever),
+                of(found),
+                price / f64::from(times)
+            )
+            .expect("a text takes any line");
+        }
+    }
+    table
 }
 
 /// The test beside those of McNemar, where each cluster is a row.
-fn one_row_one_answer() {
-    println!(
+fn one_row_one_answer() -> String {
+    let mut table = String::new();
+    writeln!(table, 
         "| rows | tell apart | exact McNemar | mid-p | score test | its interval covers | loss of the margin called no worse |"
-    );
-    println!("|---|---|---|---|---|---|---|");
+    ).expect("a text takes any line");
+    writeln!(table, "|---|---|---|---|---|---|---|").expect("a text takes any line");
     for (groups, each) in [
         (30, 0.1),
         (30, 0.2),
@@ -182,20 +289,23 @@ fn one_row_one_answer() {
             apart.share(None, |c| c.difference_interval.is_some_and(|i| i.low <= 0.05 && 0.05 <= i.high));
         let margin = World { lost: each + 0.05, ..world };
         let passed = margin.share(Some(0.05), |c| c.non_inferiority.is_some_and(|test| test.proven));
-        println!(
+        writeln!(
+            table,
             "| {groups} | {:.0} % | {exact:.1} | {mid:.1} | {score:.1} | {covers:.1} | {passed:.1} |",
             200.0 * each
-        );
+        )
+        .expect("a text takes any line");
     }
-    println!();
+    table
 }
 
 /// Groups, repeats and missing answers.
-fn clusters() {
-    println!(
+fn clusters() -> String {
+    let mut table = String::new();
+    writeln!(table, 
         "| clusters | rows in each | alike | answers | missing | false verdicts | interval covers | loss of the margin called no worse | a gain of 10 points found |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    ).expect("a text takes any line");
+    writeln!(table, "|---|---|---|---|---|---|---|---|---|").expect("a text takes any line");
     for (groups, size, alike, repeats, missing) in [
         (6, 20, 0.7, 1, 0.0),
         (10, 10, 0.7, 1, 0.0),
@@ -219,20 +329,21 @@ fn clusters() {
         let found = apart.share(None, |c| c.verdict == Verdict::Better);
         let margin = World { lost: 0.15, both: 0.65, ..world };
         let passed = margin.share(Some(0.05), |c| c.non_inferiority.is_some_and(|test| test.proven));
-        println!(
+        writeln!(table, 
             "| {groups} | {size} | {alike} | {repeats} | {:.0} % | {wrong:.1} | {covers:.1} | {passed:.1} | {found:.0} |",
             100.0 * missing
-        );
+        ).expect("a text takes any line");
     }
-    println!();
+    table
 }
 
 /// The interval of macro-F1, against what a million rows give.
-fn macro_f1() {
-    println!(
+fn macro_f1() -> String {
+    let mut table = String::new();
+    writeln!(table, 
         "| rows | labels | shares | clusters | accuracy | interval covers | true value below it | test sets without one |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
+    ).expect("a text takes any line");
+    writeln!(table, "|---|---|---|---|---|---|---|---|").expect("a text takes any line");
     for (groups, size, labels, skewed, both) in [
         (30, 1, 2, false, 0.8),
         (100, 1, 2, true, 0.85),
@@ -280,15 +391,21 @@ fn macro_f1() {
                 }
             }
         }
-        let of = |count: u32| 100.0 * f64::from(count) / f64::from((times - without).max(1));
+        let of = |count: u32| match times - without {
+            0 => "–".to_owned(),
+            with => format!("{:.1}", 100.0 * f64::from(count) / f64::from(with)),
+        };
         let shares = if skewed { "skewed" } else { "even" };
-        println!(
-            "| {} | {labels} | {shares} | {groups} | {:.0} % | {:.1} | {:.1} | {:.0} % |",
+        writeln!(
+            table,
+            "| {} | {labels} | {shares} | {groups} | {:.0} % | {} | {} | {:.0} % |",
             groups * size,
             100.0 * (both + 0.05),
             of(covered),
             of(below),
             100.0 * f64::from(without) / f64::from(times)
-        );
+        )
+        .expect("a text takes any line");
     }
+    table
 }

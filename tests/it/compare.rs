@@ -73,6 +73,7 @@ const TEXT: &str = " new is better than old.
 
    Accuracy 90.0 % → 99.0 %, +9.0 points (95 % CI +4.9 to +14.1); score test p = 0.0001.
    Of 200 rows: both right 178, lost 2, won 20, both wrong 0.
+   With nothing known before, the chance that it is better is >99.9 %.
 
 Got worse: 2 rows, 1 shown
 

@@ -18,7 +18,7 @@ fn an_unknown_key_points_at_its_line() {
     let stderr = mistake("[data]\ntrain = \"train.csv\"\ntset = \"test.csv\"\n");
     let expected = "\
 error: tunebench.toml, line 3: unknown field `tset`, expected one of `train`, `validation`, `test`, `labels`, `aliases`, `format`, `text`, \
-`label`, `group`, `encoding`, `quotes`, `delimiter`, `header`, `label_names`
+`label`, `group`, `slices`, `encoding`, `quotes`, `delimiter`, `header`, `label_names`
     |
   3 | tset = \"test.csv\"
     | ^^^^

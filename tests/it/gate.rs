@@ -254,7 +254,7 @@ fn too_few_rows_are_inconclusive_and_say_how_many_would_do() {
     let place = place(2);
     let done = gate(&place, &["--test", "non-inferiority", "--margin", "0.02"]);
     assert_eq!(done.code, Some(4), "{}", done.stdout);
-    assert!(done.stdout.contains("a loss of 2.0 points or more must be ruled out"), "{}", done.stdout);
+    assert!(done.stdout.contains("a loss of 2 points or more must be ruled out"), "{}", done.stdout);
     let rows: u64 = done.stdout.split("; about ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(rows > 200, "{}", done.stdout);
     let done = gate(&place, &["--min-accuracy", "0.87", "--by", "lower_bound"]);

@@ -92,6 +92,10 @@ fn a_figure_that_is_none_is_refused_before_anything_is_asked() {
     ] {
         let (_, done) = place(evaluation);
         assert_eq!(done.code, Some(2), "{evaluation}");
-        assert!(done.stderr.contains(error) && done.stderr.contains("tunebench.toml:"), "{}", done.stderr);
+        assert!(
+            done.stderr.contains(error) && done.stderr.contains("tunebench.toml, line "),
+            "{}",
+            done.stderr
+        );
     }
 }

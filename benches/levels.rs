@@ -263,7 +263,7 @@ fn looks() -> String {
 /// The test beside those of McNemar, where each cluster is a row.
 fn one_row_one_answer() -> String {
     let mut table = String::new();
-    writeln!(table, 
+    writeln!(table,
         "| rows | tell apart | exact McNemar | mid-p | score test | its interval covers | loss of the margin called no worse |"
     ).expect("a text takes any line");
     writeln!(table, "|---|---|---|---|---|---|---|").expect("a text takes any line");
@@ -302,7 +302,7 @@ fn one_row_one_answer() -> String {
 /// Groups, repeats and missing answers.
 fn clusters() -> String {
     let mut table = String::new();
-    writeln!(table, 
+    writeln!(table,
         "| clusters | rows in each | alike | answers | missing | false verdicts | interval covers | loss of the margin called no worse | a gain of 10 points found |"
     ).expect("a text takes any line");
     writeln!(table, "|---|---|---|---|---|---|---|---|---|").expect("a text takes any line");
@@ -329,7 +329,7 @@ fn clusters() -> String {
         let found = apart.share(None, |c| c.verdict == Verdict::Better);
         let margin = World { lost: 0.15, both: 0.65, ..world };
         let passed = margin.share(Some(0.05), |c| c.non_inferiority.is_some_and(|test| test.proven));
-        writeln!(table, 
+        writeln!(table,
             "| {groups} | {size} | {alike} | {repeats} | {:.0} % | {wrong:.1} | {covers:.1} | {passed:.1} | {found:.0} |",
             100.0 * missing
         ).expect("a text takes any line");
@@ -340,7 +340,7 @@ fn clusters() -> String {
 /// The interval of macro-F1, against what a million rows give.
 fn macro_f1() -> String {
     let mut table = String::new();
-    writeln!(table, 
+    writeln!(table,
         "| rows | labels | shares | clusters | accuracy | interval covers | true value below it | test sets without one |"
     ).expect("a text takes any line");
     writeln!(table, "|---|---|---|---|---|---|---|---|").expect("a text takes any line");

@@ -8,6 +8,9 @@ use crate::scenarios::Scenarios;
 use crate::studentised::Studentised;
 use crate::{Answer, Contrast, Evaluation, InvalidKind, Metric, Prediction, Tally};
 
+/// What is supposed of the rows of a model.
+type Change<'a> = &'a dyn Fn(&[Prediction]) -> Vec<Prediction>;
+
 /// What follows from the answers of both models over all repeats, and from what could have been in their place.
 pub(crate) fn scenarios(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric) -> Scenarios {
     let models = [base, tuned];
@@ -20,8 +23,8 @@ pub(crate) fn scenarios(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Me
     // Labels beyond these occur nowhere.
     let labels = ids.chain(of_metric).map(|label| label.index() + 1).max().unwrap_or_default();
     let (answered, values) = contrast(base, tuned, metric, labels);
-    let supposing = |rows: [&dyn Fn(&[Prediction]) -> Vec<Prediction>; 2]| {
-        let changed = |repeats: &[&Evaluation], rows: &dyn Fn(&[Prediction]) -> Vec<Prediction>| {
+    let supposing = |rows: [Change; 2]| {
+        let changed = |repeats: &[&Evaluation], rows: Change| {
             let change =
                 |one: &&Evaluation| Evaluation { predictions: rows(&one.predictions), ..(*one).clone() };
             repeats.iter().map(change).collect::<Vec<_>>()

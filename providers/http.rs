@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, RANGE};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::text::{flat, one_line};
@@ -115,6 +115,64 @@ pub(crate) async fn read(mut response: Response) -> Result<Answer, ProviderError
             Err(error) if error.is_timeout() => return Err(unanswered(error)),
             Err(error) => {
                 return Err(answer.broken(format!("the answer broke off: {}", causes(&error.without_url()))));
+            }
+        }
+    }
+}
+
+/// The beginning of an answer that is a file.
+pub(crate) enum Opened {
+    /// The file, from the position that was asked for.
+    Download(Download),
+    /// Nothing stands behind that position.
+    AtTheEnd,
+    /// The server's answer is no file.
+    Refused(Answer),
+}
+
+/// A file that is read as it comes.
+pub(crate) struct Download {
+    response: Response,
+    /// Bytes still to be passed over, where the server sends the file from its beginning.
+    ahead: u64,
+}
+
+/// Sends a request once and begins to read its answer, `offset` bytes from its beginning.
+pub(crate) async fn open(request: RequestBuilder, offset: u64) -> Result<Opened, ProviderError> {
+    // Positions are those of the file itself, not of a compressed form of it.
+    let mut request = request.header(ACCEPT_ENCODING, "identity");
+    if offset > 0 {
+        request = request.header(RANGE, format!("bytes={offset}-"));
+    }
+    let response = request.send().await.map_err(unanswered)?;
+    match response.status().as_u16() {
+        200..300 => {
+            let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+            Ok(Opened::Download(Download { response, ahead: if partial { 0 } else { offset } }))
+        }
+        416 if offset > 0 => Ok(Opened::AtTheEnd),
+        _ => Ok(Opened::Refused(read(response).await?)),
+    }
+}
+
+impl Download {
+    /// The next piece; none at the end. A file that breaks off is an error, and may be opened again where it broke.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, ProviderError> {
+        loop {
+            let Ok(chunk) = tokio::time::timeout(READ_TIMEOUT, self.response.chunk()).await else {
+                return Err(ProviderError::new(Cause::Server, "the file stopped coming"));
+            };
+            let Some(chunk) = chunk.map_err(|error| {
+                let message = format!("the file broke off: {}", causes(&error.without_url()));
+                ProviderError::new(Cause::Server, message)
+            })?
+            else {
+                return Ok(None);
+            };
+            let passed = self.ahead.min(chunk.len() as u64);
+            self.ahead -= passed;
+            if passed < chunk.len() as u64 {
+                return Ok(Some(chunk[passed as usize..].to_vec()));
             }
         }
     }

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
+mod batch;
 #[cfg(feature = "catalog")]
 pub mod catalog;
 #[cfg(feature = "command")]
@@ -18,6 +19,8 @@ mod fine_tuning;
 pub mod google;
 #[cfg(any(feature = "anthropic", feature = "google", feature = "hub", feature = "openai"))]
 mod http;
+#[cfg(any(feature = "google", feature = "openai"))]
+mod lines;
 #[cfg(feature = "local")]
 pub mod hub;
 #[cfg(feature = "local")]
@@ -51,6 +54,10 @@ mod tls;
 mod training_rows;
 
 pub use async_trait::async_trait;
+pub use batch::{
+    Batch, BatchCounts, BatchEnd, BatchId, BatchJob, BatchLimits, BatchMark, BatchOrder, BatchResults,
+    BatchStatus, ResultsPosition, RowOutcome, RowResult,
+};
 pub use completion::{
     AnswerMode, Completion, CompletionRequest, FinishReason, Limit, Parameters, RateLimits, Usage,
 };

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tunebench_data::Message;
 
-use crate::{Completion, CompletionRequest, FineTuning, ModelInfo, ProviderError};
+use crate::{Batch, Completion, CompletionRequest, FineTuning, ModelInfo, ProviderError};
 
 /// Whether a provider can be used as it is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Fine-tuning, where the provider offers it.
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
+        None
+    }
+
+    /// Many requests as one job, where the provider offers it.
+    fn batches(&self) -> Option<&dyn Batch> {
         None
     }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::errors::{self, About};
 use super::settings::{KeyHeader, Settings};
 use crate::http::{self, Answer, Http};
+use crate::lines::Lines;
 use crate::settings::Withheld;
 use crate::{Access, Cause, ProviderError, Setup};
 
@@ -18,6 +19,10 @@ use crate::{Access, Cause, ProviderError, Setup};
 const SHORT: Duration = Duration::from_secs(60);
 /// For a training file of up to 512 MB.
 const UPLOAD: Duration = Duration::from_secs(3_600);
+/// For the answers of a batch.
+const DOWNLOAD: Duration = Duration::from_secs(3_600);
+/// As many items of a list as a page holds.
+const PAGE: &str = "100";
 
 /// An account at a server.
 pub(super) struct Connection {
@@ -92,6 +97,53 @@ impl Connection {
     /// `DELETE`.
     pub(super) async fn delete(&self, path: &[&str], about: About<'_>) -> Result<Answer, ProviderError> {
         self.done(self.request(Method::DELETE, path, SHORT)?, about).await
+    }
+
+    /// All items of a list, page by page, until one is said to be enough.
+    pub(super) async fn list(
+        &self,
+        path: &[&str],
+        filter: Option<(&str, &str)>,
+        mut enough: impl FnMut(&Value) -> bool,
+    ) -> Result<Vec<Value>, ProviderError> {
+        let mut items: Vec<Value> = Vec::new();
+        loop {
+            let after = items.last().and_then(|item| item.get("id")?.as_str()).map(str::to_owned);
+            let mut query = vec![("limit", PAGE)];
+            query.extend(filter);
+            query.extend(after.as_deref().map(|after| ("after", after)));
+            let answer = self.get(path, &query, About::default()).await?;
+            let page: Value = answer.json()?;
+            let Some(Value::Array(data)) = page.get("data") else {
+                return Err(answer.broken("the list has no `data`".to_owned()));
+            };
+            // A server that ignores `after` gives the first page for ever.
+            let repeats = data.first().is_some_and(|first| {
+                first.get("id").is_some() && items.iter().any(|i| i.get("id") == first.get("id"))
+            });
+            let more = page.get("has_more").and_then(Value::as_bool).unwrap_or(false);
+            if repeats {
+                return Ok(items);
+            }
+            items.extend(data.iter().cloned());
+            if !more || data.is_empty() || data.iter().any(&mut enough) {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Reads a file line by line, from a position on.
+    pub(super) async fn lines(
+        &self,
+        path: &[&str],
+        offset: u64,
+        about: About<'_>,
+    ) -> Result<Lines, ProviderError> {
+        let request = self.request(Method::GET, path, DOWNLOAD)?;
+        match Lines::open(request, offset).await.map_err(|error| self.redacted(error))? {
+            Ok(lines) => Ok(lines),
+            Err(answer) => Err(self.error(&answer, about)),
+        }
     }
 
     /// The error that an answer stands for, free of the key.

@@ -24,9 +24,6 @@ use crate::{
     LossPoint, ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
 };
 
-/// As many as a page holds.
-const PAGE: &str = "100";
-
 /// Fine-tuning at OpenAI, or where the user says that there is such a thing.
 pub(super) struct Tuning {
     connection: Arc<Connection>,
@@ -36,39 +33,6 @@ pub(super) struct Tuning {
 impl Tuning {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
         Self { connection, today: || Zoned::now().date() }
-    }
-
-    /// All items of a list, page by page, until one is said to be enough.
-    async fn list(
-        &self,
-        path: &[&str],
-        filter: Option<(&str, &str)>,
-        mut enough: impl FnMut(&Value) -> bool,
-    ) -> Result<Vec<Value>, ProviderError> {
-        let mut items: Vec<Value> = Vec::new();
-        loop {
-            let after = items.last().and_then(|item| item.get("id")?.as_str()).map(str::to_owned);
-            let mut query = vec![("limit", PAGE)];
-            query.extend(filter);
-            query.extend(after.as_deref().map(|after| ("after", after)));
-            let answer = self.connection.get(path, &query, About::default()).await?;
-            let page: Value = answer.json()?;
-            let Some(Value::Array(data)) = page.get("data") else {
-                return Err(answer.broken("the list has no `data`".to_owned()));
-            };
-            // A server that ignores `after` gives the first page for ever.
-            let repeats = data.first().is_some_and(|first| {
-                first.get("id").is_some() && items.iter().any(|i| i.get("id") == first.get("id"))
-            });
-            let more = page.get("has_more").and_then(Value::as_bool).unwrap_or(false);
-            if repeats {
-                return Ok(items);
-            }
-            items.extend(data.iter().cloned());
-            if !more || data.is_empty() || data.iter().any(&mut enough) {
-                return Ok(items);
-            }
-        }
     }
 
     async fn raw_job(&self, id: &JobId) -> Result<Value, ProviderError> {
@@ -245,7 +209,8 @@ impl FineTuning for Tuning {
             (job.mark.as_ref() == Some(mark) && usable).then_some(job)
         };
         let filter = (format!("metadata[{MARK}]"), mark.0.clone());
-        let jobs = self.list(&["fine_tuning", "jobs"], Some((&filter.0, &filter.1)), |_| false).await?;
+        let jobs =
+            self.connection.list(&["fine_tuning", "jobs"], Some((&filter.0, &filter.1)), |_| false).await?;
         for job in jobs.iter().filter_map(fits) {
             let Some(model) = job.tuned_model.as_deref() else { return Ok(Some(job)) };
             // A job whose model was deleted is of no use any more.
@@ -266,11 +231,18 @@ impl FineTuning for Tuning {
     }
 
     async fn jobs(&self) -> Result<Vec<Job>, ProviderError> {
-        Ok(self.list(&["fine_tuning", "jobs"], None, |_| false).await?.iter().filter_map(jobs::job).collect())
+        Ok(self
+            .connection
+            .list(&["fine_tuning", "jobs"], None, |_| false)
+            .await?
+            .iter()
+            .filter_map(jobs::job)
+            .collect())
     }
 
     async fn events(&self, id: &JobId, skip: usize) -> Result<Vec<JobEvent>, ProviderError> {
-        let mut events = self.list(&["fine_tuning", "jobs", &id.0, "events"], None, |_| false).await?;
+        let mut events =
+            self.connection.list(&["fine_tuning", "jobs", &id.0, "events"], None, |_| false).await?;
         // The newest come first; of those of one second, the order of the list says which.
         events.reverse();
         events.sort_by_key(|event| event.get("created_at").and_then(Value::as_i64));
@@ -278,7 +250,8 @@ impl FineTuning for Tuning {
     }
 
     async fn checkpoints(&self, id: &JobId) -> Result<Vec<Checkpoint>, ProviderError> {
-        let list = self.list(&["fine_tuning", "jobs", &id.0, "checkpoints"], None, |_| false).await?;
+        let list =
+            self.connection.list(&["fine_tuning", "jobs", &id.0, "checkpoints"], None, |_| false).await?;
         let mut checkpoints: Vec<_> = list.iter().filter_map(jobs::checkpoint).collect();
         checkpoints.sort_by_key(|checkpoint| checkpoint.step);
         Ok(checkpoints)

@@ -9,6 +9,7 @@
 //!
 //! A model id goes to Chat Completions; with the prefix `responses/` to Responses, with `decisions/` to Decisions.
 
+mod batches;
 mod completions;
 mod connection;
 mod decisions;
@@ -43,15 +44,16 @@ use self::settings::{Api, Settings};
 use crate::catalog::Catalog;
 use crate::http::Answer;
 use crate::{
-    Access, AnswerMode, Cause, Completion, CompletionRequest, FineTuning, FinishReason, ModelInfo, Provider,
-    ProviderError, Retry, Scope, SettingError, Setup, async_trait,
+    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, FineTuning, FinishReason, ModelInfo,
+    Provider, ProviderError, Retry, Scope, SettingError, Setup, async_trait,
 };
 
 /// Settings that no answer can tell.
-const UNSEEN: [&str; 8] = [
+const UNSEEN: [&str; 9] = [
     "allow_http",
     "api_key_env",
     "base_url",
+    "batch",
     "check_models",
     "fine_tuning",
     "header",
@@ -94,6 +96,7 @@ impl OpenAiProvider {
     /// | `header` | `"authorization"`, or `"api-key"` for Azure |
     /// | `api` | `"chat"` or `"responses"`, for model ids without a prefix |
     /// | `fine_tuning` | whether jobs can be started: by default at OpenAI only |
+    /// | `batch` | whether files of requests are taken: by default at OpenAI and hosts that are known for it |
     /// | `check_models` | whether the list of models tells what exists: not so at Azure |
     /// | `schema`, `logprobs`, `temperature`, `stop`, `store` | whether the server takes them (`store`: may keep texts) |
     /// | `max_tokens_field` | `"max_tokens"` or `"max_completion_tokens"` |
@@ -181,15 +184,26 @@ impl OpenAiProvider {
         };
         let answer =
             self.connection.ask(path, body).await.map_err(|error| self.connection.redacted(error))?;
+        self.of_answer(api, &answer, body, request)
+    }
+
+    /// What an answer comes to; `body` is what was asked.
+    fn of_answer(
+        &self,
+        api: Api,
+        answer: &Answer,
+        body: &[u8],
+        request: &CompletionRequest,
+    ) -> Result<Completion, Failure> {
         let (_, model) = self.route(&request.model);
         let about = About { model: Some(model), key_variable: None };
         if !(200..300).contains(&answer.status) {
-            return self.refusal(&answer, body, about);
+            return self.refusal(answer, body, about);
         }
         // A gateway may answer 200 although the server behind it did not. In Responses the member belongs to the answer.
-        let masked = || Err(self.connection.error(&answer, about).into());
+        let masked = || Err(self.connection.error(answer, about).into());
         let completion = match api {
-            Api::Chat => match self.read(&answer)? {
+            Api::Chat => match self.read(answer)? {
                 completions::Answer { error: Some(_), .. } => return masked(),
                 said => {
                     let thought = said.has_thought();
@@ -197,8 +211,8 @@ impl OpenAiProvider {
                         .map(|completion| self.thoughts(completion, thought, request))
                 }
             },
-            Api::Responses => responses::completion(&self.read(&answer)?, request),
-            Api::Decisions => match self.read(&answer)? {
+            Api::Responses => responses::completion(&self.read(answer)?, request),
+            Api::Decisions => match self.read(answer)? {
                 Value::Object(said) if said.get("error").is_some_and(|error| !error.is_null()) => {
                     return masked();
                 }
@@ -424,6 +438,10 @@ impl Provider for OpenAiProvider {
 
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
         self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning)
+    }
+
+    fn batches(&self) -> Option<&dyn Batch> {
+        self.connection.settings.takes_batches().map(|_| self as &dyn Batch)
     }
 
     fn access(&self) -> Access {

@@ -4,7 +4,7 @@ use reqwest::Url;
 use serde_json::{Map, Value};
 
 use super::completions::INTO_USER;
-use super::hosts::Host;
+use super::hosts::{BatchHost, Host};
 use crate::http::is_loopback;
 use crate::settings::{
     Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name,
@@ -68,6 +68,8 @@ pub(super) struct Settings {
     pub(super) api: Api,
     /// `None`: what the base URL suggests.
     pub(super) fine_tuning: Option<bool>,
+    /// `None`: what is known of the host.
+    pub(super) batch: Option<bool>,
     pub(super) check_models: bool,
     pub(super) schema: bool,
     pub(super) logprobs: Option<bool>,
@@ -90,6 +92,7 @@ const NAMES: &[&str] = &[
     "api",
     "api_key_env",
     "base_url",
+    "batch",
     "check_models",
     "extra_body",
     "fine_tuning",
@@ -223,6 +226,7 @@ impl Settings {
             project: None,
             api: Api::Chat,
             fine_tuning: None,
+            batch: None,
             check_models: true,
             schema: true,
             logprobs: None,
@@ -251,6 +255,7 @@ impl Settings {
             }
             "api" => self.api = choice(name, value, &[("chat", Api::Chat), ("responses", Api::Responses)])?,
             "fine_tuning" => self.fine_tuning = Some(switch(name, value)?),
+            "batch" => self.batch = Some(switch(name, value)?),
             "check_models" => self.check_models = switch(name, value)?,
             "schema" => self.schema = switch(name, value)?,
             "logprobs" => self.logprobs = Some(switch(name, value)?),
@@ -292,6 +297,17 @@ impl Settings {
         }
         self.official = host == "api.openai.com" || host.ends_with(".api.openai.com");
         Ok(())
+    }
+
+    /// How files of requests are taken: at OpenAI and hosts that are known for it, and elsewhere where the user says so.
+    pub(super) fn takes_batches(&self) -> Option<BatchHost> {
+        let known = self.host.as_ref().and_then(|host| host.batch);
+        let known = known.or(self.official.then_some(BatchHost::OPENAI));
+        match self.batch {
+            Some(true) => known.or(Some(BatchHost::OPENAI)),
+            Some(false) => None,
+            None => known,
+        }
     }
 
     /// Whether jobs can be started: at OpenAI itself, and elsewhere only where the user says so.

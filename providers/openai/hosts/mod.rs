@@ -25,6 +25,8 @@ pub(crate) struct Host {
     /// How to switch thinking off, by model.
     #[serde(default)]
     pub(super) thinking: Vec<Thinking>,
+    /// How it takes files of requests, where it does.
+    pub(super) batch: Option<BatchHost>,
     /// Set if the host has closed.
     pub(crate) gone: Option<String>,
     source: String,
@@ -32,6 +34,35 @@ pub(crate) struct Host {
     /// What else is set, as under `[providers.NAME]`.
     #[serde(flatten)]
     pub(super) settings: Map<String, Value>,
+}
+
+/// A host's way with files of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BatchHost {
+    /// The most rows of a file.
+    pub(super) rows: usize,
+    /// The most bytes of a file.
+    pub(super) bytes: u64,
+    /// The shortest time between two looks at a batch.
+    #[serde(default = "usual_poll_seconds")]
+    pub(super) poll_seconds: u64,
+    /// Whether jobs are those of Mistral, not of OpenAI.
+    #[serde(default)]
+    pub(super) mistral: bool,
+    /// Whether Responses can be asked as well.
+    #[serde(default)]
+    pub(super) responses: bool,
+}
+
+fn usual_poll_seconds() -> u64 {
+    15
+}
+
+impl BatchHost {
+    /// OpenAI's own way: <https://developers.openai.com/api/docs/guides/batch>, read in July 2026.
+    pub(super) const OPENAI: Self =
+        Self { rows: 50_000, bytes: 200_000_000, poll_seconds: 15, mistral: false, responses: true };
 }
 
 /// How to keep some models from thinking about a label.

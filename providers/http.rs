@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, RANGE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 
 use crate::text::{flat, one_line};
@@ -121,6 +121,7 @@ pub(crate) async fn read(mut response: Response) -> Result<Answer, ProviderError
 }
 
 /// The beginning of an answer that is a file.
+#[cfg(feature = "openai")]
 pub(crate) enum Opened {
     /// The file, from the position that was asked for.
     Download(Download),
@@ -131,6 +132,7 @@ pub(crate) enum Opened {
 }
 
 /// A file that is read as it comes.
+#[cfg(feature = "openai")]
 pub(crate) struct Download {
     response: Response,
     /// Bytes still to be passed over, where the server sends the file from its beginning.
@@ -138,16 +140,17 @@ pub(crate) struct Download {
 }
 
 /// Sends a request once and begins to read its answer, `offset` bytes from its beginning.
+#[cfg(feature = "openai")]
 pub(crate) async fn open(request: RequestBuilder, offset: u64) -> Result<Opened, ProviderError> {
     // Positions are those of the file itself, not of a compressed form of it.
-    let mut request = request.header(ACCEPT_ENCODING, "identity");
+    let mut request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
     if offset > 0 {
-        request = request.header(RANGE, format!("bytes={offset}-"));
+        request = request.header(reqwest::header::RANGE, format!("bytes={offset}-"));
     }
     let response = request.send().await.map_err(unanswered)?;
     match response.status().as_u16() {
         200..300 => {
-            let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+            let partial = response.status() == reqwest::StatusCode::PARTIAL_CONTENT;
             Ok(Opened::Download(Download { response, ahead: if partial { 0 } else { offset } }))
         }
         416 if offset > 0 => Ok(Opened::AtTheEnd),
@@ -155,6 +158,7 @@ pub(crate) async fn open(request: RequestBuilder, offset: u64) -> Result<Opened,
     }
 }
 
+#[cfg(feature = "openai")]
 impl Download {
     /// The next piece; none at the end. A file that breaks off is an error, and may be opened again where it broke.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, ProviderError> {

@@ -19,10 +19,10 @@ mod fine_tuning;
 pub mod google;
 #[cfg(any(feature = "anthropic", feature = "google", feature = "hub", feature = "openai"))]
 mod http;
-#[cfg(any(feature = "google", feature = "openai"))]
-mod lines;
 #[cfg(feature = "local")]
 pub mod hub;
+#[cfg(feature = "openai")]
+mod lines;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(any(feature = "google", feature = "openai"))]

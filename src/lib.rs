@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate self as tunebench;
 
+pub mod batch;
 pub mod budget;
 pub mod cancel;
 pub mod cli;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tunebench_data::{Columns, DataError, Dataset, LabelSet, Prompt, Shard, Source, TestSet};
-use tunebench_providers::{BadModelRef, ModelRef, Provider, Registry, SettingError, TuningSpec};
+use tunebench_providers::{
+    Access, BadModelRef, Batch, ModelRef, Provider, Registry, SettingError, TuningSpec,
+};
 use tunebench_reports::{Metric, MetricError};
 
 use tunebench_providers::catalog::Catalog;
@@ -74,6 +76,8 @@ pub struct Entry {
     pub prompt: Option<String>,
     /// The name of the prompt of what was tuned from it.
     pub tuned_prompt: Option<String>,
+    /// Whether it and what was tuned from it are asked in batches, where it says so itself.
+    pub batch: Option<bool>,
 }
 
 /// The date in UTC, in which dates and prices are counted.
@@ -250,6 +254,13 @@ impl Project {
             price: self.price(slot.provider.as_ref(), model),
             limits,
         })
+    }
+
+    /// The providers that offer batches and whose keys are set, by name.
+    pub(crate) fn batch_providers(&self) -> impl Iterator<Item = (String, &dyn Batch)> {
+        let ready = |provider: &dyn Provider| matches!(provider.access(), Access::Open | Access::Ready);
+        let offered = self.providers.iter().filter(move |(_, provider)| ready(*provider));
+        offered.filter_map(|(name, provider)| Some((name.to_owned(), provider.batches()?)))
     }
 
     /// A prompt by its name; the common one where there is none.
@@ -506,7 +517,8 @@ pub(crate) fn entries(
         }
         let prompt = model.prompt.clone();
         let tuned_prompt = model.tuned_prompt.clone().or_else(|| prompt.clone());
-        entries.push(Entry { base, tune, tuned, shots: None, prompt, tuned_prompt });
+        let batch = model.batch;
+        entries.push(Entry { base, tune, tuned, shots: None, prompt, tuned_prompt, batch });
     }
     Ok(entries)
 }

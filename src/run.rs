@@ -1,5 +1,6 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
+mod batches;
 mod predict;
 mod ready;
 mod sent;
@@ -20,6 +21,7 @@ use tunebench_reports::{
     Run, Slices, Slicing, TokenUsage, length_of, slugs,
 };
 
+use crate::batch::BatchEvent;
 use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -35,6 +37,7 @@ use crate::shots::{Shots, ShotsSpec};
 use crate::texts;
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
+pub use batches::{Batched, Batching};
 pub use predict::Labelling;
 pub(crate) use predict::{LABELLING, shows_texts_only};
 use sent::{prompt_sha256, prompts};
@@ -72,6 +75,11 @@ pub trait Listener: Send + Sync {
         let _ = reason;
     }
 
+    /// Something happened to a batch of this model.
+    fn batch(&self, model: &str, event: &BatchEvent) {
+        let _ = (model, event);
+    }
+
     /// A model has been asked about every row, or as many as could be.
     fn evaluated(&self, model: &str, answers: &Answers) {
         let _ = (model, answers);
@@ -93,17 +101,20 @@ pub struct Subject {
     pub prompt: Option<String>,
     /// The name of its base's prompt, where that has one of its own.
     pub base_prompt: Option<String>,
+    /// Whether it is asked in batches, where the configuration says so for it alone.
+    pub batch: Option<bool>,
 }
 
 impl Subject {
     /// A model as it is.
     pub fn plain(model: ModelRef) -> Self {
-        Self { model, tuned_from: None, job: None, shots: None, prompt: None, base_prompt: None }
+        let (tuned_from, job, shots, prompt, base_prompt, batch) = Default::default();
+        Self { model, tuned_from, job, shots, prompt, base_prompt, batch }
     }
 
     /// The base of an entry, as it is asked.
     pub(crate) fn base(entry: &Entry) -> Self {
-        Self { prompt: entry.prompt.clone(), ..Self::plain(entry.base.clone()) }
+        Self { prompt: entry.prompt.clone(), batch: entry.batch, ..Self::plain(entry.base.clone()) }
     }
 
     /// What was tuned from the base of an entry.
@@ -112,6 +123,7 @@ impl Subject {
             tuned_from: Some(entry.base.clone()),
             prompt: entry.tuned_prompt.clone(),
             base_prompt: entry.prompt.clone(),
+            batch: entry.batch,
             ..Self::plain(model)
         }
     }
@@ -121,7 +133,8 @@ impl Subject {
         let shots = Some(entry.shots.clone()?);
         let prompt = entry.prompt.clone();
         let (tuned_from, base_prompt) = (Some(entry.base.clone()), prompt.clone());
-        Some(Self { tuned_from, shots, prompt, base_prompt, ..Self::plain(entry.base.clone()) })
+        let batch = entry.batch;
+        Some(Self { tuned_from, shots, prompt, base_prompt, batch, ..Self::plain(entry.base.clone()) })
     }
 
     /// How to put it to the test: with its own shots, and at the price of its base where that is the rule.
@@ -178,6 +191,8 @@ pub struct Spending {
     pub fresh: bool,
     /// How often each row is asked about; 0 counts as 1.
     pub repeats: u32,
+    /// Whether and how it asks in batches.
+    pub batching: Batching,
 }
 
 /// Of all rows the clusters, and the values by which they are parted.
@@ -228,7 +243,8 @@ impl<'a> Session<'a> {
             None => Route::Local { governor: limited.then(governor) },
         };
         let retries = Arc::new(Retries::new(self.policy, self.project.config.seed));
-        Means { route, retries, budget: self.budget.clone(), cancel: self.cancel.clone() }
+        let (budget, cancel) = (self.budget.clone(), self.cancel.clone());
+        Means { route, retries, budget, cancel, asked_in_batches: None }
     }
 
     /// Does the work, and says meanwhile why it waits, where it does for more than a moment.
@@ -249,6 +265,16 @@ impl<'a> Session<'a> {
             done = work => done,
             () = watch => unreachable!("it watches without an end"),
         }
+    }
+
+    /// Whether and how it asks in batches.
+    pub fn batching(&self) -> Batching {
+        self.spending.batching
+    }
+
+    /// Whether the user wants the end.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.requested()
     }
 
     /// What is worked on.
@@ -354,12 +380,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Puts the models to the test. `save` is given the run after each model, so that an accident costs one model, and
+    /// Puts the models to the test; of those that were asked in batches, nothing more is asked. `save` is given the run after each model, so that an accident costs one model, and
     /// what else is known of that model's rows.
     pub async fn evaluate(
         &self,
         subjects: &[Subject],
         keep: &Keep,
+        batched: &Batched,
         mut save: impl FnMut(&Run, KeptRows) -> Result<(), Error>,
     ) -> Result<Run, Error> {
         let candidates = self.candidates(subjects)?;
@@ -390,7 +417,7 @@ impl<'a> Session<'a> {
                 run.manifest.ended_by.get_or_insert_with(interrupted);
                 break;
             }
-            let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat, keep).await?;
+            let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat, keep, batched).await?;
             whole &= answers.halted_by.is_none() && !self.cancel.requested();
             // What came first is the cause of what follows.
             if let Some(halt) = &answers.halted_by {
@@ -471,6 +498,7 @@ impl<'a> Session<'a> {
         recorder: Option<&Recorder>,
         repeat: u32,
         keep: &Keep,
+        batched: &Batched,
     ) -> Result<Answers, Error> {
         let test = &self.project.test;
         let book = match recorder.filter(|_| !candidate.provider.in_process()) {
@@ -483,11 +511,13 @@ impl<'a> Session<'a> {
             }
             None => None,
         };
-        let means = self.means(candidate, book.clone());
+        let mut means = self.means(candidate, book.clone());
+        means.asked_in_batches = batched.not_answered(name);
         let (listener, shown) = (self.listener.clone(), name.to_owned());
         let observe = move |tally: &Tally| listener.evaluating(&shown, tally);
         let answers = evaluate(candidate, test, means.clone(), keep, observe);
         let mut answers = self.saying_why_it_waits(&means, answers).await?;
+        batched.add_to(name, &mut answers);
         if let (Some(book), Some(recorder)) = (book, recorder) {
             // No score is shown that is not kept.
             recorder.flush().await?;

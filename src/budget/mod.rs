@@ -113,6 +113,29 @@ impl Budget {
         self.hold(Reservation { budget: self, price, whole, requests: 1, open: true })
     }
 
+    /// Holds back what a batch of so many requests costs at worst, all its tokens together.
+    pub fn reserve_batch<'a>(
+        &'a self,
+        model: &str,
+        price: Option<&'a Price>,
+        worst: Usage,
+        requests: u64,
+    ) -> Result<Reservation<'a>, BudgetError> {
+        self.check(model, price)?;
+        let whole = price.and_then(|price| price.at_most(worst));
+        self.hold(Reservation { budget: self, price, whole, requests, open: true })
+    }
+
+    /// Holds back what a batch may cost that an earlier command has paid for: whatever the cap, its answers are fetched.
+    pub fn take_over<'a>(&'a self, price: Option<&'a Price>, worst: Usage) -> Reservation<'a> {
+        let whole = price.and_then(|price| price.at_most(worst));
+        let reservation = Reservation { budget: self, price, whole, requests: 0, open: true };
+        let mut spent = self.spent();
+        spent.reserved = spent.reserved.plus(reservation.amount());
+        drop(spent);
+        reservation
+    }
+
     /// The same, but where money is short only because of what is held back for others, waits for what they really cost:
     /// the cap is then used up before the run ends.
     pub async fn reserve_in_turn<'a>(
@@ -162,7 +185,9 @@ impl Budget {
         let amount = reservation.amount();
         let mut spent = self.spent();
         let asks = reservation.requests > 0;
-        if let Some(cap) = self.caps.max_requests.filter(|&cap| asks && spent.requests >= cap) {
+        if let Some(cap) =
+            self.caps.max_requests.filter(|&cap| asks && spent.requests + reservation.requests > cap)
+        {
             reservation.open = false;
             return Err(BudgetError::RequestsReached { cap });
         }

@@ -108,6 +108,16 @@ impl Price {
         self.of(all).max(self.of(all.cache_written(input)))
     }
 
+    /// What the same tokens cost in a batch; where that has no price of its own, as much.
+    #[must_use]
+    pub fn in_batch(&self) -> Self {
+        let input = self.batch_input.or(self.input);
+        // Whether a batch has a cached price of its own differs: no more than its input costs.
+        let cached_input = self.cached_input.min(input).or(self.cached_input);
+        let cache_write = if self.batch_input.is_some() { None } else { self.cache_write };
+        Self { input, cached_input, cache_write, output: self.batch_output.or(self.output), ..self.clone() }
+    }
+
     /// The cost of training on so many tokens, epochs counted.
     pub fn of_training(&self, tokens: u64) -> Option<Cost> {
         Some(self.training?.of(tokens))

@@ -13,7 +13,7 @@ use super::shard::ShardArg;
 use super::split::SplitArgs;
 use crate::budget::{Caps, Cost};
 use crate::config::Config;
-use crate::run::Spending;
+use crate::run::{Batching, Spending};
 
 /// Fine-tune a text classifier at any provider, and prove from paired data that it is better than the model it
 /// replaces.
@@ -106,6 +106,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         spending: SpendingArgs,
         #[command(flatten)]
+        batches: BatchArgs,
+        #[command(flatten)]
         output: OutputArgs,
     },
     /// Fine-tune the models that the configuration wants tuned
@@ -143,6 +145,8 @@ pub(crate) enum Command {
         consent: ConsentArgs,
         #[command(flatten)]
         spending: SpendingArgs,
+        #[command(flatten)]
+        batches: BatchArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -193,6 +197,13 @@ pub(crate) enum Command {
     Jobs {
         #[command(subcommand)]
         command: JobsCommand,
+    },
+    /// List, watch, fetch and cancel batches: files of rows that a provider answers within a day
+    ///
+    /// `eval --batch`, `run --batch` and `predict --batch` make them, and come back to them by themselves.
+    Batches {
+        #[command(subcommand)]
+        command: BatchesCommand,
     },
     /// Print the completions for a shell
     Completions {
@@ -281,6 +292,33 @@ pub(crate) enum JobsCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchesCommand {
+    /// List the batches of this project, with what their providers say of those under way
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait for the batches under way, and keep their answers; Ctrl-C leaves them running
+    Watch {
+        /// Leave the files of batches at the provider
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Keep the answers of the batches that have ended, without waiting for the others
+    Fetch {
+        /// Leave the files of batches at the provider
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Ask for the end of a batch; what it has answered is paid for, and `batches fetch` keeps it
+    Cancel {
+        /// The batch, as the list names it, with or without PROVIDER/ before it
+        batch: String,
+    },
+}
+
 /// The user's agreement, given in advance.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConsentArgs {
@@ -320,6 +358,10 @@ pub(crate) struct SpendingArgs {
     #[arg(long)]
     pub(crate) fresh: bool,
 
+    /// Ask in batches where the provider offers that: within a day, mostly at half the price, the same in all else
+    #[arg(long)]
+    pub(crate) batch: bool,
+
     /// Ask about every row so many times; the answers are reported apart
     #[arg(long, value_name = "K", default_value = "1")]
     pub(crate) repeat: NonZeroU32,
@@ -328,7 +370,28 @@ pub(crate) struct SpendingArgs {
 impl SpendingArgs {
     pub(crate) fn spending(&self) -> Spending {
         let caps = Caps { max_cost: self.max_cost, max_requests: self.max_requests };
-        Spending { caps, fresh: self.fresh, repeats: self.repeat.get() }
+        let batching = Batching { on: self.batch, ..Batching::default() };
+        Spending { caps, fresh: self.fresh, repeats: self.repeat.get(), batching }
+    }
+}
+
+/// What becomes of batches once they are handed in.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct BatchArgs {
+    /// Hand batches in and end; the same command comes back to them
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+
+    /// Leave the files of batches at the provider
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+impl BatchArgs {
+    /// The same, with what else was said of batches.
+    pub(crate) fn with(self, spending: Spending) -> Spending {
+        let batching = Batching { no_wait: self.no_wait, keep_files: self.keep, ..spending.batching };
+        Spending { batching, ..spending }
     }
 }
 

@@ -5,6 +5,7 @@ use tunebench_reports::render::html::LISTED;
 use tunebench_reports::{Report, Run};
 
 use super::args::OutputArgs;
+use super::batches;
 use super::consent::{self, Terms};
 use super::output::Printer;
 use super::report::{Target, conclude};
@@ -42,6 +43,9 @@ pub(super) async fn eval(
     } else {
         session.named(models).await?
     };
+    for model in session.without_batches(&subjects)? {
+        printer.warn(&format!("{model} can't be asked in batches, and is asked live"));
+    }
     let plan = session.plan_of(&subjects)?;
     consent::ask(&plan, terms, printer)?;
     session.check_ready(&plan).await?;
@@ -58,7 +62,11 @@ async fn evaluate(
     // Figures are made once, at the end; what an accident leaves, `tunebench report` completes.
     let keep = Keep { folder: results.folder().to_owned(), texts: session.project().config.evaluation.texts };
     let save = |run: &Run, mut kept: KeptRows| Ok(results.keep(run, run.evaluations.len() - 1, &mut kept)?);
-    let run = session.evaluate(subjects, &keep, save).await?;
+    let batched = session.ask_in_batches(subjects).await?;
+    if let Some(code) = batches::left_running(&batched, session, "the same command", printer) {
+        return Ok(code);
+    }
+    let run = session.evaluate(subjects, &keep, &batched, save).await?;
     for record in &run.manifest.models {
         if let Some(losses) = session.losses(&record.model, subjects) {
             results.add_losses(&record.file, &losses)?;

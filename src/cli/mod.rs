@@ -1,6 +1,7 @@
 //! The program: reads the command line, does the work, says how it went.
 
 mod args;
+mod batches;
 mod compare;
 mod consent;
 mod doctor;
@@ -90,14 +91,14 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let plan = runtime.block_on(plan_of(&project, &args.spending.spending()))?;
             plan::plan(&plan, &args, printer)
         }
-        Command::Run { data, no_doctor, consent, spending, output } => {
+        Command::Run { data, no_doctor, consent, spending, batches, output } => {
             let project = open(data.clone(), spending.concurrency)?;
             if !no_doctor {
                 let overrides =
                     Overrides { train: data.train, test: data.test, concurrency: None, shard: None };
                 doctor::before_run(&global.config, overrides, printer)?;
             }
-            let spending = spending.spending();
+            let spending = batches.with(spending.spending());
             let plan = runtime.block_on(plan_of(&project, &spending))?;
             consent::ask(&plan, &terms(&project, &spending, consent), printer)?;
             let session = session(&project, spending, printer);
@@ -121,7 +122,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
                 tune::tune(&session, json, printer).await
             })
         }
-        Command::Eval { models, shard, data, consent, spending, output } => {
+        Command::Eval { models, shard, data, consent, spending, batches, output } => {
             let (train, test, concurrency) = (data.train, data.test, spending.concurrency);
             let shard = shard.map(|shard| shard.resolve(|name| std::env::var(name).ok())).transpose()?;
             let shard = shard.map(|(shard, found)| {
@@ -130,7 +131,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             });
             let overrides = Overrides { train, test, concurrency, shard };
             let project = Project::open(&global.config, overrides, registry, &global.state)?;
-            let spending = spending.spending();
+            let spending = batches.with(spending.spending());
             let terms = terms(&project, &spending, consent);
             let session = session(&project, spending, printer);
             runtime.block_on(eval::eval(&session, models, &terms, &output, printer))
@@ -165,6 +166,11 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
                 progress.as_ref(),
                 printer,
             ))
+        }
+        Command::Batches { command } => {
+            let project = open(DataArgs::default(), None)?;
+            let ledger = existing(&project.ledger_path())?;
+            runtime.block_on(batches::batches(command, &project, ledger.as_ref(), printer))
         }
         Command::Models(models::ModelsArgs {
             command: Some(models::ModelsCommand::Pull { name }), ..

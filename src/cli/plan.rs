@@ -17,7 +17,7 @@ use super::words::{entry, grouped};
 use crate::budget::{Caps, Cost, Price, Rate};
 use crate::error::Error;
 use crate::exit;
-use crate::plan::{Basis, Bill, Bound, Plan, Range, Requests, Step, Time, Work, supposed};
+use crate::plan::{Basis, BatchRoad, Bill, Bound, Plan, Range, Requests, Step, Time, Work, supposed};
 use crate::tune::Standing;
 
 /// The version of what `--json` prints; a change that breaks readers raises it.
@@ -109,7 +109,10 @@ fn retiring(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
 fn as_text(plan: &Plan, caps: &Caps) -> String {
     let mut table = Builder::new();
     table.push_record(["", "REQUESTS", "KNOWN", "TOKENS IN", "OUT", "COST", "AT MOST", "TIME"]);
-    plan.steps.iter().for_each(|step| table.push_record(cells(step)));
+    for step in &plan.steps {
+        table.push_record(cells(step));
+        other_road(step).into_iter().for_each(|cells| table.push_record(cells));
+    }
     table.push_record(total(plan));
     let table = plain(table);
     let mut lines = table.lines();
@@ -122,6 +125,7 @@ fn as_text(plan: &Plan, caps: &Caps) -> String {
             named = name;
         }
         text.extend(lines.next().map(str::to_owned));
+        text.extend(other_road(step).and_then(|_| lines.next().map(str::to_owned)));
     }
     text.extend(lines.map(str::to_owned));
     text.push(String::new());
@@ -149,7 +153,13 @@ fn cells(step: &Step) -> [String; 8] {
     let (expected, most) = (cost(|cost| cost.expected), cost(|cost| cost.high));
     match &step.work {
         Work::Evaluate(requests) => {
-            let what = if requests.to_be_tuned { "  ask, tuned" } else { "  ask" };
+            let in_batch = step.batch.filter(|road| road.chosen);
+            let what = match (requests.to_be_tuned, in_batch.is_some()) {
+                (true, false) => "  ask, tuned",
+                (false, false) => "  ask",
+                (true, true) => "  ask in a batch, tuned",
+                (false, true) => "  ask in a batch",
+            };
             if step.here {
                 return [
                     what.into(),
@@ -170,7 +180,7 @@ fn cells(step: &Step) -> [String; 8] {
                 grouped(requests.output.expected),
                 expected,
                 most,
-                requests.time.map_or_else(nothing, |time| seconds(time.takes)),
+                in_batch.map_or_else(|| live_time(requests), |road| within(&road)),
             ]
         }
         Work::Train { training, standing, .. } => {
@@ -189,6 +199,31 @@ fn cells(step: &Step) -> [String; 8] {
     }
 }
 
+/// The road that is not taken: live where batches are chosen, and the other way round.
+fn other_road(step: &Step) -> Option<[String; 8]> {
+    let (Some(road), Work::Evaluate(requests)) = (&step.batch, &step.work) else { return None };
+    if requests.requests == 0 || !road.chosen && road.cost.is_none() {
+        return None;
+    }
+    let (what, cost, time) = match road.chosen {
+        true => ("  or live", road.live_cost, live_time(requests)),
+        false => ("  or in a batch", road.cost, within(road)),
+    };
+    let cost =
+        |pick: fn(Range<Cost>) -> Cost| cost.map_or_else(|| "unknown".into(), |cost| pick(cost).to_string());
+    let nothing = String::new;
+    let (expected, most) = (cost(|cost| cost.expected), cost(|cost| cost.high));
+    Some([what.to_owned(), nothing(), nothing(), nothing(), nothing(), expected, most, time])
+}
+
+fn live_time(requests: &Requests) -> String {
+    requests.time.map_or_else(String::new, |time| seconds(time.takes))
+}
+
+fn within(road: &BatchRoad) -> String {
+    format!("within {} h", road.window.as_secs().div_ceil(3_600))
+}
+
 fn total(plan: &Plan) -> [String; 8] {
     let sum = |of: fn(&Requests) -> u64| grouped(plan.evaluations().map(of).sum());
     let trained = plan.steps.iter().filter(|step| step.sends()).filter_map(|step| match &step.work {
@@ -202,8 +237,14 @@ fn total(plan: &Plan) -> [String; 8] {
         (_, true) => "unknown".to_owned(),
         (_, false) => format!("{cost}+?"),
     };
-    let times = plan.evaluations().filter_map(|requests| requests.time).map(|time| time.takes);
+    let live = plan.steps.iter().filter(|step| !step.batch.is_some_and(|road| road.chosen));
+    let times = live.filter_map(|step| match &step.work {
+        Work::Evaluate(requests) if !step.here => requests.time.map(|time| time.takes),
+        _ => None,
+    });
     let time: std::time::Duration = times.sum();
+    let chosen = plan.steps.iter().filter_map(|step| step.batch.filter(|road| road.chosen && step.sends()));
+    let longest = chosen.max_by_key(|road| road.window).map(|road| within(&road));
     [
         "all".to_owned(),
         grouped(plan.requests()),
@@ -212,7 +253,7 @@ fn total(plan: &Plan) -> [String; 8] {
         sum(|requests| requests.output.expected),
         cost(bill.cost.expected),
         cost(bill.cost.high),
-        if time.is_zero() { String::new() } else { seconds(time) },
+        longest.unwrap_or_else(|| if time.is_zero() { String::new() } else { seconds(time) }),
     ]
 }
 
@@ -372,6 +413,12 @@ fn step_as_json(step: &Step) -> Value {
                 value["tokens_from"] = json!(requests.basis);
                 value["seconds"] = json!(requests.time.map(|time| time.takes.as_secs_f64()));
                 value["bound_by"] = json!(requests.time.as_ref().map(bound));
+                value["in_batch"] = json!(step.batch.map(|road| json!({
+                    "chosen": road.chosen,
+                    "cost_usd": road.cost.map(cost_as_json),
+                    "live_cost_usd": road.live_cost.map(cost_as_json),
+                    "within_seconds": road.window.as_secs(),
+                })));
             }
         }
         Work::Train { training, rows, standing } => {
@@ -409,6 +456,8 @@ fn price_as_json(price: &Price) -> Value {
     json!({
         "input": dollars(price.input),
         "output": dollars(price.output),
+        "batch_input": dollars(price.batch_input),
+        "batch_output": dollars(price.batch_output),
         "training": dollars(price.training),
         "date": price.date.map(|day| day.to_string()),
         "source": price.source,

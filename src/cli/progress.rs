@@ -4,9 +4,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tunebench_providers::{JobEvent, ModelRef, ProviderError, TrainingProgress};
+use tunebench_providers::{BatchEnd, BatchId, JobEvent, ModelRef, ProviderError, TrainingProgress};
 
+use super::doctor::count;
 use super::output::Printer;
+use crate::batch::{BatchEvent, Fetched};
 use crate::budget::Cost;
 use crate::evaluate::{Answers, Halt, Tally};
 use crate::ledger::Doubt;
@@ -114,6 +116,38 @@ impl Progress {
         }
     }
 
+    /// What a batch has brought, and what about it is odd.
+    fn fetched(&self, title: &str, id: &BatchId, end: BatchEnd, fetched: &Fetched) {
+        let ended = match end {
+            BatchEnd::Completed => "is done",
+            BatchEnd::Failed => "failed",
+            BatchEnd::Expired => "ran out of time",
+            BatchEnd::Cancelled => "was cancelled",
+            _ => "ended",
+        };
+        let parts = [
+            (fetched.failed, "failed"),
+            (fetched.not_run, "not tried"),
+            (fetched.missing, "of which nothing was said"),
+        ];
+        let parts = parts.into_iter().filter(|(rows, _)| *rows > 0);
+        let parts: String = parts.map(|(rows, what)| format!(", {rows} {what}")).collect();
+        let answered = count(fetched.answered as usize, "row");
+        self.say(&format!("{title}: batch {} {ended}: {answered} answered{parts}", id.0));
+        let odd = [
+            (fetched.unreadable, "that can't be read"),
+            (fetched.unknown, "about rows that are not in it"),
+            (fetched.repeated, "about rows that had been answered"),
+        ];
+        for (lines, what) in odd.into_iter().filter(|(lines, _)| *lines > 0) {
+            self.printer.warn(&format!(
+                "batch {}: {} {what}, passed over",
+                id.0,
+                count(lines as usize, "line")
+            ));
+        }
+    }
+
     fn job_event(&self, base: &ModelRef, event: JobEvent) {
         let title = format!("tuning {base}");
         match event.progress {
@@ -193,6 +227,41 @@ impl Listener for Progress {
         }
     }
 
+    fn batch(&self, model: &str, event: &BatchEvent) {
+        let title = format!("asking {model} in batches");
+        match event {
+            BatchEvent::Submitted(id, rows) => {
+                self.say(&format!("{title}: batch {} of {} handed in", id.0, count(*rows as usize, "row")));
+            }
+            BatchEvent::Found(id, rows) => {
+                self.say(&format!(
+                    "{title}: going on with batch {} of {}",
+                    id.0,
+                    count(*rows as usize, "row")
+                ));
+            }
+            BatchEvent::Progress { total, done, told, said } => {
+                let line = self.with(&title, |current| {
+                    current.bar.set_length(*total);
+                    current.bar.set_position(*done);
+                    current.bar.set_message(format!("rows, {said}"));
+                    let done = if *told { format!("{done} of {total} rows, ") } else { String::new() };
+                    is_due(current, false).then(|| format!("{title}: {done}{said}"))
+                });
+                if let Some(line) = line.filter(|_| !self.bars) {
+                    self.say(&line);
+                }
+            }
+            BatchEvent::Fetched(id, end, fetched) => self.fetched(&title, id, *end, fetched),
+            BatchEvent::QueueFull(rows) => self.say(&format!(
+                "{title}: the provider's queue is full; a batch of {} is handed in later",
+                count(*rows as usize, "row")
+            )),
+            BatchEvent::Unreachable(error) => self.say(&format!("{title}: {error}; asking again")),
+            BatchEvent::Note(note) => self.say(&format!("{title}: {note}")),
+        }
+    }
+
     fn waiting(&self, reason: &str) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Current { title, bar, waiting_printed, .. }) = current.as_mut() else { return };
@@ -227,6 +296,12 @@ impl Listener for Progress {
         }
         if let Some(halt) = &answers.halted_by {
             self.printer.warn(&format!("{model}: ended early: {halt}"));
+        }
+        if answers.in_batches > 0 {
+            let rows = count(answers.in_batches, "row");
+            self.printer.warn(&format!("{model}: {rows} in batches that are under way were not asked"));
+            self.printer
+                .hint("`tunebench batches watch` waits for them, and `tunebench batches cancel` ends them");
         }
         let hint = answers.halted_by.as_ref().and_then(Halt::hint);
         let hint = hint.or_else(|| answers.failures.as_ref().and_then(|(_, first)| first.hint.clone()));

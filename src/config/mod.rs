@@ -40,6 +40,9 @@ pub struct Config {
     /// How fine-tuning jobs are followed.
     #[serde(default)]
     pub tuning: Tuning,
+    /// How batches are made and followed.
+    #[serde(default)]
+    pub batch: Batch,
     /// When the user is asked before money is spent.
     #[serde(default)]
     pub budget: Budget,
@@ -203,6 +206,8 @@ pub struct Evaluation {
     /// After how many seconds a request without an answer is given up and tried again; where not set, what suits the
     /// provider.
     pub timeout_seconds: Option<NonZeroU32>,
+    /// Whether models are asked in batches, where their providers offer that: within a day, and mostly at half the price.
+    pub batch: bool,
 }
 
 impl Evaluation {
@@ -245,6 +250,7 @@ impl Default for Evaluation {
             max_output_tokens: None,
             probabilities,
             timeout_seconds: None,
+            batch: false,
         }
     }
 }
@@ -258,6 +264,21 @@ pub struct Tuning {
     pub poll_seconds: Option<f64>,
     /// After how many minutes a job is left to itself; where not set, never.
     pub timeout_minutes: Option<f64>,
+}
+
+/// How batches are made and followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Batch {
+    /// The most rows of one batch, where that is less than the provider takes; 10,000 where not set.
+    pub rows: Option<NonZeroUsize>,
+    /// The most tokens that may wait at the provider at once, all batches of a model together: what its limits page says.
+    pub queued_tokens: Option<u64>,
+    /// Seconds between two looks at a batch; where not set, from 15 seconds to 5 minutes, or as the provider wants it.
+    pub poll_seconds: Option<f64>,
+    /// Whether the files at the provider stay there after their answers are kept here.
+    pub keep_files: bool,
 }
 
 /// When the user is asked before money is spent.
@@ -299,6 +320,8 @@ pub struct Model {
     pub prompt: Option<String>,
     /// The name of the prompt that the tuned model was taught, where the base is asked with another.
     pub tuned_prompt: Option<String>,
+    /// Whether these models are asked in batches, whatever `[evaluation]` says.
+    pub batch: Option<bool>,
 }
 
 fn default_seed() -> u64 {
@@ -345,6 +368,7 @@ impl Config {
             labels: BTreeMap::new(),
             evaluation: Evaluation::default(),
             tuning: Tuning::default(),
+            batch: Batch::default(),
             budget: Budget::default(),
             providers: BTreeMap::new(),
             prices: BTreeMap::new(),

@@ -110,12 +110,13 @@ const ANTHROPIC: [(&str, Kind, &str); 11] = [
 ];
 
 /// The settings of OpenAI and its likes.
-const OPENAI: [(&str, Kind, &str); 18] = [
+const OPENAI: [(&str, Kind, &str); 19] = [
     ALLOW_HTTP,
     ("base_url", Kind::Text, "with /v1; by default OPENAI_BASE_URL, else OpenAI itself"),
     ("api_key_env", Kind::Text, "the variable that holds the key; \"none\" for servers without one"),
     ("header", Kind::One(&["authorization", "api-key"]), "where the key is sent; \"api-key\" for Azure"),
     ("api", Kind::One(&["chat", "responses"]), "for model names without a prefix"),
+    ("batch", Kind::Switch, "whether the server has OpenAI's files and batches"),
     ("fine_tuning", Kind::Switch, "whether the server has OpenAI's files and fine-tuning jobs"),
     ("check_models", Kind::Switch, "whether to look the model up before the first row is sent"),
     ("schema", Kind::Switch, "whether the server takes schemas"),

@@ -2,6 +2,7 @@
 //! ledger, sent, told to all three, and tried again where that may help.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -27,11 +28,19 @@ const LONGEST_LOOK: Duration = Duration::from_millis(250);
 pub(super) type Failure = retry::Failure<Halt>;
 
 /// An answer and how it came.
-pub(super) struct Answered {
+pub(crate) struct Answered {
     pub(super) completion: Completion,
-    pub(super) latency: Latency,
+    /// None where it was not measured.
+    pub(super) latency: Option<Latency>,
     /// Whether the ledger had it, and nothing was sent.
     pub(super) known: bool,
+}
+
+impl Answered {
+    /// What it is billed for, where the provider tells; nothing where it was in the ledger.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.completion.usage.filter(|_| !self.known)
+    }
 }
 
 impl From<StoredAnswer> for Answered {
@@ -90,6 +99,10 @@ async fn attempt(
     let (permit, reservation, intent) = match turn(candidate, means, governor, book, &size, key).await? {
         Turn::Send(permit, reservation, intent) => (permit, reservation, intent),
         Turn::Known(answer) => return Ok(Some((*answer).into())),
+        Turn::InBatch => {
+            asker.left_to_batches.fetch_add(1, Ordering::Relaxed);
+            return Err(Failure::Cancelled);
+        }
     };
     let asked = Instant::now();
     let result = means.retries.in_time(send(candidate, request)).await;
@@ -105,7 +118,7 @@ async fn attempt(
                 return Ok(None);
             }
             intent.answered(&completion, latency).await.map_err(kept)?;
-            Ok(Some(Answered { completion, latency, known: false }))
+            Ok(Some(Answered { completion, latency: Some(latency), known: false }))
         }
         Err(error) => {
             let limits = error.rate_limits.as_deref().copied();
@@ -133,6 +146,8 @@ enum Turn<'a> {
     Send(Permit<'a>, Reservation<'a>, Intent),
     /// It need not be sent.
     Known(Box<StoredAnswer>),
+    /// It is in a batch that is under way, and not sent by any other road.
+    InBatch,
 }
 
 async fn turn<'a>(
@@ -163,11 +178,14 @@ async fn turn<'a>(
         // Nothing is sent for now.
         reservation.release();
         drop(permit);
-        if let Claim::Answered(answer) = claim.map_err(kept)? {
-            return Ok(Turn::Known(answer));
+        match claim.map_err(kept)? {
+            Claim::Answered(answer) => return Ok(Turn::Known(answer)),
+            Claim::InBatch => return Ok(Turn::InBatch),
+            Claim::Open(_) | Claim::UnderWay => {}
         }
         match wait_for_other(means, &book.lane, key).await? {
             Some(Claim::Answered(answer)) => return Ok(Turn::Known(answer)),
+            Some(Claim::InBatch) => return Ok(Turn::InBatch),
             Some(_) => patient = false,
             None => {}
         }
@@ -238,7 +256,7 @@ async fn here(
         permit.succeeded(None, None);
     }
     let completion = result.map_err(Failure::Provider)?;
-    Ok(Answered { completion, latency: Latency::from(asked.elapsed()), known: false })
+    Ok(Answered { completion, latency: Some(Latency::from(asked.elapsed())), known: false })
 }
 
 /// A provider that panics has failed this row, not the run.

@@ -1,5 +1,6 @@
 //! One model and what asking it takes, whether or not the right answers are known.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OnceCell, Semaphore};
@@ -13,9 +14,9 @@ use super::breaker::Breaker;
 use super::{Candidate, Halt, Means, outcome};
 
 /// Asks one model about text after text, and stops when no further text could be answered.
-pub(super) struct Asker {
-    pub(super) candidate: Candidate,
-    pub(super) means: Means,
+pub(crate) struct Asker {
+    pub(crate) candidate: Candidate,
+    pub(crate) means: Means,
     /// For requests; rows that wait to be tried again hold none.
     pub(super) slots: Semaphore,
     /// The model's own name, shared by all requests.
@@ -24,13 +25,15 @@ pub(super) struct Asker {
     /// What the provider knows of the model; asked for before the first request, and not at all without one.
     info: OnceCell<Option<ModelInfo>>,
     halted: OnceLock<Halt>,
+    /// Rows that were met in a batch under way.
+    pub(super) left_to_batches: AtomicUsize,
 }
 
 /// Why there is no answer.
-pub(super) struct Unanswered {
-    pub(super) kind: UnansweredKind,
+pub(crate) struct Unanswered {
+    pub(crate) kind: UnansweredKind,
     /// What the provider said, where it failed for this text.
-    pub(super) error: Option<ProviderError>,
+    pub(crate) error: Option<ProviderError>,
 }
 
 impl From<UnansweredKind> for Unanswered {
@@ -40,15 +43,15 @@ impl From<UnansweredKind> for Unanswered {
 }
 
 impl Asker {
-    pub(super) fn new(candidate: Candidate, means: Means) -> Self {
+    pub(crate) fn new(candidate: Candidate, means: Means) -> Self {
         let model = candidate.name.model().into();
         let slots = Semaphore::new(candidate.concurrency);
-        let (breaker, info, halted) = Default::default();
-        Self { candidate, means, slots, model, breaker, info, halted }
+        let (breaker, info, halted, left_to_batches) = Default::default();
+        Self { candidate, means, slots, model, breaker, info, halted, left_to_batches }
     }
 
     /// What ended the asking before its time.
-    pub(super) fn halted(&self) -> Option<&Halt> {
+    pub(crate) fn halted(&self) -> Option<&Halt> {
         self.halted.get()
     }
 
@@ -57,14 +60,21 @@ impl Asker {
         (self.info.into_inner().flatten(), self.halted.into_inner())
     }
 
+    /// Why a request that the ledger has no answer to is not asked now, if it is not: batches have asked already.
+    pub(super) fn not_now(&self, asked: Option<Asked>) -> Option<UnansweredKind> {
+        let not_answered = self.means.asked_in_batches.as_ref()?;
+        let kind = asked.and_then(|asked| not_answered.get(&asked.key).copied());
+        Some(kind.unwrap_or(UnansweredKind::NotAsked))
+    }
+
     /// What the request about an item says after the task.
-    pub(super) fn turns(&self, item: Item<'_>) -> Vec<Message> {
+    pub(crate) fn turns(&self, item: Item<'_>) -> Vec<Message> {
         let shots = self.candidate.shots.before(item.text);
         self.candidate.prompt.turns(shots.items(), item)
     }
 
     /// Asks about an item. `row` tells its waits from those of others.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         row: u64,
         item: Item<'_>,
@@ -105,7 +115,8 @@ impl Asker {
         (answer, outcome::probability(answer, completion))
     }
 
-    fn request(&self, item: Item<'_>) -> CompletionRequest {
+    /// What an item is asked with.
+    pub(crate) fn request(&self, item: Item<'_>) -> CompletionRequest {
         let Candidate { prompt, parameters, shots, label_counts, .. } = &self.candidate;
         let shots = shots.before(item.text);
         let request = CompletionRequest::new(self.model.clone(), prompt.clone(), item.text)

@@ -70,11 +70,11 @@ impl Names {
 /// Knows the keys of an evaluation's rows, finds their answers, and keeps new ones.
 #[derive(Clone)]
 pub struct Book {
-    ledger: Arc<Ledger>,
-    pub(super) lane: Lane,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) lane: Lane,
     /// How the user names the model.
     pub(super) model: Arc<str>,
-    names: Names,
+    pub(crate) names: Names,
     outline: Arc<Outline>,
 }
 
@@ -105,7 +105,7 @@ impl Book {
     }
 
     /// See [`Names::asked`].
-    pub(super) fn asked(&self, turns: &[Message]) -> Asked {
+    pub(crate) fn asked(&self, turns: &[Message]) -> Asked {
         self.names.asked(turns)
     }
 
@@ -115,7 +115,7 @@ impl Book {
         self.outline.may_hold(key)
     }
 
-    pub(super) fn lookup(&self, keys: &[ContentKey]) -> Result<Vec<Option<StoredAnswer>>, LedgerError> {
+    pub(crate) fn lookup(&self, keys: &[ContentKey]) -> Result<Vec<Option<StoredAnswer>>, LedgerError> {
         self.ledger.lookup(keys, self.lane.floor())
     }
 

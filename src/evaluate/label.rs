@@ -32,16 +32,20 @@ pub struct Guess {
     pub error: Option<ProviderError>,
     /// Something the user should know once.
     pub note: Option<String>,
+    /// Whether a batch that has brought no answer is the reason why there is none.
+    pub asked_in_batch: bool,
 }
 
 impl Guess {
     /// Whether the asking ended before this text.
     pub fn is_missing(&self) -> bool {
-        matches!(self.answer, Some(Answer::Unanswered(UnansweredKind::NotAsked | UnansweredKind::Budget)))
+        let not_asked = Answer::Unanswered(UnansweredKind::NotAsked);
+        let unpaid = Answer::Unanswered(UnansweredKind::Budget);
+        !self.asked_in_batch && [Some(not_asked), Some(unpaid)].contains(&self.answer)
     }
 
     fn nothing() -> Self {
-        Self { answer: None, probability: None, known: false, error: None, note: None }
+        Self { answer: None, probability: None, known: false, error: None, note: None, asked_in_batch: false }
     }
 }
 
@@ -155,6 +159,9 @@ impl Labeller {
         if self.asker.means.cancel.requested() {
             return unanswered(UnansweredKind::NotAsked.into());
         }
+        if let Some(kind) = self.asker.not_now(asked) {
+            return Guess { asked_in_batch: true, ..unanswered(kind.into()) };
+        }
         // By content, so that the waits of a text do not depend on where it stands.
         let row = ExampleId::of(text, "", 0).0;
         match self.asker.ask(row, text.into(), asked).await {
@@ -165,7 +172,7 @@ impl Labeller {
 
     fn read(&self, completion: Completion, known: bool) -> Guess {
         let (answer, probability) = self.asker.read(&completion);
-        Guess { answer: Some(answer), probability, known, note: completion.note, error: None }
+        Guess { answer: Some(answer), probability, known, note: completion.note, ..Guess::nothing() }
     }
 }
 

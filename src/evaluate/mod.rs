@@ -17,23 +17,26 @@ pub mod retry;
 mod rows;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tunebench_data::{DataError, Prompt, TestSet};
 use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
-use tunebench_reports::Prediction;
+use tunebench_reports::{Prediction, UnansweredKind};
 
 pub(crate) use ask::output_cap;
+pub(crate) use asker::Asker;
 pub use book::Book;
-pub(crate) use book::Names;
+pub(crate) use book::{Asked, Names};
 pub use halt::Halt;
 pub use kept::KeptRows;
 pub use label::{Guess, Labelled, Labeller};
+pub(crate) use outcome::of_error as unanswered_kind;
 
 use crate::budget::{Budget, Cost, Price};
 use crate::cancel::Cancel;
+use crate::ledger::ContentKey;
 use crate::shots::Shots;
 use governor::{Governor, Limits};
 use retry::Retries;
@@ -111,7 +114,12 @@ pub struct Means {
     pub budget: Arc<Budget>,
     /// Whether it is to end early.
     pub cancel: Cancel,
+    /// Set where batches have asked already: what the ledger lacks is not asked for now.
+    pub asked_in_batches: Option<Arc<NotAnswered>>,
 }
+
+/// The requests that were in a batch and were not answered, with the reason. Others have not been asked at all.
+pub type NotAnswered = HashMap<ContentKey, UnansweredKind>;
 
 /// What an evaluation keeps of its rows beside their predictions, and where.
 #[derive(Debug, Clone)]
@@ -165,6 +173,8 @@ pub struct Answers {
     pub notes: BTreeSet<String>,
     /// What some of the invalid answers said, shortened.
     pub invalid_samples: Vec<String>,
+    /// Rows that are in a batch which is under way, and were left to it.
+    pub in_batches: usize,
     /// How many rows failed for good, and how the first one did.
     pub failures: Option<(usize, ProviderError)>,
     /// What ended the evaluation before its time.

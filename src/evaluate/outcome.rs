@@ -34,7 +34,7 @@ pub(super) fn probability(answer: Answer, completion: &Completion) -> Option<Pro
 }
 
 /// Why a row has no answer.
-pub(super) fn of_error(error: &ProviderError) -> UnansweredKind {
+pub(crate) fn of_error(error: &ProviderError) -> UnansweredKind {
     match error.cause {
         Cause::Network => UnansweredKind::Network,
         Cause::RateLimit | Cause::Quota => UnansweredKind::Quota,

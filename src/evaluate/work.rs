@@ -1,5 +1,6 @@
 //! The evaluation under way: rows are drawn by one or more lanes, answers come back in any order.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,7 @@ impl Work {
             usage: Usage::default(),
             notes: Default::default(),
             invalid_samples: Vec::new(),
+            in_batches: 0,
             failures: None,
             halted_by: None,
             kept: KeptRows::new(&keep.folder, test.len())?,
@@ -102,7 +104,10 @@ impl Work {
                 Drawn::Row(mut row) => match row.known.take() {
                     Some(known) => self.record_answer(&row, known.into()),
                     None if self.asker.halted().is_some() => self.not_asked(&row),
-                    None => return Some(row),
+                    None => match self.asker.not_now(row.asked) {
+                        Some(kind) => self.without_answer(&row, kind),
+                        None => return Some(row),
+                    },
                 },
             }
             if turn {
@@ -125,8 +130,7 @@ impl Work {
         match self.asker.ask(row.example.id.0, (&row.example).into(), row.asked).await {
             Ok(answered) => self.record_answer(&row, answered),
             Err(Unanswered { kind, error }) => {
-                self.keep(row.index, &self.of_row(&row.example));
-                self.record(&row, unanswered(row.example.id, row.example.label, kind));
+                self.without_answer(&row, kind);
                 if let Some(error) = error {
                     lock(&self.found).failures.get_or_insert((0, error)).0 += 1;
                 }
@@ -147,7 +151,7 @@ impl Work {
         details.answer = self.texts.then(|| bounded(&completion.text));
         self.keep(row.index, &details);
         lock(&self.found).note(answer, completion, known);
-        self.record(row, Prediction { id, gold, answer, probability, latency: Some(latency) });
+        self.record(row, Prediction { id, gold, answer, probability, latency });
     }
 
     /// What is known of a row before it is asked about.
@@ -167,8 +171,12 @@ impl Work {
     }
 
     fn not_asked(&self, row: &Row) {
+        self.without_answer(row, UnansweredKind::NotAsked);
+    }
+
+    fn without_answer(&self, row: &Row, kind: UnansweredKind) {
         self.keep(row.index, &self.of_row(&row.example));
-        self.record(row, unanswered(row.example.id, row.example.label, UnansweredKind::NotAsked));
+        self.record(row, unanswered(row.example.id, row.example.label, kind));
     }
 
     fn record(&self, row: &Row, prediction: Prediction) {
@@ -210,6 +218,7 @@ impl Work {
             return Err(EvaluateError::Changed(test.source().path.display().to_string()));
         }
         answers.tally.spent = spent;
+        answers.in_batches = self.asker.left_to_batches.load(Ordering::Relaxed);
         (answers.info, answers.halted_by) = self.asker.into_parts();
         (self.observe)(&answers.tally);
         Ok(answers)

@@ -45,8 +45,8 @@ pub(super) use insert_or_replace_where;
 pub struct StoredAnswer {
     /// What was returned, as it was, but for the rate limits: they spoke of a moment that is over.
     pub completion: Completion,
-    /// How long it took.
-    pub latency: Latency,
+    /// How long it took, where that was measured.
+    pub latency: Option<Latency>,
     /// When it was asked for, in microseconds since 1970.
     pub asked: i64,
 }
@@ -55,6 +55,7 @@ pub struct StoredAnswer {
 #[derive(Debug)]
 pub(super) struct Packed {
     pub(super) asked: i64,
+    /// 0 where it was not measured.
     pub(super) latency: u32,
     pub(super) input: Option<i64>,
     pub(super) output: Option<i64>,
@@ -70,10 +71,10 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    pub(super) fn new(completion: &Completion, latency: Latency, asked: i64) -> Self {
+    pub(super) fn new(completion: &Completion, latency: Option<Latency>, asked: i64) -> Self {
         Self {
             asked,
-            latency: latency.as_micros(),
+            latency: latency.map_or(0, Latency::as_micros),
             // SQLite's integers have a sign; the bits are kept.
             input: completion.usage.map(|usage| usage.input.cast_signed()),
             output: completion.usage.map(|usage| usage.output.cast_signed()),
@@ -197,7 +198,7 @@ impl Packed {
             }
             None => None,
         };
-        Some(StoredAnswer { completion, latency: Latency::from_micros(self.latency)?, asked: self.asked })
+        Some(StoredAnswer { completion, latency: Latency::from_micros(self.latency), asked: self.asked })
     }
 }
 

@@ -14,6 +14,8 @@ use tunebench_data::{Message, Role};
 /// Changes with the encoding: keys of another encoding are other keys.
 const ENCODING: &[u8] = b"tunebench content key 1";
 
+const NAME_DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
 /// The name of a request in the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentKey(pub(super) [u8; 32]);
@@ -22,6 +24,34 @@ impl ContentKey {
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// In 52 lower-case letters and digits, as a row of a batch is called: the provider's answer then tells by itself what
+    /// it is the answer to.
+    pub fn to_name(self) -> String {
+        // Base 32 (RFC 4648) in lower case: hexadecimal digits would be longer than names of 63 characters allow.
+        let bits = |at: usize| (0..5).fold(0, |digit, bit| digit << 1 | self.bit(at * 5 + bit));
+        (0..52).map(|at| char::from(NAME_DIGITS[bits(at)])).collect()
+    }
+
+    /// Reads what [`to_name`](Self::to_name) wrote.
+    pub fn of_name(name: &str) -> Option<Self> {
+        if name.len() != 52 {
+            return None;
+        }
+        let mut key = Self([0; 32]);
+        for (at, letter) in name.bytes().enumerate() {
+            let digit = NAME_DIGITS.iter().position(|&known| known == letter)?;
+            for bit in (0..5).filter(|bit| digit >> (4 - bit) & 1 == 1) {
+                let place = at * 5 + bit;
+                *key.0.get_mut(place / 8)? |= 0x80 >> (place % 8);
+            }
+        }
+        Some(key)
+    }
+
+    fn bit(self, at: usize) -> usize {
+        self.0.get(at / 8).map_or(0, |byte| usize::from(byte >> (7 - at % 8) & 1))
     }
 }
 
@@ -34,6 +64,25 @@ impl fmt::Display for ContentKey {
 impl fmt::Debug for ContentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ContentKey({self})")
+    }
+}
+
+#[cfg(test)]
+mod name_tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_name_is_read_back_and_nothing_else_is(bytes in any::<[u8; 32]>(), other in "\\PC{0,60}") {
+            let name = ContentKey(bytes).to_name();
+            prop_assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && name.len() == 52);
+            prop_assert_eq!(ContentKey::of_name(&name), Some(ContentKey(bytes)));
+            if let Some(key) = ContentKey::of_name(&other) {
+                prop_assert_eq!(key.to_name(), other);
+            }
+        }
     }
 }
 
@@ -101,6 +150,13 @@ impl KeyPrefix {
         hash.update([255]);
         parts.iter().for_each(|bytes| part(&mut hash, bytes));
         Scope(hash.finalize().into())
+    }
+}
+
+impl Scope {
+    /// The first half of it in 32 hexadecimal digits, as batches carry it.
+    pub fn short(&self) -> String {
+        self.0[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

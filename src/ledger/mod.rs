@@ -23,6 +23,7 @@
 //! part of it. A base URL is stored as the caller gives it and must come without user name and password.
 
 mod answer;
+mod batch;
 mod error;
 mod job;
 mod key;
@@ -44,6 +45,7 @@ mod crash_tests;
 mod tests;
 
 pub use answer::StoredAnswer;
+pub use batch::{BatchChange, BatchNumber, BatchRecord, BatchState, NewBatch};
 pub use error::LedgerError;
 pub use job::{JobNumber, JobRecord, NewJob};
 pub use key::{ContentKey, Identity, KeyPrefix, Scope};
@@ -51,4 +53,5 @@ pub use merge::Merged;
 pub use outline::Outline;
 pub use recorder::{Claim, Intent, Lane, Recorder};
 pub use run::{Doubt, RunId, RunRecord, RunState, Totals};
+pub(crate) use store::now;
 pub use store::{Floor, Ledger, ModelStats, Stats, Target};

@@ -209,6 +209,20 @@ impl Lane {
         }
     }
 
+    /// Keeps an answer to a request that a batch has asked, at this time; that it was under way is the batch's own record.
+    ///
+    /// [`Recorder::flush`] tells whether it is kept.
+    pub async fn keep(
+        &self,
+        key: ContentKey,
+        completion: &Completion,
+        asked: i64,
+    ) -> Result<(), LedgerError> {
+        let answer = Box::new(Packed::new(completion, None, asked.max(self.floor.0)));
+        let op = Op::Answer { target: self.target, floor: self.floor.0, key, answer };
+        self.ops.send(op).await.map_err(|_| self.shared.closed())
+    }
+
     async fn announce(
         &self,
         key: ContentKey,
@@ -226,6 +240,7 @@ impl Lane {
         match found {
             Found::Answer(Some(answer)) => Ok(Claim::Answered(answer)),
             Found::Answer(None) => Err(LedgerError::altered(&self.shared.path, key)),
+            Found::InBatch => Ok(Claim::InBatch),
             Found::UnderWay | Found::Nothing => Ok(Claim::UnderWay),
         }
     }
@@ -241,6 +256,8 @@ pub enum Claim {
     /// Someone else waits for the answer to an equal request, in this run or in another that is alive. What becomes of
     /// it, [`Lane::look`] tells.
     UnderWay,
+    /// It is in a batch that is under way.
+    InBatch,
 }
 
 /// A request that may be sent now, and whose outcome the ledger is to be told.
@@ -284,7 +301,7 @@ impl Intent {
     ///
     /// [`Recorder::flush`] or [`Recorder::finish`] tell whether the last ones are.
     pub async fn answered(mut self, completion: &Completion, latency: Latency) -> Result<(), LedgerError> {
-        let answer = Box::new(Packed::new(completion, latency, self.asked));
+        let answer = Box::new(Packed::new(completion, Some(latency), self.asked));
         let Lane { target, floor, .. } = self.lane;
         let op = Op::Answer { target, floor: floor.0, key: self.key, answer };
         self.close(op).await

@@ -13,7 +13,8 @@ use super::error::{At, LedgerError};
 /// Marks the file as a ledger, in SQLite's own header (`tbnL`).
 const APPLICATION_ID: u32 = 0x7462_6e4c;
 /// Step n brings version n to version n + 1.
-const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("cached_tokens.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("cached_tokens.sql"), include_str!("batches.sql")];
 /// How long to wait for another process. Its commits take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Where SQLite keeps magic, version and application id.
@@ -194,8 +195,7 @@ mod tests {
     fn answers_of_the_first_version_are_read_after_the_steps_to_this_one() {
         let (_folder, path) = path();
         let completion = Completion::new("card").usage(Usage::new(40, 3));
-        let (key, packed) =
-            (ContentKey([7; 32]), Packed::new(&completion, Latency::from_micros(9).unwrap(), 1));
+        let (key, packed) = (ContentKey([7; 32]), Packed::new(&completion, Latency::from_micros(9), 1));
         let connection = open_with(&path, &STEPS[..1]).unwrap();
         let insert =
             "INSERT INTO answers (key, target, run, asked, latency, input, output, finish, text, seal)

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::answer::{FIND, Packed, StoredAnswer};
+use super::batch::{self, BatchChange, BatchNumber, BatchRecord, BatchState, NewBatch};
 use super::error::{At, LedgerError};
 use super::job::{self, JobNumber, JobRecord, NewJob};
 use super::key::{ContentKey, Scope};
@@ -221,6 +222,71 @@ impl Ledger {
         job::list(&self.connection(), Some(&mark.0)).at(&self.path)
     }
 
+    /// Records a batch before anything of it is sent, with those of its requests that are neither answered nor under way by
+    /// any road; tells of each key whether it is one of them. None where all are taken.
+    pub fn claim_batch(
+        &self,
+        order: &NewBatch,
+        keys: &[ContentKey],
+    ) -> Result<(Option<BatchNumber>, Vec<bool>), LedgerError> {
+        batch::claim(&mut self.connection(), &self.path, order, keys, now())
+    }
+
+    /// Records a batch that was found at the provider and that another machine made: any of these keys may be in it.
+    pub fn adopt_batch(
+        &self,
+        order: &NewBatch,
+        mark: &tunebench_providers::BatchMark,
+        keys: &[ContentKey],
+    ) -> Result<BatchNumber, LedgerError> {
+        batch::adopt(&mut self.connection(), order, mark, keys, now()).at(&self.path)
+    }
+
+    /// Records what is learned of a batch.
+    pub fn change_batch(&self, number: BatchNumber, change: BatchChange<'_>) -> Result<(), LedgerError> {
+        batch::change(&self.connection(), number, change, now()).at(&self.path)
+    }
+
+    /// The provider had no room for a batch: it is to be made again, of the same file.
+    pub fn put_back_batch(&self, number: BatchNumber) -> Result<(), LedgerError> {
+        batch::put_back(&self.connection(), number).at(&self.path)
+    }
+
+    /// Ends a batch and lets its rows go: so many were answered, and so many were not.
+    pub fn close_batch(
+        &self,
+        number: BatchNumber,
+        state: BatchState,
+        counts: (u64, u64),
+        error: Option<&str>,
+    ) -> Result<(), LedgerError> {
+        batch::close(&mut self.connection(), number, state, counts, error, now()).at(&self.path)
+    }
+
+    /// The requests of a batch that is under way.
+    pub fn batch_keys(
+        &self,
+        number: BatchNumber,
+    ) -> Result<std::collections::HashSet<ContentKey>, LedgerError> {
+        batch::keys(&self.connection(), number).at(&self.path)
+    }
+
+    /// Of each of these requests, whether it is in a batch that is under way.
+    pub fn in_batches(&self, keys: &[ContentKey]) -> Result<Vec<bool>, LedgerError> {
+        let connection = self.connection();
+        keys.iter().map(|key| batch::in_batch(&connection, key).at(&self.path)).collect()
+    }
+
+    /// A batch by its number.
+    pub fn batch(&self, number: BatchNumber) -> Result<Option<BatchRecord>, LedgerError> {
+        batch::get(&self.connection(), number).at(&self.path)
+    }
+
+    /// The batches, or only those that are under way, the newest first.
+    pub fn batches(&self, only_open: bool) -> Result<Vec<BatchRecord>, LedgerError> {
+        batch::list(&self.connection(), only_open).at(&self.path)
+    }
+
     /// Takes in what another ledger holds; that one is left as it is.
     ///
     /// An answer that both have stays as it is here, unless fresh answers were asked for between the two. Merging
@@ -274,7 +340,7 @@ fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
 }
 
 /// Microseconds since 1970.
-pub(super) fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()

@@ -133,7 +133,7 @@ proptest! {
                 completion
             };
             prop_assert_eq!(plain(&stored.completion), plain(completion));
-            prop_assert_eq!(stored.latency, latency);
+            prop_assert_eq!(stored.latency, Some(latency));
         }
     }
 

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::{FIND, Packed, insert_or_replace_where};
+use super::batch;
 use super::error::{At, LedgerError};
 use super::run::{self, Totals};
 use super::store::now;
@@ -51,6 +52,8 @@ pub(super) enum Found {
     Answer(Option<Box<StoredAnswer>>),
     /// Another run has sent it, and waits for the answer.
     UnderWay,
+    /// It is in a batch that is under way.
+    InBatch,
 }
 
 /// What the writer leaves for those who find it gone.
@@ -185,6 +188,7 @@ impl Writer {
         });
         Ok(match answer.optional()? {
             Some(answer) => Found::Answer(answer),
+            None if self.company.batches && batch::in_batch(&self.connection, key)? => Found::InBatch,
             None if self.company.is_there
                 && run::is_asking(&self.connection, &self.path, self.run, key, floor)? =>
             {
@@ -205,6 +209,8 @@ impl Writer {
 #[derive(Debug, Default)]
 pub(super) struct Company {
     is_there: bool,
+    /// Whether batches are under way.
+    batches: bool,
     /// Changes with every commit of another connection.
     version: i64,
 }
@@ -214,15 +220,19 @@ impl Company {
     pub(super) fn of(connection: &Connection, run: i64) -> rusqlite::Result<Self> {
         let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND number <> ?)";
         let is_there = connection.query_row(sql, [run], |row| row.get(0))?;
-        let mut company = Self { is_there, version: 0 };
+        let batches = batch::are_open(connection)?;
+        let mut company = Self { is_there, batches, version: 0 };
         company.version = company.version(connection)?;
         Ok(company)
     }
 
-    /// Once there, always there.
+    /// Others, once there, are always there; batches come and go.
     fn look(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if !self.is_there {
-            self.is_there = self.version(connection)? != self.version;
+        let version = self.version(connection)?;
+        if version != self.version {
+            self.version = version;
+            self.is_there = true;
+            self.batches = batch::are_open(connection)?;
         }
         Ok(())
     }

@@ -27,10 +27,10 @@ pub(super) struct Counted {
 }
 
 /// Texts that a model is to be asked about, with other columns of their rows, in one pass.
-pub(super) type Texts<'a> = Box<dyn Iterator<Item = Result<(String, Fields), Error>> + 'a>;
+pub(crate) type Texts<'a> = Box<dyn Iterator<Item = Result<(String, Fields), Error>> + 'a>;
 
 /// The texts of a test set.
-pub(super) fn texts(test: &TestSet) -> Result<Texts<'_>, Error> {
+pub(crate) fn texts(test: &TestSet) -> Result<Texts<'_>, Error> {
     let examples = test.examples().map_err(EvaluateError::from)?;
     Ok(Box::new(examples.map(|example| {
         let example = example.map_err(EvaluateError::from)?;

@@ -9,7 +9,7 @@ use tunebench_providers::{Access, ModelRef};
 use super::count::{Counted, Texts, answer, count, texts};
 use super::time::Pace;
 use super::tokens::{self, Learned};
-use super::{Basis, Plan, Range, Requests, Step, Training, Work};
+use super::{Basis, BatchRoad, Plan, Range, Requests, Step, Training, Work};
 use crate::budget::{Cost, Price};
 use crate::error::Error;
 use crate::evaluate::Candidate;
@@ -26,6 +26,8 @@ struct Draft<'a> {
     price_key: String,
     candidate: Candidate,
     task: Task<'a>,
+    /// Whether it is asked in batches, where the configuration says so for it alone.
+    batch: Option<bool>,
 }
 
 enum Task<'a> {
@@ -105,8 +107,10 @@ impl Draft<'_> {
     /// A model that is there, and is asked.
     fn asked(subject: Subject, candidate: Candidate, counted: Counted) -> Self {
         let (name, price_key) = (subject.name(0), subject.model.to_string());
+        let batch = subject.batch;
         let family = subject.tuned_from.unwrap_or(subject.model);
-        Self { family, name, price_key, candidate, task: Task::Evaluate { counted, to_be_tuned: false } }
+        let task = Task::Evaluate { counted, to_be_tuned: false };
+        Self { family, name, price_key, candidate, task, batch }
     }
 
     /// Whether it asks the same.
@@ -165,14 +169,14 @@ impl Maker<'_> {
         let name = format!("{} tuned", entry.base);
         let counted = self.count(&candidate, None, |_| name.clone())?;
         let task = Task::Evaluate { counted, to_be_tuned: true };
-        Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task })
+        Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task, batch: entry.batch })
     }
 
     fn trained<'b>(&self, entry: &Entry, tuning: Tuning<'b>, standing: Standing) -> Result<Draft<'b>, Error> {
         let (name, price_key) = (entry.base.to_string(), entry.base.to_string());
         let candidate = self.project.candidate(&entry.base)?;
         let task = Task::Train { tuning: Box::new(tuning), standing };
-        Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task })
+        Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task, batch: None })
     }
 
     fn count(
@@ -191,15 +195,18 @@ impl Maker<'_> {
     }
 
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {
-        let Draft { name, price_key, candidate, task, .. } = draft;
+        let Draft { name, price_key, candidate, task, batch, .. } = draft;
+        let mut road = None;
         let (here, price) = (candidate.provider.in_process(), candidate.price.clone());
         let keyless = candidate.provider.access() == Access::Open;
         let retires = self.project.retires(candidate.provider.as_ref(), &candidate.name);
         let (work, cost) = match task {
             Task::Evaluate { counted, to_be_tuned } => {
                 let requests = self.requests(&candidate, &counted, learned, to_be_tuned);
-                let cost = cost_of(&requests, price.as_ref());
-                (Work::Evaluate(requests), cost)
+                let live = cost_of(&requests, price.as_ref());
+                road = self.batch_road(&candidate, &requests, live, batch);
+                let chosen = road.filter(|road| road.chosen);
+                (Work::Evaluate(requests), chosen.map_or(live, |road| road.cost))
             }
             Task::Train { tuning, standing } => {
                 let training = Training::knowing(&tuning, learned);
@@ -214,7 +221,23 @@ impl Maker<'_> {
         };
         let cost = if here { Some(Range::default()) } else { cost };
         let prompt = matches!(work, Work::Evaluate(_)).then(|| sketched(&candidate)).flatten();
-        Step { model: candidate.name, name, work, here, keyless, price_key, price, cost, retires, prompt }
+        let model = candidate.name;
+        Step { model, name, work, here, keyless, price_key, price, cost, batch: road, retires, prompt }
+    }
+
+    /// What the requests come to in batches, where the provider offers that.
+    fn batch_road(
+        &self,
+        candidate: &Candidate,
+        requests: &Requests,
+        live_cost: Option<Range<Cost>>,
+        configured: Option<bool>,
+    ) -> Option<BatchRoad> {
+        let limits = candidate.provider.batches()?.limits(candidate.name.model())?;
+        let price = candidate.price.as_ref().map(Price::in_batch);
+        let chosen = self.spending.batching.on || configured.unwrap_or(self.project.config.evaluation.batch);
+        let cost = cost_of(requests, price.as_ref());
+        Some(BatchRoad { chosen, cost, live_cost, window: limits.window })
     }
 
     fn requests(

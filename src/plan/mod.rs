@@ -10,10 +10,13 @@ mod time;
 mod tokens;
 mod training;
 
+use std::time::Duration;
+
 use jiff::civil::Date;
 use tunebench_providers::{Epochs, ModelRef};
 use tunebench_reports::{PromptMessage, smallest_difference};
 
+pub(crate) use count::{Texts, texts};
 pub use range::Range;
 pub use time::{Bound, Time};
 pub use tokens::Basis;
@@ -56,6 +59,8 @@ pub struct Step {
     pub price: Option<Price>,
     /// What it costs; none where no price is known.
     pub cost: Option<Range<Cost>>,
+    /// The same work in batches, where that can be done.
+    pub batch: Option<BatchRoad>,
     /// The day on which the model stops answering, where one is announced.
     pub retires: Option<String>,
     /// What it would be sent, with `{text}` where the text of a row stands; nothing where it is trained or computed here.
@@ -76,6 +81,19 @@ pub enum Work {
         /// Where the job stands.
         standing: Standing,
     },
+}
+
+/// What asking in batches comes to, beside asking live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchRoad {
+    /// Whether it will be done so: then the cost of the step is this one.
+    pub chosen: bool,
+    /// What it costs; none where no price is known.
+    pub cost: Option<Range<Cost>>,
+    /// What it costs live.
+    pub live_cost: Option<Range<Cost>>,
+    /// Within which time the provider means to answer.
+    pub window: Duration,
 }
 
 /// The requests of an evaluation.

@@ -108,6 +108,8 @@ pub(super) struct Learned {
     /// The least and the most bytes to a token sent, and tokens answered.
     bytes_per_token: Option<(f64, f64)>,
     answered: Option<(u64, u64)>,
+    /// Answers whose time was measured, and how long these took together.
+    timed: u64,
     waited: Duration,
 }
 
@@ -116,14 +118,15 @@ impl Learned {
     pub(super) fn learn(&mut self, bytes: usize, answer: &StoredAnswer) {
         let Some(usage) = answer.completion.usage.filter(|usage| usage.input > 0) else { return };
         let ratio = bytes as f64 / usage.input as f64;
-        let latency = Duration::from_micros(answer.latency.as_micros().into());
+        let latency = answer.latency.map(|latency| Duration::from_micros(latency.as_micros().into()));
         self.take(&Self {
             answers: 1,
             bytes: bytes as u64,
             used: usage,
             bytes_per_token: Some((ratio, ratio)),
             answered: Some((usage.output, usage.output)),
-            waited: latency,
+            timed: u64::from(latency.is_some()),
+            waited: latency.unwrap_or_default(),
         });
     }
 
@@ -133,6 +136,7 @@ impl Learned {
         self.bytes += other.bytes;
         self.used.input += other.used.input;
         self.used.output += other.used.output;
+        self.timed += other.timed;
         self.waited += other.waited;
         let outer = |(a, b): (f64, f64), (c, d): (f64, f64)| (a.min(c), b.max(d));
         self.bytes_per_token = either(self.bytes_per_token, other.bytes_per_token, outer);
@@ -141,7 +145,7 @@ impl Learned {
 
     /// How long an answer takes, in the mean.
     pub(super) fn latency(&self) -> Option<Duration> {
-        (self.answers > 0).then(|| self.waited.div_f64(self.answers as f64))
+        (self.timed > 0).then(|| self.waited.div_f64(self.timed as f64))
     }
 
     fn tokens(&self, bytes: u64) -> Option<Range<u64>> {
@@ -201,7 +205,7 @@ mod tests {
 
     fn answer(input: u64, output: u64, latency: Duration) -> StoredAnswer {
         let completion = Completion::new("<output>a</output>").usage(Usage::new(input, output));
-        StoredAnswer { completion, latency: Latency::from(latency), asked: 1 }
+        StoredAnswer { completion, latency: Some(Latency::from(latency)), asked: 1 }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use futures::stream::{Stream, StreamExt};
 use tunebench_data::Columns;
 use tunebench_providers::{BadModelRef, ModelRef};
 
-use super::{Session, Subject};
+use super::{Batched, Session, Subject};
 use crate::budget::Cost;
 use crate::cancel::Cancel;
 use crate::config::nearest;
@@ -123,6 +123,7 @@ impl Session<'_> {
         subject: &Subject,
         chunks: impl Stream<Item = Vec<T>> + 'static,
         text: fn(&T) -> &str,
+        batched: &Batched,
         mut see: impl FnMut(Vec<(T, Guess)>, Cost) -> Result<(), Error>,
     ) -> Result<Labelling, Error> {
         let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
@@ -139,7 +140,8 @@ impl Session<'_> {
             }
             None => None,
         };
-        let means = self.means(&candidate, book);
+        let mut means = self.means(&candidate, book);
+        means.asked_in_batches = batched.not_answered(&subject.name(0));
         let labeller = Labeller::new(candidate, means.clone());
 
         let (cancel, end) = (self.cancel.clone(), Cancel::default());
@@ -181,6 +183,7 @@ impl Session<'_> {
         }
         let halted_by = labeller.halted().cloned();
         let cut_short = cut_short || self.cancel.requested();
+        let halted_by = halted_by.or_else(|| batched.halts().next().map(|(_, halt)| halt.clone()));
         let spent = self.budget.so_far().cost;
         failed.map_or(Ok(Labelling { cut_short, halted_by, spent }), Err)
     }

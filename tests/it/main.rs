@@ -2,6 +2,8 @@
 
 mod answers;
 mod anthropic;
+mod batch_crash;
+mod batches;
 mod command;
 mod compare;
 mod config;

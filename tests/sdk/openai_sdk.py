@@ -66,6 +66,45 @@ class Fake(harness.Fake):
 
 
 @check
+def a_batch_is_answered(fake, client):
+    def row(number, **more):
+        body = {"model": BASE, "messages": chat(f"give my money back {number}"), "max_completion_tokens": 20}
+        return {"custom_id": f"row-{number}", "method": "POST", "url": "/v1/chat/completions", "body": body, **more}
+
+    file = client.files.create(file=("rows.jsonl", jsonl(row(number) for number in range(5))), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=file.id,
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+        metadata={"tunebench_scope": "a" * 32},
+    )
+    assert (batch.object, batch.status, batch.errors, batch.output_file_id) == ("batch", "validating", None, None)
+    assert [listed.id for listed in client.batches.list(limit=1)][0] == batch.id
+    seen = set()
+    while batch.status not in ("completed", "failed"):
+        batch = client.batches.retrieve(batch.id)
+        seen.add(batch.status)
+    assert "in_progress" in seen and batch.request_counts.completed == batch.request_counts.total == 5
+    assert batch.metadata["tunebench_scope"] == "a" * 32
+    lines = [json.loads(line) for line in client.files.content(batch.output_file_id).text.splitlines()]
+    answer = openai.types.chat.ChatCompletion.model_validate(lines[0]["response"]["body"])
+    assert lines[0]["custom_id"] == "row-0" and "refund" in answer.choices[0].message.content
+    with raises(openai.ConflictError):
+        client.batches.cancel(batch.id)
+    wrong = client.files.create(file=("rows.jsonl", jsonl([row(1), row(1)])), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=wrong.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    while batch.status != "failed":
+        batch = client.batches.retrieve(batch.id)
+    assert (batch.errors.data[0].code, batch.errors.data[0].line) == ("duplicate_custom_id", 2)
+    running = client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    assert client.batches.cancel(running.id).status == "cancelling"
+
+
+@check
 def files_come_and_go(fake, client):
     content = jsonl(rows(3))
     file = client.files.create(file=("rows.jsonl", content), purpose="fine-tune")

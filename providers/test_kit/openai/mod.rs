@@ -9,12 +9,13 @@
 //! # }
 //! ```
 //!
-//! It answers files, fine-tuning jobs, models, Chat Completions, Responses and Decisions, and checks what it is sent as
-//! the real service does. A job advances by one state at each look. Programs in other languages drive it through
+//! It answers files, fine-tuning jobs, batches, models, Chat Completions, Responses and Decisions, and checks what it is sent as
+//! the real service does. A job or a batch advances by one state at each look. Programs in other languages drive it through
 //! `GET /_fake/stats`, `GET /_fake/recorded` and `POST /_fake/faults` (see [`Failing`]); the example `fake_openai`
 //! of this crate serves it.
 
 mod answers;
+mod batches;
 mod checks;
 mod errors;
 mod jobs;
@@ -28,6 +29,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use self::batches::BatchScript;
 use self::world::World;
 use super::fake::{self, Call, Fake, Recorder, Reply, Service, Shared, Windows, lock};
 pub use super::fake::{Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
@@ -149,6 +151,21 @@ impl FakeOpenAi {
     /// The ids of the files that are there.
     pub fn files(&self) -> Vec<String> {
         lock(&self.service.world).file_ids()
+    }
+
+    /// How batches go from now on.
+    pub fn script_batches(&self, script: BatchScript) {
+        lock(&self.service.world).batches.script = script;
+    }
+
+    /// The ids of the batches that were created, the oldest first.
+    pub fn batches(&self) -> Vec<String> {
+        lock(&self.service.world).batches.ids()
+    }
+
+    /// How many rows of batches were answered, and so are paid for.
+    pub fn batch_rows(&self) -> u64 {
+        lock(&self.service.world).batches.answered
     }
 
     /// The ids of the jobs that were created, the oldest first.

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Api, Reply, answers};
+use super::batches::Style;
+use super::{Api, Reply, answers, batches};
 use crate::test_kit::fake::{Call, lock};
 
 /// What the service does when nothing goes wrong.
@@ -35,7 +36,15 @@ pub(super) fn answer(shared: &Api<'_>, call: &Call) -> Reply {
         },
         ("GET", ["files", id]) => lock(shared.world).file(id),
         ("DELETE", ["files", id]) => lock(shared.world).delete_file(id),
-        ("GET", ["files", id, "content"]) => lock(shared.world).content(id),
+        ("GET", ["files", id, "content"]) => lock(shared.world).content(id, range(call)),
+        ("POST", ["batches"]) => batches::create(shared, body, Style::OpenAi),
+        ("GET", ["batches"]) => lock(shared.world).batches.list(query, Style::OpenAi),
+        ("GET", ["batches", id]) => batches::look(shared, id, Style::OpenAi),
+        ("POST", ["batches", id, "cancel"]) => batches::cancel(shared, id, Style::OpenAi),
+        ("POST", ["batch", "jobs"]) => batches::create(shared, body, Style::Mistral),
+        ("GET", ["batch", "jobs"]) => lock(shared.world).batches.list(query, Style::Mistral),
+        ("GET", ["batch", "jobs", id]) => batches::look(shared, id, Style::Mistral),
+        ("POST", ["batch", "jobs", id, "cancel"]) => batches::cancel(shared, id, Style::Mistral),
         ("GET", ["fine_tuning", "jobs"]) => lock(shared.world).jobs(query),
         ("POST", ["fine_tuning", "jobs"]) => lock(shared.world).create_job(&Value::Object(body.clone())),
         ("GET", ["fine_tuning", "jobs", id]) => lock(shared.world).job(id),
@@ -49,6 +58,11 @@ pub(super) fn answer(shared: &Api<'_>, call: &Call) -> Reply {
             Reply::error(404, "invalid_request_error", "", "", &message)
         }
     }
+}
+
+/// From which byte on a file is wanted.
+fn range(call: &Call) -> Option<usize> {
+    call.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
 fn key_refused(shared: &Api<'_>, call: &Call) -> Option<Reply> {
@@ -80,6 +94,8 @@ pub(super) fn template(path: &str) -> String {
         "models",
         "files",
         "content",
+        "batch",
+        "batches",
         "fine_tuning",
         "jobs",
         "cancel",

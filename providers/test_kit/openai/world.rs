@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::batches::Batches;
 use super::jobs::{Job, Kept};
 use super::{Reply, models};
 use crate::test_kit::fake::{Memory, now};
@@ -23,6 +24,7 @@ pub(super) struct World {
     jobs: Vec<Job>,
     packed_results: bool,
     last_id: u64,
+    pub(super) batches: Batches,
 }
 
 impl World {
@@ -30,8 +32,8 @@ impl World {
         let bases = models::BASES.iter().map(|id| ((*id).to_owned(), None));
         let retired = models::RETIRED.iter().map(|(id, day)| ((*id).to_owned(), Some((*day).to_owned())));
         let bases = bases.chain(retired).chain(more).collect();
-        let (tuned, files, jobs) = Default::default();
-        Self { bases, tuned, files, jobs, packed_results, last_id: 0 }
+        let (tuned, files, jobs, batches) = Default::default();
+        Self { bases, tuned, files, jobs, packed_results, last_id: 0, batches }
     }
 
     pub(super) fn id(&mut self, kind: &str) -> String {
@@ -97,7 +99,7 @@ impl World {
         Reply::json(self.add_file(purpose, name, bytes, false))
     }
 
-    fn add_file(&mut self, purpose: &str, name: &str, bytes: Vec<u8>, packed: bool) -> Value {
+    pub(super) fn add_file(&mut self, purpose: &str, name: &str, bytes: Vec<u8>, packed: bool) -> Value {
         let id = self.id("file");
         let object = json!({
             "id": id, "object": "file", "bytes": bytes.len(), "created_at": now(), "filename": name,
@@ -118,8 +120,21 @@ impl World {
         self.files.get(id).map_or_else(|| no_file(id), |file| Reply::json(file.object.clone()))
     }
 
-    pub(super) fn content(&self, id: &str) -> Reply {
+    /// The bytes of a file that was uploaded for a purpose.
+    pub(super) fn uploaded(&self, id: &str, purpose: &str) -> Option<&[u8]> {
+        let file = self.files.get(id).filter(|file| file.object["purpose"] == purpose)?;
+        Some(&file.bytes)
+    }
+
+    /// A file from a position on, which stands for a range of bytes.
+    pub(super) fn content(&self, id: &str, from: Option<usize>) -> Reply {
         let Some(file) = self.files.get(id) else { return no_file(id) };
+        if let Some(from) = from {
+            return match file.bytes.get(from..).filter(|rest| !rest.is_empty()) {
+                Some(rest) => Reply::bytes(206, "application/octet-stream", rest),
+                None => Reply::error(416, "invalid_request_error", "", "", "The range is not satisfiable."),
+            };
+        }
         let bytes = if file.packed {
             use base64::Engine as _;
             base64::engine::general_purpose::STANDARD.encode(&file.bytes).into_bytes()
@@ -217,7 +232,7 @@ impl World {
 }
 
 /// A page of a list: `limit` items behind the one called `after`.
-fn page(items: Vec<Value>, query: &[(String, String)], limit: usize) -> Reply {
+pub(super) fn page(items: Vec<Value>, query: &[(String, String)], limit: usize) -> Reply {
     let asked = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let limit = asked("limit").and_then(|limit| limit.parse().ok()).unwrap_or(limit);
     let from = match asked("after") {
@@ -243,7 +258,7 @@ fn no_model(id: &str) -> Reply {
     missing(&format!("The model '{id}' does not exist"), "model_not_found", "model")
 }
 
-fn no_file(id: &str) -> Reply {
+pub(super) fn no_file(id: &str) -> Reply {
     missing(&format!("No such File object: {id}"), "", "id")
 }
 

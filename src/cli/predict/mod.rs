@@ -7,11 +7,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tunebench_data::{Cells, Format, LabelSet};
+use tunebench_data::{Cells, Fields, Format, LabelSet};
 use tunebench_providers::ProviderError;
 use tunebench_reports::Answer;
 
-use super::args::{ConsentArgs, dollars};
+use super::args::{BatchArgs, ConsentArgs, dollars};
+use super::batches::left_running;
 use super::consent::{self, Terms};
 use super::doctor::count;
 use super::output::Printer;
@@ -20,7 +21,8 @@ use crate::budget::{Caps, Cost};
 use crate::error::Error;
 use crate::evaluate::{Guess, Halt};
 use crate::exit;
-use crate::run::{Session, Spending};
+use crate::plan;
+use crate::run::{Batched, Batching, Session, Spending};
 use read::{Texts, is_file};
 use write::{Added, Sink, Writer};
 
@@ -73,6 +75,13 @@ pub(crate) struct PredictArgs {
     /// The most requests to send
     #[arg(long, value_name = "N")]
     max_requests: Option<u64>,
+
+    /// Ask in batches where the provider offers that: within a day, mostly at half the price; needs a file
+    #[arg(long)]
+    batch: bool,
+
+    #[command(flatten)]
+    batches: BatchArgs,
 
     #[command(flatten)]
     pub(crate) consent: ConsentArgs,
@@ -133,7 +142,8 @@ impl PredictArgs {
             false => Some(self.max_cost.map_or(unasked, |cap| cap.min(unasked))),
         };
         let caps = Caps { max_cost, max_requests: self.max_requests };
-        Spending { caps, ..Spending::default() }
+        let batching = Batching { on: self.batch, ..Batching::default() };
+        self.batches.with(Spending { caps, batching, ..Spending::default() })
     }
 
     fn output_format(&self, texts: Option<Format>) -> Result<OutputFormat, Error> {
@@ -164,22 +174,40 @@ pub(super) async fn predict(
     let texts = Texts::new(&args.file, args.input_format.map(Into::into), args.text.as_deref(), data);
     let total = texts.check()?;
     let format = args.output_format(texts.format())?;
+    if args.batch && total.is_none() {
+        return Err(Error::Output {
+            message: "`--batch` needs a file: what comes from a pipe can't be come back to".to_owned(),
+            hint: "write the texts to a file, and name it".to_owned(),
+        });
+    }
     let mut sink = Sink::open(args.output.as_deref(), &args.file, printer)?;
-    let mut rows = texts.read(printer)?;
-    let mut writer = Writer::new(format, &args.prefix, rows.columns())?;
-
     let subject = session.chosen(&args.model, args.tuned).await?;
+    let mut batched = Batched::default();
     if total.is_some() {
+        for model in session.without_batches(std::slice::from_ref(&subject))? {
+            printer.warn(&format!("{model} can't be asked in batches, and is asked live"));
+        }
         let plan = session.plan_of_texts(&subject, texts.all()?)?;
         consent::ask(&plan, terms, printer)?;
         session.check_ready(&plan).await?;
+        let items = || {
+            let all = texts.all()?.map(|text| Ok((text?, Fields::default())));
+            Ok(Box::new(all) as plan::Texts<'_>)
+        };
+        batched = session.ask_texts_in_batches(&subject, &items).await?;
+        if let Some(code) = left_running(&batched, session, "the same command", printer) {
+            return Ok(code);
+        }
     } else if !terms.yes && session.is_unpriced(&subject)? {
         return Err(Error::Unasked("this would spend money, at prices that are not known".to_owned()));
     }
+    let mut rows = texts.read(printer)?;
+    let mut writer = Writer::new(format, &args.prefix, rows.columns())?;
+
     let labels = session.project().test.labels();
     let mut counts = Counts::default();
     let title = format!("labelling with {}", subject.model);
-    let mut first_error = None;
+    let mut first_error = batched.first_error();
     let see = |done: Vec<(read::Text, Guess)>, spent| {
         let mut bytes = Vec::new();
         for (text, guess) in done {
@@ -193,7 +221,8 @@ pub(super) async fn predict(
         progress.labelling(&title, counts.rows, total, spent);
         sink.write(&bytes)
     };
-    let labelling = session.label(&subject, rows.chunks(), |text: &read::Text| &text.text, see).await;
+    let labelling =
+        session.label(&subject, rows.chunks(), |text: &read::Text| &text.text, &batched, see).await;
     let took = progress.end(&title);
     let labelling = labelling?;
     if counts.rows == 0 && !labelling.cut_short {

@@ -1,0 +1,164 @@
+//! The order for a batch: one attempt, and after a lost answer a search before anything else.
+
+use std::time::Duration;
+
+use tunebench_providers::{
+    Batch, BatchEnd, BatchJob, BatchMark, BatchOrder, Cause, FileId, ProviderError, Retry,
+};
+
+use super::BatchEvent;
+use super::road::Road;
+use crate::evaluate::Halt;
+use crate::evaluate::retry::Failure;
+use crate::ledger::{BatchChange, BatchNumber, BatchRecord, BatchState, LedgerError};
+
+/// How often an order that was refused for now is repeated.
+const ATTEMPTS: u32 = 6;
+/// When to search for a batch whose order had no answer: at once, and after these waits, given that a provider is looked at
+/// every 15 seconds. A list may lag behind.
+const SEARCHES: [f64; 2] = [0.7, 4.0];
+/// How far a clock of the provider may be off.
+const CLOCKS: i64 = 600;
+
+/// What became of an order.
+pub(super) enum Ordered {
+    /// There is such a batch.
+    Made(BatchJob),
+    /// It was refused, and will be.
+    Refused(ProviderError),
+    /// Nobody knows: the answer was lost, and the list does not hold it.
+    Unknown(ProviderError),
+}
+
+/// Why a call brought nothing.
+pub(super) type Failed = Failure<Halt>;
+
+impl Road<'_> {
+    /// A call that may be repeated freely.
+    pub(super) async fn patiently<T>(
+        &self,
+        attempt: impl AsyncFn() -> Result<T, ProviderError>,
+    ) -> Result<T, Failed> {
+        let means = &self.asker.means;
+        let attempt = || async { attempt().await.map_err(Failure::Provider) };
+        means.retries.run(0, &means.cancel, attempt).await
+    }
+
+    /// The uploaded file of a part: that of an earlier attempt, where its name says that it is the same.
+    pub(super) async fn uploaded(
+        &self,
+        batch: &dyn Batch,
+        file: &std::path::Path,
+        mark: &BatchMark,
+        again: bool,
+    ) -> Result<FileId, Failed> {
+        if again && let Some(found) = self.patiently(async || batch.find_file(mark).await).await? {
+            return Ok(found);
+        }
+        self.patiently(async || batch.upload(file, mark).await).await
+    }
+
+    /// Orders a batch whose rows are in the ledger and whose file is there.
+    pub(super) async fn ordered(
+        &self,
+        batch: &dyn Batch,
+        record: &BatchRecord,
+        file: &FileId,
+    ) -> Result<Ordered, Failed> {
+        let order = BatchOrder::new(record.order.target.model.as_str(), file.clone(), record.mark.clone());
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let error = match batch.create(&order).await {
+                Ok(job) => return Ok(Ordered::Made(job)),
+                Err(error) => error,
+            };
+            if error.may_be_billed || error.cause == Cause::Server {
+                // The order may have arrived all the same.
+                let waits = if error.may_be_billed { SEARCHES.as_slice() } else { &[] };
+                if let Some(job) = self.searched(batch, record, waits).await? {
+                    return Ok(Ordered::Made(job));
+                }
+            }
+            let wait = match error.retry {
+                _ if error.may_be_billed => return Ok(Ordered::Unknown(error)),
+                Retry::Never => return Ok(Ordered::Refused(error)),
+                _ if attempts >= ATTEMPTS => return Ok(Ordered::Refused(error)),
+                Retry::Later { after } => after.unwrap_or_else(|| self.interval(batch)),
+            };
+            (self.tell)(BatchEvent::Unreachable(error));
+            self.pause(wait).await?;
+        }
+    }
+
+    /// Looks for a batch in the provider's list, and again after each of these waits.
+    pub(super) async fn searched(
+        &self,
+        batch: &dyn Batch,
+        record: &BatchRecord,
+        waits: &[f64],
+    ) -> Result<Option<BatchJob>, Failed> {
+        let since = record.recorded / 1_000_000 - CLOCKS;
+        for wait in std::iter::once(None).chain(waits.iter().map(Some)) {
+            if let Some(wait) = wait {
+                self.pause(self.interval(batch).mul_f64(*wait)).await?;
+            }
+            let listed = self.patiently(async || batch.list(since).await).await?;
+            let known = self.known_ids().map_err(|error| Failure::Halted(Halt::Ledger(error)))?;
+            // Of two, the older one: both are paid for, and it will be answered first.
+            let ours = listed.into_iter().rev().find(|job| {
+                job.mark.as_ref() == Some(&record.mark) && !known.contains(&job.id) && is_of_use(job)
+            });
+            if ours.is_some() {
+                return Ok(ours);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Forgets a batch that was never made; its rows are free.
+    pub(super) async fn drop_batch(
+        &self,
+        batch: &dyn Batch,
+        number: BatchNumber,
+        file: Option<&FileId>,
+        error: Option<&ProviderError>,
+    ) -> Result<(), LedgerError> {
+        if let Some(file) = file {
+            let mut job = BatchJob::new(
+                tunebench_providers::BatchId(String::new()),
+                tunebench_providers::BatchStatus::Running,
+                "",
+            );
+            job.input = Some(file.clone());
+            // A file that stays behind costs nothing.
+            let _ = batch.clean_up(&job).await;
+        }
+        let error = error.map(ToString::to_string);
+        self.book.ledger.close_batch(number, BatchState::Dropped, (0, 0), error.as_deref())
+    }
+
+    pub(super) fn note_id(&self, number: BatchNumber, job: &BatchJob) -> Result<(), LedgerError> {
+        let change =
+            BatchChange { id: Some(&job.id), said: Some(job.said.as_str()), ..BatchChange::default() };
+        self.book.ledger.change_batch(number, change)
+    }
+
+    /// The first wait between two looks.
+    pub(super) fn interval(&self, batch: &dyn Batch) -> Duration {
+        let own = || batch.limits(self.asker.candidate.name.model()).map(|limits| limits.poll_interval);
+        self.settings.poll.or_else(own).unwrap_or(Duration::from_secs(15))
+    }
+
+    pub(super) async fn pause(&self, time: Duration) -> Result<(), Failed> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.asker.means.cancel.wait() => Err(Failure::Cancelled),
+        }
+    }
+}
+
+/// Whether a batch can have brought anything, or may yet.
+pub(super) fn is_of_use(job: &BatchJob) -> bool {
+    job.end() != Some(BatchEnd::Failed) || !job.results.is_empty()
+}

@@ -1,0 +1,279 @@
+//! Models that are asked in batches, before they are put to the test: all of them at once, each in its own batches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tunebench_providers::{Access, ProviderError};
+
+use super::{LABELLING, Session, Subject};
+use crate::batch::{BatchEvent, BatchSettings, Left, Outcome, Road};
+use crate::budget::{Cost, Price};
+use crate::error::Error;
+use crate::evaluate::{Answers, Asker, Book, Candidate, Halt, NotAnswered};
+use crate::ledger::{BatchRecord, NewBatch, Recorder, Target};
+use crate::plan::{Texts, texts};
+
+/// How many rows a batch has where nobody says otherwise: a file of some megabytes, of which a day is time enough for
+/// every provider.
+const USUAL_ROWS: usize = 10_000;
+
+/// Whether and how a command asks in batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Batching {
+    /// Whether it does, whatever the configuration says.
+    pub on: bool,
+    /// Whether it ends without waiting for what it has handed in.
+    pub no_wait: bool,
+    /// Whether files at the provider stay there.
+    pub keep_files: bool,
+    /// Whether it only comes back to batches that are there.
+    pub only_come_back: bool,
+}
+
+/// What the batches of a command have brought, by the names that reports give the models.
+#[derive(Debug, Default)]
+pub struct Batched {
+    by_name: BTreeMap<String, OfModel>,
+}
+
+#[derive(Debug)]
+struct OfModel {
+    not_answered: Arc<NotAnswered>,
+    rest: Outcome,
+}
+
+impl Batched {
+    /// Whether a model was asked in batches at all.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Batches that go on, by model.
+    pub fn left(&self) -> impl Iterator<Item = (&str, &[Left])> {
+        let left = self.by_name.iter().map(|(name, of)| (name.as_str(), of.rest.left.as_slice()));
+        left.filter(|(_, left)| !left.is_empty())
+    }
+
+    /// Whether there are rows that no batch has room for yet.
+    pub fn has_rest(&self) -> bool {
+        self.by_name.values().any(|of| of.rest.rest)
+    }
+
+    /// What ended the asking of a model before its time.
+    pub fn halts(&self) -> impl Iterator<Item = (&str, &Halt)> {
+        self.by_name.iter().filter_map(|(name, of)| Some((name.as_str(), of.rest.halted_by.as_ref()?)))
+    }
+
+    /// What rows failed of, by model, in words.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, String)> {
+        self.by_name.iter().filter_map(|(name, of)| {
+            let (rows, first) = of.rest.failures.as_ref()?;
+            let rows = if *rows == 1 {
+                "1 row failed".to_owned()
+            } else {
+                format!("{rows} rows failed, the first one")
+            };
+            Some((name.as_str(), format!("{rows}: {first}")))
+        })
+    }
+
+    /// What the first row that failed was told.
+    pub fn first_error(&self) -> Option<ProviderError> {
+        self.by_name.values().find_map(|of| of.rest.failures.as_ref()).map(|(_, first)| first.clone())
+    }
+
+    /// What it has cost.
+    pub fn spent(&self) -> Cost {
+        self.by_name.values().map(|of| of.rest.spent).sum()
+    }
+
+    pub(crate) fn not_answered(&self, name: &str) -> Option<Arc<NotAnswered>> {
+        self.by_name.get(name).map(|of| of.not_answered.clone())
+    }
+
+    /// Adds what is known of the batches of a model to what an evaluation has found.
+    pub(crate) fn add_to(&self, name: &str, answers: &mut Answers) {
+        let Some(OfModel { rest, .. }) = self.by_name.get(name) else { return };
+        answers.tally.spent = answers.tally.spent.plus(rest.spent);
+        answers.failures = answers.failures.take().or_else(|| rest.failures.clone());
+        answers.halted_by = answers.halted_by.take().or_else(|| rest.halted_by.clone());
+        answers.in_batches += rest.left.iter().map(|left| left.rows as usize).sum::<usize>();
+    }
+}
+
+/// A model on its way, with all that is its own.
+struct Prepared {
+    name: String,
+    asker: Asker,
+    book: Book,
+    price: Option<Price>,
+    order: NewBatch,
+}
+
+impl Session<'_> {
+    /// Whether a model is asked in batches: where that is wanted, and its provider offers it.
+    pub(crate) fn in_batches(&self, subject: &Subject, candidate: &Candidate) -> bool {
+        let configured = subject.batch.unwrap_or(self.project.config.evaluation.batch);
+        (self.spending.batching.on || configured) && offers_batches(candidate)
+    }
+
+    /// The models that batches were asked for by a flag, and whose providers have none: they are asked live.
+    pub fn without_batches(&self, subjects: &[Subject]) -> Result<Vec<String>, Error> {
+        let mut without = Vec::new();
+        for subject in subjects.iter().filter(|_| self.spending.batching.on) {
+            let candidate = subject.candidate(self.project)?;
+            if !candidate.provider.in_process() && !offers_batches(&candidate) {
+                without.push(subject.name(0));
+            }
+        }
+        Ok(without)
+    }
+
+    /// Asks the models that are to be asked in batches about the test rows.
+    pub async fn ask_in_batches(&self, subjects: &[Subject]) -> Result<Batched, Error> {
+        let repeats = self.spending.repeats.max(1);
+        let test = &self.project.test;
+        let candidates = self.candidates(subjects)?;
+        let wanted =
+            candidates.into_iter().filter(|(subject, candidate)| self.in_batches(subject, candidate));
+        let wanted: Vec<_> = wanted
+            .flat_map(|(subject, candidate)| {
+                (0..repeats).map(move |repeat| (subject, candidate.clone(), repeat))
+            })
+            .collect();
+        self.on_roads(wanted, test.sha256(), self.spending.fresh, &|| texts(test)).await
+    }
+
+    /// Asks a model about texts in batches, if it is to be asked in this way. `items` gives them, as often as it is asked.
+    pub async fn ask_texts_in_batches<'t>(
+        &self,
+        subject: &Subject,
+        items: &dyn Fn() -> Result<Texts<'t>, Error>,
+    ) -> Result<Batched, Error> {
+        let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
+        super::shows_texts_only(&candidate)?;
+        let wanted = self.in_batches(subject, &candidate).then_some((subject, candidate, 0));
+        self.on_roads(wanted.into_iter().collect(), LABELLING, false, items).await
+    }
+
+    /// Comes back to all batches of the project that are under way, whatever command made them, and to those of the test rows
+    /// that another machine has made.
+    pub async fn come_back_to_batches(&self) -> Result<Batched, Error> {
+        let (subjects, _) = self.subjects().await?;
+        let test = self.project.test.sha256();
+        let mut wanted = Vec::new();
+        for subject in subjects {
+            let candidate = subject.candidate(self.project)?;
+            if offers_batches(&candidate)
+                && matches!(candidate.provider.access(), Access::Open | Access::Ready)
+            {
+                wanted.push((subject, 0, test.to_owned()));
+            }
+        }
+        let open = self.known_answers()?.map(|ledger| ledger.batches(true)).transpose()?.unwrap_or_default();
+        for BatchRecord { order, .. } in open {
+            let NewBatch { subject: name, data, repeat, .. } = order;
+            if !wanted.iter().any(|(known, at, of)| known.name(0) == name && *at == repeat && *of == data) {
+                wanted.push((self.chosen(&name, false).await?, repeat, data));
+            }
+        }
+        let mut all = Batched::default();
+        for (subject, repeat, data) in wanted {
+            let candidate = subject.candidate(self.project)?;
+            let items = || match data == test {
+                true => texts(&self.project.test),
+                false => Ok(Box::new(std::iter::empty()) as Texts<'_>),
+            };
+            let one = self.on_roads(vec![(&subject, candidate, repeat)], &data, false, &items).await?;
+            all.by_name.extend(one.by_name);
+        }
+        all.by_name.retain(|_, of| of.rest.met > 0);
+        Ok(all)
+    }
+
+    async fn on_roads<'t>(
+        &self,
+        wanted: Vec<(&Subject, Candidate, u32)>,
+        data: &str,
+        fresh: bool,
+        items: &dyn Fn() -> Result<Texts<'t>, Error>,
+    ) -> Result<Batched, Error> {
+        if wanted.is_empty() {
+            return Ok(Batched::default());
+        }
+        let recorder = self.ledger()?.begin("batch", env!("CARGO_PKG_VERSION"))?;
+        recorder.found_in_doubt().iter().for_each(|doubt| self.listener.in_doubt(doubt));
+        let mut prepared = Vec::new();
+        for (subject, candidate, repeat) in wanted {
+            prepared.push(self.prepare(subject, candidate, repeat, data, fresh, &recorder).await?);
+        }
+        let settings = self.batch_settings();
+        let roads = prepared.iter().map(|Prepared { name, asker, book, price, order }| {
+            let (recorder, settings) = (&recorder, &settings);
+            async move {
+                let tell = |event: BatchEvent| self.listener.batch(name, &event);
+                let (price, order) = (price.as_ref(), order.clone());
+                let road = Road { asker, book, recorder, price, order, settings, tell: &tell };
+                Ok::<_, Error>((name.clone(), road.go(items).await?))
+            }
+        });
+        let mut by_name = BTreeMap::new();
+        for done in join_all(roads).await {
+            let (name, mut rest) = done?;
+            let not_answered = Arc::new(std::mem::take(&mut rest.not_answered));
+            by_name.insert(name, OfModel { not_answered, rest });
+        }
+        drop(prepared);
+        recorder.finish().await?;
+        Ok(Batched { by_name })
+    }
+
+    async fn prepare(
+        &self,
+        subject: &Subject,
+        candidate: Candidate,
+        repeat: u32,
+        data: &str,
+        fresh: bool,
+        recorder: &Recorder,
+    ) -> Result<Prepared, Error> {
+        let name = subject.name(repeat);
+        let book = Book::open(&name, self.ledger()?, recorder, &candidate, data, repeat, fresh).await?;
+        let order = NewBatch {
+            scope: book.names.scope().short(),
+            target: Target {
+                provider: candidate.name.provider().to_owned(),
+                base_url: candidate.provider.base_url(),
+                model: candidate.name.model().to_owned(),
+            },
+            subject: subject.name(0),
+            data: data.to_owned(),
+            repeat,
+            floor: book.lane.floor(),
+        };
+        let price = candidate.price.as_ref().map(Price::in_batch);
+        let asker = Asker::new(candidate.clone(), self.means(&candidate, Some(book.clone())));
+        Ok(Prepared { name, asker, book, price, order })
+    }
+
+    fn batch_settings(&self) -> BatchSettings {
+        let own = &self.project.config.batch;
+        let Batching { no_wait, keep_files, only_come_back, .. } = self.spending.batching;
+        BatchSettings {
+            rows: own.rows.map_or(USUAL_ROWS, usize::from),
+            queued_tokens: own.queued_tokens,
+            poll: own.poll_seconds.map(Duration::from_secs_f64),
+            keep_files: keep_files || own.keep_files,
+            submit: !only_come_back,
+            wait: !no_wait,
+        }
+    }
+}
+
+/// Whether a model can be asked in batches.
+pub(crate) fn offers_batches(candidate: &Candidate) -> bool {
+    let batches = candidate.provider.batches();
+    batches.is_some_and(|batches| batches.limits(candidate.name.model()).is_some())
+}

@@ -51,40 +51,70 @@ impl Disagreements {
     /// Chooses at most `limit` rows. Each kind has an equal part of the places; what a kind leaves free goes to the
     /// others, regressions first.
     pub fn of(run: &Run, figures: &Figures, limit: usize) -> Self {
+        let mut rows = KindedRows::of(run, figures);
+        let mut counts = [0; DisagreementKind::ALL.len()];
+        let mut chosen = DisagreementKind::ALL.iter().map(|_| Vec::new()).collect::<Vec<_>>();
+        for (kind, row) in rows.by_ref() {
+            let number = kind as usize;
+            counts[number] += 1;
+            if chosen[number].len() < limit {
+                chosen[number].push(row);
+            }
+        }
+        Self { models: rows.models, counts, rows: share(chosen, limit) }
+    }
+
+    /// Every row worth reading with its kind, in the order of the ids.
+    pub(crate) fn kinds(run: &Run, figures: &Figures) -> impl Iterator<Item = (ExampleId, DisagreementKind)> {
+        KindedRows::of(run, figures).map(|(kind, row)| (row.id, kind))
+    }
+
+    /// All rows worth reading, chosen or not.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// The rows worth reading, in the order of their ids.
+struct KindedRows<'a> {
+    /// The models that take part, as positions in [`Figures::models`].
+    models: Vec<usize>,
+    /// Who is compared with whom, among those that take part.
+    pairs: Vec<(usize, usize)>,
+    cursors: Vec<Cursor<'a>>,
+}
+
+impl<'a> KindedRows<'a> {
+    fn of(run: &'a Run, figures: &Figures) -> Self {
         let at = |model: &str| figures.models.iter().position(|figures| figures.model == model);
         let pairs: Vec<_> =
             figures.comparisons.iter().filter_map(|c| Some((at(&c.base)?, at(&c.tuned)?))).collect();
         let models: Vec<_> = (0..figures.models.len())
             .filter(|&i| pairs.is_empty() || pairs.iter().any(|&(base, tuned)| base == i || tuned == i))
             .collect();
-        // From here on models are counted among those that take part.
         let place = |i: usize| models.binary_search(&i).ok();
         let pairs: Vec<_> = pairs.iter().filter_map(|&(b, t)| Some((place(b)?, place(t)?))).collect();
-
         let find = |i: &usize| {
             let name = &figures.models[*i].model;
             run.evaluations.iter().find(|evaluation| evaluation.model == *name)
         };
-        let mut cursors: Vec<_> = models.iter().filter_map(find).map(Cursor::new).collect();
-        let mut counts = [0; DisagreementKind::ALL.len()];
-        let mut chosen = DisagreementKind::ALL.iter().map(|_| Vec::new()).collect::<Vec<_>>();
-        while let Some(id) = cursors.iter().filter_map(Cursor::next_id).min() {
-            let rows: Vec<_> = cursors.iter_mut().map(|cursor| cursor.take(id)).collect();
-            let Some(gold) = rows.iter().flatten().map(|row| row.gold).next() else { continue };
-            let Some(kind) = kind(&rows, &pairs) else { continue };
-            let number = kind as usize;
-            counts[number] += 1;
-            if chosen[number].len() < limit {
-                let answers = rows.iter().map(|row| row.map(|row| row.answer)).collect();
-                chosen[number].push(Disagreement { id, gold, kind, answers });
-            }
-        }
-        Self { models, counts, rows: share(chosen, limit) }
+        let cursors = models.iter().filter_map(find).map(Cursor::new).collect();
+        Self { models, pairs, cursors }
     }
+}
 
-    /// All rows worth reading, chosen or not.
-    pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+impl Iterator for KindedRows<'_> {
+    type Item = (DisagreementKind, Disagreement);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(id) = self.cursors.iter().filter_map(Cursor::next_id).min() {
+            let rows: Vec<_> = self.cursors.iter_mut().map(|cursor| cursor.take(id)).collect();
+            let Some(gold) = rows.iter().flatten().map(|row| row.gold).next() else { continue };
+            let Some(kind) = kind(&rows, &self.pairs) else { continue };
+            let answers = rows.iter().map(|row| row.map(|row| row.answer)).collect();
+            return Some((kind, Disagreement { id, gold, kind, answers }));
+        }
+        None
     }
 }
 

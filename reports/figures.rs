@@ -49,7 +49,8 @@ impl Figures {
         let comparisons = models
             .iter()
             .filter_map(|tuned| {
-                let base = find(tuned.tuned_from.as_deref()?)?;
+                let earlier = run.manifest.model(&tuned.model).and_then(|record| record.earlier.as_deref());
+                let base = find(earlier.or(tuned.tuned_from.as_deref())?)?;
                 Some(compare(base, find(&tuned.model)?))
             })
             .collect::<Vec<_>>();

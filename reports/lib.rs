@@ -5,6 +5,7 @@
 
 mod anytime;
 mod beta;
+mod beside;
 mod calibration;
 mod changes;
 mod clustered;
@@ -62,6 +63,7 @@ mod vectors;
 mod words;
 
 pub use anytime::Bets;
+pub use beside::{Beside, BesideError, beside, earlier_name};
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
 pub use changes::{Change, Changes};
 pub use clustered::Clustered;

@@ -115,6 +115,9 @@ pub struct ModelRecord {
     /// The name under which the same model was asked before, when this is a repeat.
     #[serde(default)]
     pub repeat_of: Option<String>,
+    /// The name under which the same model of an earlier run stands in this report, when two runs are side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<String>,
     /// The name of its files, without folder and extension: see [`slugs`](crate::slugs).
     pub file: String,
     /// What it is, for example "untrained lexical baseline, no language model".

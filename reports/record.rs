@@ -122,6 +122,11 @@ impl Latency {
     pub fn as_micros(self) -> u32 {
         self.0.get()
     }
+
+    /// Milliseconds.
+    pub fn as_millis(self) -> f64 {
+        f64::from(self.as_micros()) / 1000.0
+    }
 }
 
 impl From<Duration> for Latency {

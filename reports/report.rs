@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tunebench_data::ExampleId;
 
+use crate::render::html::PageRows;
 use crate::{Disagreements, Doubt, Figures, LossPoint, Run};
 
 /// A run together with its figures: what every renderer is given.
@@ -15,6 +16,8 @@ pub struct Report<'a> {
     pub figures: Figures,
     /// The texts of rows, where the data is at hand; see [`wanted_texts`](Self::wanted_texts).
     pub texts: BTreeMap<ExampleId, String>,
+    /// All rows as the page shows them, where they were collected; else it shows what is known here.
+    pub rows: Option<PageRows>,
     /// Some answers that name no label, by the reference of the model; see [`unreadable_models`](Self::unreadable_models).
     pub unreadable_answers: BTreeMap<String, Vec<String>>,
     /// The loss curves of trainings, by the reference of the tuned model.
@@ -37,8 +40,8 @@ pub struct PastRun {
 impl<'a> Report<'a> {
     /// Computes the figures of a run; see [`Figures::of`].
     pub fn new(run: &'a Run) -> Self {
-        let (texts, unreadable_answers, losses, history) = Default::default();
-        Self { run, figures: Figures::of(run), texts, unreadable_answers, losses, history }
+        let (texts, rows, unreadable_answers, losses, history) = Default::default();
+        Self { run, figures: Figures::of(run), texts, rows, unreadable_answers, losses, history }
     }
 
     /// The rows whose texts a report of at most `limit` rows shows: see [`Disagreements::of`].
@@ -62,6 +65,11 @@ impl<'a> Report<'a> {
     /// The report with some answers that name no label, by the reference of the model.
     pub fn with_unreadable_answers(self, unreadable_answers: BTreeMap<String, Vec<String>>) -> Self {
         Self { unreadable_answers, ..self }
+    }
+
+    /// The report with all rows as the page shows them.
+    pub fn with_rows(self, rows: PageRows) -> Self {
+        Self { rows: Some(rows), ..self }
     }
 
     /// The report with what earlier runs say of its models, the oldest first.

@@ -74,6 +74,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
                 model: (*model).to_owned(),
                 tuned_from: tuned_from.map(str::to_owned),
                 repeat_of: None,
+                earlier: None,
                 file,
                 asked: None,
                 prompt_sha256: None,

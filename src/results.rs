@@ -11,9 +11,13 @@
 //! confusion/MODEL.csv      gold labels down, answers across
 //! predictions/MODEL.csv    a row for each example; all other figures are made from these
 //! losses/MODEL.csv         a row for each training step of a fine-tuned model, where its provider tells
-//! texts.csv                the texts of the rows that the page lists, so that it can be made again anywhere
+//! texts.csv                the texts of the rows, so that the page can be made again anywhere
+//! report-rows/             the rows for the page, where they are too many to stand in it
+//! against.html             the page of this run beside an earlier one, where it was asked for, and its rows likewise
 //! runs/ID/                 earlier runs, with the same files; see [`history`]
 //! ```
+
+mod rows;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +27,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::evaluate::KeptRows;
-use tunebench_data::ExampleId;
 use tunebench_reports::render::Renderer;
 use tunebench_reports::render::csv::{self, Details, DetailsReader, ReadError};
 use tunebench_reports::render::html::Html;
@@ -37,7 +40,10 @@ use tunebench_reports::{
 use crate::history::{self, KeptRun};
 
 const MANIFEST: &str = "manifest.json";
-const PAGE: &str = "report.html";
+/// The page.
+pub(crate) const PAGE: &str = "report.html";
+/// The page of a run beside an earlier one.
+pub(crate) const AGAINST: &str = "against.html";
 /// The reports that are written beside the data.
 const REPORTS: [(&str, &dyn Renderer); 3] =
     [(PAGE, &Html), ("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
@@ -45,7 +51,7 @@ const REPORTS: [(&str, &dyn Renderer); 3] =
 const FIGURES: [&str; 3] = ["summary.csv", "per_class.csv", "comparisons.csv"];
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
-/// The texts of the rows that the page lists.
+/// The texts of the rows.
 const TEXTS: &str = "texts.csv";
 
 /// How many unreadable answers of a model tell what they look like.
@@ -152,7 +158,7 @@ impl Results {
     /// Writes a model of a run, without figures: they can be made from it. `kept` is what else is known of the model's
     /// rows; what was written of other models of the run stays.
     pub fn keep(&self, run: &Run, model: usize, kept: &mut KeptRows) -> Result<(), ResultsError> {
-        self.clear(run, &[])?;
+        self.clear(run, &[TEXTS])?;
         if let (Some(evaluation), Some(record)) = (run.evaluations.get(model), run.manifest.models.get(model))
         {
             let columns = kept.columns();
@@ -171,16 +177,25 @@ impl Results {
         self.write_but(report, false)
     }
 
-    /// The same, but where texts of the page are missing, a page that is there stays as it is; tells whether one did.
-    pub fn write_again(&self, report: &Report, texts_are_missing: bool) -> Result<bool, ResultsError> {
-        let keep_page = texts_are_missing && self.folder.join(PAGE).exists();
-        self.write_but(report, keep_page)?;
-        Ok(keep_page)
+    /// The same, but the page that is there stays as it is.
+    pub fn write_but_page(&self, report: &Report) -> Result<(), ResultsError> {
+        self.write_but(report, true)
+    }
+
+    /// Whether there is a page.
+    pub fn has_page(&self) -> bool {
+        self.folder.join(PAGE).exists()
+    }
+
+    /// Writes the page of this run beside an earlier one; its path.
+    pub fn write_against(&self, report: &Report) -> Result<PathBuf, ResultsError> {
+        self.put(AGAINST, &Html.render(report))?;
+        Ok(self.folder.join(AGAINST))
     }
 
     fn write_but(&self, report: &Report, keep_page: bool) -> Result<(), ResultsError> {
         let run = report.run;
-        self.clear(run, if keep_page { &[PAGE, TEXTS] } else { &[] })?;
+        self.clear(run, if keep_page { &[PAGE, TEXTS, AGAINST] } else { &[TEXTS, AGAINST] })?;
         for (evaluation, record) in run.evaluations.iter().zip(&run.manifest.models) {
             let file = format!("predictions/{}.csv", record.file);
             if self.created && !self.kept.borrow().contains(&record.file) {
@@ -203,8 +218,8 @@ impl Results {
                 self.put(name, &renderer.render(report))?;
             }
         }
-        if !keep_page {
-            self.put_texts(&report.texts)?;
+        if !run.manifest.texts {
+            self.remove(TEXTS)?;
         }
         self.put(MANIFEST, run.manifest.to_json().as_bytes())
     }
@@ -218,27 +233,6 @@ impl Results {
     /// How the models of the run did in earlier runs that are kept.
     pub fn past(&self, run: &Run) -> Vec<(String, PastRun)> {
         history::past(&self.folder, run)
-    }
-
-    /// The texts of the rows that the page lists, as they were when the run was made.
-    pub fn texts(&self) -> BTreeMap<ExampleId, String> {
-        let Ok(mut reader) = ::csv::Reader::from_path(self.folder.join(TEXTS)) else {
-            return BTreeMap::new();
-        };
-        // What can't be read is looked for in the test file.
-        let rows = reader.deserialize::<(String, String)>().filter_map(Result::ok);
-        rows.filter_map(|(id, text)| Some((id.parse().ok()?, text))).collect()
-    }
-
-    fn put_texts(&self, texts: &BTreeMap<ExampleId, String>) -> Result<(), ResultsError> {
-        self.stream(TEXTS, |out| {
-            let mut writer = ::csv::Writer::from_writer(out);
-            writer.write_record(["id", "text"])?;
-            for (id, text) in texts {
-                writer.write_record([&id.to_string(), text])?;
-            }
-            writer.flush()
-        })
     }
 
     /// Puts the losses of a model's training beside its figures.
@@ -338,6 +332,11 @@ impl Results {
         Ok(())
     }
 
+    /// Moves another run that is still in the folder to the earlier ones.
+    fn make_room_for(&self, run: &Run) -> Result<(), ResultsError> {
+        if self.of_another.get() { self.clear(run, &[]) } else { Ok(()) }
+    }
+
     /// Moves a run to the earlier ones.
     fn make_room(&self, old: &Manifest) -> Result<(), ResultsError> {
         let place = history::place_for(&self.folder, old);
@@ -349,6 +348,13 @@ impl Results {
         fs_err::rename(self.folder.join(MANIFEST), &waiting)?;
         for name in files(old) {
             match fs_err::rename(self.folder.join(&name), place.join(&name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        for page in [PAGE, AGAINST] {
+            let rows = rows::folder_of(page);
+            match fs_err::rename(self.folder.join(&rows), place.join(&rows)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
@@ -396,7 +402,8 @@ impl Results {
 
 /// All files of a run, its manifest apart.
 fn files(manifest: &Manifest) -> impl Iterator<Item = String> + '_ {
-    let whole = REPORTS.into_iter().map(|(name, _)| name).chain(FIGURES).chain([TEXTS]).map(str::to_owned);
+    let reports = REPORTS.into_iter().map(|(name, _)| name);
+    let whole = reports.chain(FIGURES).chain([TEXTS, AGAINST]).map(str::to_owned);
     let of_model = |model: &ModelRecord| PER_MODEL.map(|part| format!("{part}/{}.csv", model.file));
     whole.chain(manifest.models.iter().flat_map(of_model))
 }

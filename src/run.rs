@@ -7,7 +7,7 @@ mod sent;
 mod taught;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,6 @@ use crate::ledger::{Doubt, Ledger, Recorder};
 use crate::plan::Plan;
 use crate::project::{Entry, Project};
 use crate::shots::{Shots, ShotsSpec};
-use crate::texts;
 use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
 
 pub use batches::{Batched, Batching};
@@ -445,13 +444,14 @@ impl<'a> Session<'a> {
         Ok(run)
     }
 
-    /// The texts of test rows.
-    pub fn texts(&self, wanted: &BTreeSet<ExampleId>) -> Result<BTreeMap<ExampleId, String>, Error> {
-        if wanted.is_empty() || !self.project.config.evaluation.texts {
-            return Ok(BTreeMap::new());
-        }
-        let texts = texts::of_test_set(&self.project.test, wanted);
-        texts.map_err(|error| Error::Evaluate(EvaluateError::Data(error)))
+    /// The texts of all test rows; none where they are not to be kept.
+    pub fn texts(&self) -> Result<impl Iterator<Item = Result<(ExampleId, String), Error>>, Error> {
+        let examples = self.project.test.examples().map_err(EvaluateError::from)?;
+        let texts = examples.map(|example| {
+            let example = example.map_err(EvaluateError::from)?;
+            Ok((example.id, example.text))
+        });
+        Ok(texts.take(if self.project.config.evaluation.texts { usize::MAX } else { 0 }))
     }
 
     /// The losses of a model's training, where they are known.
@@ -594,6 +594,7 @@ fn record(
         // Only the first answers are compared: the others tell how steady they are.
         tuned_from: subject.base_name().filter(|_| repeat == 0),
         repeat_of: (repeat > 0).then(|| subject.name(0)),
+        earlier: None,
         file,
         asked: Some(subject.model.model().to_owned()),
         prompt_sha256: Some(prompt_sha256(subject, candidate)),

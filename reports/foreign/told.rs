@@ -209,6 +209,7 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         model: model.clone(),
         tuned_from: None,
         repeat_of: None,
+        earlier: None,
         file,
         asked: None,
         prompt_sha256: None,

@@ -166,7 +166,10 @@ fn headline(report: &Report, old: Option<&str>, chosen: &[usize]) -> String {
 /// Of one pair, whose names follow anyway.
 fn of_one(report: &Report, only: &Comparison) -> String {
     let figures = &report.figures;
-    let (subject, object) = if only.is_own_base(figures) {
+    let record = report.run.manifest.model(&only.tuned);
+    let (subject, object) = if record.is_some_and(|record| record.earlier.is_some()) {
+        ("The model", "it was in the earlier run")
+    } else if only.is_own_base(figures) {
         ("The tuned model", "its base")
     } else {
         ("The candidate", "the model it is to replace")

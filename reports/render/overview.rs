@@ -20,7 +20,8 @@ impl Overview {
             unanswered: models.iter().any(|model| model.counts().unanswered > 0),
             // Where every model is known to cost nothing, there is nothing to tell.
             cost: models.iter().any(|model| model.usage.is_some_and(|usage| usage.cost_usd != Some(0.0))),
-            latency: models.iter().any(|model| model.latency.is_some()),
+            // Nor where no model takes a millisecond.
+            latency: models.iter().any(|model| model.latency.is_some_and(|latency| latency.median_ms >= 1.0)),
             wide,
         };
         let names = [

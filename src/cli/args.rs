@@ -163,6 +163,12 @@ pub(crate) enum Command {
         /// log) or lm-eval (samples), for which nothing is written
         #[arg(value_name = "RUN|FILE")]
         file: Option<PathBuf>,
+
+        /// Set the run beside this earlier one, by its id in `tunebench runs`: what changed of each model, and which rows; the page
+        /// is `against.html` in the results folder
+        #[arg(long, value_name = "RUN")]
+        against: Option<String>,
+
         #[command(flatten)]
         output: OutputArgs,
     },

@@ -1,14 +1,13 @@
 //! `tunebench run` and `tunebench eval`.
 
 use tunebench_providers::ModelRef;
-use tunebench_reports::render::html::LISTED;
 use tunebench_reports::{Report, Run};
 
 use super::args::OutputArgs;
 use super::batches;
 use super::consent::{self, Terms};
 use super::output::Printer;
-use super::report::{Target, conclude};
+use super::report::{Target, conclude, filled};
 use crate::error::Error;
 use crate::evaluate::{Keep, KeptRows};
 use crate::results::Results;
@@ -72,11 +71,7 @@ async fn evaluate(
             results.add_losses(&record.file, &losses)?;
         }
     }
-    let report = Report::new(&run);
-    let texts = session.texts(&report.wanted_texts(LISTED).into_iter().collect())?;
-    let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
-    let report = report.with_history(results.past(&run));
-    let answers = results.unreadable_answers(&report)?;
-    let report = report.with_unreadable_answers(answers);
+    results.keep_texts(&run, session.texts()?)?;
+    let report = filled(Report::new(&run), results)?;
     conclude(&report, results, target, printer)
 }

@@ -1,15 +1,13 @@
 //! `tunebench merge`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tunebench_reports::render::html::LISTED;
 use tunebench_reports::{Report, Run};
 
 use super::args::{Global, OutputArgs};
 use super::output::Printer;
-use super::report::conclude;
+use super::report::{conclude, filled};
 use crate::error::Error;
 use crate::evaluate::KeptRows;
 use crate::exit;
@@ -17,7 +15,6 @@ use crate::ledger::Ledger;
 use crate::merge::merge as joined;
 use crate::project::ledger_path;
 use crate::results::Results;
-use crate::texts;
 
 /// What `merge` is told.
 #[derive(Debug, Args)]
@@ -59,12 +56,8 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
         let mut kept = kept_rows(&parts, &run, model, &results)?;
         results.keep(&run, model, &mut kept)?;
     }
-    let report = Report::new(&run);
-    let wanted = report.wanted_texts(LISTED).into_iter().collect();
-    let (texts, _) = texts::of(&run, &BTreeMap::new(), &global.config, &wanted);
-    let report = report.with_texts(texts).with_history(results.past(&run));
-    let answers = results.unreadable_answers(&report)?;
-    let report = report.with_unreadable_answers(answers);
+    results.keep_texts(&run, parts.iter().flat_map(Results::every_text))?;
+    let report = filled(Report::new(&run), &results)?;
     conclude(&report, &results, target, printer)
 }
 

@@ -1,5 +1,6 @@
 //! The program: reads the command line, does the work, says how it went.
 
+mod against;
 mod args;
 mod batches;
 mod compare;
@@ -136,10 +137,15 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let session = session(&project, spending, printer);
             runtime.block_on(eval::eval(&session, models, &terms, &output, printer))
         }
-        Command::Report { file: Some(file), output } => {
+        Command::Report { file, against: Some(earlier), output } => {
+            let folder =
+                file.map_or_else(|| Ok(output.results.clone()), |run| report::folder_of(&run, &output))?;
+            against::against(&folder, &earlier, &output, printer)
+        }
+        Command::Report { file: Some(file), against: None, output } => {
             report::named(&file, &global.config, &output, printer)
         }
-        Command::Report { file: None, output } => {
+        Command::Report { file: None, against: None, output } => {
             report::report(&output.results, &global.config, &output, printer)
         }
         Command::Runs(args) => runs::runs(&args, printer),

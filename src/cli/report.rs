@@ -1,10 +1,12 @@
 //! `tunebench report`, and how every command shows figures.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use tunebench_data::Example;
 use tunebench_reports::render::html::LISTED;
 use tunebench_reports::render::{Renderer, renderers, terminal};
 use tunebench_reports::{ModelRecord, Report};
@@ -13,9 +15,10 @@ use super::args::OutputArgs;
 use super::output::Printer;
 use crate::compare::{CompareError, read_foreign};
 use crate::error::Error;
+use crate::evaluate::EvaluateError;
 use crate::exit;
 use crate::history;
-use crate::results::Results;
+use crate::results::{PAGE, Results};
 use crate::texts;
 use crate::whole_file::WholeFile;
 
@@ -117,23 +120,64 @@ pub(super) fn report(
     let target = output.format.open(printer)?;
     let run = results.read()?;
     let report = Report::new(&run);
-    let wanted = report.wanted_texts(LISTED).into_iter().collect();
-    let (texts, missing) = texts::of(&run, &results.texts(), config, &wanted);
-    let report = report.with_texts(texts).with_losses(results.losses(&run.manifest)?);
-    let report = report.with_history(results.past(&run));
-    let answers = results.unreadable_answers(&report)?;
-    let report = report.with_unreadable_answers(answers);
-    let page_stays = results.write_again(&report, missing.is_some())?;
+    let missing = find_texts(&report, &results, config)?;
+    let stays = missing.is_some() && results.has_page();
     if let Some(reason) = missing {
-        printer.warn(&match page_stays {
+        printer.warn(&match stays {
             true => {
                 format!("the page is left as it was, since the texts of its rows are not at hand: {reason}")
             }
             false => format!("the page shows rows without their texts: {reason}"),
         });
     }
+    let report = if stays {
+        let report = dressed(report, &results)?;
+        results.write_but_page(&report)?;
+        report
+    } else {
+        let report = filled(report, &results)?;
+        results.write(&report)?;
+        report
+    };
     print(&report, &results, target, printer)?;
     Ok(exit::DONE)
+}
+
+/// Sees to it that the texts of the rows which the page lists are kept in the results folder; else says why they are not.
+fn find_texts(report: &Report, results: &Results, config: &Path) -> Result<Option<String>, Error> {
+    let run = report.run;
+    let wanted: BTreeSet<_> = report.wanted_texts(LISTED).into_iter().collect();
+    if !run.manifest.texts || results.texts(&wanted).len() == wanted.len() {
+        return Ok(None);
+    }
+    let set = match texts::test_set(run, config) {
+        Ok(set) => set,
+        Err(reason) => return Ok(Some(reason)),
+    };
+    let examples = set.examples().map_err(EvaluateError::from)?;
+    let text = |example: Result<Example, _>| {
+        let example = example.map_err(EvaluateError::from)?;
+        Ok::<_, Error>((example.id, example.text))
+    };
+    results.keep_texts(run, examples.map(text))?;
+    Ok(None)
+}
+
+/// A report with all that its results folder knows, but for the rows.
+fn dressed<'a>(report: Report<'a>, results: &Results) -> Result<Report<'a>, Error> {
+    let run = report.run;
+    let answers = results.unreadable_answers(&report)?;
+    let report = report.with_unreadable_answers(answers).with_losses(results.losses(&run.manifest)?);
+    Ok(report.with_history(results.past(run)))
+}
+
+/// A report with all that its results folder knows. Rows that have no room in the page are written beside it.
+pub(super) fn filled<'a>(report: Report<'a>, results: &Results) -> Result<Report<'a>, Error> {
+    let run = report.run;
+    let texts = results.texts(&report.wanted_texts(LISTED).into_iter().collect());
+    let report = dressed(report, results)?.with_texts(texts);
+    let rows = results.page_rows(&report, PAGE, |model| Some((results, run.manifest.model(model)?)))?;
+    Ok(report.with_rows(rows))
 }
 
 /// Reports on what is named: an earlier run of the results folder, or another tool's results.
@@ -143,6 +187,15 @@ pub(super) fn named(file: &Path, config: &Path, output: &OutputArgs, printer: Pr
         Some(run) => report(&run.folder, config, output, printer),
         None => foreign(file, output, printer),
     }
+}
+
+/// The folder of a kept run.
+pub(super) fn folder_of(run: &Path, output: &OutputArgs) -> Result<PathBuf, Error> {
+    let kept = run.to_str().and_then(|id| history::find(&output.results, id));
+    kept.map(|kept| kept.folder).ok_or_else(|| Error::Output {
+        message: format!("there is no run `{}` in `{}`", run.display(), output.results.display()),
+        hint: "`tunebench runs` lists the runs that are kept".to_owned(),
+    })
 }
 
 /// Shows the figures of another tool's results.

@@ -170,13 +170,9 @@ impl Question<'_> {
         }
         let [(_, a), (_, b)] = self.models;
         let texts = |measured: &Measured, ids: &[ExampleId]| {
-            texts::of(
-                &measured.source.run,
-                &measured.source.texts,
-                self.config,
-                &ids.iter().copied().collect(),
-            )
-            .0
+            let wanted = ids.iter().copied().collect();
+            let known = measured.source.known_texts(&wanted);
+            texts::of(&measured.source.run, &known, self.config, &wanted).0
         };
         let (a, b) = (texts(a, &overlap.only_base), texts(b, &overlap.only_tuned));
         let cause = Box::new(overlap.cause(base, tuned, [&a, &b]));
@@ -187,12 +183,13 @@ impl Question<'_> {
     /// The texts of rows, from wherever they are at hand; where some are missing, also why.
     pub fn texts(&self, wanted: &BTreeSet<ExampleId>) -> (BTreeMap<ExampleId, String>, Option<String>) {
         let [(_, a), (_, b)] = self.models;
-        let (mut found, reason) = texts::of(&a.source.run, &a.source.texts, self.config, wanted);
+        let (mut found, reason) =
+            texts::of(&a.source.run, &a.source.known_texts(wanted), self.config, wanted);
         let missing: BTreeSet<_> = wanted.iter().filter(|id| !found.contains_key(id)).copied().collect();
         if missing.is_empty() {
             return (found, None);
         }
-        found.extend(texts::of(&b.source.run, &b.source.texts, self.config, &missing).0);
+        found.extend(texts::of(&b.source.run, &b.source.known_texts(&missing), self.config, &missing).0);
         let reason = reason.filter(|_| wanted.iter().any(|id| !found.contains_key(id)));
         (found, reason)
     }

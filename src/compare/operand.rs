@@ -1,7 +1,7 @@
 //! What a command takes for a model that was measured: one of the results at hand, of another folder with results, or of
 //! another tool's file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -103,6 +103,18 @@ pub struct Source {
     pub run: Run,
     /// The texts of its rows, where they came with it.
     pub texts: BTreeMap<ExampleId, String>,
+    /// The folder that it was read from, if it is one of ours.
+    pub results: Option<Results>,
+}
+
+impl Source {
+    /// Those of these texts that are kept with the run.
+    pub fn known_texts(&self, wanted: &BTreeSet<ExampleId>) -> BTreeMap<ExampleId, String> {
+        match &self.results {
+            Some(results) => results.texts(wanted),
+            None => self.texts.clone(),
+        }
+    }
 }
 
 /// A model that was measured.
@@ -133,7 +145,7 @@ pub fn read_foreign(path: &Path) -> Result<Source, OperandError> {
     let name = folder.map_or_else(|| "model".into(), |name| name.to_string_lossy());
     let foreign = foreign::read(&bytes, &name)
         .map_err(|error| OperandError::Foreign { path: path.to_owned(), error })?;
-    Ok(Source { run: foreign.run, texts: foreign.texts })
+    Ok(Source { run: foreign.run, texts: foreign.texts, results: None })
 }
 
 /// Finds models by what the user calls them; what was read once is not read again.
@@ -195,7 +207,7 @@ impl Finder {
             read_foreign(path)?
         } else {
             let results = Results::open(path)?;
-            Source { run: results.read()?, texts: results.texts() }
+            Source { run: results.read()?, texts: BTreeMap::new(), results: Some(results) }
         };
         let source = Rc::new(source);
         self.read.insert(path.to_owned(), source.clone());

@@ -79,7 +79,9 @@ class Chromium:
                 return answer["result"]
             self.events.append(answer)
 
-    def open(self, url: str, width: int, height: int = 900, dark: bool = False, scripts: bool = True) -> "Tab":
+    def open(self, url: str, width: int, height: int = 900, dark: bool = False, scripts: bool = True, clipboard: bool = False) -> "Tab":
+        if clipboard:
+            self.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
         return Tab(self, url, width, height, dark, scripts)
 
 
@@ -115,6 +117,18 @@ class Tab:
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Waits for something to hold."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.value(expression):
+            if time.monotonic() > deadline:
+                raise TimeoutError(expression)
+            time.sleep(0.05)
+
+    def click(self, x: float, y: float) -> None:
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)

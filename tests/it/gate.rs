@@ -35,6 +35,7 @@ fn run(gold: &str, answers: &str) -> Run {
         model: model.clone(),
         tuned_from: None,
         repeat_of: None,
+        earlier: None,
         file: "local-lexical".to_owned(),
         description: None,
         asked: None,

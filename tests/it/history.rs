@@ -84,7 +84,7 @@ fn a_run_that_ended_early_says_why_and_hides_no_whole_one() {
         assert!(told["ended_by"].as_str().unwrap().starts_with(cause), "{told}");
     }
     let page = project.place.read("results/report.html");
-    assert!(page.contains("<h1>The run ended early: openai/gpt-4.1-mini"), "{}", &page[..2000]);
+    assert!(page.contains(">The run ended early: openai/gpt-4.1-mini"), "{}", &page[..2000]);
     assert!(project.place.read("results/report.md").contains("no credit left"));
     let runs = project.place.tunebench(&["runs"]).stdout;
     assert!(runs.contains("latest, incomplete"), "{runs}");

@@ -28,6 +28,7 @@ mod jobs;
 mod keys;
 mod limits;
 mod openai;
+mod page;
 mod plan;
 mod predict;
 mod primary;

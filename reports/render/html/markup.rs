@@ -43,6 +43,16 @@ impl Markup {
         self
     }
 
+    /// Appends JSON as the content of an element that is never run.
+    ///
+    /// # Panics
+    /// If it could end the element.
+    pub(super) fn json(&mut self, json: &str) -> &mut Self {
+        assert!(!json.contains('<'), "JSON within a page has no `<`");
+        self.0.push_str(json);
+        self
+    }
+
     /// Appends the same for each item.
     pub(super) fn each<T>(
         &mut self,
@@ -187,6 +197,11 @@ fn escape(c: char, html: &mut String) {
         '\'' => html.push_str("&#39;"),
         other => html.push(other),
     }
+}
+
+/// Whether a character would not be seen, turns the reading order or is not allowed in HTML.
+pub(super) fn is_unseen(c: char) -> bool {
+    visible(c).is_some()
 }
 
 /// A sign for a character that would not be seen, that turns the reading order or that HTML does not allow.

@@ -1,17 +1,18 @@
-//! The report as one HTML page that needs nothing else: no network, no file beside it, no script to be read.
+//! The report as one HTML page that needs no network, no server, and no script to be read.
 //!
-//! Everything is drawn when the page is made. The one script filters the rows that are on the page already; without it
-//! all of them are seen. A content security policy allows this script and this style sheet, by their hashes, and nothing
-//! from anywhere else, so that even a text that broke out of its cell could neither run nor load anything.
+//! Charts and tables are drawn when the page is made. The one script sorts, filters, copies and shows the rows. A content security
+//! policy allows this script and this style sheet, by their hashes, so that even a text that broke out of its cell could not run;
+//! the script itself may load scripts that lie beside the page, which is how it gets the rows of a large run, and nothing from a
+//! network.
 //!
-//! A page stays small whatever the run: [`LISTED`] rows are listed, their texts are cut, matrices have at most 150 labels.
+//! A page stays small whatever the run: of rows that would make it larger than a mebibyte it holds [`LISTED`], matrices have at
+//! most 150 labels.
 
 mod calibration;
 mod candidates;
 mod classes;
 mod confusion;
 mod cost;
-mod disagreements;
 mod forest;
 mod history;
 mod losses;
@@ -19,6 +20,7 @@ mod manifest;
 mod markup;
 mod models;
 mod plot;
+mod rows;
 #[cfg(test)]
 mod sample;
 mod scale;
@@ -35,14 +37,18 @@ use base64::engine::general_purpose::STANDARD;
 use markup::{Markup, name};
 use sha2::{Digest, Sha256};
 
+pub use rows::{LISTED, PageRows, RowContent, RowFiles, RowSource};
+
 use super::{Decision, Renderer};
 use crate::{Doubt, Report};
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("filter.js");
-
-/// How many rows the page lists: those whose texts it wants, see [`Report::wanted_texts`].
-pub const LISTED: usize = 500;
+const SCRIPT: &str = concat!(
+    include_str!("script/copy.js"),
+    include_str!("script/tables.js"),
+    include_str!("script/heat.js"),
+    include_str!("script/rows.js")
+);
 
 /// The page as a format.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +75,16 @@ impl Renderer for Html {
 /// The page. The same report always gives the same bytes.
 pub fn render(report: &Report) -> String {
     let decision = Decision::of(report);
+    let made;
+    let rows = match &report.rows {
+        Some(rows) => rows,
+        None => {
+            made = PageRows::of(report);
+            &made
+        }
+    };
     let mut page = head(&decision);
-    let sections = sections(report);
+    let sections = sections(report, rows);
     page.add("{}", &[&verdict::header(report, &decision)]);
     page.add("<nav aria-label=\"Contents\"><ul>", &[]);
     page.each(&sections, |page, section| {
@@ -83,9 +97,10 @@ pub fn render(report: &Report) -> String {
             &[&section.id, &section.id, &section.title, &section.body],
         );
     });
-    page.add("</main><footer><p>Made by tunebench {}. This page holds all that it shows and loads nothing.</p></footer>", &[&name(
-        &report.run.manifest.tool_version,
-    )]);
+    page.add(
+        "</main><footer><p>Made by tunebench {}. This page loads nothing from any network.</p></footer>",
+        &[&name(&report.run.manifest.tool_version)],
+    );
     page.raw("<script>").raw(SCRIPT).raw("</script>\n</body>\n</html>\n");
     page.into_string()
 }
@@ -100,10 +115,8 @@ struct Section {
 }
 
 /// The parts that have something to show, in their order.
-fn sections(report: &Report) -> Vec<Section> {
+fn sections(report: &Report, rows: &PageRows) -> Vec<Section> {
     let figures = &report.figures;
-    let rows =
-        if figures.models.len() > 1 { "Rows where models disagree" } else { "Rows with a wrong answer" };
     [
         ("models", "Models", "Models", models::section(figures)),
         ("differences", "Differences", "Differences", forest::section(figures)),
@@ -114,7 +127,7 @@ fn sections(report: &Report) -> Vec<Section> {
         ("cost", "Cost against quality", "Cost", cost::section(figures)),
         ("history", "Earlier runs", "History", history::section(report)),
         ("training", "Training", "Training", losses::section(report)),
-        ("rows", rows, "Rows", disagreements::section(report)),
+        ("rows", "Rows", "Rows", rows::section(report, rows)),
         ("doubts", "Be careful", "Doubts", doubts(&figures.doubts)),
         ("manifest", "How this was made", "Manifest", manifest::section(&report.run.manifest)),
     ]
@@ -138,13 +151,17 @@ fn doubts(doubts: &[Doubt]) -> Markup {
 }
 
 /// All that comes before the first visible word.
+///
+/// Of the two policies both have to agree. The first lets the page's own script run, and what this loads; the second lets no script
+/// come from elsewhere than from beside the page.
 fn head(decision: &Decision) -> Markup {
     let mut page = Markup::of(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}' 'strict-dynamic'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"script-src 'sha256-{}' 'self' file:\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>",
-        &[&digest(STYLE), &digest(SCRIPT), &decision.headline],
+        &[&digest(STYLE), &digest(SCRIPT), &digest(SCRIPT), &decision.headline],
     );
     page.raw(STYLE).raw("</style>\n</head>\n<body>\n<main>\n");
     page

@@ -7,7 +7,8 @@ use tunebench_data::{ExampleId, LabelId};
 
 use crate::testing::run;
 use crate::{
-    Answer, InvalidKind, Latency, LossPoint, Prediction, Probability, Report, Run, TokenUsage, UnansweredKind,
+    Answer, InvalidKind, Latency, LossPoint, Prediction, Probability, PromptMessage, Report, Run, TokenUsage,
+    UnansweredKind,
 };
 
 /// Texts that try to break out of wherever they stand.
@@ -109,7 +110,15 @@ pub(super) fn of_skills(labels: usize, count: u32, skills: &[u64]) -> Run {
         "instruction": "A customer of a bank asks a question. Classify it by the customer's intent.",
         "categories_tag": "categories", "item_tag": "item", "output_tag": "output",
     });
+    let message =
+        |role: &str, content: &str| PromptMessage { role: role.to_owned(), content: content.to_owned() };
+    let messages = [
+        message("system", "A customer of a bank asks a question. Classify it by the customer's intent."),
+        message("user", "<item>{text}</item>"),
+    ];
+    run.manifest.rendered_prompts = [("0123".to_owned(), messages.to_vec())].into();
     for (i, record) in run.manifest.models.iter_mut().enumerate() {
+        record.prompt_sha256 = Some("0123".to_owned());
         let cost_usd = (i != 2).then(|| f64::from(count) * (0.0004 + 0.0003 * i as f64));
         record.usage = Some(TokenUsage { input_tokens: 812_345, output_tokens: 24_680, cost_usd });
     }

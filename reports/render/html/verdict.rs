@@ -9,6 +9,9 @@ use super::words::points_interval;
 use super::{candidates, unreadable as unreadable_models};
 use crate::{Comparison, Metric, ModelFigures, Report, Verdict};
 
+/// A headline of more characters is set smaller.
+const LONG: usize = 90;
+
 /// The title and the verdicts.
 pub(super) fn header(report: &Report, decision: &Decision) -> Markup {
     let figures = &report.figures;
@@ -21,7 +24,11 @@ pub(super) fn header(report: &Report, decision: &Decision) -> Markup {
             &counted(report.run.labels().len() as u64, "label", "labels"),
         ],
     );
-    html.add("<h1>{}</h1>", &[&decision.headline]);
+    let long = decision.headline.chars().count() > LONG;
+    html.add(
+        "<h1{}>{}</h1>",
+        &[&Markup::of(if long { " class=\"long\"" } else { "" }, &[]), &decision.headline],
+    );
     if figures.comparisons.is_empty() {
         html.each(figures.models.iter().filter(|_| figures.models.len() == 1), alone);
     }

@@ -24,7 +24,7 @@ const SHADES: usize = 6;
 struct Layout {
     labels: usize,
     cell: f64,
-    /// What the names take: on the left and, turned, on top.
+    /// What the names take: on the left and, turned, on top; cells are counted from there.
     names: f64,
     /// The columns of a name.
     columns: usize,
@@ -51,10 +51,10 @@ impl Layout {
         Self { labels, cell, names, columns, font }
     }
 
-    /// Where a row or a column begins.
+    /// Where a row or a column begins, from the first one on.
     fn at(&self, index: usize) -> f64 {
         // The column of invalid answers stands a little apart.
-        self.names + index as f64 * self.cell + if index == self.labels { 4.0 } else { 0.0 }
+        index as f64 * self.cell + if index == self.labels { 4.0 } else { 0.0 }
     }
 }
 
@@ -76,40 +76,51 @@ impl Cell {
     }
 }
 
-/// The heat map of a model: gold labels down, answers across, invalid answers in a last column where there are any.
-pub(super) fn draw(model: &ModelFigures, labels: &LabelSet, order: &[LabelId]) -> Markup {
+/// The heat map of a model: gold labels down, answers across, invalid answers in a last column where there are any. `model` is its
+/// position among the figures.
+///
+/// The heads are pictures of their own, so that they stay in sight where the matrix has to be scrolled.
+pub(super) fn draw(model: usize, figures: &ModelFigures, labels: &LabelSet, order: &[LabelId]) -> Markup {
     let layout = Layout::of(order.len());
-    let cells = cells(&model.confusion, order);
+    let cells = cells(&figures.confusion, order);
     let invalid = cells.iter().any(|cell| cell.column == order.len());
     let columns = order.len() + usize::from(invalid);
-    let (width, height) = (layout.at(columns) + 6.0, layout.at(order.len() - 1) + layout.cell + 2.0);
-    let counts = model.counts();
+    let (width, height) = (layout.at(columns) + 2.0, layout.at(order.len() - 1) + layout.cell + 2.0);
+    let counts = figures.counts();
     let alternative = format!(
-        "Confusion matrix of {}: {} labels, {} of {} answers correct. The largest confusions are in the table that follows.",
-        model.model,
+        "Confusion matrix of {}: {} labels, {} of {} answers correct. The largest confusions are in the table beside it.",
+        figures.model,
         order.len(),
         thousands(counts.correct),
         thousands(counts.answered())
     );
-    let mut svg = Markup::of(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><svg class=\"heat\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
+    let mut html = Markup::of(
+        "<div class=\"matrix\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><div class=\"grid\"><div class=\"corner\"></div>",
+        &[&format!("Confusion matrix of {}; arrow keys choose a cell, Enter lists its rows", figures.model)],
+    );
+    let size = [layout.names, width, height].map(At);
+    heads(&mut html, labels, order, &layout, invalid, &size);
+    html.add(
+        "<svg class=\"heat cells\" data-model=\"{}\" data-cell=\"{}\"{} width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
         &[
-            &format!("Confusion matrix of {}", model.model),
-            &At(width),
-            &At(height),
-            &At(width),
-            &At(height),
+            &model,
+            &At(layout.cell),
+            &Markup::of(if invalid { " data-invalid" } else { "" }, &[]),
+            &size[1],
+            &size[2],
+            &size[1],
+            &size[2],
             &alternative,
         ],
     );
-    names(&mut svg, labels, order, &layout, invalid);
+    ground(&mut html, order.len(), &layout);
     if order.len() <= NUMBERED {
-        numbered(&mut svg, &cells, labels, order, &layout);
+        numbered(&mut html, &cells, labels, order, &layout);
     } else {
-        dense(&mut svg, cells, labels, order, &layout);
+        dense(&mut html, cells, labels, order, &layout);
     }
-    svg.add("</svg></div>", &[]);
-    svg
+    html.add("</svg></div></div><output class=\"note\"></output>", &[]);
+    html
 }
 
 fn cells(confusion: &Confusion, order: &[LabelId]) -> Vec<Cell> {
@@ -131,43 +142,56 @@ fn cells(confusion: &Confusion, order: &[LabelId]) -> Vec<Cell> {
     labelled.chain(invalid).filter(|cell| cell.rows > 0).collect()
 }
 
-/// The names of the labels on both sides, and thin lines that lead the eye from them to the cells.
-fn names(svg: &mut Markup, labels: &LabelSet, order: &[LabelId], layout: &Layout, invalid: bool) {
+/// The names of the labels: turned on top, and on the left.
+fn heads(
+    html: &mut Markup,
+    labels: &LabelSet,
+    order: &[LabelId],
+    layout: &Layout,
+    invalid: bool,
+    [names, width, height]: &[At; 3],
+) {
     let full: Vec<_> = order.iter().map(|&label| labels.name(label)).collect();
     let short = shorten(&full, Some(layout.columns));
-    let (end, middle) = (layout.names - 6.0, layout.cell / 2.0);
-    let (first, last) = (layout.at(0), layout.at(order.len() - 1) + layout.cell);
-    svg.add(
-        "<rect class=\"ground\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
-        &[&At(first), &At(first), &At(last - first), &At(last - first)],
+    let end = At(layout.names - 6.0);
+    let baseline = |index: usize| At(layout.at(index) + layout.cell / 2.0 + layout.font * 0.35);
+    html.add(
+        "<svg class=\"heat over\" width=\"{}\" height=\"{}\" aria-hidden=\"true\" font-size=\"{}\">",
+        &[width, names, &At(layout.font)],
     );
-    svg.add("<g font-size=\"{}\">", &[&At(layout.font)]);
     for (i, (full, short)) in full.iter().zip(&short).enumerate() {
-        let (at, centre) = (layout.at(i), layout.at(i) + middle);
-        let baseline = centre + layout.font * 0.35;
-        if i > 0 {
-            svg.add(
-                "<path class=\"rule\" d=\"M{} {}H{}M{} {}V{}\"/>",
-                &[&At(first), &At(at), &At(last), &At(at), &At(first), &At(last)],
-            );
-        }
-        svg.add(
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}<title>{}</title></text>",
-            &[&At(end), &At(baseline), short, full],
-        );
-        svg.add(
+        html.add(
             "<text transform=\"translate({} {}) rotate(-90)\">{}<title>{}</title></text>",
-            &[&At(baseline), &At(end), short, full],
+            &[&baseline(i), &end, short, full],
         );
     }
     if invalid {
-        let baseline = layout.at(order.len()) + middle + layout.font * 0.35;
-        svg.add(
+        html.add(
             "<text class=\"faint\" transform=\"translate({} {}) rotate(-90)\">invalid</text>",
-            &[&At(baseline), &At(end)],
+            &[&baseline(order.len()), &end],
         );
     }
-    svg.add("</g>", &[]);
+    html.add(
+        "</svg><svg class=\"heat side\" width=\"{}\" height=\"{}\" aria-hidden=\"true\" font-size=\"{}\">",
+        &[names, height, &At(layout.font)],
+    );
+    for (i, (full, short)) in full.iter().zip(&short).enumerate() {
+        html.add(
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}<title>{}</title></text>",
+            &[&end, &baseline(i), short, full],
+        );
+    }
+    html.add("</svg>", &[]);
+}
+
+/// What lies below the cells, with thin lines that lead the eye from the names to them.
+fn ground(svg: &mut Markup, labels: usize, layout: &Layout) {
+    let last = At(layout.at(labels - 1) + layout.cell);
+    svg.add("<rect class=\"ground\" width=\"{}\" height=\"{}\"/>", &[&last, &last]);
+    for i in 1..labels {
+        let at = At(layout.at(i));
+        svg.add("<path class=\"rule\" d=\"M0 {}H{}M{} 0V{}\"/>", &[&at, &last, &at, &last]);
+    }
 }
 
 /// The name of an answer's column.
@@ -178,10 +202,12 @@ fn answer<'a>(cell: &Cell, labels: &'a LabelSet, order: &[LabelId]) -> &'a str {
 fn speaking(svg: &mut Markup, cell: &Cell, labels: &LabelSet, order: &[LabelId], layout: &Layout) {
     let gold = labels.name(order[cell.row]);
     svg.add(
-        "<rect class=\"{}{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>",
+        "<rect class=\"{}{}\" data-at=\"{},{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>",
         &[
             &if cell.right { "r" } else { "w" },
             &cell.shade(),
+            &cell.row,
+            &cell.column,
             &At(layout.at(cell.column) + 0.5),
             &At(layout.at(cell.row) + 0.5),
             &At(layout.cell - 1.0),

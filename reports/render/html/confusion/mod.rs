@@ -11,20 +11,21 @@ use crate::{ModelFigures, Report};
 const MOST_LABELS: usize = 150;
 
 /// How many confusions are listed.
-const LISTED: usize = 10;
+const LISTED: usize = 25;
 
 /// How many matrices are open from the beginning.
 const OPEN: usize = 2;
 
 /// The matrices of all models that have more than one answer.
 pub(super) fn section(report: &Report) -> Markup {
-    let models: Vec<_> = report.figures.models.iter().filter(|model| is_varied(model)).collect();
+    let models = report.figures.models.iter().enumerate();
+    let models: Vec<_> = models.filter(|(_, model)| is_varied(model)).collect();
     let mut html = Markup::default();
     if models.is_empty() {
         return html;
     }
     let labels = report.run.labels();
-    let matrices: Vec<_> = models.iter().map(|model| &model.confusion).collect();
+    let matrices: Vec<_> = models.iter().map(|(_, model)| &model.confusion).collect();
     let order = order::order(&matrices, labels.len(), MOST_LABELS);
 
     html.add(
@@ -34,14 +35,24 @@ pub(super) fn section(report: &Report) -> Markup {
     if order.len() < labels.len() {
         html.add(" Shown are the {} of {} labels with the most wrong rows; the whole matrices are in <code>confusion/</code>.", &[&order.len(), &labels.len()]);
     }
-    html.add("</p>{}", &[&heat_map::legend()]);
-    html.add("<div class=\"{}\">", &[&if order.len() <= 12 { "pairs" } else { "stack" }]);
-    for (i, model) in models.into_iter().enumerate() {
+    html.add(
+        "</p>{}<label class=\"find\" hidden>Find a label <input id=\"find-label\" type=\"search\" list=\"label-names\" autocomplete=\"off\" spellcheck=\"false\"></label>\
+         <datalist id=\"label-names\"></datalist>",
+        &[&heat_map::legend()],
+    );
+    let numbers: Vec<_> = order.iter().map(|label| label.index().to_string()).collect();
+    let class = if order.len() <= 12 { "pairs" } else { "stack" };
+    html.add("<div id=\"matrices\" class=\"{}\" data-order=\"{}\">", &[&class, &numbers.join(",")]);
+    for (i, (at, model)) in models.into_iter().enumerate() {
         html.add(
-            "<details{}><summary>{}</summary>",
-            &[&Markup::of(if i < OPEN { " open" } else { "" }, &[]), &name(&model.model)],
+            "<details{}><summary>{}</summary><div class=\"confusion\"><div>{}</div>{}</div></details>",
+            &[
+                &Markup::of(if i < OPEN { " open" } else { "" }, &[]),
+                &name(&model.model),
+                &heat_map::draw(at, model, labels, &order),
+                &largest(report, at, model),
+            ],
         );
-        html.add("{}{}</details>", &[&heat_map::draw(model, labels, &order), &largest(report, model)]);
     }
     html.add("</div>", &[]);
     html
@@ -55,7 +66,7 @@ pub(super) fn is_varied(model: &ModelFigures) -> bool {
 }
 
 /// The confusions with the most rows: what the picture shows, for all.
-fn largest(report: &Report, model: &ModelFigures) -> Markup {
+fn largest(report: &Report, at: usize, model: &ModelFigures) -> Markup {
     let labels = report.run.labels();
     let confusion = &model.confusion;
     let mut cells: Vec<_> = confusion
@@ -77,7 +88,7 @@ fn largest(report: &Report, model: &ModelFigures) -> Markup {
     let listed: u64 = cells.iter().map(|cell| cell.2).sum();
 
     let mut html = Markup::of(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Largest confusions\"><table class=\"largest\"><caption>The largest confusions: {} of {} wrong rows{}</caption><thead><tr><th scope=\"col\">Gold label</th><th scope=\"col\">Answer</th>\
+        "<div class=\"listing\"><div class=\"scroll tall\" role=\"region\" tabindex=\"0\" aria-label=\"Largest confusions\"><table class=\"largest sortable\"><caption>The largest confusions: {} of {} wrong rows{}</caption><thead><tr><th scope=\"col\">Gold label</th><th scope=\"col\">Answer</th>\
          <th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\" class=\"num\">Of the label</th></tr></thead><tbody>",
         &[
             &thousands(listed),
@@ -93,11 +104,17 @@ fn largest(report: &Report, model: &ModelFigures) -> Markup {
         };
         let share = rows as f64 / confusion.support(gold) as f64;
         html.add(
-            "<td class=\"num\">{}</td><td class=\"num\">{} %</td></tr>",
-            &[&thousands(rows), &percent_number(share)],
+            "<td class=\"num\"><button type=\"button\" data-model=\"{}\" data-gold=\"{}\" data-answer=\"{}\">{}</button></td><td class=\"num\">{} %</td></tr>",
+            &[
+                &at,
+                &gold.index(),
+                &answer.map(|answer| answer.index().to_string()).unwrap_or_default(),
+                &thousands(rows),
+                &percent_number(share),
+            ],
         );
     });
-    html.add("</tbody></table></div>", &[]);
+    html.add("</tbody></table></div></div>", &[]);
     html
 }
 

@@ -4,8 +4,8 @@
 //! [`Prediction`] for each row; [`Scores`] are computed from them once.
 
 mod anytime;
-mod beta;
 mod beside;
+mod beta;
 mod calibration;
 mod changes;
 mod clustered;

@@ -8,7 +8,7 @@ pub use super::predictions::{
     Details, PredictionRows, ReadError, predictions, predictions_to, read_predictions,
 };
 pub use super::row_details::DetailsReader;
-use crate::{ClassScores, Interval, ModelFigures, Report, Triple, Verdict};
+use crate::{ClassScores, Interval, ModelFigures, Outcome, Report, Triple, Verdict};
 
 /// Every format of this file: comma, line feed, quotes only where needed.
 pub(super) fn writer<W: io::Write>(target: W) -> ::csv::Writer<W> {
@@ -200,16 +200,27 @@ pub fn per_class(report: &Report) -> Vec<u8> {
     })
 }
 
-/// The confusion matrix of one model: a row for each gold label; the columns are `label`, then one for each
-/// answer in the order of the label set, then `invalid` and `unanswered`, which a label of that name may double.
-///
-/// With 10,000 labels this is 200 MB: see [`confusion_to`].
+/// With more labels than this a confusion matrix is written as a list of its filled cells: as a table, 10,000 labels would take
+/// 200 MB, nearly all of it zeros.
+pub const MATRIX_LABELS: usize = 500;
+
+/// The confusion matrix of one model. Up to [`MATRIX_LABELS`] labels, a row for each gold label; the columns are `label`, then one for
+/// each answer in the order of the label set, then `invalid` and `unanswered`, which a label of that name may double. Of more
+/// labels, a row for each cell that is not zero: `label,outcome,answer,rows`, in the order of the matrix.
 pub fn confusion(report: &Report, figures: &ModelFigures) -> Vec<u8> {
     to_bytes(|bytes| confusion_to(bytes, report, figures))
 }
 
 /// Like [`confusion`], but row by row into a writer.
 pub fn confusion_to(target: impl io::Write, report: &Report, figures: &ModelFigures) -> io::Result<()> {
+    if report.run.labels().len() > MATRIX_LABELS {
+        cells_to(target, report, figures)
+    } else {
+        matrix_to(target, report, figures)
+    }
+}
+
+fn matrix_to(target: impl io::Write, report: &Report, figures: &ModelFigures) -> io::Result<()> {
     let labels = report.run.labels();
     let confusion = &figures.confusion;
     let mut csv = writer(target);
@@ -225,6 +236,28 @@ pub fn confusion_to(target: impl io::Write, report: &Report, figures: &ModelFigu
         csv.write_field(confusion.invalid(gold).to_string())?;
         csv.write_field(confusion.unanswered(gold).to_string())?;
         csv.write_record(None::<&[u8]>)?;
+    }
+    csv.flush()
+}
+
+fn cells_to(target: impl io::Write, report: &Report, figures: &ModelFigures) -> io::Result<()> {
+    let labels = report.run.labels();
+    let confusion = &figures.confusion;
+    let mut csv = writer(target);
+    csv.write_record(["label", "outcome", "answer", "rows"])?;
+    let mut cells = confusion.cells().peekable();
+    for (gold, name) in labels.iter() {
+        while let Some((_, answer, rows)) = cells.next_if(|cell| cell.0 == gold) {
+            let outcome = if answer == gold { Outcome::Correct } else { Outcome::Incorrect };
+            csv.write_record([name, outcome.name(), labels.name(answer), &rows.to_string()])?;
+        }
+        let others = [
+            (Outcome::Invalid, confusion.invalid(gold)),
+            (Outcome::Unanswered, confusion.unanswered(gold)),
+        ];
+        for (outcome, rows) in others.into_iter().filter(|(_, rows)| *rows > 0) {
+            csv.write_record([name, outcome.name(), "", &rows.to_string()])?;
+        }
     }
     csv.flush()
 }
@@ -357,6 +390,18 @@ mod tests {
             "base,tuned,n,both_correct,only_base,only_tuned,both_wrong,difference,mcnemar_p,verdict,"
         ));
         assert_eq!(row, format!("m,t,4,2,0,2,0,,,incomplete{}1,,,,,4,,1,1,0,,,accuracy,,", ",".repeat(16)));
+    }
+
+    #[test]
+    fn of_many_labels_only_filled_cells_are_written() {
+        let names: Vec<_> = (0..=MATRIX_LABELS).map(|i| format!("label {i}")).collect();
+        let run = run(&names, vec![("m", None, predictions("aabbbc", "ab!b?a"))]);
+        let report = Report::new(&run);
+        assert_eq!(
+            text(confusion(&report, &report.figures.models[0])),
+            "label,outcome,answer,rows\nlabel 0,correct,label 0,1\nlabel 0,incorrect,label 1,1\n\
+             label 1,correct,label 1,1\nlabel 1,invalid,,1\nlabel 1,unanswered,,1\nlabel 2,incorrect,label 0,1\n"
+        );
     }
 
     #[test]

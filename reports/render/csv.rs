@@ -251,10 +251,8 @@ fn cells_to(target: impl io::Write, report: &Report, figures: &ModelFigures) -> 
             let outcome = if answer == gold { Outcome::Correct } else { Outcome::Incorrect };
             csv.write_record([name, outcome.name(), labels.name(answer), &rows.to_string()])?;
         }
-        let others = [
-            (Outcome::Invalid, confusion.invalid(gold)),
-            (Outcome::Unanswered, confusion.unanswered(gold)),
-        ];
+        let others =
+            [(Outcome::Invalid, confusion.invalid(gold)), (Outcome::Unanswered, confusion.unanswered(gold))];
         for (outcome, rows) in others.into_iter().filter(|(_, rows)| *rows > 0) {
             csv.write_record([name, outcome.name(), "", &rows.to_string()])?;
         }

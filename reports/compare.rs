@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use crate::jackknife::Sample;
 use crate::scenarios::{Scenarios, is_cut_short, is_unreadable_form, unreadable};
+use crate::seeds::SeedSpread;
 use crate::words::words;
 use crate::{
-    Chances, Clusters, Evaluation, Interval, Looks, Metric, Paired, Power, Tally, holm, holm_levels,
-    mcnemar_exact, mcnemar_mid_p,
+    Chances, Clusters, Evaluation, Interval, Looks, Metric, Paired, Power, Tally, WithoutDoubted, holm,
+    holm_levels, mcnemar_exact, mcnemar_mid_p,
 };
 
 /// A difference counts as proven when the two-sided p-value is at most this; non-inferiority, which is one-sided, when its
@@ -162,6 +163,10 @@ pub struct Comparison {
     pub withheld: Option<Verdict>,
     /// What the verdict would be if unreadable answers had been right, where that is another one.
     pub if_read: Option<IfRead>,
+    /// What it would be without the rows whose gold label is in doubt, where that is another one.
+    pub without_doubted: Option<WithoutDoubted>,
+    /// How far trainings with different seeds lie apart, where there are several.
+    pub seeds: Option<SeedSpread>,
     /// The share of unreadable answers of base and tuned model, 0 to 1.
     pub unreadable: [f64; 2],
     scenarios: Option<Box<Scenarios>>,
@@ -196,6 +201,17 @@ impl Comparison {
     /// # Panics
     /// If one of them has no evaluation.
     pub fn of_repeats(base: &[&Evaluation], tuned: &[&Evaluation], rules: &Rules) -> Self {
+        Self::of_seeds(base, &[tuned.to_vec()], rules)
+    }
+
+    /// The same with a tuned model of which there are several, trained in the same way with different seeds, each with its
+    /// repeats: the verdict is about this way of training.
+    ///
+    /// # Panics
+    /// If there is no evaluation of the base, or of a seed.
+    pub fn of_seeds(base: &[&Evaluation], seeds: &[Vec<&Evaluation>], rules: &Rules) -> Self {
+        let all = seeds.concat();
+        let tuned = all.as_slice();
         let (first_base, first_tuned) = (base[0], tuned[0]);
         let paired = Paired::of(&first_base.predictions, &first_tuned.predictions);
         let covered = paired.coverage().is_some_and(|share| share > 0.0 && share >= rules.min_coverage);
@@ -209,7 +225,7 @@ impl Comparison {
             metric: rules.metric.clone(),
             test: "",
             paired,
-            repeats: [base.len() as u32, tuned.len() as u32],
+            repeats: [base.len() as u32, seeds[0].len() as u32],
             clusters: paired.compared(),
             design_effect: None,
             values: None,
@@ -229,6 +245,8 @@ impl Comparison {
             missing: 0,
             withheld: None,
             if_read: None,
+            without_doubted: None,
+            seeds: None,
             unreadable: share,
             scenarios: None,
             unread: unread.map(|(unreadable, _)| unreadable),
@@ -238,7 +256,7 @@ impl Comparison {
                 comparison.verdict = Verdict::Unreadable;
                 return comparison;
             }
-            comparison.measure(base, tuned, rules);
+            comparison.measure(base, seeds, rules);
         }
         Self::adjust(std::slice::from_mut(&mut comparison));
         comparison
@@ -246,11 +264,22 @@ impl Comparison {
 
     /// Whether some cluster has more than one row or more than one answer.
     pub fn has_clusters(&self) -> bool {
-        self.clusters < self.paired.compared() || self.repeats != [1, 1]
+        self.clusters < self.paired.compared() || self.repeats != [1, 1] || self.seeds.is_some()
     }
 
-    fn measure(&mut self, base: &[&Evaluation], tuned: &[&Evaluation], rules: &Rules) {
-        let scenarios = Scenarios::of(base, tuned, &self.metric, rules.looks);
+    fn measure(&mut self, base: &[&Evaluation], seeds: &[Vec<&Evaluation>], rules: &Rules) {
+        let all = seeds.concat();
+        let tuned = all.as_slice();
+        let mut scenarios = Scenarios::of(base, tuned, &self.metric, rules.looks);
+        if seeds.len() > 1 {
+            let gain = |seed: &Vec<&Evaluation>| {
+                Scenarios::of(base, seed, &self.metric, Looks::Once).answered.mean()
+            };
+            let gains: Vec<f64> = seeds.iter().filter_map(gain).collect();
+            let (of_seeds, spread) = scenarios.with_seeds(&gains);
+            scenarios = of_seeds;
+            self.seeds = spread.map(|spread| spread.of(&self.metric, &gains));
+        }
         let answered = &scenarios.answered;
         self.clusters = answered.clusters();
         self.design_effect = answered.design_effect();

@@ -46,6 +46,15 @@ impl Contrast {
         }
     }
 
+    /// The same for the t-test over clusters.
+    pub(crate) fn studentised(&self) -> Studentised {
+        match self {
+            Self::Shares(of) => of.studentised(),
+            Self::Bets(of) => of.shares.studentised(),
+            Self::Figures(of) => *of,
+        }
+    }
+
     /// What the test is called.
     pub fn test(&self) -> &'static str {
         match self {

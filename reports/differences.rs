@@ -8,7 +8,9 @@
 //! holds the differences that it does not reject. Simulations of its level stand in `docs/statistics.md`.
 
 use crate::confusion::ratio_of;
+use crate::jackknife::FEW_ERRING;
 use crate::power::rows_to_decide;
+use crate::studentised::Studentised;
 use crate::tango::{boundary, variance};
 use crate::{Interval, Paired, normal_quantile, smallest_difference};
 
@@ -139,6 +141,29 @@ impl Differences {
     /// How many rows would decide; see [`rows_to_decide`].
     pub fn rows_to_decide(&self, margin: f64, alpha: f64) -> Option<u64> {
         rows_to_decide(self.score(-margin), self.rows, alpha)
+    }
+
+    /// The mean with its variance over clusters, by the ratio estimator.
+    pub(crate) fn studentised(&self) -> Studentised {
+        let clusters = self.clusters as f64;
+        let Some(difference) = self.mean().filter(|_| self.clusters > 1) else {
+            return Studentised::unknown(self.mean().unwrap_or(f64::NAN), self.rows, 1.0);
+        };
+        let spread = self.squares - 2.0 * difference * self.products + difference * difference * self.sizes;
+        Studentised {
+            difference,
+            variance: clusters / (clusters - 1.0) * spread.max(0.0) / (self.rows * self.rows),
+            degrees: clusters - 1.0,
+            clusters: self.clusters,
+            telling: self.telling,
+            rows: self.rows,
+            effective_rows: if self.telling < FEW_ERRING {
+                self.rows * self.rows / self.sizes
+            } else {
+                self.rows
+            },
+            scale: 1.0,
+        }
     }
 
     /// The rows that were won and lost, as far as repeats agree, and all others.

@@ -1,5 +1,6 @@
 //! All figures of a run, computed once: every format shows these, so that all agree to the last digit.
 
+use crate::doubted;
 use crate::doubts::{self, Doubt};
 use crate::repeats::{self, Repeats};
 use crate::{Comparison, Evaluation, ModelFigures, Rules, Run, SliceFigures, slugs};
@@ -38,9 +39,7 @@ impl Figures {
         };
         let find = |model: &str| run.evaluations.iter().find(|evaluation| evaluation.model == model);
 
-        let compare = |base: &Evaluation, tuned: &Evaluation| {
-            Comparison::of_repeats(&run.repeats_of(base), &run.repeats_of(tuned), &rules)
-        };
+        let compare = |base: &Evaluation, tuned: &Evaluation| compare(run, base, tuned, &rules);
         let models = in_order(run)
             .into_iter()
             .map(|i| ModelFigures::of(run, &run.evaluations[i], &spare_files[i]))
@@ -48,6 +47,7 @@ impl Figures {
 
         let comparisons = models
             .iter()
+            .filter(|tuned| !run.is_further(&tuned.model))
             .filter_map(|tuned| {
                 let earlier = run.manifest.model(&tuned.model).and_then(|record| record.earlier.as_deref());
                 let base = find(earlier.or(tuned.tuned_from.as_deref())?)?;
@@ -58,14 +58,13 @@ impl Figures {
             let others = run.evaluations.iter().filter(|other| other.model != reference.model);
             // What was tuned from the reference is compared with it already.
             let others = others.filter(|other| other.tuned_from.as_ref() != Some(&reference.model));
-            // A model that was asked several times is compared by all its answers at once.
-            let others = others.filter(|other| {
-                run.manifest.model(&other.model).is_none_or(|record| record.repeat_of.is_none())
-            });
+            // A model that was asked or trained several times is compared by all of it at once.
+            let others = others.filter(|other| !run.is_further(&other.model));
             others.map(|other| compare(reference, other))
         });
         let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         Comparison::adjust(&mut comparisons);
+        doubted::ask(run, &mut comparisons, &rules);
         let doubts = doubts::of(run, &models, &comparisons);
         let repeats = repeats::of(run, &models);
         let slices = SliceFigures::of(run, &comparisons, &rules);
@@ -76,6 +75,12 @@ impl Figures {
     pub fn model(&self, model: &str) -> Option<&ModelFigures> {
         self.models.iter().find(|figures| figures.model == model)
     }
+}
+
+/// Compares two models by all their repeats, and what was trained by all its seeds.
+pub(crate) fn compare(run: &Run, base: &Evaluation, tuned: &Evaluation, rules: &Rules) -> Comparison {
+    let seeds = run.seeds_of(tuned).into_iter().map(|seed| run.repeats_of(seed));
+    Comparison::of_seeds(&run.repeats_of(base), &seeds.collect::<Vec<_>>(), rules)
 }
 
 /// Positions of the evaluations, each base followed by the models that were tuned from it.

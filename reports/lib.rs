@@ -18,6 +18,7 @@ mod coverage;
 mod details;
 mod differences;
 mod disagreements;
+mod doubted;
 mod doubts;
 #[cfg(test)]
 mod figure_vectors;
@@ -50,6 +51,7 @@ mod report;
 mod scenarios;
 #[cfg(test)]
 mod schemas;
+mod seeds;
 mod slices;
 mod slug;
 mod student;
@@ -74,6 +76,7 @@ pub use contrast::Contrast;
 pub use details::{KEPT_CHARS, RowDetails, bounded};
 pub use differences::Differences;
 pub use disagreements::{Disagreement, DisagreementKind, Disagreements};
+pub use doubted::WithoutDoubted;
 pub use doubts::Doubt;
 pub use figures::Figures;
 pub use holm::{holm, holm_levels};
@@ -98,6 +101,7 @@ pub use record::{
 pub use repeats::Repeats;
 pub use report::{PastRun, Report};
 pub use scenarios::{Looks, Scenarios, is_unreadable_form};
+pub use seeds::SeedSpread;
 pub use slices::{SliceComparison, SliceFigures, SliceModel, SliceVerdict, Slices, Slicing, length_of};
 pub use slug::slugs;
 pub use studentised::Studentised;

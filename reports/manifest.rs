@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tunebench_data::{LabelSet, Shard};
+use tunebench_data::{ExampleId, LabelSet, Shard};
 
 use crate::{Costs, Counts, Looks, Metric, MetricError, slug};
 
@@ -71,6 +71,10 @@ pub struct Manifest {
     /// was not looked at.
     #[serde(default)]
     pub overlap: Option<u64>,
+    /// The test rows whose gold label is likely wrong, as far as somebody looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub doubted: Vec<ExampleId>,
     /// The label names, in order.
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub labels: LabelSet,
@@ -118,6 +122,9 @@ pub struct ModelRecord {
     /// The name under which the same model of an earlier run stands in this report, when two runs are side by side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<String>,
+    /// The name of the model that was trained in the same way with another seed, where this is a further one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed_of: Option<String>,
     /// The name of its files, without folder and extension: see [`slugs`](crate::slugs).
     pub file: String,
     /// What it is, for example "untrained lexical baseline, no language model".

@@ -208,6 +208,22 @@ impl Run {
         };
         std::iter::once(first).chain(self.evaluations.iter().filter(is_repeat)).collect()
     }
+
+    /// The models that were trained in the same way with different seeds, `first` at the front.
+    pub fn seeds_of<'a>(&'a self, first: &'a Evaluation) -> Vec<&'a Evaluation> {
+        let is_seed = |other: &&Evaluation| {
+            let record = self.manifest.model(&other.model);
+            record.is_some_and(|record| record.seed_of.as_ref() == Some(&first.model))
+        };
+        std::iter::once(first).chain(self.evaluations.iter().filter(is_seed)).collect()
+    }
+
+    /// Whether a model is only a further answer to the rows, or a further training, of another one.
+    pub(crate) fn is_further(&self, model: &str) -> bool {
+        self.manifest
+            .model(model)
+            .is_some_and(|record| record.repeat_of.is_some() || record.seed_of.is_some())
+    }
 }
 
 #[cfg(test)]

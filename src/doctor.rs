@@ -19,6 +19,7 @@ use crate::providers::Providers;
 use crate::whole_file::WholeFile;
 
 pub use label_errors::LabelErrors;
+pub(crate) use label_errors::doubted_lines;
 
 /// The name of the log that lies beside cleaned copies.
 const LOG: &str = "changes.csv";

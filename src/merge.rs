@@ -136,6 +136,7 @@ fn manifest(runs: &[Run]) -> Manifest {
     whole.finished = all().map(|manifest| manifest.finished.clone()).max().flatten();
     whole.ended_by = all().find_map(|manifest| manifest.ended_by.clone());
     whole.complete = all().all(|manifest| manifest.complete);
+    whole.doubted = all().flat_map(|manifest| manifest.doubted.iter().copied()).collect();
     whole.overlap = all().map(|manifest| manifest.overlap).sum();
     for file in whole.data.iter_mut().filter(|file| file.role == "test") {
         let rows =

@@ -63,6 +63,7 @@ pub struct Project {
 }
 
 /// A `[[model]]` of the configuration.
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// The base model.
     pub base: ModelRef,
@@ -78,6 +79,8 @@ pub struct Entry {
     pub tuned_prompt: Option<String>,
     /// Whether it and what was tuned from it are asked in batches, where it says so itself.
     pub batch: Option<bool>,
+    /// The position of the entry that this is a further training of, with another seed.
+    pub seed_of: Option<usize>,
 }
 
 /// The date in UTC, in which dates and prices are counted.
@@ -478,6 +481,18 @@ fn count_labels(train: &Dataset) -> Arc<[u64]> {
     counts.into()
 }
 
+/// The key beside the hyperparameters that says how many models to train, each with a seed of its own.
+const SEEDS: &str = "seeds";
+
+/// More trainings than this are a mistake.
+const MOST_SEEDS: u64 = 20;
+
+fn seeds(tune: &serde_json::Map<String, serde_json::Value>) -> Result<u64, String> {
+    let Some(seeds) = tune.get(SEEDS) else { return Ok(1) };
+    let number = seeds.as_u64().filter(|seeds| (1..=MOST_SEEDS).contains(seeds));
+    number.ok_or_else(|| format!("`{SEEDS}` is {seeds}, not a whole number from 1 to {MOST_SEEDS}"))
+}
+
 /// The models of a configuration, whose data has not been read yet.
 pub(crate) fn entries(
     config: &Config,
@@ -499,7 +514,13 @@ pub(crate) fn entries(
             let message = format!("the provider `{}` does not offer fine-tuning", base.provider());
             return Err(document.error(&at("tune"), message).hint(providers.that_tune()));
         }
-        let tune = model.tune.clone().map(|own| TuningSpec::new(base.model(), own, config.seed));
+        let own = model.tune.clone().map(|mut own| {
+            let sound = seeds(&own);
+            own.remove(SEEDS);
+            sound.map(|_| own)
+        });
+        let own = own.transpose().map_err(|message| document.error(&at("tune"), message))?;
+        let tune = own.map(|own| TuningSpec::new(base.model(), own, config.seed));
         if config.models[..i].contains(model) {
             return Err(document.error(&at("base"), format!("the model `{base}` stands twice")));
         }
@@ -518,7 +539,18 @@ pub(crate) fn entries(
         let prompt = model.prompt.clone();
         let tuned_prompt = model.tuned_prompt.clone().or_else(|| prompt.clone());
         let batch = model.batch;
-        entries.push(Entry { base, tune, tuned, shots: None, prompt, tuned_prompt, batch });
+        entries.push(Entry { base, tune, tuned, shots: None, prompt, tuned_prompt, batch, seed_of: None });
+    }
+    // Behind all others, so that these keep the positions of the configuration.
+    for first in 0..config.models.len() {
+        let seeds = config.models[first].tune.as_ref().map_or(1, |tune| seeds(tune).unwrap_or(1));
+        for further in 1..seeds {
+            let mut entry = entries[first].clone();
+            if let Some(spec) = &mut entry.tune {
+                spec.seed += further;
+            }
+            entries.push(Entry { tuned: None, shots: None, seed_of: Some(first), ..entry });
+        }
     }
     Ok(entries)
 }

@@ -24,6 +24,7 @@ use tunebench_reports::{
 use crate::batch::BatchEvent;
 use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;
+use crate::doctor::doubted_lines;
 use crate::error::Error;
 use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
@@ -102,13 +103,15 @@ pub struct Subject {
     pub base_prompt: Option<String>,
     /// Whether it is asked in batches, where the configuration says so for it alone.
     pub batch: Option<bool>,
+    /// The name of the model that was trained in the same way with another seed, where this is a further one.
+    pub seed_of: Option<String>,
 }
 
 impl Subject {
     /// A model as it is.
     pub fn plain(model: ModelRef) -> Self {
-        let (tuned_from, job, shots, prompt, base_prompt, batch) = Default::default();
-        Self { model, tuned_from, job, shots, prompt, base_prompt, batch }
+        let (tuned_from, job, shots, prompt, base_prompt, batch, seed_of) = Default::default();
+        Self { model, tuned_from, job, shots, prompt, base_prompt, batch, seed_of }
     }
 
     /// The base of an entry, as it is asked.
@@ -194,8 +197,8 @@ pub struct Spending {
     pub batching: Batching,
 }
 
-/// Of all rows the clusters, and the values by which they are parted.
-type RowsTogether = (Option<Arc<Clusters>>, Option<Arc<Slices>>);
+/// Of all rows the clusters, the values by which they are parted, and those whose gold label is in doubt.
+type RowsTogether = (Option<Arc<Clusters>>, Option<Arc<Slices>>, Vec<ExampleId>);
 
 /// The work on one project.
 pub struct Session<'a> {
@@ -320,7 +323,8 @@ impl<'a> Session<'a> {
     pub async fn subjects(&self) -> Result<(Vec<Subject>, Vec<ModelRef>), Error> {
         let folder = self.project.training_folder();
         let (mut subjects, mut untuned) = (Vec::<Subject>::new(), Vec::new());
-        for entry in &self.project.models {
+        let mut first_seeds = BTreeMap::new();
+        for (at, entry) in self.project.models.iter().enumerate() {
             let base = Subject::base(entry);
             if subjects.iter().all(|subject| subject.name(0) != base.name(0)) {
                 subjects.push(base);
@@ -331,7 +335,11 @@ impl<'a> Session<'a> {
             let found = tuning.find(&self.tune_means(&tuning)?).await;
             match found.map_err(|error| Error::tune(&entry.base, error))? {
                 Some(TunedModel { model, job }) => {
-                    subjects.push(Subject { job: Some(job), ..Subject::tuned(entry, model) });
+                    let subject = Subject { job: Some(job), ..Subject::tuned(entry, model) };
+                    let name =
+                        first_seeds.entry(entry.seed_of.unwrap_or(at)).or_insert_with(|| subject.name(0));
+                    let seed_of = Some(name.clone()).filter(|name| *name != subject.name(0));
+                    subjects.push(Subject { seed_of, ..subject });
                 }
                 None => untuned.push(entry.base.clone()),
             }
@@ -401,8 +409,8 @@ impl<'a> Session<'a> {
             false => None,
         };
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
-        let (clusters, slices) = self.rows_together()?;
-        let mut run = Run { manifest: self.manifest()?, evaluations: Vec::new() };
+        let (clusters, slices, doubted) = self.rows_together()?;
+        let mut run = Run { manifest: Manifest { doubted, ..self.manifest()? }, evaluations: Vec::new() };
         run.manifest.rendered_prompts = prompts(&candidates);
         let repeats = self.spending.repeats.max(1);
         let asked: Vec<_> =
@@ -461,7 +469,8 @@ impl<'a> Session<'a> {
         path.exists().then_some(path)
     }
 
-    /// Which test rows belong together, none where each is a cluster of its own, and by what they are parted.
+    /// Which test rows belong together, none where each is a cluster of its own, by what they are parted, and which of them the
+    /// doctor doubts.
     fn rows_together(&self) -> Result<RowsTogether, EvaluateError> {
         let columns = &self.project.config.data.slices;
         let test = match columns.as_slice() {
@@ -470,14 +479,17 @@ impl<'a> Session<'a> {
         };
         let mut clustering = Clustering::new(test.source().group.is_some());
         let mut slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
+        let lines = doubted_lines(self.project);
+        let mut doubted = Vec::new();
         for row in test.examples()? {
             let row = row?;
             clustering.push(row.group.as_deref(), &row.text);
+            doubted.extend(lines.contains(&row.line).then_some(row.id));
             let known = [length_of(&row.text), main_script(&row.text).unwrap_or("none")];
             let own = columns.iter().map(|name| row.fields.get(name).unwrap_or_default());
             slicing.push(own.chain(known));
         }
-        Ok((clustering.finish().map(Arc::new), slicing.finish().map(Arc::new)))
+        Ok((clustering.finish().map(Arc::new), slicing.finish().map(Arc::new), doubted))
     }
 
     fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
@@ -554,6 +566,7 @@ impl<'a> Session<'a> {
             min_coverage: config.evaluation.min_coverage,
             against: config.evaluation.against.clone(),
             overlap,
+            doubted: Vec::new(),
             primary: config.evaluation.primary.clone(),
             costs: config.evaluation.cost.clone(),
             any_time: config.evaluation.any_time,
@@ -595,6 +608,7 @@ fn record(
         tuned_from: subject.base_name().filter(|_| repeat == 0),
         repeat_of: (repeat > 0).then(|| subject.name(0)),
         earlier: None,
+        seed_of: subject.seed_of.clone().filter(|_| repeat == 0),
         file,
         asked: Some(subject.model.model().to_owned()),
         prompt_sha256: Some(prompt_sha256(subject, candidate)),

@@ -8,7 +8,7 @@ use super::{Candidate, Decision, Renderer};
 use crate::{
     CONFIDENCE, Calibration, Chances, ClassScores, Clustered, Comparison, Counts, Doubt, IfRead, Interval,
     InvalidKind, LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power,
-    Repeats, Report, Scores, SliceFigures, TokenUsage, UnansweredKind, Verdict,
+    Repeats, Report, Scores, SeedSpread, SliceFigures, TokenUsage, UnansweredKind, Verdict, WithoutDoubted,
 };
 
 /// The version of the form of a [`Summary`]. Fields may be added within a version; none changes its meaning.
@@ -220,6 +220,10 @@ pub struct Pair<'a> {
     pub withheld: Option<Verdict>,
     /// What would follow if unreadable answers had been right, where that is something else.
     pub if_read: Option<IfRead>,
+    /// What would follow without the rows whose gold label is in doubt, where that is something else.
+    pub without_doubted: Option<WithoutDoubted>,
+    /// How far trainings with different seeds lie apart, where there are several.
+    pub seeds: Option<&'a SeedSpread>,
 }
 
 /// A reason to be careful.
@@ -354,6 +358,8 @@ pub(super) fn pair(comparison: &Comparison) -> Pair<'_> {
         missing: comparison.missing,
         withheld: comparison.withheld,
         if_read: comparison.if_read,
+        without_doubted: comparison.without_doubted,
+        seeds: comparison.seeds.as_ref(),
     }
 }
 

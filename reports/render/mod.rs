@@ -30,7 +30,8 @@ pub use units::{change, margin, value};
 pub use unreadable::EXAMPLES;
 
 use crate::{
-    ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, Metric, POWER, Paired, Power, Report, Verdict,
+    ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, Metric, POWER, Paired, Power, Report,
+    SeedSpread, Verdict, WithoutDoubted,
 };
 
 /// A format of reports.
@@ -218,6 +219,15 @@ fn evidence(comparison: &Comparison) -> String {
         let [base, tuned] = comparison.repeats;
         text.push_str(&format!(", means of {base} and {tuned} answers to each row"));
     }
+    if let Some(SeedSpread { differences, error_of_rows, error_of_seeds }) = &comparison.seeds {
+        let size = |error: &f64| units::size(metric, *error);
+        text.push_str(&format!(
+            ", mean of {} trainings: standard error {} from the rows, {} from the seeds",
+            differences.len(),
+            size(error_of_rows),
+            size(error_of_seeds)
+        ));
+    }
     if let Some(test) = comparison.non_inferiority {
         let (loss, not) = (margin(metric, test.margin), if test.proven { "" } else { "not " });
         let p = adjusted(test.p, test.holm_p);
@@ -258,6 +268,13 @@ fn caveats(comparison: &Comparison) -> Vec<String> {
             "{} by the answered rows, but withheld: the {} missing answers could turn it",
             verdict_words(verdict),
             thousands(comparison.missing)
+        ));
+    }
+    if let Some(WithoutDoubted { rows, verdict }) = comparison.without_doubted {
+        caveats.push(format!(
+            "without {} whose gold label is in doubt it would be {}",
+            amounts::counted(rows, "row", "rows"),
+            verdict_words(verdict)
         ));
     }
     if let Some(read) = comparison.if_read {

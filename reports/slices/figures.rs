@@ -86,7 +86,7 @@ impl SliceFigures {
     pub(crate) fn of(run: &Run, comparisons: &[Comparison], rules: &Rules) -> Vec<Self> {
         let Some(first) = run.evaluations.first() else { return Vec::new() };
         let Some(slices) = first.slices.as_deref() else { return Vec::new() };
-        let models: Vec<_> = run.evaluations.iter().filter(|one| !is_repeat(run, one)).collect();
+        let models: Vec<_> = run.evaluations.iter().filter(|one| !run.is_further(&one.model)).collect();
         let mut found = Vec::new();
         // What a slice proves, in the order of the slices: its place, and that of the comparison.
         let mut scenarios = Vec::new();
@@ -116,7 +116,8 @@ impl SliceFigures {
             for comparison in comparisons.iter().filter(|comparison| comparison.p.is_some()) {
                 let side = |model: &str| {
                     let first = run.evaluations.iter().find(|one| one.model == model)?;
-                    run.repeats_of(first).into_iter().map(part).collect::<Option<Vec<_>>>()
+                    let seeds = run.seeds_of(first).into_iter().flat_map(|seed| run.repeats_of(seed));
+                    seeds.map(part).collect::<Option<Vec<_>>>()
                 };
                 let Some((base, tuned)) = side(&comparison.base).zip(side(&comparison.tuned)) else {
                     continue;
@@ -163,10 +164,6 @@ impl SliceComparison {
             loss: -of.answered.score(0.0),
         })
     }
-}
-
-fn is_repeat(run: &Run, evaluation: &Evaluation) -> bool {
-    run.manifest.model(&evaluation.model).is_some_and(|record| record.repeat_of.is_some())
 }
 
 #[cfg(test)]

@@ -310,7 +310,8 @@ impl Budget {
 pub struct Model {
     /// The base model, as `provider/model`.
     pub base: String,
-    /// Asks for a fine-tuned model; holds the provider's hyperparameters.
+    /// Asks for a fine-tuned model; holds the provider's hyperparameters, and with `seeds` how many models to train, each with a
+    /// seed of its own: the verdict is then about this way of training.
     pub tune: Option<serde_json::Map<String, serde_json::Value>>,
     /// A model that was tuned from the base before, by its id at the same provider.
     pub tuned: Option<String>,

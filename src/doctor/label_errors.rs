@@ -1,13 +1,16 @@
 //! The search for likely label errors: what the embedded classifier says of rows that it has not learned.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use tunebench_data::doctor::{Check, Diagnosis, Finding, JudgedRow, JudgedRows, Role, Rows, Severity};
+use tunebench_data::DataError;
+use tunebench_data::doctor::{Check, Diagnosis, Files, Finding, JudgedRow, JudgedRows, Role, Rows, Severity};
 
 use super::Patient;
 use crate::error::Error;
 use crate::guard;
+use crate::project::Project;
 use crate::whole_file::WholeFile;
 
 /// Bytes of all files times labels, beyond which the search would take more than some ten seconds: it goes on only if it
@@ -60,26 +63,7 @@ impl Patient {
             let reason = format!("{} MB with {labels} labels take a while", bytes / 1_000_000);
             return Ok(LabelErrors::skipped(reason, "`--label-errors FILE` looks for them all the same"));
         }
-        self.cross_validated()
-    }
-
-    #[cfg(feature = "local")]
-    fn cross_validated(&self) -> Result<LabelErrors, Error> {
-        use tunebench_data::doctor::LabelledRows;
-        use tunebench_providers::local::out_of_fold;
-
-        let rows = LabelledRows::read(&self.files()).map_err(|error| self.failed(error))?;
-        let Some(rows) = rows else { return Ok(LabelErrors::default()) };
-        Ok(match out_of_fold(&rows.texts(), rows.labels(), rows.label_set(), rows.folds()) {
-            Ok(probabilities) => LabelErrors { judged: Some(rows.judge(&probabilities)), skipped: None },
-            Err(error) => LabelErrors::skipped(error, "nothing need be done"),
-        })
-    }
-
-    #[cfg(not(feature = "local"))]
-    fn cross_validated(&self) -> Result<LabelErrors, Error> {
-        let reason = "this program was built without the embedded classifier";
-        Ok(LabelErrors::skipped(reason, "build it with the feature `local`"))
+        cross_validated(&self.files()).map_err(|error| self.failed(error))
     }
 
     /// Writes the whole ranking as CSV. The data themselves are never written over.
@@ -93,6 +77,47 @@ impl Patient {
             hint: "name a file in a folder that is there".to_owned(),
         })
     }
+}
+
+/// The lines of the test file whose label is likely wrong, of which a verdict should not depend. None are looked for where
+/// that would take more than a few seconds.
+pub(crate) fn doubted_lines(project: &Project) -> BTreeSet<u64> {
+    let (test, prompt) = (project.test.source(), &project.config.prompt.own);
+    let train = project.train_path.as_ref().map(|path| project.config.data.source(Path::new(""), path));
+    let sizes = train.iter().chain([test]).filter_map(|source| source.path.metadata().ok());
+    let bytes: u64 = sizes.map(|file| file.len()).sum();
+    if bytes.saturating_mul(project.test.labels().len() as u64 + READING) > MAX_WORK / 4 {
+        return BTreeSet::new();
+    }
+    let template = prompt.template();
+    let files = Files {
+        train: train.as_ref(),
+        validation: None,
+        test: Some(test),
+        labels: Some(project.test.labels()),
+        template: &template,
+    };
+    // Where no two labels can be told apart, nothing is in doubt.
+    let found = cross_validated(&files).unwrap_or_default();
+    found.likely().filter(|judged| judged.file == Role::Test).map(|judged| judged.row.line).collect()
+}
+
+#[cfg(feature = "local")]
+fn cross_validated(files: &Files<'_>) -> Result<LabelErrors, DataError> {
+    use tunebench_data::doctor::LabelledRows;
+    use tunebench_providers::local::out_of_fold;
+
+    let Some(rows) = LabelledRows::read(files)? else { return Ok(LabelErrors::default()) };
+    Ok(match out_of_fold(&rows.texts(), rows.labels(), rows.label_set(), rows.folds()) {
+        Ok(probabilities) => LabelErrors { judged: Some(rows.judge(&probabilities)), skipped: None },
+        Err(error) => LabelErrors::skipped(error, "nothing need be done"),
+    })
+}
+
+#[cfg(not(feature = "local"))]
+fn cross_validated(_files: &Files<'_>) -> Result<LabelErrors, DataError> {
+    let reason = "this program was built without the embedded classifier";
+    Ok(LabelErrors::skipped(reason, "build it with the feature `local`"))
 }
 
 fn write_ranking<'a>(rows: impl Iterator<Item = JudgedRow<'a>>, out: &mut dyn Write) -> io::Result<()> {

@@ -38,6 +38,7 @@ mod pull;
 mod reports;
 mod run;
 mod scan;
+mod seeds;
 mod shard;
 mod show;
 mod split;

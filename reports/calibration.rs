@@ -1,10 +1,18 @@
 //! What a model's probabilities are worth: whether they are true, and what leaving its doubtful answers to others gains.
 
+mod cross_fit;
+mod debiased;
+
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::confusion::ratio;
 use crate::intervals::{CONFIDENCE, wilson};
-use crate::{Answer, Interval, Outcome, Prediction};
+use crate::{Answer, Clusters, Interval, Outcome, Prediction};
+
+pub use cross_fit::HeldOut;
+use cross_fit::{Keyed, held_out};
 
 /// How many bins of equal width the reliability curve has, as in Guo et al. (2017).
 pub const CALIBRATION_BINS: usize = 15;
@@ -36,6 +44,10 @@ pub struct Calibration {
     /// The mean distance of confidence and accuracy over the bins, weighted by their rows, 0 (best) to 1: Naeini, Cooper
     /// and Hauskrecht (2015), with [`CALIBRATION_BINS`] bins of equal width.
     pub expected_calibration_error: f64,
+    /// The same without what chance adds to it, 0 (best) to 1: Kumar, Liang and Ma (2019).
+    pub debiased_calibration_error: f64,
+    /// Its 95 % interval, by leaving out each cluster once.
+    pub debiased_calibration_error_interval: Option<Interval>,
     /// The bins of the reliability curve, from low to high; those without rows are left out, as in scikit-learn's
     /// `calibration_curve`.
     pub bins: Vec<CalibrationBin>,
@@ -79,7 +91,7 @@ pub struct RiskPoint {
 
 /// The lowest probability from which on the answers have a wanted precision.
 ///
-/// It is chosen and measured on the same rows, and so a little too good to be true; the interval says how little may be known.
+/// It is chosen and measured on the same rows, and so a little too good to be true; `held_out` says what it is worth on others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThresholdPoint {
@@ -91,11 +103,13 @@ pub struct ThresholdPoint {
     pub coverage: f64,
     /// The Wilson interval of the precision that is reached, at the level of [`CONFIDENCE`](crate::CONFIDENCE).
     pub interval: Option<Interval>,
+    /// What thresholds for this precision come to on rows that had no part in choosing them.
+    pub held_out: HeldOut,
 }
 
 impl Calibration {
     /// None when fewer than 98 % of the answered rows carry a probability, as an invalid answer never does.
-    pub(crate) fn of(predictions: &[Prediction]) -> Option<Self> {
+    pub(crate) fn of(predictions: &[Prediction], clusters: Option<&Clusters>) -> Option<Self> {
         let answered = predictions.iter().filter(|row| row.is_answered()).count();
         let mut rows: Vec<_> = rows(predictions).collect();
         if ratio(rows.len() as u64, answered as u64)? < MIN_SHARE {
@@ -107,7 +121,14 @@ impl Calibration {
         let bins = bins(&rows);
         let gaps = bins.iter().map(|bin| bin.rows as f64 * (bin.accuracy - bin.confidence).abs());
         let curve = Curve::of(&rows);
+        let keyed = keyed(predictions, clusters);
+        let of_clusters = keyed.iter().map(|one| (one.key, one.row.0, one.row.1));
+        let (debiased_calibration_error, debiased_calibration_error_interval) =
+            debiased::error(of_clusters.collect());
+        let thresholds = PRECISIONS.map(|precision| curve.threshold(precision).point(&keyed));
         Some(Self {
+            debiased_calibration_error,
+            debiased_calibration_error_interval,
             rows: rows.len() as u64,
             brier: rows.iter().map(|row| (row.probability() - row.outcome()).powi(2)).sum::<f64>() / n,
             log_loss: rows.iter().map(Row::log_loss).sum::<f64>() / n,
@@ -115,7 +136,7 @@ impl Calibration {
             bins,
             risk_coverage: curve.points(),
             area_under_risk_coverage: curve.area(),
-            thresholds: PRECISIONS.map(|precision| curve.threshold(precision)).to_vec(),
+            thresholds: thresholds.to_vec(),
         })
     }
 }
@@ -131,6 +152,30 @@ fn rows(predictions: &[Prediction]) -> impl Iterator<Item = Row> {
         Some(Row(probability.get(), prediction.outcome() == Outcome::Correct))
     };
     predictions.iter().filter_map(row)
+}
+
+/// The rows in falling order of their probabilities, each with its cluster and the least id in that.
+fn keyed(predictions: &[Prediction], clusters: Option<&Clusters>) -> Vec<Keyed> {
+    let cluster = |at: usize| clusters.and_then(|clusters| clusters.of(at)).unwrap_or(at);
+    let mut least: HashMap<usize, u64> = HashMap::new();
+    for (at, row) in predictions.iter().enumerate() {
+        let least = least.entry(cluster(at)).or_insert(row.id.0);
+        *least = row.id.0.min(*least);
+    }
+    let with = predictions.iter().enumerate().filter_map(|(at, prediction)| {
+        let row = rows(std::slice::from_ref(prediction)).next()?;
+        Some(Keyed { key: least[&cluster(at)], cluster: cluster(at), row })
+    });
+    let mut all: Vec<_> = with.collect();
+    all.sort_unstable_by(|a, b| {
+        b.row.0.total_cmp(&a.row.0).then(a.row.1.cmp(&b.row.1)).then(a.key.cmp(&b.key))
+    });
+    all
+}
+
+/// The bin of a probability: the number of inner edges below it.
+fn bin_of(probability: f64) -> usize {
+    (1..CALIBRATION_BINS).take_while(|&i| (i as f64 / CALIBRATION_BINS as f64) < probability).count()
 }
 
 /// The probability of an answer, and whether it is right.
@@ -157,9 +202,7 @@ fn bins(rows: &[Row]) -> Vec<CalibrationBin> {
     let edge = |i: usize| i as f64 / CALIBRATION_BINS as f64;
     let mut sums = [(0u64, 0.0, 0u64); CALIBRATION_BINS];
     for row in rows {
-        // The number of inner edges below the probability.
-        let bin = (1..CALIBRATION_BINS).take_while(|&i| edge(i) < row.probability()).count();
-        let (count, confidence, right) = &mut sums[bin];
+        let (count, confidence, right) = &mut sums[bin_of(row.probability())];
         *count += 1;
         *confidence += row.probability();
         *right += u64::from(row.1);
@@ -229,15 +272,30 @@ impl Curve {
         self.steps.iter().map(area).sum::<f64>() / self.rows as f64
     }
 
-    fn threshold(&self, precision: f64) -> ThresholdPoint {
+    fn threshold(&self, precision: f64) -> Chosen {
         let reached = |step: &&Step| step.right as f64 / step.accepted as f64 >= precision;
         let step = self.steps.iter().rev().find(reached);
-        ThresholdPoint {
+        Chosen {
             precision,
             threshold: step.map(|step| step.threshold.into()),
             coverage: step.map_or(0.0, |step| self.point(step).coverage),
             interval: step.and_then(|step| wilson(step.right, step.accepted, CONFIDENCE)),
         }
+    }
+}
+
+/// A threshold that was chosen.
+struct Chosen {
+    precision: f64,
+    threshold: Option<f64>,
+    coverage: f64,
+    interval: Option<Interval>,
+}
+
+impl Chosen {
+    fn point(self, rows: &[Keyed]) -> ThresholdPoint {
+        let Self { precision, threshold, coverage, interval } = self;
+        ThresholdPoint { precision, threshold, coverage, interval, held_out: held_out(rows, precision) }
     }
 }
 
@@ -257,7 +315,7 @@ mod tests {
         for (row, p) in rows.iter_mut().zip(signed) {
             row.probability = Probability::new(p.abs());
         }
-        Calibration::of(&rows)
+        Calibration::of(&rows, None)
     }
 
     #[test]
@@ -272,6 +330,25 @@ mod tests {
         assert_eq!((wrong.brier, wrong.expected_calibration_error), (1.0, 1.0));
         assert!((wrong.log_loss - 36.043_653_389_117_15).abs() < 1e-9, "{}", wrong.log_loss);
         assert!(wrong.thresholds.iter().all(|point| point.threshold.is_none() && point.coverage == 0.0));
+    }
+
+    #[test]
+    fn what_is_held_out_is_judged_by_what_others_chose() {
+        let signed: Vec<f32> = (0..400).map(|i| if i % 4 == 3 { -0.6 } else { 0.9 }).collect();
+        let points = of(&signed).unwrap().thresholds;
+        let sure = points[2].held_out;
+        assert_eq!((sure.precision, sure.coverage), (Some(1.0), 0.75));
+        assert!(sure.interval.unwrap().low < 1.0);
+        // Chance alone: what was chosen promises more than it keeps.
+        let noise: Vec<f32> = (0..400u32)
+            .map(|i| {
+                let hash = i.wrapping_mul(2_654_435_761) >> 8;
+                let p = 0.5 + (hash % 1000) as f32 / 2000.0;
+                if hash / 1000 % 10 < 7 { p } else { -p }
+            })
+            .collect();
+        let hoped = &of(&noise).unwrap().thresholds[0];
+        assert!(hoped.held_out.precision.is_none_or(|kept| kept < hoped.precision), "{hoped:?}");
     }
 
     #[test]
@@ -313,10 +390,10 @@ mod tests {
         for row in &mut rows[..98] {
             row.probability = Probability::new(0.5);
         }
-        assert_eq!(Calibration::of(&rows).unwrap().rows, 98);
+        assert_eq!(Calibration::of(&rows, None).unwrap().rows, 98);
         rows[0].probability = None;
-        assert_eq!(Calibration::of(&rows), None);
-        assert_eq!(Calibration::of(&[]), None);
+        assert_eq!(Calibration::of(&rows, None), None);
+        assert_eq!(Calibration::of(&[], None), None);
     }
 
     #[test]
@@ -339,7 +416,7 @@ mod tests {
             for (row, p) in rows.iter_mut().zip(probabilities) {
                 row.probability = Probability::new(p);
             }
-            let Some(figures) = Calibration::of(&rows) else {
+            let Some(figures) = Calibration::of(&rows, None) else {
                 prop_assert!(rows.is_empty());
                 return Ok(());
             };
@@ -363,7 +440,7 @@ mod tests {
                 prop_assert_eq!(point.coverage, accepted.len() as f64 / n);
             }
             rows.reverse();
-            prop_assert_eq!(Calibration::of(&rows), Some(figures));
+            prop_assert_eq!(Calibration::of(&rows, None), Some(figures));
         }
     }
 }

@@ -108,6 +108,17 @@ pub(crate) fn scores(evaluation: &Evaluation, confusion: &Confusion) -> Scores {
     scores
 }
 
+/// The interval of a share of rows, each with its cluster and whether it is one of them; none without rows.
+pub(crate) fn share_interval(rows: &[(usize, bool)]) -> Option<Interval> {
+    let mut clusters: Vec<_> = rows.iter().map(|(cluster, right)| (0, *cluster, u64::from(*right))).collect();
+    clusters.sort_unstable();
+    let alone = clusters.windows(2).all(|pair| pair[0].1 != pair[1].1);
+    match alone {
+        true => wilson(clusters.iter().map(|row| row.2).sum(), rows.len() as u64, CONFIDENCE),
+        false => intervals(clusters, 1).pop().flatten(),
+    }
+}
+
 /// The answered rows of a model, the share of right answers among them, and its interval, which allows for clusters.
 pub(crate) fn accuracy(evaluation: &Evaluation) -> (u64, Option<f64>, Option<Interval>) {
     let answered = || evaluation.predictions.iter().enumerate().filter(|(_, row)| row.is_answered());

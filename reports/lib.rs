@@ -66,7 +66,7 @@ mod words;
 
 pub use anytime::Bets;
 pub use beside::{Beside, BesideError, beside, earlier_name};
-pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, RiskPoint, ThresholdPoint};
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, HeldOut, RiskPoint, ThresholdPoint};
 pub use changes::{Change, Changes};
 pub use clustered::Clustered;
 pub use clusters::{Clustering, Clusters};

@@ -120,7 +120,9 @@ impl ModelFigures {
             scores: covered.then(|| clustered::scores(evaluation, &confusion)),
             intervals: covered.then(|| ModelIntervals::of(evaluation, run.labels().len())),
             clustered: covered.then(|| Clustered::of(evaluation)).flatten(),
-            calibration: covered.then(|| Calibration::of(&evaluation.predictions)).flatten(),
+            calibration: covered
+                .then(|| Calibration::of(&evaluation.predictions, evaluation.clusters.as_deref()))
+                .flatten(),
             latency: LatencyFigures::of(&evaluation.predictions),
             usage: record.and_then(|record| record.usage),
             answered_by: record.map(|record| record.answered_by.clone()).unwrap_or_default(),

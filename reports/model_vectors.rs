@@ -39,7 +39,7 @@ fn calibration_agrees_with_scikit_learn() {
         for (row, probability) in rows.iter_mut().zip(&case.probabilities) {
             row.probability = Probability::new(*probability);
         }
-        let (ours, name) = (Calibration::of(&rows).unwrap(), case.name.as_str());
+        let (ours, name) = (Calibration::of(&rows, None).unwrap(), case.name.as_str());
         same("the Brier score", name, ours.brier, case.brier);
         same("the log loss", name, ours.log_loss, case.log_loss);
         let error = ours.expected_calibration_error;

@@ -43,6 +43,8 @@ pub struct Project {
     pub train: Option<Dataset>,
     /// The path of that data.
     pub train_path: Option<PathBuf>,
+    /// How that is read.
+    pub train_source: Option<Source>,
     /// What a provider may measure the loss on while it trains.
     pub validation: Option<Dataset>,
     /// What is measured on.
@@ -217,6 +219,7 @@ impl Project {
         }
         let project = Self {
             train,
+            train_source: train_path.as_ref().map(source),
             train_path,
             validation,
             test,

@@ -562,7 +562,40 @@ def anytime_cases():
         yield case
 
 
+def debiased_error(p, y):
+    edges = np.linspace(0, 1, 16)
+    bins = np.searchsorted(edges[1:-1], p)
+    total = 0.0
+    for b in sorted(set(bins)):
+        at = bins == b
+        n, accuracy = at.sum(), y[at].mean()
+        mean, sd = abs(accuracy - p[at].mean()), math.sqrt(accuracy * (1 - accuracy) / n)
+        folded = scipy.stats.foldnorm.mean(mean / sd, scale=sd) if sd > 0 else mean
+        total += n * (2 * mean - folded)
+    return total / len(p)
+
+
+def debiased_cases():
+    rng = random.Random(80)
+    for i in range(30):
+        rows = rng.choice([20, 60, 200])
+        p = np.array([rng.betavariate(rng.choice([1, 5]), 1) for _ in range(rows)], dtype=np.float32).astype(np.float64)
+        y = np.array([rng.random() < q + rng.choice([-0.2, 0]) for q in p], dtype=float)
+        clusters = np.arange(rows) if i % 2 else np.array([rng.randrange(rows // 4) for _ in p])
+        ids = sorted(set(clusters))
+        value = debiased_error(p, y)
+        without = np.array([debiased_error(p[clusters != c], y[clusters != c]) for c in ids])
+        variance = (len(ids) - 1) / len(ids) * np.sum((without - without.mean()) ** 2)
+        half = scipy.stats.t.isf(0.025, len(ids) - 1) * math.sqrt(variance)
+        clip = lambda x: float(min(max(x, 0), 1))
+        yield {
+            "clusters": clusters.tolist(), "probabilities": p.tolist(), "right": y.astype(int).tolist(),
+            "error": clip(value), "low": clip(value - half), "high": clip(value + half),
+        }
+
+
 warnings.simplefilter("ignore")
+write("debiased.json", "scipy foldnorm.mean in each bin, numpy, and t.isf", list(debiased_cases()))
 write("beta.json", "scipy beta.cdf", list(beta_cases()))
 write(
     "figures.json",

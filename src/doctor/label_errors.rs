@@ -83,15 +83,15 @@ impl Patient {
 /// that would take more than a few seconds.
 pub(crate) fn doubted_lines(project: &Project) -> BTreeSet<u64> {
     let (test, prompt) = (project.test.source(), &project.config.prompt.own);
-    let train = project.train_path.as_ref().map(|path| project.config.data.source(Path::new(""), path));
-    let sizes = train.iter().chain([test]).filter_map(|source| source.path.metadata().ok());
+    let train = project.train_source.as_ref();
+    let sizes = train.into_iter().chain([test]).filter_map(|source| source.path.metadata().ok());
     let bytes: u64 = sizes.map(|file| file.len()).sum();
     if bytes.saturating_mul(project.test.labels().len() as u64 + READING) > MAX_WORK / 4 {
         return BTreeSet::new();
     }
     let template = prompt.template();
     let files = Files {
-        train: train.as_ref(),
+        train,
         validation: None,
         test: Some(test),
         labels: Some(project.test.labels()),

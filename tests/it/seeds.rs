@@ -38,21 +38,29 @@ fn several_seeds_are_one_way_of_training() {
 #[test]
 fn the_rows_that_the_doctor_doubts_are_known_to_the_results() {
     let place = Place::with_models("[[model]]\nbase = \"local/majority\"\n");
-    let words = [
-        ("card", "my new card is lost"),
-        ("rate", "the exchange rate today"),
-        ("refund", "money back please"),
+    let (labels, mut state) = (["card", "rate", "refund"], 7u32);
+    let ends = [
+        "bin", "dol", "fer", "gat", "hus", "jak", "lim", "nop", "pez", "qua", "ret", "syl", "tov", "wix",
+        "yor", "zun",
     ];
-    let row = |i: usize, label: &str| format!("{} number {i},{label}\n", words[i % 3].1);
-    let right: String = (0..90).map(|i| row(i, words[i % 3].0)).collect();
+    // Each label has words of its own, so many that few texts are near duplicates.
+    let mut text = |label: usize| {
+        let words = (0..6).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            format!("{}{}", ["ka", "ro", "mu"][label], ends[(state >> 20) as usize % 16])
+        });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let right: String = (0..150).map(|i| format!("{},{}\n", text(i % 3), labels[i % 3])).collect();
     // Two rows of the test data have the label of others.
-    let test: String =
-        (100..160).map(|i| row(i, words[(i + usize::from(i == 110 || i == 120)) % 3].0)).collect();
+    let shown = |i: usize| labels[(i + usize::from(i == 10 || i == 20)) % 3];
+    let test: String = (0..60).map(|i| format!("{},{}\n", text(i % 3), shown(i))).collect();
     place.write("train.csv", format!("text,label\n{right}"));
     place.write("test.csv", format!("text,label\n{test}"));
     assert_eq!(place.tunebench(&["eval", "local/majority"]).code, Some(0));
     let manifest = summary(&place, "results/manifest.json");
-    let doubted: Vec<_> = manifest["doubted"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let doubted = manifest["doubted"].as_array().unwrap_or_else(|| panic!("{manifest}"));
+    let doubted: Vec<_> = doubted.iter().filter_map(Value::as_str).collect();
     let lines = place.csv("results/predictions/local-majority.csv");
     let doubted: Vec<_> = lines
         .iter()

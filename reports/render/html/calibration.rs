@@ -1,6 +1,6 @@
 //! What probabilities are worth: the reliability curve, the risk-coverage curve, and thresholds.
 
-use super::super::{UNDEFINED, coefficient, percent, percent_number, thousands};
+use super::super::{coefficient, or_undefined, percent, percent_number, thousands};
 use super::markup::{Markup, name};
 use super::plot::{self, Axis, Plot};
 use super::words::share_interval;
@@ -21,10 +21,14 @@ pub(super) fn section(figures: &Figures) -> Markup {
     );
     html.each(with, |html, (model, calibration)| {
         html.add(
-            "<h3>{}</h3><p class=\"note\">Expected calibration error {} (15 bins of equal width), Brier score {}, log loss {}, over {} rows.</p>",
+            "<h3>{}</h3><p class=\"note\">Expected calibration error {} (15 bins of equal width), without what chance adds {}{}, Brier score {}, log loss {}, over {} rows.</p>",
             &[
                 &name(model),
                 &percent(calibration.expected_calibration_error),
+                &percent(calibration.debiased_calibration_error),
+                &calibration.debiased_calibration_error_interval.map_or_else(String::new, |interval| {
+                    format!(" ({} %)", share_interval(interval))
+                }),
                 &coefficient(calibration.brier),
                 &coefficient(calibration.log_loss),
                 &thousands(calibration.rows),
@@ -93,15 +97,19 @@ fn tables(calibration: &Calibration) -> Markup {
     let mut html = Markup::of(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Thresholds\"><table><caption>What to accept for a wanted precision</caption><thead><tr><th scope=\"col\">Precision</th>\
          <th scope=\"col\" class=\"num\">From probability</th><th scope=\"col\" class=\"num\">Rows accepted</th>\
-         <th scope=\"col\" class=\"num\">95 % interval of the precision</th></tr></thead><tbody>",
+         <th scope=\"col\" class=\"num\">On rows that did not choose it: accepted</th><th scope=\"col\" class=\"num\">right</th></tr></thead><tbody>",
         &[],
     );
     html.each(&calibration.thresholds, |html, point| {
-        html.add("<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>", &[
+        html.add("<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>", &[
             &percent(point.precision),
             &point.threshold.map_or("not reached".to_owned(), |threshold| format!("{threshold:.4}")),
             &percent(point.coverage),
-            &point.interval.map_or_else(|| UNDEFINED.to_owned(), share_interval),
+            &percent(point.held_out.coverage),
+            &or_undefined(point.held_out.precision, |precision| {
+                let interval = point.held_out.interval.map_or_else(String::new, share_interval);
+                format!("{} ({interval} %)", percent(precision))
+            }),
         ]);
     });
     html.add(

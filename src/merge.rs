@@ -98,11 +98,14 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<&'static str> {
     checks.into_iter().find(|(same, _)| !same).map(|(_, what)| what)
 }
 
+/// A row of a part: its id, what was answered, its group, its cluster, and the values by which rows are parted.
+type PartRow = (ExampleId, Prediction, Option<String>, u64, Vec<String>);
+
 /// The rows of a model from all parts, by their ids: the order of the parts shows nowhere.
 fn joined(runs: &[Run], model: usize) -> Evaluation {
     let parts = || runs.iter().map(|run| &run.evaluations[model]);
     let grouped = parts().any(|part| part.clusters.as_deref().is_some_and(Clusters::has_groups));
-    let mut rows: Vec<(ExampleId, Prediction, Option<String>, u64, Vec<String>)> = Vec::new();
+    let mut rows: Vec<PartRow> = Vec::new();
     for (number, part) in parts().enumerate() {
         let clusters = part.clusters.as_deref();
         let group = |row| Some(clusters?.group(row)?.to_owned());

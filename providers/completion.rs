@@ -219,6 +219,9 @@ pub struct Completion {
     /// Whether this is no answer yet: the provider has learned from it how the model must be asked, and wants the same
     /// request once more. It is paid for all the same.
     pub ask_again: bool,
+    /// How long the answer took, where its provider computes several at once, so that the time until it came says nothing
+    /// of a single one.
+    pub took: Option<Duration>,
 }
 
 impl Completion {
@@ -227,7 +230,7 @@ impl Completion {
         let finish = FinishReason::Stop;
         let text = text.into();
         let (usage, model_version, probabilities, label_probability, rate_limits, note) = Default::default();
-        let ask_again = false;
+        let (ask_again, took) = (false, None);
         Self {
             text,
             finish,
@@ -238,7 +241,15 @@ impl Completion {
             rate_limits,
             note,
             ask_again,
+            took,
         }
+    }
+
+    /// The same, with its own share of a time in which others were computed, too.
+    #[must_use]
+    pub fn took(mut self, took: Duration) -> Self {
+        self.took = Some(took);
+        self
     }
 
     /// The same, not as an answer but to be asked for once more.

@@ -11,6 +11,9 @@ mod templated;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 pub use self::error::PromptError;
@@ -35,6 +38,7 @@ pub struct Prompt {
     layout: Layout,
     task: Vec<Message>,
     parser: AnswerParser,
+    descriptions: Arc<BTreeMap<String, String>>,
 }
 
 /// How an item becomes messages.
@@ -66,16 +70,16 @@ impl Prompt {
         let output = tagged.output.clone();
         let task = vec![tagged.task(&template.instruction, &labels, &form)];
         let parser = AnswerParser::new(Some(output.clone()), &labels).form(&form)?;
-        Ok(Self { template, labels, form, output, layout: Layout::Tagged(tagged), task, parser })
+        let (layout, descriptions) = (Layout::Tagged(tagged), Arc::default());
+        Ok(Self { template, labels, form, output, layout, task, parser, descriptions })
     }
 
     /// A prompt of the user's own messages.
     pub fn of_messages(spec: MessageTemplates, labels: LabelSet) -> Result<Self, PromptError> {
         let output =
             Tag::new(&spec.output_tag).ok_or_else(|| PromptError::BadTag(spec.output_tag.clone()))?;
-        if let Some(unknown) = spec.descriptions.keys().find(|name| labels.get(name).is_none()) {
-            return Err(PromptError::UnknownDescription(unknown.clone()));
-        }
+        check_descriptions(&spec.descriptions, &labels)?;
+        let descriptions = Arc::new(spec.descriptions.clone());
         let templated = Templated::new(&spec, &labels)?;
         let task = templated.task();
         let form = spec.answer.clone();
@@ -86,7 +90,7 @@ impl Prompt {
         let template =
             PromptTemplate { instruction, output_tag: spec.output_tag.clone(), ..PromptTemplate::default() };
         let layout = Layout::Templated(Box::new(templated), spec);
-        let prompt = Self { template, labels, form, output, layout, task, parser };
+        let prompt = Self { template, labels, form, output, layout, task, parser, descriptions };
         prompt.check_answers()?;
         Ok(prompt)
     }
@@ -102,6 +106,19 @@ impl Prompt {
             }
         }
         Ok(())
+    }
+
+    /// The same, with what labels mean: the default prompt does not show it, but models that compare texts with labels
+    /// look at it.
+    pub fn with_descriptions(mut self, descriptions: BTreeMap<String, String>) -> Result<Self, PromptError> {
+        check_descriptions(&descriptions, &self.labels)?;
+        self.descriptions = Arc::new(descriptions);
+        Ok(self)
+    }
+
+    /// What a label means, where that is known.
+    pub fn label_description(&self, label: LabelId) -> Option<&str> {
+        self.descriptions.get(self.labels.name(label)).map(String::as_str)
     }
 
     /// The same, with other spellings of labels that count in answers.
@@ -266,5 +283,12 @@ impl Prompt {
     /// ignore the schema they are sent, and some models like JSON better than tags.
     pub fn parse_json(&self, answer: &str) -> Result<LabelId, AnswerError> {
         self.parse(answer)
+    }
+}
+
+fn check_descriptions(descriptions: &BTreeMap<String, String>, labels: &LabelSet) -> Result<(), PromptError> {
+    match descriptions.keys().find(|name| labels.get(name).is_none()) {
+        Some(unknown) => Err(PromptError::UnknownDescription(unknown.clone())),
+        None => Ok(()),
     }
 }

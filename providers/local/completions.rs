@@ -42,12 +42,14 @@ pub(super) async fn complete(
         }),
         Model::Untrained(untrained) => {
             let model = &untrained.model;
-            let likeness = untrained.batcher.ask(&request.text, |texts| model.likeness(texts)).await;
-            Ok(Completion::new(labels.name(largest(&likeness.ok_or_else(broken_off)?))))
+            let asked = untrained.batcher.ask(&request.text, |texts| model.likeness(texts)).await;
+            let (likeness, took) = asked.ok_or_else(broken_off)?;
+            Ok(Completion::new(labels.name(largest(&likeness))).took(took))
         }
         Model::Encoder(tuned) => {
-            let probabilities = tuned.batcher.ask(&request.text, |texts| tuned.model.predict(texts)).await;
-            sure(labels, tuned.model.labels(), &probabilities.ok_or_else(broken_off)?)
+            let asked = tuned.batcher.ask(&request.text, |texts| tuned.model.predict(texts)).await;
+            let (probabilities, took) = asked.ok_or_else(broken_off)?;
+            Ok(sure(labels, tuned.model.labels(), &probabilities)?.took(took))
         }
     }
 }

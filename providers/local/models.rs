@@ -119,8 +119,12 @@ impl Models {
             }
             _ => match model.strip_prefix(ENCODER) {
                 Some(name) => {
-                    let names = prompt.labels().names();
-                    let make = || Ok(Together::new(Untrained::new(self.encoder(name)?, names)));
+                    let described: Vec<_> = prompt
+                        .labels()
+                        .iter()
+                        .map(|(id, name)| (name, prompt.label_description(id)))
+                        .collect();
+                    let make = || Ok(Together::new(Untrained::new(self.encoder(name)?, &described)));
                     for_prompt(&self.untrained, model, prompt, make).map(Model::Untrained)
                 }
                 None => Ok(match self.tuned(model)? {

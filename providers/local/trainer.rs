@@ -7,7 +7,7 @@ use serde_json::Value;
 use tunebench_data::{LabelId, LabelSet};
 
 use super::classifier::{Classifier, TrainError};
-use super::encoder::{FullOptions, Tuned};
+use super::encoder::{FullOptions, Tuned, workers};
 use super::models::{ENCODER, LEXICAL, Models};
 use super::softmax::{EpochReport, Hyperparameters as Options};
 use crate::{Hyperparameters, LossPoint, ProviderError, SettingError, TuningSpec};
@@ -159,8 +159,9 @@ impl Trainer {
                 return Err(SettingError::at("method", message));
             }
         };
-        let (epochs, learning_rate, batch_size, class_weights) = (3, 5e-5, 32, false);
-        let mut full = FullOptions { epochs, learning_rate, batch_size, class_weights, seed: spec.seed };
+        let (epochs, learning_rate, batch_size, class_weights) = (3, 5e-5, 16, false);
+        let (seed, workers) = (spec.seed, workers());
+        let mut full = FullOptions { epochs, learning_rate, batch_size, class_weights, seed, workers };
         for (name, value) in spec.hyperparameters.iter().filter(|(name, _)| *name != "method") {
             method.allows(name)?;
             match name.as_str() {

@@ -31,7 +31,8 @@ pub struct Config {
     /// The prompt, the same for all models but those that choose another by its name.
     #[serde(default)]
     pub prompt: Prompt,
-    /// What labels mean, by label; shown where the messages of a prompt ask for it.
+    /// What labels mean, by label; shown where the messages of a prompt ask for it, and compared with the text by an untrained
+    /// encoder.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// How answers are obtained.

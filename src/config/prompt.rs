@@ -111,7 +111,8 @@ impl PromptSettings {
         let form = self.answer.clone().unwrap_or(form);
         let prompt = match self.messages(form.clone(), descriptions.clone(), folder)? {
             Some(messages) => Rendering::of_messages(messages, labels),
-            None => Rendering::with_form(self.template(), labels, form),
+            None => Rendering::with_form(self.template(), labels, form)
+                .and_then(|prompt| prompt.with_descriptions(descriptions.clone())),
         };
         prompt.map_err(mistake)
     }

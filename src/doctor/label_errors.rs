@@ -13,9 +13,9 @@ use crate::guard;
 use crate::project::Project;
 use crate::whole_file::WholeFile;
 
-/// Bytes of all files times labels, beyond which the search would take more than some ten seconds: it goes on only if it
-/// is asked for by name.
-const MAX_WORK: u64 = 150_000_000;
+/// Bytes of all files times labels, beyond which the search would take more than some twenty seconds of one processor: it
+/// goes on only if it is asked for by name.
+const MAX_WORK: u64 = 450_000_000;
 /// Reading a text takes as long as learning so many labels from it.
 const READING: u64 = 50;
 

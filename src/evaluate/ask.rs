@@ -256,7 +256,8 @@ async fn here(
         permit.succeeded(None, None);
     }
     let completion = result.map_err(Failure::Provider)?;
-    Ok(Answered { completion, latency: Some(Latency::from(asked.elapsed())), known: false })
+    let latency = Latency::from(completion.took.unwrap_or_else(|| asked.elapsed()));
+    Ok(Answered { completion, latency: Some(latency), known: false })
 }
 
 /// A provider that panics has failed this row, not the run.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use tunebench_providers::local::LocalProvider;
-use tunebench_providers::test_kit::Contract;
+use tunebench_providers::test_kit::{Contract, write_encoder};
 use tunebench_providers::{
     FineTuning, Hyperparameters, JobMark, JobRequest, JobStatus, Provider, Setup, TuningSpec,
 };
@@ -17,6 +17,19 @@ fn local(folder: &tempfile::TempDir) -> LocalProvider {
 async fn local_keeps_it() {
     let folder = tempfile::tempdir().unwrap();
     Contract::new(&local(&folder), "lexical").check().await.assert_kept();
+}
+
+#[tokio::test]
+async fn an_encoder_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let encoder = folder.path().join("mini");
+    write_encoder(&encoder, &["my", "card", "is", "late", "rate", "euros"], 1).unwrap();
+    let base = format!("encoder:{}", encoder.display());
+    for method in ["frozen", "full"] {
+        let hyperparameters = [("method".to_owned(), method.into())].into_iter().collect();
+        let provider = local(&folder);
+        Contract::new(&provider, &*base).hyperparameters(hyperparameters).check().await.assert_kept();
+    }
 }
 
 /// A training file on which training takes its time.

@@ -1,5 +1,10 @@
 //! An encoder that is asked and trained in this process: one so small that it takes no time, and has learned nothing.
 
+#[cfg(unix)]
+use std::io::Read;
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+
 use tunebench_providers::test_kit::write_encoder;
 
 use super::support::{Outcome, Place};
@@ -92,4 +97,43 @@ fn wrong_hyperparameters_name_the_right_ones() {
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
         assert!(outcome.stderr.contains(says), "{outcome:?}");
     }
+}
+
+/// Ctrl-C once an epoch is whole: what it left can be asked.
+#[cfg(unix)]
+#[test]
+fn what_an_interrupted_training_leaves_is_named_and_can_be_asked() {
+    let place = place("tune = { method = \"full\", epochs = 1000, batch_size = 1 }");
+    let mut child = place.command(&["tune"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let models = place.path(".tunebench/local/models");
+    let is_kept = || {
+        std::fs::read_dir(&models).is_ok_and(|mut files| {
+            files.any(|file| file.unwrap().file_name().to_string_lossy().contains("-epoch-"))
+        })
+    };
+    while !is_kept() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{said}");
+    let kept = said.split_whitespace().find(|word| word.starts_with("local/encoder-ft-")).expect(&said);
+    let eval = place.tunebench(&["eval", kept.trim_end_matches(['.', ':', ','])]);
+    assert_eq!(eval.code, Some(0), "{said}{eval:?}");
+}
+
+#[test]
+fn an_untrained_encoder_reads_what_labels_mean() {
+    let place = place("");
+    run(&place);
+    let by_name = place.files("results/predictions");
+    let config = place.read("tunebench.toml");
+    place.write(
+        "tunebench.toml",
+        format!("{config}\n[labels]\ncard = \"exchange rate for euros\"\nrate = \"my new card\"\n"),
+    );
+    run(&place);
+    assert_ne!(by_name, place.files("results/predictions"));
 }

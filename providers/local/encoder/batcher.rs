@@ -4,9 +4,13 @@
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// An answer, and its share of the time that the texts of its batch took.
+type Answer = (Vec<f32>, Duration);
 
 /// One text and where its answer will be.
-type Waiting = (String, Arc<OnceLock<Vec<f32>>>);
+type Waiting = (String, Arc<OnceLock<Answer>>);
 
 /// Collects texts for one model.
 #[derive(Debug, Default)]
@@ -23,7 +27,7 @@ impl Batcher {
         &self,
         text: &str,
         work: impl FnOnce(&[&str]) -> Vec<Vec<f32>>,
-    ) -> Option<Vec<f32>> {
+    ) -> Option<Answer> {
         let answer = Arc::new(OnceLock::new());
         lock(&self.waiting).push((text.to_owned(), answer.clone()));
         // Others of this thread get to add theirs.
@@ -34,8 +38,11 @@ impl Batcher {
             if answer.get().is_none() {
                 let batch = std::mem::take(&mut *lock(&self.waiting));
                 let texts: Vec<&str> = batch.iter().map(|(text, _)| text.as_str()).collect();
-                for ((_, answer), found) in batch.iter().zip(work(&texts)) {
-                    let _ = answer.set(found);
+                let begun = Instant::now();
+                let found = work(&texts);
+                let each = begun.elapsed() / batch.len().max(1) as u32;
+                for ((_, answer), found) in batch.iter().zip(found) {
+                    let _ = answer.set((found, each));
                 }
             }
         }

@@ -11,7 +11,6 @@ use super::linear::Linear;
 use super::matrix::Matrix;
 use super::memory::check_memory;
 use super::network::Network;
-use super::parallel::workers;
 use super::parameters::{Parameters, Tensor};
 use super::rows::{Rows, balanced, used_tokens};
 use super::text_encoder::{Encoder, pooled};
@@ -35,6 +34,8 @@ pub(in super::super) struct Options {
     /// Whether rare labels weigh more, so that all labels weigh the same.
     pub(in super::super) class_weights: bool,
     pub(in super::super) seed: u64,
+    /// How many threads share the work. With another number sums are added in another order.
+    pub(in super::super) workers: usize,
 }
 
 /// Network and classifier.
@@ -75,7 +76,7 @@ impl Full {
         keep: Keep<'_>,
     ) -> Result<(), Ended> {
         let tokens = used_tokens([&rows, &validation]);
-        check_memory(&encoder, tokens.len(), workers())?;
+        check_memory(&encoder, tokens.len(), options.workers)?;
         rows.renumber(&tokens);
         validation.renumber(&tokens);
         let mut full = Self::new(encoder, tokens, classes, options.seed);
@@ -189,7 +190,7 @@ impl<'a> Descent<'a> {
             rows,
             weights: if options.class_weights { balanced(&rows.classes) } else { vec![1.0; count] },
             options,
-            team: (0..workers()).map(|_| Worker::new(model)).collect(),
+            team: (0..options.workers).map(|_| Worker::new(model)).collect(),
             adam: AdamW::default(),
             random: SplitMix(options.seed),
             order: (0..count as u32).collect(),
@@ -233,4 +234,75 @@ impl<'a> Descent<'a> {
 /// A number of the normal distribution, near enough: the sum of twelve even ones.
 fn bell(random: &mut SplitMix) -> f32 {
     (0..12).map(|_| (random.next() >> 40) as f32 / (1 << 24) as f32).sum::<f32>() - 6.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::trainer::WriteModel;
+    use super::super::text_encoder::tests::small;
+    use super::*;
+
+    struct Patient;
+
+    impl Watcher for Patient {
+        fn say(&mut self, _: String, _: Option<Step>) {}
+
+        fn keep(&mut self, _: Option<u32>, _: WriteModel<'_>) -> Result<(), Ended> {
+            Ok(())
+        }
+
+        fn stopped(&self) -> bool {
+            false
+        }
+    }
+
+    const OPTIONS: Options =
+        Options { epochs: 6, learning_rate: 3e-3, batch_size: 4, class_weights: false, seed: 1, workers: 2 };
+
+    /// What each epoch leaves, and how many of the 40 rows the last one has right.
+    fn train(options: &Options) -> (Vec<Model>, usize) {
+        let encoder = small();
+        let texts = (0..40).map(|i| (if i % 2 == 0 { "play played" } else { "una 天" }, i % 2));
+        let rows = Rows::read(&encoder, texts);
+        let (mut kept, mut right) = (Vec::new(), 0);
+        let keep = &mut |full: &mut Full, _: u32, _: &mut dyn Watcher| {
+            kept.push(full.model.clone());
+            right = full.right_of(&encoder, rows.clone());
+            Ok(())
+        };
+        let data = (rows.clone(), Rows::default());
+        let classes = vec![LabelId(0), LabelId(1)];
+        Full::train(encoder.clone(), classes, data, options, &mut Patient, keep).unwrap();
+        (kept, right)
+    }
+
+    #[test]
+    fn the_same_seed_and_thread_count_give_the_same_numbers() {
+        let (first, right) = train(&OPTIONS);
+        assert_eq!((first.len(), right), (6, 40));
+        assert!(train(&OPTIONS).0 == first);
+        assert!(train(&Options { seed: 2, ..OPTIONS }).0 != first);
+        // Sums in another order, and other masks: another model that is as good.
+        for workers in [1, 3] {
+            let (other, right) = train(&Options { workers, ..OPTIONS });
+            assert!(other != first && right == 40, "{workers} threads: {right} right");
+        }
+    }
+
+    #[test]
+    fn training_ends_where_the_validation_data_get_no_better() {
+        let encoder = small();
+        let rows = || Rows::read(&encoder, (0..8).map(|i| (["play", "una"][i % 2], i as u32 % 2)));
+        // Learned the other way round, each epoch makes it worse.
+        let validation = Rows::read(&encoder, (0..8).map(|i| (["play", "una"][i % 2], 1 - i as u32 % 2)));
+        let mut epochs = 0;
+        let keep = &mut |_: &mut Full, epoch: u32, _: &mut dyn Watcher| {
+            epochs = epoch;
+            Ok(())
+        };
+        let classes = vec![LabelId(0), LabelId(1)];
+        let options = Options { epochs: 20, ..OPTIONS };
+        Full::train(encoder.clone(), classes, (rows(), validation), &options, &mut Patient, keep).unwrap();
+        assert!(epochs < 18, "{epochs}");
+    }
 }

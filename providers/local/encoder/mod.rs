@@ -49,6 +49,7 @@ pub(super) use error::provider_error;
 pub(super) use full::Options as FullOptions;
 pub(super) use locate::folder;
 pub(super) use model_file::Header;
+pub(super) use parallel::workers;
 pub(super) use tuned::Tuned;
 pub(super) use untrained::Untrained;
 

@@ -246,3 +246,119 @@ fn number(bytes: &[u8]) -> Result<(u32, &[u8]), String> {
     let (number, rest) = bytes.split_at_checked(4).ok_or("it is cut short")?;
     Ok((u32::from_le_bytes(std::array::from_fn(|i| number[i])), rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use proptest::prelude::*;
+
+    use super::super::super::classifier::Classifier;
+    use super::super::super::softmax::Hyperparameters;
+    use super::super::full::Model;
+    use super::super::text_encoder::tests::small;
+    use super::*;
+
+    const ROWS: [(&str, u32); 4] = [("play", 0), ("una", 1), ("played", 0), ("天", 1)];
+
+    fn labels() -> LabelSet {
+        LabelSet::new(vec!["games".to_owned(), "else".to_owned()]).unwrap()
+    }
+
+    fn head(width: usize) -> Head {
+        let mut linear = Linear::zeros(width, 2);
+        linear.weight.row_mut(1)[0] = 0.5;
+        Head { classes: vec![LabelId(0), LabelId(1)], linear }
+    }
+
+    fn frozen_file() -> Vec<u8> {
+        let encoder = small();
+        let ids = ROWS.map(|row| LabelId(row.1));
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let ngrams =
+            Classifier::train(&ROWS.map(|row| row.0), &ids, &labels(), &Hyperparameters::default(), go_on);
+        let frozen = Frozen { head: head(encoder.width()), ngrams: ngrams.unwrap(), share: 0.25 };
+        let mut bytes = Vec::new();
+        write_frozen(&Origin::new("mini", &encoder, &labels()), &frozen, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn full_file() -> Vec<u8> {
+        let encoder = small();
+        let origin = Origin::new("mini", &encoder, &labels());
+        let (tokens, Head { classes, linear }) = ((0..12).collect(), head(encoder.width()));
+        let mut full = Full { tokens, classes, model: Model { network: encoder.network, head: linear } };
+        let mut bytes = Vec::new();
+        write_full(&origin, &mut full, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Tuned, String> {
+        Header::of(bytes)?;
+        Tuned::from_bytes(bytes, Arc::new(small()))
+    }
+
+    /// With a checksum that is right, as only malice has it.
+    fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+        let end = bytes.len() - CHECKSUM;
+        let sum = xxh3_64(&bytes[..end]).to_le_bytes();
+        bytes[end..].copy_from_slice(&sum);
+        bytes
+    }
+
+    #[test]
+    fn both_kinds_are_read_back() {
+        for file in [frozen_file(), full_file()] {
+            let tuned = read(&file).unwrap();
+            assert_eq!((tuned.base(), tuned.labels()), ("mini", &labels()));
+            let rows = tuned.predict(&["play", "una"]);
+            assert!(rows.iter().all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-4), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_noticed() {
+        for file in [frozen_file(), full_file()] {
+            for place in (0..file.len()).step_by(7) {
+                assert!(read(&file[..place]).is_err(), "cut at {place}");
+                let mut changed = file.clone();
+                changed[place] ^= 1;
+                assert!(read(&changed).is_err(), "changed at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_base_is_refused() {
+        let mut bytes = full_file();
+        let at = bytes.windows(6).position(|six| six == b"c0ffee").unwrap();
+        bytes[at..at + 6].copy_from_slice(b"decade");
+        assert!(read(&sealed(bytes)).unwrap_err().contains("SHA-256 decade"));
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_refused() {
+        let mut bytes = full_file();
+        let at = bytes.len() - CHECKSUM - 4;
+        bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        assert!(read(&sealed(bytes)).unwrap_err().contains("not finite"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn altered_files_do_no_harm(changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..5), cut: usize) {
+            for mut bytes in [frozen_file(), full_file()] {
+                // Half of the changes hit what stands before the numbers.
+                for (i, (place, byte)) in changes.iter().enumerate() {
+                    let most = if i % 2 == 0 { 200 } else { bytes.len() };
+                    bytes[place % most] = *byte;
+                }
+                bytes.truncate(bytes.len() - cut % 40);
+                if bytes.len() > CHECKSUM {
+                    let _ = read(&sealed(bytes));
+                }
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::thread;
 
 /// As many workers as there are cores.
-pub(super) fn workers() -> usize {
+pub(in super::super) fn workers() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -152,3 +152,18 @@ pub(super) fn sha256(path: &Path) -> Result<String, EncoderError> {
         hash.update(&buffer[..read]);
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::{network, tokenizer};
+    use super::*;
+
+    /// An encoder of a few words that has learned nothing.
+    pub(crate) fn small() -> Encoder {
+        let tokenizer = tokenizer::tests::small();
+        let config = network::tests::config(tokenizer.size());
+        let mut network = network::tests::network(tokenizer.size());
+        let size = network.size();
+        Encoder { config, tokenizer: Arc::new(tokenizer), network, sha256: "c0ffee".to_owned(), size }
+    }
+}

@@ -15,9 +15,13 @@ pub(in super::super) struct Untrained {
 }
 
 impl Untrained {
-    /// For labels with these names, in this order; a description may follow each name.
-    pub(in super::super) fn new<S: AsRef<str>>(encoder: Arc<Encoder>, names: &[S]) -> Self {
-        let words: Vec<String> = names.iter().map(|name| words_of(name.as_ref())).collect();
+    /// For labels with these names, in this order, and what they mean, where that is known.
+    pub(in super::super) fn new(encoder: Arc<Encoder>, labels: &[(&str, Option<&str>)]) -> Self {
+        let words = labels.iter().map(|&(name, description)| match description {
+            Some(description) => format!("{}: {description}", words_of(name)),
+            None => words_of(name),
+        });
+        let words: Vec<String> = words.collect();
         let labels = encoder.embed(&words);
         Self { encoder, labels }
     }

@@ -200,13 +200,13 @@ impl Project {
             return Err(document.error(&place, "there is no training data to tune with").into());
         }
         for (i, (entry, model)) in models.iter_mut().zip(&config.models).enumerate() {
-            let Some(spec) = model.shots else { continue };
+            let Some(spec) = &model.shots else { continue };
             let shots = match &train {
-                Some(train) => Shots::new(&spec, train, config.seed),
-                None => Err("there is no training data to take examples from"),
+                Some(train) => Shots::new(spec, train, config.seed),
+                None => Err("there is no training data to take examples from".to_owned()),
             };
             let place = [Step::Key("model"), Step::Item(i), Step::Key("shots")];
-            entry.shots = Some((spec, shots.map_err(|message| document.error(&place, message))?));
+            entry.shots = Some((spec.clone(), shots.map_err(|message| document.error(&place, message))?));
         }
         if let Some(name) = &config.evaluation.against {
             let known = models.iter().flat_map(|entry| [Some(&entry.base), entry.tuned.as_ref()]).flatten();

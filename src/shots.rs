@@ -3,12 +3,23 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+#[cfg(feature = "local")]
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, PoisonError},
+};
 
 use serde::Deserialize;
 use tunebench_data::{Dataset, Example, Fields, Item, LabelId, stratified};
+#[cfg(feature = "local")]
+use tunebench_providers::{
+    hub::Cache,
+    local::{Encoder, Nearest, NearestInMeaning},
+};
 
 /// Which examples a prompt is to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ShotsSpec {
@@ -17,6 +28,8 @@ pub struct ShotsSpec {
     /// By which rule.
     #[serde(default)]
     pub select: Select,
+    /// The encoder by which the nearest ones are found, as after `local/encoder:`; without it they are found by their words.
+    pub encoder: Option<String>,
 }
 
 /// How examples are chosen. They are always taken from the training data, never from the test data.
@@ -27,8 +40,8 @@ pub enum Select {
     /// The same for every text: drawn by seed, each label with its share.
     #[default]
     Stratified,
-    /// For each text those that are most like it, by the n-grams of the `local` provider; the nearest one last, next
-    /// to the text.
+    /// For each text those that are most like it, by the n-grams of the `local` provider or by an encoder; the nearest
+    /// one last, next to the text.
     Nearest,
 }
 
@@ -36,6 +49,7 @@ impl fmt::Display for ShotsSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.select {
             Select::Stratified => write!(f, "{}-shot", self.k),
+            Select::Nearest if self.encoder.is_some() => write!(f, "{}-nearest-in-meaning", self.k),
             Select::Nearest => write!(f, "{}-nearest", self.k),
         }
     }
@@ -46,7 +60,10 @@ impl ShotsSpec {
     pub fn in_words(&self) -> String {
         match self.select {
             Select::Stratified => format!("{} solved examples", self.k),
-            Select::Nearest => format!("the {} nearest solved examples", self.k),
+            Select::Nearest => match &self.encoder {
+                Some(encoder) => format!("the {} nearest solved examples by the encoder {encoder}", self.k),
+                None => format!("the {} nearest solved examples", self.k),
+            },
         }
     }
 }
@@ -97,17 +114,53 @@ pub enum Shots {
 #[cfg(feature = "local")]
 #[derive(Debug)]
 pub struct Neighbours {
-    index: tunebench_providers::local::Nearest,
+    index: Index,
     examples: Vec<Example>,
     k: usize,
+}
+
+/// By what examples are near.
+#[cfg(feature = "local")]
+#[derive(Debug)]
+enum Index {
+    Words(Nearest),
+    /// A text is asked about more than once, and going through the encoder takes milliseconds: what was found is kept by a
+    /// hash of the text.
+    Meaning(Box<NearestInMeaning>, Mutex<HashMap<u64, Vec<usize>>>),
+}
+
+#[cfg(feature = "local")]
+impl Index {
+    fn new(texts: &[&str], encoder: Option<&str>) -> Result<Self, String> {
+        let Some(name) = encoder else { return Ok(Self::Words(Nearest::new(texts))) };
+        let cache = Cache::by(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        let encoder = Encoder::named(name, &cache).map_err(|error| error.to_string())?;
+        let nearest = NearestInMeaning::new(Arc::new(encoder), texts);
+        Ok(Self::Meaning(Box::new(nearest), Mutex::default()))
+    }
+
+    fn find(&self, text: &str, k: usize) -> Vec<usize> {
+        match self {
+            Self::Words(nearest) => nearest.find(text, k, &mut Default::default()),
+            Self::Meaning(nearest, known) => {
+                let mut hash = DefaultHasher::new();
+                text.hash(&mut hash);
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.entry(hash.finish()).or_insert_with(|| nearest.find(text, k)).clone()
+            }
+        }
+    }
 }
 
 impl Shots {
     /// Chooses, or gets ready to choose, from the training data.
     ///
-    /// An error says what this build lacks.
-    pub fn new(spec: &ShotsSpec, train: &Dataset, seed: u64) -> Result<Self, &'static str> {
+    /// An error says what this build lacks, or why there is no encoder.
+    pub fn new(spec: &ShotsSpec, train: &Dataset, seed: u64) -> Result<Self, String> {
         match spec.select {
+            Select::Stratified if spec.encoder.is_some() => {
+                Err("`encoder` is for `select = \"nearest\"`".to_owned())
+            }
             Select::Stratified => {
                 let rows: Vec<_> = train.examples.iter().map(|example| (example.id, example.label)).collect();
                 let chosen = stratified(&rows, spec.k.get(), seed);
@@ -120,14 +173,16 @@ impl Shots {
             Select::Nearest => {
                 let texts: Vec<&str> = train.examples.iter().map(|example| example.text.as_str()).collect();
                 Ok(Self::Nearest(Arc::new(Neighbours {
-                    index: tunebench_providers::local::Nearest::new(&texts),
+                    index: Index::new(&texts, spec.encoder.as_deref())?,
                     examples: train.examples.clone(),
                     k: spec.k.get(),
                 })))
             }
             #[cfg(not(feature = "local"))]
             Select::Nearest => {
-                Err("this program was built without the local provider, which finds the nearest examples")
+                let message =
+                    "this program was built without the local provider, which finds the nearest examples";
+                Err(message.to_owned())
             }
         }
     }
@@ -143,7 +198,7 @@ impl Shots {
             Self::Same(examples) => examples.clone(),
             #[cfg(feature = "local")]
             Self::Nearest(neighbours) => {
-                let mut found = neighbours.index.find(text, neighbours.k, &mut Default::default());
+                let mut found = neighbours.index.find(text, neighbours.k);
                 found.reverse();
                 Examples::of(found.into_iter().map(|row| &neighbours.examples[row]))
             }
@@ -168,7 +223,7 @@ mod tests {
     }
 
     fn spec(k: usize, select: Select) -> ShotsSpec {
-        ShotsSpec { k: NonZeroUsize::new(k).unwrap(), select }
+        ShotsSpec { k: NonZeroUsize::new(k).unwrap(), select, encoder: None }
     }
 
     #[test]

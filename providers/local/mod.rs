@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use classifier::{Classifier, MAX_LABELS, Scratch, TrainError};
-pub use encoder::{Encoder, EncoderError};
+pub use encoder::{Encoder, EncoderError, NearestInMeaning};
 pub use features::MAX_NGRAMS;
 pub use model_file::ModelFileError;
 pub use nearest::{Nearest, NearestScratch};

@@ -148,8 +148,7 @@ impl Models {
 
     /// The encoder of a path or a name.
     pub(super) fn read_encoder(&self, name: &str) -> Result<Encoder, ProviderError> {
-        let encoder = encoder::folder(name, &self.cache).and_then(|folder| Encoder::read(&folder));
-        encoder.map_err(encoder::provider_error)
+        Encoder::named(name, &self.cache).map_err(encoder::provider_error)
     }
 
     /// Whether there is such an encoder, as far as its configuration says.

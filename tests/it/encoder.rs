@@ -5,6 +5,7 @@ use std::io::Read;
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
+use tunebench_providers::test_kit::openai::FakeOpenAi;
 use tunebench_providers::test_kit::write_encoder;
 
 use super::support::{Outcome, Place};
@@ -136,4 +137,25 @@ fn an_untrained_encoder_reads_what_labels_mean() {
     );
     run(&place);
     assert_ne!(by_name, place.files("results/predictions"));
+}
+
+#[test]
+fn solved_examples_can_be_chosen_by_meaning() {
+    let fake = FakeOpenAi::start().unwrap();
+    let place = Place::with_models(&format!(
+        "[providers.openai]\nbase_url = \"{}\"\n[prices.\"openai/*\"]\ninput = 0\noutput = 0\n[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\nshots = {{ k = 2, select = \"nearest\", encoder = \"mini\" }}\n",
+        fake.base_url()
+    ));
+    let eval =
+        || place.outcome(place.command(&["eval", "--yes"]).env("OPENAI_API_KEY", "sk-test-0123456789"));
+    let missing = eval();
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("there is no encoder `mini`"), "{missing:?}");
+    write_encoder(&place.path("mini"), &WORDS, 1).unwrap();
+    let outcome = eval();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let asked = fake.recorded().into_iter().filter(|exchange| exchange.path.ends_with("/completions"));
+    let messages: Vec<_> =
+        asked.map(|exchange| exchange.request["messages"].as_array().unwrap().len()).collect();
+    assert_eq!(messages, [6; 6]);
 }

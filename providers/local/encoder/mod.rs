@@ -26,6 +26,7 @@ mod locate;
 mod matrix;
 mod memory;
 mod model_file;
+mod nearest;
 mod network;
 mod normalizer;
 mod parallel;
@@ -42,6 +43,7 @@ mod untrained;
 mod worker;
 
 pub use error::EncoderError;
+pub use nearest::NearestInMeaning;
 pub use text_encoder::Encoder;
 
 pub(super) use batcher::Batcher;

@@ -11,10 +11,12 @@ use sha2::{Digest, Sha256};
 use super::batch::{Batch, runs};
 use super::config::Config;
 use super::error::EncoderError;
+use super::locate::folder;
 use super::matrix::Matrix;
 use super::network::{Activations, Network};
 use super::parallel::{shared_out, workers};
 use super::tokenizer::Tokenizer;
+use crate::hub::Cache;
 
 /// How many tokens go through the network together: fewer make worse use of the processor, more take more memory (some
 /// 30 KB a token) and gain nothing.
@@ -50,6 +52,11 @@ impl Encoder {
         let size = network.size();
         let sha256 = sha256(&folder.join("model.safetensors"))?;
         Ok(Self { config, tokenizer, network, sha256, size })
+    }
+
+    /// Reads the encoder of a folder, or of a name in the cache of what was fetched.
+    pub fn named(name: &str, cache: &Cache) -> Result<Self, EncoderError> {
+        folder(name, cache).and_then(|folder| Self::read(&folder))
     }
 
     /// Whether a folder is that of an encoder that is supported; reads no weights.

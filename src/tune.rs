@@ -18,6 +18,9 @@ use crate::evaluate::retry::{Failure, Retries};
 use crate::ledger::{JobNumber, Ledger, LedgerError, NewJob};
 use crate::plan::Training;
 
+/// A job that is done in this program ends within its next step; longer than this nobody waits for it.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
+
 /// What is to be tuned.
 pub struct Tuning<'a> {
     /// Where.
@@ -165,13 +168,18 @@ impl Tuning<'_> {
         let job = if job.status.is_final() {
             job
         } else {
-            let ended = watch(self.provider, job, self.pace, means.cancel, &mut observe).await;
-            let ended = ended.map_err(|error| match error {
-                TuneError::TimedOut(job) | TuneError::Interrupted(job) if self.in_process => {
-                    TuneError::Stopped(job)
+            let mut seen = 0;
+            let mut counting = |event| {
+                seen += usize::from(matches!(event, TuneEvent::Job(_)));
+                observe(event);
+            };
+            let ended = watch(self.provider, job, self.pace, means.cancel, &mut counting).await;
+            let ended = match ended {
+                Err(TuneError::TimedOut(job) | TuneError::Interrupted(job)) if self.in_process => {
+                    return Err(TuneError::Stopped(Box::new(self.stop(*job, seen, &mut observe).await)));
                 }
-                other => other,
-            })?;
+                other => other?,
+            };
             keep(&ended)?;
             ended
         };
@@ -182,6 +190,23 @@ impl Tuning<'_> {
         let tuned = self.model_of(job)?;
         self.keep_losses(&tuned.job, &order_mark).await;
         Ok(tuned)
+    }
+
+    /// Ends a job that would end with this program: it may have something to say of what it leaves.
+    async fn stop(&self, mut job: Job, seen: usize, observe: &mut impl FnMut(TuneEvent)) -> Job {
+        // That it can't be ended, or not looked at, changes nothing: it ends with the program.
+        let _ = self.provider.cancel_job(&job.id).await;
+        let asked = tokio::time::Instant::now();
+        while !job.status.is_final() && asked.elapsed() < LONGEST_STOP {
+            tokio::time::sleep(self.provider.poll_interval()).await;
+            match self.provider.job(&job.id).await {
+                Ok(now) => job = now,
+                Err(_) => break,
+            }
+        }
+        let events = self.provider.events(&job.id, seen).await.unwrap_or_default();
+        events.into_iter().for_each(|event| observe(TuneEvent::Job(event)));
+        job
     }
 
     /// Where the losses of a job are kept, once they are known.

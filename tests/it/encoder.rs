@@ -157,5 +157,6 @@ fn solved_examples_can_be_chosen_by_meaning() {
     let asked = fake.recorded().into_iter().filter(|exchange| exchange.path.ends_with("/completions"));
     let messages: Vec<_> =
         asked.map(|exchange| exchange.request["messages"].as_array().unwrap().len()).collect();
-    assert_eq!(messages, [6; 6]);
+    // The base alone, and with two solved examples in two turns each.
+    assert_eq!(messages, [[2; 6], [6; 6]].concat());
 }

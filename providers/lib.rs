@@ -21,7 +21,7 @@ pub mod google;
 mod http;
 #[cfg(feature = "local")]
 pub mod hub;
-#[cfg(feature = "openai")]
+#[cfg(any(feature = "google", feature = "openai"))]
 mod lines;
 #[cfg(feature = "local")]
 pub mod local;

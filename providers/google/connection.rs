@@ -12,6 +12,7 @@ use super::errors::{self, About};
 use super::names::{Location, Resource, Target};
 use super::settings::{Settings, Surface};
 use crate::http::{self, Answer, Http};
+use crate::lines::Lines;
 use crate::{Access, Cause, ProviderError, Scope, Setup};
 
 /// For all calls but completions and uploads.
@@ -109,6 +110,33 @@ impl Connection {
 
     pub(super) async fn delete(&self, url: Url, about: About<'_>) -> Result<Answer, ProviderError> {
         self.done(self.api.request(Method::DELETE, url, SHORT)?, about).await
+    }
+
+    /// Sends bytes with headers of their own, and reads the answer.
+    pub(super) async fn send_bytes(
+        &self,
+        method: Method,
+        url: Url,
+        headers: &[(&'static str, &str)],
+        bytes: Vec<u8>,
+        timeout: Duration,
+        about: About<'_>,
+    ) -> Result<Answer, ProviderError> {
+        let request = self.api.request(method, url, timeout)?;
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.done(request.body(bytes), about).await
+    }
+
+    /// Reads a file line by line, from a position on; the other result is an answer that is no file.
+    pub(super) async fn lines(
+        &self,
+        url: Url,
+        offset: u64,
+        timeout: Duration,
+    ) -> Result<Result<Lines, Answer>, ProviderError> {
+        let headers = self.identity.headers().await?;
+        let request = self.api.request(Method::GET, url, timeout)?.headers(headers);
+        Lines::open(request, offset).await.map_err(|error| self.redacted(error))
     }
 
     /// Begins a request to Cloud Storage.

@@ -7,6 +7,7 @@
 //!
 //! Both answer in the same language. Only Vertex AI tunes: since May 2025 the Developer API has no base for it.
 
+mod batches;
 mod completions;
 mod connection;
 mod credentials;
@@ -40,8 +41,8 @@ use self::names::{Resource, Target};
 use self::settings::{Settings, Surface};
 use crate::http::Answer;
 use crate::{
-    Access, AnswerMode, Cause, Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError,
-    Retry, SettingError, Setup, Usage, async_trait,
+    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, FineTuning, ModelInfo, Provider,
+    ProviderError, Retry, SettingError, Setup, Usage, async_trait,
 };
 
 /// How soon to ask a new model again that does not answer yet. Some need minutes.
@@ -171,12 +172,7 @@ impl GoogleProvider {
             return Err(plain(answer.broken(format!("the answer is no object: {}", answer.excerpt()))));
         }
         let mut completion = completions::completion(&value, request);
-        let asked = target.base().zip(completion.model_version.as_deref());
-        if let Some((asked, answered)) = asked.filter(|(asked, answered)| models::is_other(asked, answered)) {
-            completion.note = Some(format!(
-                "`{asked}` was asked and `{answered}` answered: names are routed to other models when theirs retires"
-            ));
-        }
+        completion.note = routed(target, &completion);
         let again = completions::is_worth_another_try(&value, &completion);
         Ok(Answered { completion, again })
     }
@@ -234,6 +230,15 @@ impl GoogleProvider {
     }
 }
 
+/// Says so where another model has answered than was asked.
+fn routed(target: &Target, completion: &Completion) -> Option<String> {
+    let asked = target.base().zip(completion.model_version.as_deref());
+    let (asked, answered) = asked.filter(|(asked, answered)| models::is_other(asked, answered))?;
+    Some(format!(
+        "`{asked}` was asked and `{answered}` answered: names are routed to other models when theirs retires"
+    ))
+}
+
 #[async_trait]
 impl Provider for GoogleProvider {
     /// Makes one call. A second one drops log-probabilities that the model has just refused, or asks again where the
@@ -289,6 +294,10 @@ impl Provider for GoogleProvider {
         info.tunable = self.tuning.is_some() && target.base().is_some() && traits.largest_adapter().is_some();
         info.tuned_from = base.filter(|_| matches!(target, Target::Endpoint(_)));
         Ok(info)
+    }
+
+    fn batches(&self) -> Option<&dyn Batch> {
+        self.takes_batches().then_some(self as &dyn Batch)
     }
 
     fn known_models(&self) -> Vec<ModelInfo> {

@@ -80,9 +80,14 @@ async fn come_back(
     let spending = Spending { batching, ..Spending::default() };
     let session = Session::new(project, super::cancel(&progress), progress.clone(), spending);
     let batched = session.come_back_to_batches().await?;
+    for id in &batched.of_other_settings {
+        printer.warn(&format!("batch {id} was made with another prompt or other settings than those of now"));
+        printer.hint("put them back, and its answers can be kept");
+    }
     if batched.is_empty() {
-        printer.note("no batches are under way");
-        return Ok(exit::DONE);
+        let others = !batched.of_other_settings.is_empty();
+        printer.note(if others { "no other batches are under way" } else { "no batches are under way" });
+        return Ok(if others { exit::INCOMPLETE } else { exit::DONE });
     }
     for (model, halt) in batched.halts() {
         printer.warn(&format!("{model}: {halt}"));

@@ -1,6 +1,6 @@
 //! Models that are asked in batches, before they are put to the test: all of them at once, each in its own batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,10 +36,13 @@ pub struct Batching {
 #[derive(Debug, Default)]
 pub struct Batched {
     by_name: BTreeMap<String, OfModel>,
+    /// Batches that were made with another prompt or other settings than those of now.
+    pub of_other_settings: Vec<String>,
 }
 
 #[derive(Debug)]
 struct OfModel {
+    scope: String,
     not_answered: Arc<NotAnswered>,
     rest: Outcome,
 }
@@ -179,7 +182,7 @@ impl Session<'_> {
                 wanted.push((self.chosen(&name, false).await?, repeat, data));
             }
         }
-        let mut all = Batched::default();
+        let (mut all, mut scopes) = (Batched::default(), BTreeSet::new());
         for (subject, repeat, data) in wanted {
             let candidate = subject.candidate(self.project)?;
             let items = || match data == test {
@@ -187,9 +190,16 @@ impl Session<'_> {
                 false => Ok(Box::new(std::iter::empty()) as Texts<'_>),
             };
             let one = self.on_roads(vec![(&subject, candidate, repeat)], &data, false, &items).await?;
+            scopes.extend(one.by_name.values().map(|of| of.scope.clone()));
             all.by_name.extend(one.by_name);
         }
         all.by_name.retain(|_, of| of.rest.met > 0);
+        let watched: BTreeSet<_> =
+            all.left().flat_map(|(_, left)| left).filter_map(|left| left.id.clone()).collect();
+        let open = self.known_answers()?.map(|ledger| ledger.batches(true)).transpose()?.unwrap_or_default();
+        let strange = open.into_iter().filter(|record| !scopes.contains(&record.order.scope));
+        let names = strange.filter_map(|record| record.id.filter(|id| !watched.contains(id)));
+        all.of_other_settings = names.map(|id| id.0).collect();
         Ok(all)
     }
 
@@ -216,18 +226,18 @@ impl Session<'_> {
                 let tell = |event: BatchEvent| self.listener.batch(name, &event);
                 let (price, order) = (price.as_ref(), order.clone());
                 let road = Road { asker, book, recorder, price, order, settings, tell: &tell };
-                Ok::<_, Error>((name.clone(), road.go(items).await?))
+                Ok::<_, Error>((name.clone(), road.order.scope.clone(), road.go(items).await?))
             }
         });
         let mut by_name = BTreeMap::new();
         for done in join_all(roads).await {
-            let (name, mut rest) = done?;
+            let (name, scope, mut rest) = done?;
             let not_answered = Arc::new(std::mem::take(&mut rest.not_answered));
-            by_name.insert(name, OfModel { not_answered, rest });
+            by_name.insert(name, OfModel { scope, not_answered, rest });
         }
         drop(prepared);
         recorder.finish().await?;
-        Ok(Batched { by_name })
+        Ok(Batched { by_name, of_other_settings: Vec::new() })
     }
 
     async fn prepare(

@@ -258,6 +258,19 @@ fn a_batch_that_is_cancelled_keeps_what_it_has() {
 }
 
 #[test]
+fn a_batch_of_another_prompt_is_told_and_waits_for_it() {
+    let project = project(6);
+    assert_eq!(project.tunebench(&["eval", "--yes", "--batch", "--no-wait"]).code, Some(0));
+    let config = project.place.read("tunebench.toml");
+    project.place.write("tunebench.toml", format!("{config}\n[prompt]\ninstruction = \"Sort it.\"\n"));
+    let other = project.tunebench(&["batches", "watch"]);
+    assert!(other.code == Some(3) && other.stderr.contains("made with another prompt"), "{}", other.stderr);
+    project.place.write("tunebench.toml", config);
+    let watched = project.tunebench(&["batches", "watch"]);
+    assert!(watched.code == Some(0) && watched.stderr.contains("5 rows answered"), "{}", watched.stderr);
+}
+
+#[test]
 fn other_roads_are_as_good() {
     // Responses, and the configuration instead of the flag.
     let project = project(12);

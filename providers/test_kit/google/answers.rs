@@ -30,8 +30,18 @@ pub(super) fn generate(api: &Api<'_>, call: &Call, answering: &Answering) -> Rep
 }
 
 fn generated(api: &Api<'_>, call: &Call, answering: &Answering) -> Result<Reply, Reply> {
-    api.recorder.prompted(&call.body);
-    let body = shape::read(json_of(call)?, &messages::GENERATE_CONTENT, answering.surface)?;
+    generated_from(api, &call.body, json_of(call)?, answering)
+}
+
+/// The answer to a question, however it came.
+pub(super) fn generated_from(
+    api: &Api<'_>,
+    bytes: &[u8],
+    json: &Value,
+    answering: &Answering,
+) -> Result<Reply, Reply> {
+    api.recorder.prompted(bytes);
+    let body = shape::read(json, &messages::GENERATE_CONTENT, answering.surface)?;
     checks::generate(&body, answering.model, answering.surface)?;
     let mut question = Question::new(&answering.name, said(&body), answering.memory.clone());
     let input = tokens(&question.messages);

@@ -24,6 +24,7 @@
 //! languages drive it through `/_fake/`, as the fake OpenAI; the example `fake_google` of this crate serves it.
 
 mod answers;
+mod batches;
 mod checks;
 mod credentials;
 #[cfg(test)]
@@ -50,6 +51,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use self::batches::Batches;
 use self::credentials::Tokens;
 use self::storage::Store;
 use self::vertex::Vertex;
@@ -191,6 +193,7 @@ impl Builder {
                 tokens: Mutex::default(),
                 store: Mutex::new(Store::new(format!("http://{address}"), buckets, settings.chunk_kept)),
                 vertex: Mutex::default(),
+                batches: Mutex::default(),
                 daily: Mutex::new(Windows::new(settings.daily, None, Duration::from_secs(86_400))),
                 answers: AtomicU64::new(0),
                 settings,
@@ -205,6 +208,7 @@ struct Google {
     tokens: Mutex<Tokens>,
     store: Mutex<Store>,
     vertex: Mutex<Vertex>,
+    batches: Mutex<Batches>,
     daily: Mutex<Windows>,
     answers: AtomicU64,
 }
@@ -215,6 +219,7 @@ struct Api<'a> {
     tokens: &'a Mutex<Tokens>,
     store: &'a Mutex<Store>,
     vertex: &'a Mutex<Vertex>,
+    batches: &'a Mutex<Batches>,
     daily: &'a Mutex<Windows>,
     answers: &'a AtomicU64,
     brain: &'a Brain,
@@ -231,8 +236,8 @@ impl Api<'_> {
 impl Service for Google {
     fn answer(&self, shared: &Shared, call: &Call) -> Reply {
         let Shared { brain, windows, recorder, .. } = shared;
-        let Self { settings, tokens, store, vertex, daily, answers } = self;
-        let api = Api { settings, tokens, store, vertex, daily, answers, brain, windows, recorder };
+        let Self { settings, tokens, store, vertex, batches, daily, answers } = self;
+        let api = Api { settings, tokens, store, vertex, batches, daily, answers, brain, windows, recorder };
         server::answer(&api, call)
     }
 
@@ -339,6 +344,21 @@ impl FakeGoogle {
     /// What lies at `gs://bucket/name`.
     pub fn object(&self, uri: &str) -> Option<Vec<u8>> {
         lock(&self.service.store).bytes(uri).map(<[u8]>::to_vec)
+    }
+
+    /// How batches end from now on (`SUCCEEDED`, `EXPIRED`, `CANCELLED`), and after how many answered rows.
+    pub fn script_batches(&self, end: &str, answered: Option<usize>) {
+        lock(&self.service.batches).script(end, answered);
+    }
+
+    /// The files of the Files API that are there.
+    pub fn files(&self) -> Vec<String> {
+        lock(&self.service.batches).file_names()
+    }
+
+    /// How many batches were created, and how many of their rows were answered.
+    pub fn batches(&self) -> (usize, u64) {
+        lock(&self.service.batches).made()
     }
 
     /// The names of the tuning jobs that were created, the oldest first.

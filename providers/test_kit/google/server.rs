@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::answers::{self, Answering};
 use super::vertex::{self, Place};
-use super::{Api, Surface, credentials, errors, messages, models, shape};
+use super::{Api, Surface, batches, credentials, errors, messages, models, shape};
 use crate::test_kit::fake::{Call, Reply, lock};
 
 pub(super) fn answer(api: &Api<'_>, call: &Call) -> Reply {
@@ -20,6 +20,9 @@ pub(super) fn answer(api: &Api<'_>, call: &Call) -> Reply {
                 Ok(()) => lock(api.store).upload(call, bucket),
                 Err(reply) => reply,
             }
+        }
+        (_, ["generativelanguage", "upload", "v1beta", "files"]) => {
+            credentials::check_key(call, settings).map_or_else(|reply| reply, |()| batches::upload(api, call))
         }
         (_, ["generativelanguage", version @ ("v1" | "v1beta" | "v1alpha"), path @ ..]) => {
             developer(api, call, version, path)
@@ -74,6 +77,14 @@ fn developer(api: &Api<'_>, call: &Call, version: &str, path: &[&str]) -> Reply 
         ))
     };
     match (call.method.as_str(), path) {
+        (_, ["files" | "batches", ..]) => batches::answer(api, call, path),
+        ("POST", ["models", last]) if last.ends_with(":batchGenerateContent") => {
+            let name = last.trim_end_matches(":batchGenerateContent");
+            match models::at_developer(name, version) {
+                Some(_) => batches::create(api, call, name),
+                None => unknown(name),
+            }
+        }
         ("GET", ["models"]) => {
             vertex::page(models::entries(), "models", call, 1_000).unwrap_or_else(|reply| reply)
         }
@@ -255,8 +266,19 @@ fn at_endpoint(api: &Api<'_>, call: &Call, place: &Place<'_>, name: &str, verb: 
 /// A path with its names left out: `/v1/projects/{id}/locations/{id}/endpoints/{id}:generateContent`.
 pub(super) fn template(path: &str) -> String {
     let mut segments = path.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let named =
-        ["projects", "locations", "models", "endpoints", "tuningJobs", "operations", "b", "o", "aiplatform"];
+    let named = [
+        "projects",
+        "locations",
+        "models",
+        "endpoints",
+        "tuningJobs",
+        "operations",
+        "b",
+        "o",
+        "aiplatform",
+        "files",
+        "batches",
+    ];
     for index in 1..segments.len() {
         if !named.contains(&segments[index - 1].as_str()) || segments[index].starts_with('{') {
             continue;

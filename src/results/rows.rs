@@ -156,6 +156,8 @@ impl KeptTexts {
     /// None where no texts are kept.
     fn open(folder: &Path) -> Option<Self> {
         let mut reader = Reader::from_path(folder.join(TEXTS)).ok()?;
+        // Else the first place would be that of the header.
+        reader.headers().ok()?;
         let (mut places, mut record) = (HashMap::new(), StringRecord::new());
         loop {
             let place = reader.position().clone();

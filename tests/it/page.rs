@@ -1,5 +1,7 @@
 //! The rows of the page: all of them, in the page or beside it, with what each model said; and two runs side by side.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::openai::Project;
@@ -39,6 +41,7 @@ fn every_row_is_in_the_page_with_its_columns_and_raw_answers() {
         (&rows[1][1], &rows[1][2], &rows[1][3][0]),
         (&3.into(), &"my card is lost </script>".into(), &"T-2".into())
     );
+    assert_eq!((&rows[0][1], &rows[0][2]), (&2.into(), &"give my money back".into()));
     let raw = rows[0][4][0][0].as_str().unwrap();
     assert!(raw.contains("<output>"), "the raw answer is {raw:?}");
     assert!(rows[0][4][0][2].as_u64().unwrap() > 0, "tokens were counted");
@@ -90,6 +93,13 @@ fn many_rows_lie_beside_the_page_and_go_where_their_run_goes() {
         })
         .sum();
     assert_eq!(rows, 4000);
+    // Each text is that of its row, as the test file has it.
+    let texts: BTreeMap<_, _> = place.csv("results/texts.csv").into_iter().map(|row| (row["id"].clone(), row["text"].clone())).collect();
+    let part = content(&place.read("results/report-rows/0.js")).1;
+    for (row, line) in part.as_array().unwrap().iter().zip(place.read("test.csv").lines().skip(1)) {
+        let text = row[2].as_str().unwrap();
+        assert_eq!((text, text), (texts[row[0].as_str().unwrap()].as_str(), line.rsplit_once(',').unwrap().0));
+    }
 
     // They are made again from the folder alone.
     let data = place.read("test.csv");

@@ -68,7 +68,7 @@
   const chance = (model, row) => index.chances[model][row];
   const percent = (thousandths) => thousandths < 0 ? "" : (thousandths / 10).toFixed(1) + " %";
   const judged = (model, row) => {
-    const came = outcome(model, row), mark = { right: "✓ ", wrong: "✗ ", invalid: "✗ ", none: "" }[came];
+    const came = outcome(model, row), mark = { right: "✓\u00a0", wrong: "✗\u00a0", invalid: "✗\u00a0", none: "" }[came];
     const cell = element("td", { class: came === "right" ? "yes" : came === "none" ? "none" : "no" }, mark, said(words(model, row)));
     if (chance(model, row) >= 0) cell.append(element("small", {}, percent(chance(model, row))));
     return cell;
@@ -179,19 +179,24 @@
     const kind = about.kinds[index.kind[row]], cells = (...values) => values.map((value) => element("td", {}, value === null || value === "" ? "" : said(String(value))));
     const facts = element("dl", { class: "facts" }, ...about.columns.flatMap((column, i) => fields[i] === "" || fields[i] === undefined ? []
       : [element("div", {}, element("dt", {}, said(column)), element("dd", {}, said(fields[i])))]));
+    // What is known of no model has no column.
+    const time = (ms) => ms < 0.1 ? "< 0.1 ms" : ms < 1000 ? ms.toFixed(ms < 10 ? 1 : 0) + " ms" : (ms / 1000).toFixed(1) + " s";
+    const took = models.map((model) => {
+      const [, latency, input, output, cost, version] = answers[model] ?? [];
+      return [latency == null ? "" : time(latency), input == null && output == null ? "" : `${number(input ?? 0)}, ${number(output ?? 0)}`, money(cost ?? null), version ?? ""];
+    });
+    const names = ["Time", "Tokens in, out", "Cost", "Version"], known = names.map((_, i) => took.some((one) => one[i] !== ""));
     const line_of = (model) => {
-      const [raw, latency, input, output, cost, version] = answers[model] ?? [];
-      const tokens = input == null && output == null ? "" : `${number(input ?? 0)}, ${number(output ?? 0)}`;
+      const raw = answers[model]?.[0];
       return element("tr", {}, element("th", { scope: "row" }, said(about.models[model])), judged(model, row),
-        element("td", { class: "raw" }, raw == null ? element("em", {}, "not kept") : said(raw)),
-        ...cells(latency == null ? "" : latency < 1000 ? latency.toFixed(latency < 10 ? 1 : 0) + " ms" : (latency / 1000).toFixed(1) + " s", tokens, cost == null ? "" : money(cost), version ?? ""));
+        element("td", { class: "raw" }, raw == null ? element("em", {}, "not kept") : said(raw)), ...cells(...took[model].filter((_, i) => known[i])));
     };
-    const names = ["Model", "Read as", "Raw answer", "Time", "Tokens in, out", "Cost", "Version"];
+    const heads = ["Model", "Read as", "Raw answer", ...names.filter((_, i) => known[i])];
     return element("tr", { class: "opened" }, element("td", { colspan: 2 + models.length }, element("div", {},
       element("p", { class: "note" }, element("code", {}, id), line > 0 ? `, line ${number(line)} of the test file` : "", kind ? `, ${kind[1]}` : ""),
       text === null ? null : element("pre", { class: "whole", dir: "auto", tabindex: "0" }, said(text)), facts,
       element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Answers to this row" }, element("table", {},
-        element("thead", {}, element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)))),
+        element("thead", {}, element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)))),
         element("tbody", {}, ...models.map(line_of)))), ...prompts(row))));
   };
   const toggle = (line) => {

@@ -94,11 +94,18 @@ fn many_rows_lie_beside_the_page_and_go_where_their_run_goes() {
         .sum();
     assert_eq!(rows, 4000);
     // Each text is that of its row, as the test file has it.
-    let texts: BTreeMap<_, _> = place.csv("results/texts.csv").into_iter().map(|row| (row["id"].clone(), row["text"].clone())).collect();
+    let texts: BTreeMap<_, _> = place
+        .csv("results/texts.csv")
+        .into_iter()
+        .map(|row| (row["id"].clone(), row["text"].clone()))
+        .collect();
     let part = content(&place.read("results/report-rows/0.js")).1;
     for (row, line) in part.as_array().unwrap().iter().zip(place.read("test.csv").lines().skip(1)) {
         let text = row[2].as_str().unwrap();
-        assert_eq!((text, text), (texts[row[0].as_str().unwrap()].as_str(), line.rsplit_once(',').unwrap().0));
+        assert_eq!(
+            (text, text),
+            (texts[row[0].as_str().unwrap()].as_str(), line.rsplit_once(',').unwrap().0)
+        );
     }
 
     // They are made again from the folder alone.

@@ -132,6 +132,8 @@ mod tests {
         let expected =
             [("20260101-1200:m", "m", Verdict::Better), ("20260101-1200:n", "n", Verdict::NotProven)];
         assert_eq!(pairs, expected);
+        let headline = crate::render::Decision::of(&report).headline;
+        assert_eq!(headline, "Compared with the earlier run: 1 better, 1 without a proven difference.");
         let order: Vec<_> = report.figures.models.iter().map(|model| &model.model[..]).collect();
         assert_eq!(order, ["20260101-1200:m", "m", "20260101-1200:n", "n"]);
     }

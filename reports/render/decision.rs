@@ -159,15 +159,17 @@ fn headline(report: &Report, old: Option<&str>, chosen: &[usize]) -> String {
         ([], _) => "No two models were compared.".to_owned(),
         ([only], _) => of_one(report, only),
         (several, Some(old)) => of_several(figures, old, several),
-        (several, None) => tallied(several),
+        (several, None) if several.iter().all(|one| is_of_earlier_run(report, one)) => {
+            format!("Compared with the earlier run: {}.", tally(several))
+        }
+        (several, None) => format!("Of {} comparisons: {}.", several.len(), tally(several)),
     }
 }
 
 /// Of one pair, whose names follow anyway.
 fn of_one(report: &Report, only: &Comparison) -> String {
     let figures = &report.figures;
-    let record = report.run.manifest.model(&only.tuned);
-    let (subject, object) = if record.is_some_and(|record| record.earlier.is_some()) {
+    let (subject, object) = if is_of_earlier_run(report, only) {
         ("The model", "it was in the earlier run")
     } else if only.is_own_base(figures) {
         ("The tuned model", "its base")
@@ -260,8 +262,13 @@ fn but(comparison: &Comparison) -> String {
     }
 }
 
-/// Several verdicts against several models in one sentence: how many there are of each.
-fn tallied(comparisons: &[&Comparison]) -> String {
+/// Whether a model is compared with itself, as it was in another run.
+fn is_of_earlier_run(report: &Report, comparison: &Comparison) -> bool {
+    report.run.manifest.model(&comparison.tuned).is_some_and(|record| record.earlier.is_some())
+}
+
+/// Several verdicts against several models: how many there are of each.
+fn tally(comparisons: &[&Comparison]) -> String {
     let of = |verdict| comparisons.iter().filter(|comparison| comparison.verdict == verdict).count();
     let words = |verdict| match verdict {
         Verdict::Better => "better",
@@ -276,7 +283,7 @@ fn tallied(comparisons: &[&Comparison]) -> String {
         .filter(|verdict| of(**verdict) > 0)
         .map(|verdict| format!("{} {}", of(*verdict), words(*verdict)))
         .collect();
-    format!("Of {} comparisons: {}.", comparisons.len(), parts.join(", "))
+    parts.join(", ")
 }
 
 /// So much of a cause as fits a headline; the manifest has all of it.

@@ -58,7 +58,9 @@ impl Plot {
                 &[&Figure(tick), &At(LEFT), &At(RIGHT), &At(at), &At(at), &At(LEFT - 7.0), &At(at + 4.0), &(y.format)(tick)],
             );
         });
-        svg.each(x.scale.ticks(), |svg, tick| {
+        // Between two runs there is none: what has no name gets no mark.
+        let named = x.scale.ticks().into_iter().filter(|tick| !(x.format)(*tick).is_empty());
+        svg.each(named, |svg, tick| {
             let at = x.scale.at(tick);
             svg.add(
                 "<line class=\"tick\" data-x=\"{}\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",

@@ -39,7 +39,7 @@ fn assert_nested(page: &str) {
 fn a_page_is_small_however_many_rows_there_are_and_however_long_they_are() {
     let size = |labels, count| render(&filled(&of_skills(labels, count, &[62, 82]))).len();
     assert!(size(77, 5_000) < 3 << 20, "{} bytes", size(77, 5_000));
-    let (some, many) = (size(30, 20_000), size(30, 60_000));
+    let (some, many) = (size(10, 8_000), size(10, 20_000));
     assert!(many < some * 11 / 10, "{some} bytes became {many}");
     // Even where all texts are as large as texts can be, and nothing but marks.
     let run = of_skills(77, 5_000, &[62, 82]);
@@ -382,6 +382,12 @@ fn pages_for_a_browser() {
     write("eight.html", &of_skills(20, 2_000, &[60, 62, 66, 70, 74, 78, 55, 82]));
     write("many.html", &of_skills(150, 5_000, &[60, 80]));
     write("hostile.html", &poisoned());
+    let open = of_skills(3, 120, &[74, 76]);
+    let past = [0.62, 0.68, 0.71].into_iter().enumerate().map(|(i, accuracy)| {
+        let (id, started) = (format!("2026010{i}-1200"), format!("2026-01-0{i}T12:00:00Z"));
+        (open.evaluations[1].model.clone(), crate::PastRun { id, started, accuracy })
+    });
+    std::fs::write(folder.join("history.html"), render(&filled(&open).with_history(past))).unwrap();
     large(folder);
     let mut alone = of_skills(10, 400, &[70]);
     alone.manifest.complete = false;

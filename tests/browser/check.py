@@ -317,6 +317,8 @@ def tables_sort_and_copy(browser: Chromium, page: pathlib.Path) -> None:
     tab.value("[...document.querySelectorAll('.classes thead button')][1].click()")
     support = tab.value("[...document.querySelectorAll('.classes')[0].tBodies[0].rows].map(row => Number(row.cells[1].textContent.replace(',', '')))")
     check(support == sorted(support, reverse=True), f"figures sort with the largest first: {support[:3]}")
+    plain = tab.value("[...document.querySelectorAll('main table:not(.rows, .forest)')].filter(table => table.tHead && !table.tHead.querySelector('button')).length")
+    check(plain == 0, f"every table can be sorted: {plain} can't")
     tab.value("document.querySelector('.models').closest('.scroll').previousElementSibling.querySelector('button').click()")
     tab.until("document.querySelector('.models').closest('.scroll').previousElementSibling.textContent.includes('Copied')")
     copied = tab.value("navigator.clipboard.readText()")

@@ -23,7 +23,7 @@ pub(super) fn table(report: &Report, decision: &Decision) -> Markup {
         metric => metric.words(),
     };
     let mut html = Markup::of(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Candidates\"><table class=\"candidates sortable\"><thead><tr><th scope=\"col\">Verdict</th><th scope=\"col\">Model</th>\
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Candidates\"><table class=\"candidates\"><thead><tr><th scope=\"col\">Verdict</th><th scope=\"col\">Model</th>\
          <th scope=\"col\" class=\"num\">Difference <small>{}, {} %</small></th><th scope=\"col\" class=\"num\">Accuracy</th>",
         &[&unit, &level_number(level).to_string()],
     );

@@ -68,7 +68,7 @@ fn table(report: &Report, models: &[&ModelFigures], most: usize) -> Markup {
         );
     }
     html.add(
-        ".</p><div class=\"scroll tall\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><table class=\"classes sortable\"><thead><tr><th scope=\"col\">Label</th><th scope=\"col\" class=\"num\">Rows</th>\
+        ".</p><div class=\"scroll tall\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><table class=\"classes\"><thead><tr><th scope=\"col\">Label</th><th scope=\"col\" class=\"num\">Rows</th>\
          <th scope=\"col\">Recall %</th><th scope=\"col\">Precision %</th><th scope=\"col\">F1 %</th></tr></thead><tbody>",
         &[&format!("Labels of {}", last.model)],
     );

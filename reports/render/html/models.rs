@@ -19,7 +19,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
     let scale = strip::scale(intervals.flat_map(|interval| [interval.low, interval.high])).within(0.0, 1.0);
 
     let mut html = Markup::of(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"models\"><table class=\"models sortable\"><thead><tr>\
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"models\"><table class=\"models\"><thead><tr>\
          <th scope=\"col\">Model</th><th scope=\"col\" colspan=\"2\">Accuracy <small>95 % interval</small></th>\
          <th scope=\"col\" class=\"num\">Macro F1</th><th scope=\"col\" class=\"num\">Kappa</th>\
          <th scope=\"col\" class=\"num\">Invalid</th><th scope=\"col\" class=\"num\">Answered</th>",

@@ -88,7 +88,7 @@ fn largest(report: &Report, at: usize, model: &ModelFigures) -> Markup {
     let listed: u64 = cells.iter().map(|cell| cell.2).sum();
 
     let mut html = Markup::of(
-        "<div class=\"listing\"><div class=\"scroll tall\" role=\"region\" tabindex=\"0\" aria-label=\"Largest confusions\"><table class=\"largest sortable\"><caption>The largest confusions: {} of {} wrong rows{}</caption><thead><tr><th scope=\"col\">Gold label</th><th scope=\"col\">Answer</th>\
+        "<div class=\"listing\"><div class=\"scroll tall\" role=\"region\" tabindex=\"0\" aria-label=\"Largest confusions\"><table class=\"largest\"><caption>The largest confusions: {} of {} wrong rows{}</caption><thead><tr><th scope=\"col\">Gold label</th><th scope=\"col\">Answer</th>\
          <th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\" class=\"num\">Of the label</th></tr></thead><tbody>",
         &[
             &thousands(listed),

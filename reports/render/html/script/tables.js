@@ -26,7 +26,10 @@
     return cells;
   }).join(",")).join("\r\n") + "\r\n";
 
-  for (const table of document.querySelectorAll("table.sortable")) {
+  for (const table of document.querySelectorAll("main table:not(.rows, .forest)")) {
+    // Parts of a table that belong together are not torn apart.
+    if (table.tBodies.length !== 1 || !table.tHead) continue;
+    table.classList.add("sortable");
     const body = table.tBodies[0], columns = new Map();
     let column = 0;
     for (const head of table.tHead.rows[table.tHead.rows.length - 1].cells) {

@@ -131,13 +131,13 @@ impl World {
 
     /// The share of test sets, in per cent, of which something holds.
     fn share(&self, margin: Option<f64>, holds: impl Fn(&Comparison) -> bool) -> f64 {
-        self.share_by(&Rules { margin, ..Rules::default() }, holds)
+        self.share_by(&Rules { margin, ..Rules::default() }, TIMES, holds)
     }
 
-    fn share_by(&self, rules: &Rules, holds: impl Fn(&Comparison) -> bool) -> f64 {
+    fn share_by(&self, rules: &Rules, times: u32, holds: impl Fn(&Comparison) -> bool) -> f64 {
         let mut random = Random(7);
-        let held = (0..TIMES).filter(|_| holds(&self.compare(&self.draw(&mut random), rules))).count();
-        100.0 * held as f64 / f64::from(TIMES)
+        let held = (0..times).filter(|_| holds(&self.compare(&self.draw(&mut random), rules))).count();
+        100.0 * held as f64 / f64::from(times)
     }
 }
 
@@ -203,11 +203,12 @@ fn figures() -> String {
             Costs { of: [("0".to_owned(), [("1".to_owned(), 5.0)].into())].into(), ..Costs::default() };
         let metric = Metric::named(figure, Some(&costs), &manifest(labels).labels).expect("a figure");
         let rules = || Rules { metric: metric.clone(), ..Rules::default() };
-        let wrong = world.share_by(&rules(), different);
-        let covers = world
-            .share_by(&rules(), |c| c.difference_interval.is_some_and(|i| i.low <= 0.0 && 0.0 <= i.high));
+        let wrong = world.share_by(&rules(), TIMES / 4, different);
+        let covers = world.share_by(&rules(), TIMES / 4, |c| {
+            c.difference_interval.is_some_and(|i| i.low <= 0.0 && 0.0 <= i.high)
+        });
         let apart = World { won: 0.2, both: both - 0.1, ..world };
-        let found = apart.share_by(&rules(), |c| c.verdict == Verdict::Better);
+        let found = apart.share_by(&rules(), TIMES / 4, |c| c.verdict == Verdict::Better);
         writeln!(
             table,
             "| {figure} | {} | {labels}{} | {groups} | {:.0} % | {wrong:.1} | {covers:.1} | {found:.0} |",

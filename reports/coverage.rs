@@ -2,8 +2,8 @@
 
 use crate::random::{Alias, Random};
 use crate::{
-    ALPHA, CONFIDENCE, Comparison, Differences, Evaluation, Interval, POWER, Paired, Rules, Verdict,
-    non_inferiority_p, tango, wilson,
+    ALPHA, CONFIDENCE, Comparison, Costs, Differences, Evaluation, Interval, Metric, POWER, Paired, Rules,
+    Verdict, non_inferiority_p, tango, wilson,
 };
 
 /// Draws test sets from a population of cells with known shares.
@@ -216,4 +216,42 @@ fn so_many_rows_do_decide_with_the_promised_chance() {
     }
     let chance = f64::from(decided) / f64::from(asked);
     assert!(asked > 300 && (POWER - 0.08..=POWER + 0.08).contains(&chance), "{chance} of {asked}");
+}
+
+#[test]
+fn equal_models_are_seldom_called_different_by_other_figures() {
+    let labels = crate::testing::labels(&["a", "b", "c"]);
+    let costs: Costs = serde_json::from_str(r#"{"of": {"a": {"b": 5}}}"#).unwrap();
+    for (i, figure) in ["macro_f1", "precision:a", "cost"].into_iter().enumerate() {
+        let metric = Metric::named(figure, Some(&costs), &labels).unwrap();
+        let rules = Rules { metric, ..Rules::default() };
+        let mut random = Random::new(1000 + i as u64, 0);
+        let (mut wrong, times) = (0u32, 300u32);
+        for _ in 0..times {
+            let mut letters = |of: &dyn Fn(usize, u64) -> u64| -> String {
+                (0..120).map(|row| char::from(b'a' + of(row, random.next()) as u8)).collect()
+            };
+            let gold = letters(&|_, draw| draw % 3);
+            let right = gold.as_bytes().to_vec();
+            // Right in three of four rows, else any label.
+            let mut model = || {
+                let answers = letters(&|row, draw| match draw % 4 {
+                    0 => draw / 4 % 3,
+                    _ => u64::from(right[row] - b'a'),
+                });
+                let predictions = crate::testing::predictions(&gold, &answers);
+                Evaluation {
+                    model: "m".to_owned(),
+                    tuned_from: None,
+                    predictions,
+                    clusters: None,
+                    slices: None,
+                }
+            };
+            let (base, tuned) = (model(), model());
+            let found = Comparison::of(&base, &tuned, &rules);
+            wrong += u32::from(matches!(found.verdict, Verdict::Better | Verdict::Worse));
+        }
+        assert!(f64::from(wrong) <= ALPHA * f64::from(times) + 8.0, "{figure}: {wrong} of {times}");
+    }
 }

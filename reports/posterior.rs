@@ -29,11 +29,14 @@ pub struct Chances {
 impl Chances {
     /// None without rows, or where nobody knows the variance.
     pub(crate) fn of(contrast: &Contrast, margin: Option<f64>) -> Option<Self> {
-        match contrast {
+        let found = match contrast {
             Contrast::Shares(of) => Self::of_shares(of, margin),
             Contrast::Bets(of) => Self::of_shares(&of.shares, margin),
             Contrast::Figures(of) => Self::of_figures(of, margin),
-        }
+        }?;
+        // No rows make anything certain, however few digits are left.
+        let open = |chance: f64| chance.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+        Some(Self { better: open(found.better), within_margin: found.within_margin.map(open) })
     }
 
     fn of_shares(of: &Differences, margin: Option<f64>) -> Option<Self> {

@@ -224,7 +224,7 @@ fn figures() -> String {
 /// Looks after every fifty rows, up to a thousand, at equal models and at one that is better.
 fn looks() -> String {
     let mut table = String::new();
-    writeln!(table, "| test | tell apart | ever called better or worse | a gain of 5 points found in the end | rows for a single look |")
+    writeln!(table, "| test | tell apart | ever called better or worse | a gain of 5 points found in the end | times the rows of a single look |")
         .expect("a text takes any line");
     writeln!(table, "|---|---|---|---|---|").expect("a text takes any line");
     for (looks, name) in [(Looks::Once, "score test"), (Looks::AnyTime, "for many looks")] {

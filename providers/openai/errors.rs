@@ -3,7 +3,7 @@
 //! The body's `code` says more than the status and is read first: a 429 may be a limit that passes in a second or a
 //! bill that is not paid. Codes are those of OpenAI's error guide
 //! (<https://developers.openai.com/api/docs/guides/error-codes>) and of its help articles on spend limits, read in
-//! autumn 2026. Other servers write numbers for codes, bare texts for errors, and proxies write HTML.
+//! autumn 2026, and of Alibaba's (`Arrearage`, `Throttling`, …). Other servers write numbers for codes, bare texts for errors, and proxies write HTML.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -54,7 +54,14 @@ impl ErrorBody {
 
     /// Whether the prompt or its answer was filtered away: an outcome of that row, not a failure.
     pub(super) fn is_content_filter(&self) -> bool {
-        matches!(self.code.as_deref(), Some("content_filter" | "content_policy_violation" | "invalid_prompt"))
+        let codes = [
+            "content_filter",
+            "content_policy_violation",
+            "invalid_prompt",
+            "DataInspectionFailed",
+            "data_inspection_failed",
+        ];
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 }
 
@@ -119,20 +126,28 @@ fn of_code(code: &str, body: &ErrorBody, about: About<'_>) -> Option<ProviderErr
         | "billing_hard_limit_reached"
         | "organization_spend_limit_exceeded"
         | "project_spend_limit_exceeded"
-        | "organization_usage_limit_exceeded" => quota(said),
+        | "organization_usage_limit_exceeded"
+        | "Arrearage" => quota(said),
         "daily_rate_limit_exceeded" => {
             ProviderError::new(Cause::Quota, format!("today's limit is used up: {said}"))
                 .scope(Scope::Model)
                 .hint("run the same command again tomorrow")
         }
         "training_not_available" => training_closed(said),
-        "rate_limit_exceeded" | "slow_down" | "rate_limit_error" | "token_limit_exceeded" => {
-            ProviderError::new(Cause::RateLimit, said)
-        }
-        "server_is_overloaded" | "service_unavailable_error" | "server_error" => {
-            ProviderError::new(Cause::Server, said)
-        }
+        "rate_limit_exceeded"
+        | "slow_down"
+        | "rate_limit_error"
+        | "token_limit_exceeded"
+        | "Throttling"
+        | "Throttling.RateQuota"
+        | "Throttling.AllocationQuota" => ProviderError::new(Cause::RateLimit, said),
+        "server_is_overloaded"
+        | "service_unavailable_error"
+        | "server_error"
+        | "InternalError"
+        | "ServiceUnavailable" => ProviderError::new(Cause::Server, said),
         "invalid_api_key"
+        | "InvalidApiKey"
         | "authentication_error"
         | "invalid_organization"
         | "mismatched_organization"
@@ -142,7 +157,13 @@ fn of_code(code: &str, body: &ErrorBody, about: About<'_>) -> Option<ProviderErr
             ProviderError::new(Cause::Access, format!("refused: {said}"))
                 .hint("the service is not offered in your country")
         }
-        "model_not_found" | "deployment_not_found" | "DeploymentNotFound" => no_such_model(said, about),
+        "AccessDenied" | "AccessDenied.Unpurchased" => {
+            ProviderError::new(Cause::Access, format!("refused: {said}"))
+                .hint("check that the service is switched on for the account, and that the key may use it")
+        }
+        "model_not_found" | "deployment_not_found" | "DeploymentNotFound" | "Model.NotExist" => {
+            no_such_model(said, about)
+        }
         "unsupported_parameter" | "unsupported_value" | "unknown_parameter" => {
             ProviderError::new(Cause::Invalid, said).scope(Scope::Model)
         }

@@ -12,6 +12,7 @@
 mod batches;
 mod completions;
 mod connection;
+mod dashscope;
 mod decisions;
 mod errors;
 mod fine_tuning;
@@ -36,6 +37,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use self::connection::Connection;
+use self::dashscope::DashScope;
 use self::errors::{About, ErrorBody};
 use self::fine_tuning::Tuning;
 use self::hosts::Host;
@@ -66,6 +68,8 @@ pub struct OpenAiProvider {
     connection: Arc<Connection>,
     answer_settings: String,
     tuning: Option<Tuning>,
+    /// Fine-tuning in Alibaba's own way.
+    dashscope: Option<DashScope>,
     /// What models refused, so that it is not sent to them again.
     refused: Mutex<HashMap<Arc<str>, BTreeSet<Droppable>>>,
     /// Models that reason in their answers, where a stop sequence would end them too soon.
@@ -77,6 +81,12 @@ enum Failure {
     Error(ProviderError),
     /// The model does not take a parameter without which the request asks the same.
     Refused(Box<(Droppable, String, ProviderError)>),
+}
+
+/// Hosts that are known by name and whose entry nobody has confirmed since a day.
+pub fn unconfirmed_hosts(since: jiff::civil::Date) -> impl Iterator<Item = &'static str> {
+    let old = Host::all().iter().filter(move |(_, host)| host.is_older_than(since));
+    old.map(|(name, _)| name.as_str())
 }
 
 impl From<ProviderError> for Failure {
@@ -119,10 +129,11 @@ impl OpenAiProvider {
         let answer_settings =
             if shaping.is_empty() { String::new() } else { Value::Object(shaping).to_string() };
         let tunes = settings.tunes();
+        let dashscope = settings.tunes_as("dashscope").then(|| DashScope::new(&settings, setup));
         let connection = Arc::new(Connection::new(settings, setup));
-        let tuning = tunes.then(|| Tuning::new(connection.clone()));
+        let tuning = (tunes && dashscope.is_none()).then(|| Tuning::new(connection.clone()));
         let (refused, reasoning) = Default::default();
-        Ok(Self { connection, answer_settings, tuning, refused, reasoning })
+        Ok(Self { connection, answer_settings, tuning, dashscope, refused, reasoning })
     }
 
     /// The API that answers a model, and the model's own id.
@@ -370,8 +381,9 @@ impl Provider for OpenAiProvider {
         if id.starts_with("ft:") {
             info.tuned_from = Some(models::base_of(id).to_owned());
         }
-        info.tunable =
-            self.tuning.is_some() && api != Api::Decisions && (!settings.official || models::is_tunable(id));
+        info.tunable = self.fine_tuning().is_some()
+            && api != Api::Decisions
+            && (!settings.official || models::is_tunable(id));
         info.probabilities = api == Api::Decisions;
         if api != Api::Decisions && self.dialect(model).thinks {
             info.description = Some("thinks before it answers, which is billed".to_owned());
@@ -380,7 +392,12 @@ impl Provider for OpenAiProvider {
     }
 
     fn known_models(&self) -> Vec<ModelInfo> {
-        if !self.connection.settings.official {
+        let settings = &self.connection.settings;
+        if let Some(host) = settings.host.as_ref().filter(|_| self.dashscope.is_some()) {
+            let tunable = Catalog::built_in().iter().filter(|known| known.host == host.name && known.tunable);
+            return tunable.map(|known| ModelInfo::new(&known.id).tunable()).collect();
+        }
+        if !settings.official {
             return Vec::new();
         }
         let known = models::KNOWN.iter().map(|(model, description)| {
@@ -437,7 +454,8 @@ impl Provider for OpenAiProvider {
     }
 
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
-        self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning)
+        let own = self.dashscope.as_ref().map(|tuning| tuning as &dyn FineTuning);
+        own.or_else(|| self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning))
     }
 
     fn batches(&self) -> Option<&dyn Batch> {

@@ -28,6 +28,13 @@ pub(super) fn request(request: &CompletionRequest, model: &str, dialect: &Dialec
     if let Some(effort) = &dialect.effort {
         body.insert("reasoning".into(), json!({"effort": effort}));
     }
+    // What a host wants so that no thinking is paid for has the same name in either API, but for the effort.
+    for (name, value) in &dialect.thinking {
+        match name.as_str() {
+            "reasoning_effort" => body.insert("reasoning".into(), json!({"effort": value})),
+            _ => body.insert(name.clone(), value.clone()),
+        };
+    }
     if dialect.logprobs && request.parameters.probabilities {
         body.insert("include".into(), json!([LOGPROBS]));
     }
@@ -136,6 +143,17 @@ mod tests {
         let body = request(&question(AnswerMode::Tag), "gpt-4.1", &dialect("gpt-4.1"));
         let keys: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["include", "input", "max_output_tokens", "model", "store", "temperature"]);
+    }
+
+    #[test]
+    fn what_keeps_a_hosts_model_from_thinking_has_its_place_here_too() {
+        let mut dialect = dialect("gpt-4.1");
+        let fields = json!({"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": false}});
+        dialect.thinking = fields.as_object().cloned().unwrap();
+        let body = request(&question(AnswerMode::Tag), "qwen", &dialect);
+        assert_eq!(body["reasoning"], json!({"effort": "none"}));
+        assert_eq!(body["chat_template_kwargs"], json!({"enable_thinking": false}));
+        assert_eq!(body.get("reasoning_effort"), None);
     }
 
     fn said(parts: Value, status: &str) -> Value {

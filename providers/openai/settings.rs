@@ -310,6 +310,12 @@ impl Settings {
         }
     }
 
+    /// Whether jobs are started in a host's own way.
+    pub(super) fn tunes_as(&self, way: &str) -> bool {
+        let own = self.host.as_ref().and_then(|host| host.tuning.as_deref());
+        own == Some(way) && self.fine_tuning.unwrap_or(true)
+    }
+
     /// Whether jobs can be started: at OpenAI itself, and elsewhere only where the user says so.
     pub(super) fn tunes(&self) -> bool {
         self.fine_tuning.unwrap_or(self.official)

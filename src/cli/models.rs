@@ -33,7 +33,7 @@ pub(crate) struct ModelsArgs {
     #[arg(long)]
     tunable: bool,
 
-    /// Those that nobody has confirmed for ninety days
+    /// Those that nobody has confirmed for ninety days, and hosts by name of which that holds
     #[arg(long)]
     unconfirmed: bool,
 
@@ -91,6 +91,14 @@ pub(super) fn models(
     if args.json {
         printer.data(&format!("{:#}", chosen.into_iter().map(as_json).collect::<Value>()))?;
         return Ok(exit::DONE);
+    }
+    #[cfg(feature = "openai")]
+    if args.unconfirmed {
+        let since = today.saturating_sub(jiff::Span::new().days(OLD));
+        let hosts: Vec<_> = tunebench_providers::openai::unconfirmed_hosts(since).collect();
+        if !hosts.is_empty() {
+            printer.note(&format!("hosts by name that nobody has confirmed: {}", hosts.join(", ")));
+        }
     }
     if chosen.is_empty() {
         printer.note("no known model is like that");

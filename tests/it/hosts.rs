@@ -99,3 +99,28 @@ fn a_spoilt_variable_of_one_host_is_no_business_of_the_others() {
         place.outcome(place.command(&["eval", "--yes"]).env("AZURE_OPENAI_ENDPOINT", "not an address"));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
 }
+
+#[test]
+fn alibaba_tunes_and_its_model_is_deployed_and_deleted() {
+    let fake = FakeOpenAi::builder().key(KEY).model("qwen3-14b", None).start().unwrap();
+    let place = Place::with_models(&format!(
+        "[tuning]\npoll_seconds = 0.01\n[providers.dashscope]\nbase_url = \"{}\"\n[[model]]\nbase = \"dashscope/qwen3-14b\"\ntune = {{ n_epochs = 2 }}\n",
+        fake.dashscope_url()
+    ));
+    let run = |args: &[&str]| place.outcome(place.command(args).env("DASHSCOPE_API_KEY", KEY));
+    let done = run(&["run", "--yes"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let tuned = place.csv("results/summary.csv")[1]["model"].clone();
+    let [deployed] = fake.deployments().try_into().unwrap();
+    assert_eq!(tuned, format!("dashscope/{deployed}"));
+    // On another machine, job and deployment are found again, and no second one is made.
+    std::fs::remove_dir_all(place.path(".tunebench")).unwrap();
+    let again = run(&["tune", "--yes"]);
+    assert_eq!((again.code, fake.jobs().len()), (Some(0), 1), "{}", again.stderr);
+    assert_eq!(fake.deployments(), [deployed]);
+    let deleted = run(&["jobs", "delete", &tuned, "--yes"]);
+    assert_eq!(deleted.code, Some(0), "{}", deleted.stderr);
+    assert!(fake.deployments().is_empty() && fake.jobs().is_empty());
+    let listed = run(&["providers"]);
+    assert!(listed.stdout.contains("fine-tuning of qwen3-14b"), "{}", listed.stdout);
+}

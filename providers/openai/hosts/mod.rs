@@ -27,6 +27,8 @@ pub(crate) struct Host {
     pub(super) thinking: Vec<Thinking>,
     /// How it takes files of requests, where it does.
     pub(super) batch: Option<BatchHost>,
+    /// Whose way of fine-tuning it has, where that is known here.
+    pub(super) tuning: Option<String>,
     /// Set if the host has closed.
     pub(crate) gone: Option<String>,
     source: String,
@@ -88,6 +90,11 @@ impl Thinking {
 }
 
 impl Host {
+    /// Whether nobody has confirmed the entry since a day.
+    pub(crate) fn is_older_than(&self, day: jiff::civil::Date) -> bool {
+        self.checked.parse::<jiff::civil::Date>().is_ok_and(|checked| checked < day)
+    }
+
     /// All of them, by name.
     pub(crate) fn all() -> &'static BTreeMap<String, Self> {
         static HOSTS: LazyLock<BTreeMap<String, Host>> = LazyLock::new(|| {
@@ -152,6 +159,7 @@ mod tests {
         for (name, host) in Host::all() {
             assert!(!host.source.is_empty() && host.checked.parse::<jiff::civil::Date>().is_ok(), "{name}");
             assert!(host.thinking.iter().all(|entry| entry.off.is_some() != entry.least.is_some()), "{name}");
+            assert!(host.tuning.as_deref().is_none_or(|way| way == "dashscope"), "{name}");
             if host.gone.is_some() {
                 assert!(host.base_url.is_empty() && host.settings.is_empty(), "{name}");
                 continue;
@@ -164,6 +172,13 @@ mod tests {
             assert!(!settings.official && settings.missing.is_none(), "{name}");
             assert!(settings.organization.is_none() && settings.project.is_none(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_entry_grows_old() {
+        let old = |day: &str| super::super::unconfirmed_hosts(day.parse().unwrap()).count();
+        assert_eq!(old("2026-11-01"), 0);
+        assert_eq!(old("2999-01-01"), Host::all().len());
     }
 
     #[test]

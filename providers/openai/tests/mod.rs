@@ -2,6 +2,7 @@
 
 mod calls;
 mod contract;
+mod dashscope;
 mod spec;
 mod tuning;
 

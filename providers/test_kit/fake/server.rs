@@ -183,7 +183,7 @@ async fn read_form(shared: &Shared, request: Request) -> Result<(String, String,
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
             Some("purpose") => purpose = field.text().await.map_err(broken)?,
-            Some("file") => {
+            Some("file" | "files") => {
                 let name = field.file_name().unwrap_or_default().to_owned();
                 file = Some((name, field.bytes().await.map_err(broken)?.to_vec()));
             }

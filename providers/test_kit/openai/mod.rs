@@ -10,13 +10,15 @@
 //! ```
 //!
 //! It answers files, fine-tuning jobs, batches, models, Chat Completions, Responses and Decisions, and checks what it is sent as
-//! the real service does. A job or a batch advances by one state at each look. Programs in other languages drive it through
+//! the real service does. A job or a batch advances by one state at each look. The same jobs are there in Alibaba's
+//! way, under `/api/v1`, where a model must be deployed before it answers. Programs in other languages drive it through
 //! `GET /_fake/stats`, `GET /_fake/recorded` and `POST /_fake/faults` (see [`Failing`]); the example `fake_openai`
 //! of this crate serves it.
 
 mod answers;
 mod batches;
 mod checks;
+mod dashscope;
 mod errors;
 mod jobs;
 mod limits;
@@ -146,6 +148,17 @@ impl FakeOpenAi {
     /// What clients take for `https://api.openai.com/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.fake.address)
+    }
+
+    /// What clients take for `https://dashscope-intl.aliyuncs.com/compatible-mode/v1`: Alibaba's answers, beside which stand its
+    /// files, fine-tuning jobs and deployments.
+    pub fn dashscope_url(&self) -> String {
+        format!("http://{}/compatible-mode/v1", self.fake.address)
+    }
+
+    /// The names of the models that are deployed in Alibaba's way.
+    pub fn deployments(&self) -> Vec<String> {
+        lock(&self.service.world).deployed()
     }
 
     /// The ids of the files that are there.

@@ -1,7 +1,7 @@
 //! Serves the fake OpenAI until it is stopped, and prints its base URL.
 //!
 //! `cargo run -p tunebench-providers --features test-kit --example fake_openai -- --port 0 --latency-ms 20 --rpm 500
-//! --tpm 30000 --window-ms 60000 --key sk-test --no-record --plain-results`
+//! --tpm 30000 --window-ms 60000 --key sk-test --no-record --plain-results --model qwen3-14b`
 
 use tunebench_providers::test_kit::openai::FakeOpenAi;
 
@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder =
         FakeOpenAi::builder().arguments(std::env::args().skip(1), |builder, name, values| match name {
             "--key" => Some(builder.key(values.next()?)),
+            "--model" => Some(builder.model(values.next()?, None)),
             "--plain-results" => Some(builder.packed_results(false)),
             _ => None,
         })?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::batches::Style;
-use super::{Api, Reply, answers, batches};
+use super::{Api, Reply, answers, batches, dashscope};
 use crate::test_kit::fake::{Call, lock};
 
 /// What the service does when nothing goes wrong.
@@ -12,15 +12,23 @@ pub(super) fn answer(shared: &Api<'_>, call: &Call) -> Reply {
         return Reply::invalid("", "", "We could not parse the JSON body of your request.");
     }
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    let segments = segments.strip_prefix(&["v1"]).unwrap_or_default();
+    if let Some(path) = segments.strip_prefix(&["api", "v1"]) {
+        return dashscope::answer(shared, call, path, key_refused(shared, call));
+    }
+    let compatible = segments.strip_prefix(&["compatible-mode", "v1"]);
+    let segments = compatible.or_else(|| segments.strip_prefix(&["v1"])).unwrap_or_default();
     if matches!(segments, ["chat" | "responses" | "decisions", ..]) && !call.body.is_empty() {
         shared.recorder.prompted(&call.body);
     }
     if let Some(refusal) = key_refused(shared, call) {
         return refusal;
     }
-    let empty = Map::new();
-    let body = call.json().and_then(Value::as_object).unwrap_or(&empty);
+    let mut body = call.json().and_then(Value::as_object).cloned().unwrap_or_default();
+    if compatible.is_some() {
+        // Alibaba's own switch, which OpenAI does not know.
+        body.remove("enable_thinking");
+    }
+    let body: &Map<String, Value> = &body;
     let query = call.query.as_slice();
     match (call.method.as_str(), segments) {
         ("POST", ["chat", "completions"]) => answers::chat(shared, body),
@@ -87,6 +95,11 @@ fn key_refused(shared: &Api<'_>, call: &Call) -> Option<Reply> {
 pub(super) fn template(path: &str) -> String {
     let words = [
         "v1",
+        "api",
+        "compatible-mode",
+        "fine-tunes",
+        "deployments",
+        "logs",
         "chat",
         "completions",
         "responses",

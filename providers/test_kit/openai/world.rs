@@ -10,6 +10,16 @@ use super::jobs::{Job, Kept};
 use super::{Reply, models};
 use crate::test_kit::fake::{Memory, now};
 
+/// A trained model that answers, in Alibaba's way.
+pub(super) struct Deployed {
+    pub(super) name: String,
+    pub(super) trained: String,
+    /// The id of the model that was trained.
+    pub(super) model: String,
+    /// How often somebody has looked whether it answers.
+    pub(super) looks: u64,
+}
+
 struct File {
     object: Value,
     bytes: Vec<u8>,
@@ -19,9 +29,10 @@ struct File {
 pub(super) struct World {
     bases: Vec<(String, Option<String>)>,
     tuned: BTreeMap<String, Arc<Memory>>,
+    pub(super) deployments: Vec<Deployed>,
     files: BTreeMap<String, File>,
     /// The oldest first.
-    jobs: Vec<Job>,
+    pub(super) jobs: Vec<Job>,
     packed_results: bool,
     last_id: u64,
     pub(super) batches: Batches,
@@ -32,8 +43,8 @@ impl World {
         let bases = models::BASES.iter().map(|id| ((*id).to_owned(), None));
         let retired = models::RETIRED.iter().map(|(id, day)| ((*id).to_owned(), Some((*day).to_owned())));
         let bases = bases.chain(retired).chain(more).collect();
-        let (tuned, files, jobs, batches) = Default::default();
-        Self { bases, tuned, files, jobs, packed_results, last_id: 0, batches }
+        let (tuned, deployments, files, jobs, batches) = Default::default();
+        Self { bases, tuned, deployments, files, jobs, packed_results, last_id: 0, batches }
     }
 
     pub(super) fn id(&mut self, kind: &str) -> String {
@@ -54,6 +65,8 @@ impl World {
     pub(super) fn answers(&self, model: &str) -> Option<Option<Arc<Memory>>> {
         let retired = models::RETIRED.iter().any(|(id, _)| *id == model);
         let base = self.bases.iter().any(|(id, _)| id == model) && !retired;
+        let deployed = self.deployments.iter().find(|deployed| deployed.name == model && deployed.answers());
+        let model = deployed.map_or(model, |deployed| &deployed.model);
         if base { Some(None) } else { self.tuned.get(model).cloned().map(Some) }
     }
 
@@ -67,7 +80,7 @@ impl World {
         if let Some((id, day)) = self.bases.iter().find(|(known, _)| known == id) {
             return Reply::json(models::object(id, "system", day.as_deref()));
         }
-        match self.tuned.contains_key(id) {
+        match self.answers(id).is_some() {
             true => Reply::json(models::object(id, "fake-org", None)),
             false => no_model(id),
         }

@@ -8,6 +8,8 @@ use crate::binary::BinaryKind;
 
 /// How many bad rows a message lists; the rest is counted.
 const LISTED: usize = 20;
+/// How many of these for an unknown label: they mostly have one cause.
+const UNKNOWN_LISTED: usize = 5;
 
 /// A data file that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +62,7 @@ pub enum DataError {
     /// The name is not that of an encoding.
     #[error("unknown encoding `{0}`; give a name such as \"utf-8\", \"windows-1252\" or \"shift_jis\"")]
     UnknownEncoding(String),
-    /// Nothing can be parted by this character.
+    /// Fields cannot be separated by this character.
     #[error("`{0}` cannot be a delimiter; it must be one ASCII character, such as \";\" or \"|\"")]
     Delimiter(char),
     /// The file holds no row.
@@ -265,15 +267,29 @@ impl fmt::Display for Listing<'_> {
         // Whatever swallows other rows comes first: these are not in the list.
         let (first, rest): (Vec<_>, Vec<_>) =
             faults.iter().partition(|fault| fault.reason.swallowed().is_some());
-        for fault in first.into_iter().chain(rest).take(LISTED) {
+        let is_unknown = |fault: &Fault| matches!(fault.reason, Reason::UnknownLabel(_));
+        let (mut listed, mut unknown) = (0, 0);
+        for fault in first.into_iter().chain(rest) {
+            unknown += usize::from(is_unknown(fault));
+            if listed == LISTED || is_unknown(fault) && unknown > UNKNOWN_LISTED {
+                continue;
+            }
+            listed += 1;
             write!(f, "\n  line {}: {}", fault.line, fault.reason)?;
         }
-        if faults.len() > LISTED {
-            write!(f, "\n  … and {} more", faults.len() - LISTED)?;
+        if faults.len() > listed {
+            write!(f, "\n  … and {} more", faults.len() - listed)?;
+        }
+        if unknown > 0 {
+            f.write_str(UNKNOWN_LABELS)?;
         }
         Ok(())
     }
 }
+
+/// What to do about unknown labels.
+const UNKNOWN_LABELS: &str = "\n  The labels of the task are those of the training data, or those that `labels` under [data] lists. Where these \
+    are other spellings of them, name them in [data.aliases]; where `label` is the wrong column, name the right one.";
 
 /// What went wrong, behind what a file is.
 struct Problem<'a>(&'a Option<String>);

@@ -6,10 +6,10 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Values with a header (RFC 4180), parted by commas, or by what [`Source::delimiter`](crate::Source::delimiter) or
+    /// Values with a header (RFC 4180), separated by commas, or by what [`Source::delimiter`](crate::Source::delimiter) or
     /// the header itself tells.
     Csv,
-    /// The same, parted by tabs.
+    /// The same, separated by tabs.
     Tsv,
     /// One JSON object a line.
     Jsonl,

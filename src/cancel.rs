@@ -1,4 +1,4 @@
-//! Ctrl-C and the signals that end a program: the first ends the work in good order, the second at once.
+//! Ctrl-C and the signals that end a program: the first ends the work cleanly, the second at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -65,6 +65,11 @@ pub trait Listener: Send + Sync {
         let _ = (model, taught, asked);
     }
 
+    /// So many models are about to be asked, one after the other.
+    fn begins(&self, models: usize) {
+        let _ = models;
+    }
+
     /// A model is being asked; told some ten times a second.
     fn evaluating(&self, model: &str, tally: &Tally) {
         let _ = (model, tally);
@@ -417,6 +422,7 @@ impl<'a> Session<'a> {
             candidates.iter().flat_map(|c| (0..repeats).map(move |repeat| (c, repeat))).collect();
         let names: Vec<String> = asked.iter().map(|((subject, _), repeat)| subject.name(*repeat)).collect();
         let (mut whole, last) = (true, asked.len());
+        self.listener.begins(last);
         for ((((subject, candidate), repeat), name), file) in asked.into_iter().zip(&names).zip(slugs(&names))
         {
             if self.cancel.requested() {

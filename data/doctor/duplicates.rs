@@ -88,7 +88,7 @@ pub(super) fn near(known: &Known) -> Option<Finding> {
     finding(rows, Severity::Note, Check::NearDuplicates, |n| {
         (
             format!("{} nearly the same as another of the file", agree(n, "row", "is", "are")),
-            "see whether they were made from one mould: such rows teach little",
+            "see whether they were generated from one template: such rows teach little",
         )
     })
 }

@@ -50,7 +50,7 @@ fn a_further_text_finds_the_one_that_is_most_like_it() {
     assert_eq!(index.nearest(&text(9999, 12), at), None);
 }
 
-/// Texts of one mould: more pairs than could be compared, and still one set.
+/// Texts of one template: more pairs than could be compared, and still one set.
 #[test]
 fn many_that_are_alike_hang_together() {
     let texts: Vec<String> = (0..3000)

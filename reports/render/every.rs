@@ -14,7 +14,9 @@ use crate::{Report, Run};
 /// All formats, and the data files of programs, by name.
 fn all(run: &Run) -> Vec<(String, Vec<u8>)> {
     let report = Report::new(run);
-    let renderers = renderers(Style { width: Some(80), color: true, wide: true }).into_iter();
+    let renderers =
+        renderers(Style { width: Some(80), color: true, wide: true, labels: true, confusion: true })
+            .into_iter();
     let mut all: Vec<_> =
         renderers.map(|format| (format.name().to_owned(), format.render(&report))).collect();
     all.push(("summary.csv".to_owned(), csv::summary(&report)));
@@ -107,7 +109,9 @@ fn answers_that_nobody_reads_are_shown_with_a_cure() {
     ];
     let answers = std::iter::once(("t".to_owned(), answers.map(str::to_owned).to_vec()));
     let report = Report::new(&run).with_unreadable_answers(answers.collect());
-    for renderer in renderers(Style { width: Some(80), color: false, wide: false }) {
+    for renderer in
+        renderers(Style { width: Some(80), color: false, wide: false, labels: true, confusion: true })
+    {
         let text = String::from_utf8(renderer.render(&report)).unwrap();
         if ["csv", "junit"].contains(&renderer.name()) {
             continue;

@@ -113,7 +113,7 @@ fn margin_words(margin: f64) -> String {
     if points == 1.0 { "1 point".to_owned() } else { format!("{points} points") }
 }
 
-/// A number of rows, its thousands parted.
+/// A number of rows, with commas between thousands.
 fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let parts: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();

@@ -69,7 +69,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Write a commented tunebench.toml for a data file
     ///
-    /// Finds the columns of texts and labels by their content. What it writes runs at once, without a key.
+    /// Finds the columns of texts and labels by their content. What it writes needs no key; where there is one file, `tunebench split` makes the test data of it.
     Init(super::init::InitArgs),
     /// Make a project of the file that a model was tuned on
     ///

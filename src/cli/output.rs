@@ -59,7 +59,17 @@ impl Printer {
             ColorChoice::Auto => AutoStream::choice(&stdout) != ColorChoice::Never,
             choice => choice != ColorChoice::Never,
         };
-        TableStyle { width: self.width(), color, wide: false }
+        TableStyle { width: self.width(), color, wide: false, labels: false, confusion: false }
+    }
+
+    /// The command that opens a page in a browser, for whoever sits at a terminal.
+    pub(crate) fn open_command(self) -> Option<&'static str> {
+        let command = match std::env::consts::OS {
+            "macos" => "open",
+            "windows" => "start",
+            _ => "xdg-open",
+        };
+        io::stdout().is_terminal().then_some(command)
     }
 
     /// The columns that output has: those of `COLUMNS`, also in a pipe, else those of the terminal that stdout is; none

@@ -23,6 +23,14 @@ pub(crate) struct Progress {
     printer: Printer,
     bars: bool,
     current: Mutex<Option<Current>>,
+    all: Mutex<All>,
+}
+
+/// The models to ask, and how many were.
+#[derive(Debug, Clone, Copy, Default)]
+struct All {
+    models: usize,
+    done: usize,
 }
 
 /// What is being worked on.
@@ -38,7 +46,7 @@ struct Current {
 impl Progress {
     pub(crate) fn new(printer: Printer) -> Self {
         let bars = !printer.is_quiet() && console_is_terminal();
-        Self { printer, bars, current: Mutex::new(None) }
+        Self { printer, bars, current: Mutex::new(None), all: Mutex::default() }
     }
 
     /// Does something with the work of this title, which begins if it is another than before.
@@ -210,17 +218,27 @@ impl Listener for Progress {
         ));
     }
 
+    fn begins(&self, models: usize) {
+        *self.all.lock().unwrap_or_else(PoisonError::into_inner) = All { models, done: 0 };
+    }
+
     fn evaluating(&self, model: &str, tally: &Tally) {
         let title = format!("asking {model}");
         let (done, total) = (tally.done(), tally.total);
+        let all = *self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let line = self.with(&title, |current| {
             let rate = done as f64 / current.started.elapsed().as_secs_f64().max(1e-3);
-            current.bar.set_length(total as u64);
-            current.bar.set_position(done as u64);
+            // The bar is that of all models.
+            current.bar.set_length((all.models.max(1) * total) as u64);
+            current.bar.set_position((all.done * total + done) as u64);
             let message =
                 format!("{rate:.0} rows/s, {}{}", left(current, done as u64, total as u64), spent(tally));
-            current.bar.set_message(message.clone());
-            is_due(current, false).then(|| format!("{title}: {done} of {total} rows, {message}"))
+            let which = match all.models {
+                0 | 1 => String::new(),
+                models => format!(" (model {} of {models})", all.done + 1),
+            };
+            current.bar.set_message(format!("{done} of {total} rows{which}, {message}"));
+            is_due(current, false).then(|| format!("{title}{which}: {done} of {total} rows, {message}"))
         });
         if let Some(line) = line.filter(|_| !self.bars) {
             self.say(&line);
@@ -274,6 +292,7 @@ impl Listener for Progress {
 
     fn evaluated(&self, model: &str, answers: &Answers) {
         let took = self.end(&format!("asking {model}"));
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).done += 1;
         let rows = answers.predictions.len();
         let answered = answers.predictions.iter().filter(|prediction| prediction.is_answered()).count();
         let of = if answered == rows { String::new() } else { format!(" of {rows}") };

@@ -41,6 +41,14 @@ pub(crate) struct FormatArgs {
     #[arg(long)]
     wide: bool,
 
+    /// Show the figures of each label, where there are more than ten, too
+    #[arg(long)]
+    labels: bool,
+
+    /// Show what was taken for what, where there are more than ten labels, too
+    #[arg(long)]
+    confusion: bool,
+
     /// Whether nothing but the name of the file can tell the format.
     #[arg(skip)]
     by_name: bool,
@@ -60,7 +68,8 @@ pub(super) struct Target {
 impl FormatArgs {
     /// A file whose extension tells the format.
     pub(super) fn file(path: &Path) -> Self {
-        Self { json: false, format: None, output: Some(path.to_owned()), wide: false, by_name: true }
+        let (json, format, wide, labels, confusion) = Default::default();
+        Self { json, format, output: Some(path.to_owned()), wide, labels, confusion, by_name: true }
     }
 
     /// Opens the place, so that a bad one fails before the long work.
@@ -68,7 +77,8 @@ impl FormatArgs {
         let path = self.output.as_deref().filter(|path| *path != Path::new("-"));
         // What a file holds does not depend on the terminal.
         let style = path.map_or_else(|| printer.table_style(), |_| terminal::Style::default());
-        let style = terminal::Style { wide: self.wide, ..style };
+        let Self { wide, labels, confusion, .. } = *self;
+        let style = terminal::Style { wide, labels, confusion, ..style };
         let named = if self.json { Some("json") } else { self.format.as_deref() };
         let is_wanted = |renderer: &dyn Renderer| match (named, path) {
             (Some(name), _) => renderer.name() == name,
@@ -232,7 +242,10 @@ pub(super) fn conclude(
 /// Shows the figures; the last line says where they lie.
 fn print(report: &Report, results: &Results, target: Target, printer: Printer) -> Result<(), Error> {
     let (folder, page) = (results.folder(), results.folder().join("report.html"));
-    let place = format!("page, for a browser: {}\nresults: {}", page.display(), folder.display());
+    let open = printer
+        .open_command()
+        .map_or(String::new(), |command| format!(", to open with `{command} {}`", page.display()));
+    let place = format!("results: {}\npage: {}{open}", folder.display(), page.display());
     target.show(report, Some(&place), printer)
 }
 

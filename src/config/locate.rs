@@ -99,6 +99,11 @@ impl Document {
             let mut mistake = ConfigError::new(&self.path, message);
             mistake.place = error.span().map(|span| self.place(span));
             mistake.hint = meant(error.message());
+            let one_model =
+                mistake.place.as_ref().is_some_and(|(_, line, _)| line.trim_start().starts_with("[model]"));
+            if one_model {
+                mistake.hint = Some("write `[[model]]`, in double brackets: there can be several".to_owned());
+            }
             mistake
         })
     }
@@ -209,6 +214,13 @@ mod tests {
         assert!(message.contains("line 3: unknown field `trian`"), "{message}");
         assert!(message.ends_with("  3 | trian = \"x.csv\"\n    | ^^^^^"), "{message}");
         assert_eq!(hint.as_deref(), Some("did you mean `train`?"));
+    }
+
+    #[test]
+    fn a_model_in_single_brackets_is_told_of_the_double_ones() {
+        let (message, hint) = mistake("[data]\ntest = \"t.csv\"\n[model]\nbase = \"local/majority\"\n");
+        assert!(message.contains("line 3"), "{message}");
+        assert!(hint.unwrap().contains("[[model]]"));
     }
 
     #[test]

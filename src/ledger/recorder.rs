@@ -22,7 +22,7 @@ const QUEUE: usize = 4096;
 
 /// A run that is under way: the only way to add answers to a ledger.
 ///
-/// Dropping it keeps what was told so far, but only [`finish`](Self::finish) ends the run in good order.
+/// Dropping it keeps what was told so far, but only [`finish`](Self::finish) marks the run as ended.
 #[derive(Debug)]
 pub struct Recorder {
     id: RunId,

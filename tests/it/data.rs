@@ -16,6 +16,7 @@ error: 4 bad rows in `test.csv`
   line 4: the text is empty
   line 5: invalid bytes; if the file is not UTF-8, set `encoding`
   line 6: the label `mystery` is not among the labels of the task
+  The labels of the task are those of the training data, or those that `labels` under [data] lists. Where these are other spellings of them, name them in [data.aliases]; where `label` is the wrong column, name the right one.
 ";
     assert_eq!(done.stderr, expected);
     assert_eq!(done.stdout, "");

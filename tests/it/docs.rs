@@ -162,7 +162,6 @@ fn the_examples_open() {
 /// `docs/replace.md` shows what its commands print.
 #[test]
 fn the_guide_shows_what_its_commands_print() {
-    let page = std::fs::read_to_string(repository().join("docs/replace.md")).unwrap();
     let rehearsal = blocks("docs/replace.md").remove(0);
     let place = Place::new();
     place.write(
@@ -170,17 +169,54 @@ fn the_guide_shows_what_its_commands_print() {
         rehearsal.text.replace("data/samples", repository().join("data/samples").to_str().unwrap()),
     );
     place.write("real.txt", "My card has still not come\nWhy was I charged for taking out cash?\n");
+    let sample = |part: &str| repository().join(format!("data/samples/banking10/{part}.tsv"));
+    for part in ["train", "test"] {
+        // As the file of a model that was tuned elsewhere.
+        let rows = std::fs::read_to_string(sample(part)).unwrap();
+        let rows = rows.lines().skip(1).map(|row| {
+            let (text, label) = row.split_once('\t').unwrap();
+            let turn = |role: &str, content: String| serde_json::json!({ "role": role, "content": content });
+            let task = "You sort questions of a bank's customers.\nAnswer with one word of our list.";
+            let turns = [
+                turn("system", task.to_owned()),
+                turn("user", format!("Question: {text}")),
+                turn("assistant", label.to_owned()),
+            ];
+            format!("{}\n", serde_json::json!({ "messages": turns }))
+        });
+        place.write(&format!("{part}.jsonl"), rows.collect::<String>());
+    }
+    commands_print_what_is_shown("docs/replace.md", &place);
+}
+
+/// So does `docs/tutorial.md`.
+#[test]
+fn the_tutorial_shows_what_its_commands_print() {
+    let place = Place::new();
+    let rows = std::fs::read(repository().join("data/samples/banking10/train.tsv")).unwrap();
+    place.write("questions.tsv", rows);
+    commands_print_what_is_shown("docs/tutorial.md", &place);
+}
+
+/// Runs the commands of a page one after the other, and looks for what it shows behind each, up to the next one or the end
+/// of its block. A line with `…` stands for any number of lines.
+fn commands_print_what_is_shown(page: &str, place: &Place) {
+    let page = std::fs::read_to_string(repository().join(page)).unwrap();
     for command in page.lines().filter_map(|line| line.trim_start().strip_prefix("$ tunebench ")) {
         let words: Vec<&str> = command.split(' ').collect();
         let done = place.tunebench(&words);
         assert_eq!(done.code, Some(0), "{command}: {}", done.stderr);
-        // What is shown behind a command, up to the next one or the end of its block.
         let (_, shown) = page.split_once(&format!("$ tunebench {command}\n")).unwrap();
         let shown = shown.lines().take_while(|line| !line.trim_start().starts_with(['$', '`']));
         let shown = shown.filter(|line| !line.contains(" ── ") && !line.trim().is_empty() && *line != "…");
         let printed = format!("{}{}", done.stdout, done.stderr);
-        for line in shown.filter(|line| !line.contains("banking10") && !line.contains(" in 0.")) {
-            assert!(printed.contains(line.trim()), "{command}: `{line}` is not in\n{printed}");
+        // Times differ from run to run, and so do the paths of the sample.
+        let is_fixed = |line: &&str| {
+            !line.contains("samples/banking10") && !line.contains(" in 0.") && !line.contains(" ms")
+        };
+        for line in shown.filter(is_fixed) {
+            let line = line.trim().trim_end_matches('…');
+            assert!(printed.contains(line), "{command}: `{line}` is not in\n{printed}");
         }
     }
 }

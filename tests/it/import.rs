@@ -246,7 +246,7 @@ fn what_a_promptfoo_project_cannot_be_says_why() {
         ("prompts: [file://prompt.py]\ntests: [{vars: {a: b}}]\n", "prompt.py"),
         (
             "prompts: ['nothing']\ntests: [{vars: {a: b}, assert: [{type: equals, value: c}]}]\n",
-            "no variable",
+            "no message holds the text",
         ),
         ("prompts: ['{{a}}'\n", "promptfoo"),
         ("data: 1\n", "neither `prompts` nor `tests`"),

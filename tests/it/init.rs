@@ -26,7 +26,7 @@ fn one_file_is_split_and_runs_at_once() {
     let done = place.tunebench(&["init", "cases.csv"]);
     assert_eq!(
         (done.code, done.stdout.as_str()),
-        (Some(0), "wrote tunebench.toml and .env.example\n"),
+        (Some(0), "wrote tunebench.toml, .env.example, .gitignore\n"),
         "{}",
         done.stderr
     );
@@ -124,12 +124,14 @@ fn nothing_is_written_over_and_nothing_is_written_in_vain() {
     let said = refused(&["train.csv"]);
     assert!(said.contains("`tunebench.toml` is there already") && said.contains("--force"), "{said}");
     place.write("project/.env.example", "mine");
+    place.write("project/.gitignore", "mine");
     let kept = place.tunebench(&["init", "train.csv", "--config", "project/a.toml"]);
     assert_eq!((kept.code, kept.stdout.as_str()), (Some(0), "wrote project/a.toml\n"), "{}", kept.stderr);
     assert!(kept.stderr.starts_with("project/.env.example is there already, and stays as it is\n"));
     assert!(place.path("project/a.toml").exists());
     let forced = place.tunebench(&["init", "train.csv", "--config", "project/a.toml", "--force"]);
     assert_eq!((forced.code, place.read("project/.env.example").as_str()), (Some(0), "mine"));
+    assert_eq!(place.read("project/.gitignore"), "mine");
     assert_eq!(place.tunebench(&["init", "train.csv", "--force"]).code, Some(0));
 
     place.write("numbers.csv", "a,b\n1,2\n3,4\n");
@@ -195,4 +197,13 @@ fn there_is_a_page_for_every_command() {
         assert!(String::from_utf8_lossy(page).contains(".SH NAME"));
     }
     assert!(!pages.contains_key("pages/tunebench-man.1"), "hidden");
+}
+
+#[test]
+fn a_path_with_a_space_is_one_word_for_the_shell() {
+    let place = Place::new();
+    place.write("my cases/it's.csv", cases(','));
+    let done = place.tunebench(&["init", "my cases/it's.csv"]);
+    assert!(done.stderr.contains(r"tunebench split 'my cases/it'\''s.csv' --into"), "{}", done.stderr);
+    assert_eq!(place.read(".gitignore"), ".env\n.tunebench/\n");
 }

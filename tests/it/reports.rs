@@ -203,7 +203,7 @@ fn the_page_is_named_last_and_a_pipe_has_the_columns_that_are_set() {
     let done = place.outcome(place.command(&["eval"]).env("COLUMNS", "50"));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let lines: Vec<_> = done.stdout.lines().collect();
-    assert_eq!(lines[lines.len() - 2..], ["page, for a browser: results/report.html", "results: results"]);
+    assert_eq!(lines[lines.len() - 2..], ["results: results", "page: results/report.html"]);
     let table = lines.iter().take_while(|line| !line.starts_with("page")).filter(|line| line.contains("  "));
     assert!(table.clone().all(|line| line.chars().count() <= 50), "{}", done.stdout);
 }

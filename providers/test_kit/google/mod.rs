@@ -258,7 +258,7 @@ impl Service for Google {
     }
 }
 
-/// The two doors to the models.
+/// The two APIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Surface {
     /// The Gemini Developer API, by key.

@@ -13,7 +13,7 @@ use tabled::settings::{Alignment, Style as Lines, object::Columns, object::Rows}
 use super::selection::{label_groups, varied};
 use super::text::{clean, wrap};
 use super::{Decision, Renderer, chances, evidence, outcome_words, price, unreadable, verdict_phrase};
-use crate::{Figures, Report, SliceVerdict, Verdict};
+use crate::{Figures, ModelFigures, Report, SliceVerdict, Verdict};
 
 pub use compared::compared;
 
@@ -29,7 +29,14 @@ pub struct Style {
     pub color: bool,
     /// Whether the table of models has coefficients of agreement, too.
     pub wide: bool,
+    /// Whether the figures of each label are shown however many labels there are.
+    pub labels: bool,
+    /// Whether confusion matrices are.
+    pub confusion: bool,
 }
+
+/// More labels than this push the verdict's reasons off the screen.
+const FEW_LABELS: usize = 10;
 
 impl Style {
     /// The columns that layout reckons with; what claims to be narrower than a phone is not believed.
@@ -93,25 +100,29 @@ impl Renderer for Terminal {
     }
 }
 
-/// The whole report: models, verdicts, figures of each label, confusion matrices, doubts, definitions.
+/// The whole report. What is read first, the verdict, comes last: that is where a terminal stands.
 fn render(report: &Report, style: &Style) -> String {
     let style = *style;
     let figures = &report.figures;
+    let are_few = report.run.labels().len() <= FEW_LABELS;
+    let measured = |model: &&ModelFigures| model.scores.is_some();
     let mut parts = vec![models::render(report, style)];
-    if !figures.comparisons.is_empty() {
-        parts.push(verdicts(report, style));
+    if are_few || style.labels {
+        let groups = label_groups(figures).into_iter().filter(|models| models.iter().any(measured));
+        parts.extend(groups.map(|models| per_class::render(report, &models, style)));
+    }
+    if are_few || style.confusion {
+        let models = varied(figures).into_iter().filter(measured);
+        parts.extend(models.map(|model| confusion::render(report, model, style)));
     }
     parts.extend(slices(report, style));
-    for models in label_groups(figures) {
-        parts.push(per_class::render(report, &models, style));
-    }
-    for model in varied(figures) {
-        parts.push(confusion::render(report, model, style));
-    }
+    parts.push(definitions(report, style));
     if !figures.doubts.is_empty() {
         parts.push(doubts(figures, style));
     }
-    parts.push(definitions(report, style));
+    if !figures.comparisons.is_empty() {
+        parts.push(verdicts(report, style));
+    }
     parts.join("\n")
 }
 
@@ -181,7 +192,18 @@ fn doubts(figures: &Figures, style: Style) -> String {
 }
 
 fn definitions(report: &Report, style: Style) -> String {
-    let text = super::definitions(report);
+    let mut text = super::definitions(report);
+    let labels = report.run.labels().len();
+    let hidden = match (style.labels, style.confusion) {
+        _ if labels <= FEW_LABELS => None,
+        (false, false) => Some("`--labels` shows their figures, `--confusion` what was taken for what"),
+        (false, true) => Some("`--labels` shows their figures"),
+        (true, false) => Some("`--confusion` shows what was taken for what"),
+        (true, true) => None,
+    };
+    if let Some(how) = hidden {
+        text = format!("There are {labels} labels: {how}; the page has both.\n{text}");
+    }
     // Each line by itself: a pager that shows some of them must not lose the colour.
     let lines = wrap(&text, style.columns() - 1, "");
     lines.lines().map(|line| format!(" {}\n", style.paint(Paint::Dim, line))).collect()

@@ -68,7 +68,7 @@ fn names(count: usize, kind: &str) -> Vec<String> {
 }
 
 fn show(run: &Run, width: Option<usize>, color: bool) -> String {
-    render(&Report::new(run), &Style { width, color, wide: true })
+    render(&Report::new(run), &Style { width, color, wide: true, labels: true, confusion: true })
 }
 
 /// For looking at: `cargo test -p tunebench-reports look -- --ignored --nocapture`, with `LABELS`, `NAMES`,
@@ -91,7 +91,10 @@ fn fits_the_terminal_with_any_labels() {
             let run = sample(&names(count, kind), 4);
             let report = Report::new(&run);
             for columns in [40, 50, 60, 70, 80, 120] {
-                let text = render(&report, &Style { width: Some(columns), color: false, wide: true });
+                let text = render(
+                    &report,
+                    &Style { width: Some(columns), color: false, wide: true, labels: true, confusion: true },
+                );
                 for line in text.lines() {
                     assert!(width(line) <= columns, "{count} {kind} labels at {columns}:\n{line}");
                 }
@@ -106,7 +109,10 @@ fn fits_a_terminal_of_any_width() {
     let run = sample(&names(10, "usual"), 40);
     let report = Report::new(&run);
     for columns in 40..=120 {
-        let text = render(&report, &Style { width: Some(columns), color: false, wide: true });
+        let text = render(
+            &report,
+            &Style { width: Some(columns), color: false, wide: true, labels: true, confusion: true },
+        );
         let wide = text.lines().find(|line| width(line) > columns);
         assert_eq!(wide, None, "at {columns}");
     }

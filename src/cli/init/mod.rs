@@ -21,6 +21,9 @@ pub(crate) const SCHEMA: &str = include_str!("../../../docs/tunebench.schema.jso
 const SCHEMA_NAME: &str = "tunebench.schema.json";
 const ENV_EXAMPLE: &str = include_str!("env.example");
 const ENV_NAME: &str = ".env.example";
+const IGNORE_NAME: &str = ".gitignore";
+/// What no repository should hold: keys, and the ledger with its models.
+const IGNORED: &str = ".env\n.tunebench/\n";
 /// Where the parts of a single file are put.
 const PARTS: &str = "split";
 
@@ -68,6 +71,8 @@ pub(super) fn init(args: &InitArgs, global: &Global, printer: Printer) -> Result
     }
     // Several configurations of a folder share it, and what its owner has written there is not ours.
     let new_env = env.symlink_metadata().is_err();
+    let ignore = folder.join(IGNORE_NAME);
+    let new_ignore = ignore.symlink_metadata().is_err();
     let files = Files::find(args)?;
     let sniffed = sniff(&files.train, args.text.as_deref(), args.label.as_deref()).map_err(refused)?;
     let schema = global.state.join(SCHEMA_NAME);
@@ -75,15 +80,18 @@ pub(super) fn init(args: &InitArgs, global: &Global, printer: Printer) -> Result
     fs_err::create_dir_all(&global.state)?;
     let env_example = new_env.then_some((&env, ENV_EXAMPLE));
     let written = [(&schema, SCHEMA), (&global.config, config.as_str())];
-    for (path, content) in written.into_iter().chain(env_example) {
+    let ignored = new_ignore.then_some((&ignore, IGNORED));
+    for (path, content) in written.into_iter().chain(env_example).chain(ignored) {
         let file = WholeFile::create(path).map_err(|error| Error::Output {
             message: format!("`{}` can't be written: {error}", path.display()),
             hint: "name another place with `--config FILE`".to_owned(),
         })?;
         file.write(|out| out.write_all(content.as_bytes()))?;
     }
-    let env_note = if new_env { format!(" and {ENV_NAME}") } else { String::new() };
-    printer.data(&format!("wrote {}{env_note}", global.config.display()))?;
+    let also: Vec<_> =
+        [(new_env, ENV_NAME), (new_ignore, IGNORE_NAME)].into_iter().filter(|(new, _)| *new).collect();
+    let also: String = also.into_iter().map(|(_, name)| format!(", {name}")).collect();
+    printer.data(&format!("wrote {}{also}", global.config.display()))?;
     if !new_env {
         printer.note(&format!("{} is there already, and stays as it is", env.display()));
     }
@@ -194,6 +202,13 @@ fn bad_rows(files: &Files, sniffed: &Sniffed, fault: &Fault) -> String {
     }
 }
 
+/// A path as a shell takes it for one word.
+fn for_shell(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:=@%,\\".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
 /// What was found, and what comes next.
 fn tell(files: &Files, sniffed: &Sniffed, args: &InitArgs, global: &Global, printer: Printer) {
     let Sniffed { text, label, .. } = sniffed;
@@ -232,13 +247,13 @@ fn tell(files: &Files, sniffed: &Sniffed, args: &InitArgs, global: &Global, prin
         }
         None => next.push(format!(
             "tunebench split {} --into train=0.8,test=0.2 --out {PARTS}",
-            files.train.display()
+            for_shell(&files.train)
         )),
     }
     next.push("tunebench run".to_owned());
     let config = match global.config.to_str() {
         Some("tunebench.toml") => String::new(),
-        _ => format!(" --config {}", global.config.display()),
+        _ => format!(" --config {}", for_shell(&global.config)),
     };
     printer.note("next:");
     next.iter().for_each(|command| printer.note(&format!("  {command}{config}")));

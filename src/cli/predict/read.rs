@@ -119,11 +119,20 @@ impl Texts {
         let (names, text) = (self.columns.clone(), self.text_columns(&table)?);
         let columns = table.columns().to_vec();
         let (path, failed) = (self.source.path.clone(), Arc::new(OnceLock::new()));
+        let warn_of_json = self.stdin && self.source.format == Some(Format::Lines);
+        let looked = move |text: &str| {
+            if warn_of_json
+                && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
+            {
+                printer.warn("stdin looks like JSON Lines, and is read as a text on each line");
+                printer.hint("`--input-format jsonl` reads the texts in it");
+            }
+        };
         let (rows, received) = mpsc::channel(WAITING);
         let told = failed.clone();
         // A thread of its own, and nobody waits for it: a pipe may never end.
         std::thread::spawn(move || {
-            if let Err(error) = send(table, &names, &text, &path, &rows) {
+            if let Err(error) = send(table, &names, &text, &path, &rows, looked) {
                 let _ = told.set(error);
             }
             // In this order: whoever sees the end of the rows can see what ended them.
@@ -144,18 +153,23 @@ pub(super) fn is_file(path: &Path) -> bool {
     path != Path::new("-") && path.metadata().is_ok_and(|found| found.is_file())
 }
 
-/// Reads up to the first bad row.
+/// Reads up to the first bad row; `look` is shown the first text.
 fn send(
     mut table: Table,
     names: &TextColumns,
     columns: &[Column],
     path: &Path,
     rows: &mpsc::Sender<Text>,
+    look: impl FnOnce(&str),
 ) -> Result<(), DataError> {
     let bad = |fault| DataError::Rows { path: path.to_owned(), faults: vec![fault] };
+    let mut look = Some(look);
     while let Some(row) = table.next_row()? {
         let row = row.map_err(bad)?;
         let text = names.text(&row, columns).map_err(bad)?;
+        if let Some(look) = look.take() {
+            look(&text);
+        }
         if rows.blocking_send(Text { text, row }).is_err() {
             break;
         }

@@ -243,11 +243,13 @@ fn evidence(comparison: &Comparison) -> String {
 /// How likely a gain is, beside the test.
 fn chances(comparison: &Comparison) -> Option<String> {
     let chances = comparison.chances?;
+    // No number of rows makes it certain: what rounds to 0 or 1 is short of it.
+    let chance = |chance: f64| percent(chance.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON));
     let mut text =
-        format!("With nothing known before, the chance that it is better is {}", percent(chances.better));
+        format!("With nothing known before, the chance that it is better is {}", chance(chances.better));
     if let (Some(within), Some(test)) = (chances.within_margin, comparison.non_inferiority) {
         let margin = margin(&comparison.metric, test.margin);
-        text.push_str(&format!(", and that its loss is below {margin}, {}", percent(within)));
+        text.push_str(&format!(", and that its loss is below {margin}, {}", chance(within)));
     }
     Some(format!("{text}."))
 }

@@ -547,6 +547,11 @@ pub(crate) fn entries(
     // Behind all others, so that these keep the positions of the configuration.
     for first in 0..config.models.len() {
         let seeds = config.models[first].tune.as_ref().map_or(1, |tune| seeds(tune).unwrap_or(1));
+        if seeds > 1 && config.evaluation.any_time {
+            let place = [Step::Key("evaluation"), Step::Key("any_time")];
+            let error = document.error(&place, "there is no test of several seeds of training for many looks");
+            return Err(error.hint("leave it out, or train one model of each: `seeds = 1`"));
+        }
         for further in 1..seeds {
             let mut entry = entries[first].clone();
             if let Some(spec) = &mut entry.tune {

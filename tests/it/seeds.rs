@@ -69,3 +69,13 @@ fn the_rows_that_the_doctor_doubts_are_known_to_the_results() {
         .collect();
     assert_eq!(doubted, ["12", "22"]);
 }
+
+#[test]
+fn several_seeds_have_no_test_for_many_looks() {
+    let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\ntune = { seeds = 3 }\n");
+    let config = place.read("tunebench.toml");
+    place.write("tunebench.toml", format!("[evaluation]\nany_time = true\n{config}"));
+    let done = place.tunebench(&["plan"]);
+    assert_eq!(done.code, Some(2), "{}", done.stderr);
+    assert!(done.stderr.contains("line 2") && done.stderr.contains("many looks"), "{}", done.stderr);
+}

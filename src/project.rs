@@ -549,7 +549,8 @@ pub(crate) fn entries(
         let seeds = config.models[first].tune.as_ref().map_or(1, |tune| seeds(tune).unwrap_or(1));
         if seeds > 1 && config.evaluation.any_time {
             let place = [Step::Key("evaluation"), Step::Key("any_time")];
-            let error = document.error(&place, "there is no test of several seeds of training for many looks");
+            let error =
+                document.error(&place, "there is no test of several seeds of training for many looks");
             return Err(error.hint("leave it out, or train one model of each: `seeds = 1`"));
         }
         for further in 1..seeds {

@@ -1,8 +1,10 @@
 //! The figures of the models as people read them: one row for each, the same in every format.
 
+use serde_json::Value;
+
 use super::amounts::{dollars, duration};
 use super::{UNDEFINED, coefficient, or_undefined, percent, percent_number, thousands};
-use crate::{ModelFigures, Report};
+use crate::{ModelFigures, ModelRecord, Report};
 
 /// The table of models, without their names.
 pub(super) struct Overview {
@@ -59,6 +61,9 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         if let Some(description) = &figures.description {
             notes.push(format!("{model}: {description}"));
         }
+        if let Some(differing) = differing_hyperparameters(report, figures) {
+            notes.push(format!("{model}: trained with {differing}"));
+        }
         if let Some(clustered) = &figures.clustered {
             notes.push(format!(
                 "{model}: {} groups of rows; the interval of the accuracy that allows for them is {}–{} %",
@@ -88,6 +93,21 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// The hyperparameters in which a tuned model differs from others that were tuned from the same base.
+fn differing_hyperparameters(report: &Report, figures: &ModelFigures) -> Option<String> {
+    let records = &report.run.manifest.models;
+    let own = records.iter().find(|record| record.model == figures.model)?;
+    own.tuned_from.as_ref()?;
+    let all = |record: &ModelRecord| record.hyperparameters.as_object().cloned().unwrap_or_default();
+    let siblings: Vec<_> =
+        records.iter().filter(|record| record.tuned_from == own.tuned_from).map(all).collect();
+    let mine = all(own);
+    let differs = |name: &String| siblings.iter().any(|other| other.get(name) != mine.get(name));
+    let named = |(name, value): (&String, &Value)| differs(name).then(|| format!("{name} = {value}"));
+    let listed: Vec<_> = mine.iter().filter_map(named).collect();
+    (!listed.is_empty()).then(|| listed.join(", "))
 }
 
 /// Which columns there are, of those that not every table has.

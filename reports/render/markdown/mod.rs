@@ -12,12 +12,15 @@ use super::{
     Decision, Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, unreadable,
     verdict_phrase,
 };
-use crate::{Comparison, ModelFigures, Report, Triple};
+use crate::{Changes, Comparison, ModelFigures, Report, Triple};
 pub use escape::{code, text as sentence};
 use escape::{figure, html_code, text};
 
 /// GitHub takes 65,536 characters; this leaves room for what others put around the report.
 const MOST_CHARACTERS: usize = 60_000;
+
+/// How many lost rows are listed.
+const LOST_LISTED: usize = 20;
 
 /// The report as Markdown, in the dialect of GitHub and GitLab.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,13 +47,16 @@ impl Renderer for Markdown {
         if let Some(marker) = &self.marker {
             page.text.push_str(&format!("{}\n", hidden(marker)));
         }
-        page.part(&format!("**{}**\n", text(&Decision::of(report).headline)));
+        page.part(&format!("## {}\n", text(&Decision::of(report).headline)));
         page.part(&unread(report));
         page.part(&verdicts(report));
         page.part(&models(report));
         page.part(&doubts(report));
         // Kept free for the last two lines.
         let foot = format!("<sub>{}</sub>\n", text(&definitions(report)));
+        for comparison in &report.figures.comparisons {
+            page.part_within(MOST_CHARACTERS - foot.len() - 200, &lost(report, comparison));
+        }
         for models in label_groups(&report.figures) {
             page.part_within(MOST_CHARACTERS - foot.len() - 200, &per_class(report, &models));
         }
@@ -126,16 +132,13 @@ fn unread(report: &Report) -> String {
     part
 }
 
-/// A line for each comparison, with its counts below.
+/// A paragraph for each comparison, with its counts in the last line.
 fn verdicts(report: &Report) -> String {
-    let mut lines = String::new();
-    for comparison in &report.figures.comparisons {
-        lines.push_str(&verdict(comparison));
+    let paragraphs: Vec<_> = report.figures.comparisons.iter().map(verdict).collect();
+    match paragraphs.is_empty() {
+        true => "No two models of this report are compared.\n".to_owned(),
+        false => paragraphs.join("\n"),
     }
-    if lines.is_empty() {
-        lines.push_str("No two models of this report are compared.\n");
-    }
-    lines
 }
 
 fn verdict(comparison: &Comparison) -> String {
@@ -151,6 +154,38 @@ fn verdict(comparison: &Comparison) -> String {
     )
 }
 
+/// The rows that the second model of a comparison gets wrong and the first does not: as many as one reads, with their texts
+/// where these are at hand.
+fn lost(report: &Report, comparison: &Comparison) -> String {
+    let find = |model: &str| report.run.evaluations.iter().find(|evaluation| evaluation.model == model);
+    let (Some(base), Some(tuned)) = (find(&comparison.base), find(&comparison.tuned)) else {
+        return String::new();
+    };
+    let names = report.run.labels();
+    let all = comparison.paired.only_base;
+    let changes = Changes::of(base, tuned, LOST_LISTED, 0);
+    if changes.worse.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["row", "label", "answer", "text"], 4);
+    for change in &changes.worse {
+        let answer =
+            change.wrong.label().map_or_else(|| "(invalid)".to_owned(), |label| code(names.name(label)));
+        let said = report.texts.get(&change.id).map(|text| code(text)).unwrap_or_default();
+        table.row([code(&change.id.to_string()), code(names.name(change.gold)), answer, said]);
+    }
+    let title = format!(
+        "Lost: {all} {} that {} gets right and {} does not",
+        if all == 1 { "row" } else { "rows" },
+        html_code(&comparison.base),
+        html_code(&comparison.tuned)
+    );
+    let shown = changes.worse.len() as u64;
+    let note =
+        if shown < all { format!("\n{shown} of them; `predictions/` holds all.\n") } else { String::new() };
+    details(&title, &format!("{}{note}", table.text))
+}
+
 fn models(report: &Report) -> String {
     let models = &report.figures.models;
     let overview = Overview::of(report, false);
@@ -162,12 +197,12 @@ fn models(report: &Report) -> String {
     }
     let notes: String = overview::notes(report).iter().map(|note| format!("* {}\n", text(note))).collect();
     let gap = if notes.is_empty() { "" } else { "\n" };
-    format!("{}\n\n{}{gap}{notes}", overview::title(report), table.text)
+    format!("### {}\n\n{}{gap}{notes}", overview::title(report), table.text)
 }
 
 fn doubts(report: &Report) -> String {
     let doubts = &report.figures.doubts;
-    let mut part = if doubts.is_empty() { String::new() } else { "**Be careful**\n\n".to_owned() };
+    let mut part = if doubts.is_empty() { String::new() } else { "### Be careful\n\n".to_owned() };
     for doubt in doubts {
         part.push_str(&format!("* {}\n", text(&format!("{doubt} {}", doubt.advice()))));
     }

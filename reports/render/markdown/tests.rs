@@ -59,7 +59,7 @@ fn the_verdict_is_the_first_line_and_the_rest_can_be_opened() {
     );
     let page = page(&run);
     let (headline, rest) = page.split_once("\n\n").unwrap();
-    assert_eq!(headline, "**The tuned model is better than its base: +33.3 points.**");
+    assert_eq!(headline, "## The tuned model is better than its base: +33.3 points.");
     assert!(rest.starts_with("**Better**: `t` against `m`: accuracy 66.7 % → 100.0 %, "), "{page}");
     let seen = Seen::of(&page);
     assert_eq!(seen.tables[0][0][..3], ["model", "answered", "accuracy (95 %)"]);
@@ -67,6 +67,37 @@ fn the_verdict_is_the_first_line_and_the_rest_can_be_opened() {
     assert_eq!(seen.tables[1][3], ["c", "40", "– → 100.0", "0.0 → 100.0", "0.0 → 100.0"]);
     assert_eq!(seen.tables[2][1], ["c", "a", "40", "100.0"]);
     assert_eq!(page.matches("<details>").count(), 3);
+}
+
+#[test]
+fn each_verdict_is_a_paragraph_and_lost_rows_can_be_opened() {
+    let gold = "abc".repeat(40);
+    let (base, tuned) = ("aba".repeat(40), format!("cb{}", &gold[2..]));
+    let run = run(
+        &["a", "b", "c"],
+        vec![
+            ("m", None, predictions(&gold, &base)),
+            ("t", Some("m"), predictions(&gold, &tuned)),
+            ("u", Some("m"), predictions(&gold, &base)),
+        ],
+    );
+    let page = page(&run);
+    let (mut begins, mut paragraphs, mut headings) = (false, 0, 0);
+    for event in Parser::new_ext(&page, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Strong) if begins => paragraphs += 1,
+            Event::Start(Tag::Heading { .. }) => headings += 1,
+            _ => {}
+        }
+        begins = matches!(event, Event::Start(Tag::Paragraph));
+    }
+    assert_eq!(paragraphs, 2, "{page}");
+    assert!(headings >= 2, "{page}");
+    assert!(
+        page.contains("<summary>Lost: 1 row that <code>m</code> gets right and <code>t</code> does not"),
+        "{page}"
+    );
+    assert!(!page.contains("and <code>u</code> does not"), "{page}");
 }
 
 #[test]

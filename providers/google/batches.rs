@@ -109,7 +109,7 @@ impl GoogleProvider {
             return RowOutcome::Failed(ProviderError::new(Cause::Server, message));
         }
         let target = self.target(&request.model).ok();
-        completion.note = target.and_then(|target| super::routed(&target, &completion));
+        completion.note = target.and_then(|target| super::routed(&target, &completion)).or(completion.note);
         RowOutcome::Answered(Box::new(completion))
     }
 

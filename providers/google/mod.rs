@@ -172,7 +172,7 @@ impl GoogleProvider {
             return Err(plain(answer.broken(format!("the answer is no object: {}", answer.excerpt()))));
         }
         let mut completion = completions::completion(&value, request);
-        completion.note = routed(target, &completion);
+        completion.note = routed(target, &completion).or(completion.note);
         let again = completions::is_worth_another_try(&value, &completion);
         Ok(Answered { completion, again })
     }

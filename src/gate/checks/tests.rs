@@ -362,7 +362,8 @@ fn noise_alone_fails_at_most_as_often_as_the_level_says() {
         let share = clustered(alpha, 0.5);
         assert!(share <= alpha + 1.5 * slack(alpha), "{share} in groups");
     }
-    assert!(clustered(0.05, 0.95) > 0.9);
+    let found = clustered(0.05, 0.95);
+    assert!(found > 0.8, "{found}");
     // And the alarm is no dead one: a loss of 8 points in 400 rows is found.
     let checks = Checks { test: Test::Regression, ..off() };
     assert!(alarms(1, 400, 0.2, 0.7, &checks) > 0.9);

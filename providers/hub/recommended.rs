@@ -16,7 +16,7 @@ pub struct Recommended {
     pub about: &'static str,
 }
 
-/// English encoders of the BERT family. Licences and sizes are those of their pages in November 2026.
+/// English encoders of the BERT family. Licences and sizes are as far as known in November 2026; the page at the hub decides.
 pub const RECOMMENDED: [Recommended; 5] = [
     Recommended {
         name: "sentence-transformers/paraphrase-MiniLM-L3-v2",

@@ -127,7 +127,7 @@ impl Contrast {
         }
     }
 
-    /// How many rows would decide; see [`rows_to_decide`].
+    /// How many rows would decide.
     pub fn rows_to_decide(&self, margin: f64, alpha: f64) -> Option<u64> {
         let once = rows_to_decide(self.score(-margin), self.rows(), alpha)?;
         Some((once as f64 * self.price(alpha).unwrap_or(1.0)).ceil() as u64)

@@ -138,7 +138,7 @@ impl Differences {
         smallest_difference(alone as u64, (self.won + self.lost) / self.rows)
     }
 
-    /// How many rows would decide; see [`rows_to_decide`].
+    /// How many rows would decide.
     pub fn rows_to_decide(&self, margin: f64, alpha: f64) -> Option<u64> {
         rows_to_decide(self.score(-margin), self.rows, alpha)
     }

@@ -2,8 +2,8 @@
 //!
 //! Rows that the ledger has no answer to go to the provider as files, and what comes back is kept in the ledger under the same
 //! keys as live answers; the evaluation then finds them there, and nothing else is different. What is done here, once for
-//! all providers: splitting ([`parts`]), ordering without ever ordering twice ([`order`]), waiting ([`road`]), and reading
-//! what came back ([`fetch`]).
+//! all providers: splitting (`parts`), ordering without ever ordering twice (`order`), waiting (`road`), and reading
+//! what came back (`fetch`).
 //!
 //! **What survives what.** A batch is in the ledger, with the keys of its rows, before its file goes up; the id of the file
 //! before the batch is ordered; the id of the batch as soon as it is told. Whoever comes back, after Ctrl-C or `kill -9`,

@@ -174,8 +174,9 @@ impl Templated {
     fn try_out(&self, messages: usize, labels: &LabelSet) -> Result<(), PromptError> {
         let item = Item::from("text");
         let shots = [self.shot(item, "answer")];
-        for index in 0..messages {
-            let context = self.context(item, Some(&shots));
+        // A base is asked without solved examples, whatever its prompt shows of them.
+        for (index, shots) in (0..messages).flat_map(|index| [(index, &shots[..]), (index, &[])]) {
+            let context = self.context(item, Some(shots));
             self.try_render(&index.to_string(), context)
                 .map_err(|error| PromptError::BadMessage { number: index + 1, reason: error.to_string() })?;
         }

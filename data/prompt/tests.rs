@@ -136,6 +136,18 @@ fn own_messages_are_sent_as_they_are() {
 }
 
 #[test]
+fn a_message_that_needs_a_solved_example_is_refused_before_there_is_none() {
+    let labels = || LabelSet::new(vec!["a".to_owned(), "b".to_owned()]).unwrap();
+    let of = |content: &str| {
+        let message = Message { role: Role::User, content: content.to_owned() };
+        Prompt::of_messages(MessageTemplates::new(vec![message], AnswerForm::Plain), labels())
+    };
+    assert!(of("{{ shots[0].text }} {{ text }}").is_err());
+    let guarded = of("{% if shots %}{{ shots[0].text }} {% endif %}{{ text }}").unwrap();
+    assert_eq!(guarded.render("x").pop().unwrap().content, "x");
+}
+
+#[test]
 fn messages_may_show_the_examples_themselves() {
     let all = "{% for shot in shots %}{{ shot.text }} = {{ shot.answer }}\n{% endfor %}{{ item.text }} =";
     let prompt = own(&[(Role::User, all)], AnswerForm::Plain).unwrap();

@@ -25,18 +25,27 @@ pub(crate) struct Input {
 impl Input {
     /// Opens a file. `encoding` is that of a text without a byte-order mark.
     pub(crate) fn open(path: &Path, encoding: Option<&str>) -> Result<Self, DataError> {
-        Self::new(path, Box::new(File::open(path).map_err(DataError::io(path))?), encoding)
+        let file = File::open(path).map_err(DataError::io(path))?;
+        Self::unpack(path, Unpacked::on_disk(path, file), encoding)
     }
 
     /// Reads what messages call `path`.
     pub(crate) fn new(path: &Path, bytes: Bytes, encoding: Option<&str>) -> Result<Self, DataError> {
+        Self::unpack(path, Unpacked::new(bytes), encoding)
+    }
+
+    fn unpack(
+        path: &Path,
+        unpacked: Result<(Unpacked, Option<Format>), Unreadable>,
+        encoding: Option<&str>,
+    ) -> Result<Self, DataError> {
         let fallback = match encoding {
             None => None,
             Some(name) => {
                 Some(encoding::named(name).ok_or_else(|| DataError::UnknownEncoding(name.to_owned()))?)
             }
         };
-        let (unpacked, table) = Unpacked::new(bytes).map_err(|error| match error {
+        let (unpacked, table) = unpacked.map_err(|error| match error {
             Unreadable::Io(error) => DataError::io(path)(error),
             Unreadable::Binary(kind) => DataError::Binary { path: path.to_owned(), kind, problem: None },
             #[cfg(any(feature = "parquet", feature = "xlsx"))]

@@ -1,6 +1,8 @@
 //! Compressed files, and tables that are no text: unpacked by their first bytes, whatever their names say.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
@@ -46,9 +48,27 @@ impl From<io::Error> for Unreadable {
 }
 
 impl Unpacked {
+    /// Unpacks a file on disk, of which a part alone can be read.
+    pub(crate) fn on_disk(path: &Path, file: File) -> Result<(Self, Option<Format>), Unreadable> {
+        let packed = Peek::new(Hashed::new(Box::new(file) as Bytes), MAGIC_BYTES)?;
+        #[cfg(feature = "parquet")]
+        if packed.head().starts_with(b"PAR1") && path.is_file() {
+            let kind = binary::kind_of(Format::Parquet);
+            let lines =
+                crate::parquet::rows_on_disk(path).map_err(|problem| Unreadable::Table(kind, problem))?;
+            let read = BufReader::with_capacity(64 * 1024, packed);
+            return Ok((Self::Rows { lines, read }, Some(Format::Parquet)));
+        }
+        let _ = path;
+        Self::peeked(packed)
+    }
+
     /// Unpacks a file, and says in which format its rows are where its bytes alone tell.
     pub(crate) fn new(bytes: Bytes) -> Result<(Self, Option<Format>), Unreadable> {
-        let packed = Peek::new(Hashed::new(bytes), MAGIC_BYTES)?;
+        Self::peeked(Peek::new(Hashed::new(bytes), MAGIC_BYTES)?)
+    }
+
+    fn peeked(packed: Peek<Hashed<Bytes>>) -> Result<(Self, Option<Format>), Unreadable> {
         let head = packed.head().to_vec();
         let packed = BufReader::with_capacity(64 * 1024, packed);
         if head.starts_with(b"\x1f\x8b") {

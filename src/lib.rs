@@ -24,6 +24,8 @@ pub mod history;
 mod import;
 pub mod ledger;
 pub mod merge;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub mod plan;
 pub mod project;
 mod providers;

@@ -17,6 +17,8 @@
 //! runs/ID/                 earlier runs, with the same files; see [`history`]
 //! ```
 
+#[cfg(feature = "parquet")]
+mod parquet;
 mod rows;
 
 use std::cell::{Cell, RefCell};
@@ -280,6 +282,12 @@ impl Results {
         };
         let evaluations = manifest.models.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Run { manifest, evaluations })
+    }
+
+    /// Writes the predictions of all models to one Parquet file.
+    #[cfg(feature = "parquet")]
+    pub fn write_parquet(&self, manifest: &Manifest, out: &mut (impl io::Write + Send)) -> io::Result<()> {
+        parquet::write(&self.folder, manifest, out).map_err(io::Error::other)
     }
 
     /// What is known of a model's rows beside its predictions, read one by one.

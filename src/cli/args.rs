@@ -170,6 +170,9 @@ pub(crate) enum Command {
         against: Option<String>,
 
         #[command(flatten)]
+        predictions: super::report::PredictionsArgs,
+
+        #[command(flatten)]
         output: OutputArgs,
     },
     /// Show one test row: its text, what each model was sent, and what it answered

@@ -137,16 +137,16 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let session = session(&project, spending, printer);
             runtime.block_on(eval::eval(&session, models, &terms, &output, printer))
         }
-        Command::Report { file, against: Some(earlier), output } => {
+        Command::Report { file, against: Some(earlier), predictions: _, output } => {
             let folder =
                 file.map_or_else(|| Ok(output.results.clone()), |run| report::folder_of(&run, &output))?;
             against::against(&folder, &earlier, &output, printer)
         }
-        Command::Report { file: Some(file), against: None, output } => {
-            report::named(&file, &global.config, &output, printer)
+        Command::Report { file: Some(file), against: None, predictions, output } => {
+            report::named(&file, &global.config, &predictions, &output, printer)
         }
-        Command::Report { file: None, against: None, output } => {
-            report::report(&output.results, &global.config, &output, printer)
+        Command::Report { file: None, against: None, predictions, output } => {
+            report::report(&output.results, &global.config, &predictions, &output, printer)
         }
         Command::Runs(args) => runs::runs(&args, printer),
         Command::Predict(args) => {

@@ -59,6 +59,40 @@ fn formats() -> PossibleValuesParser {
     PossibleValuesParser::new(formats.map(|format| PossibleValue::new(format.name()).help(format.about())))
 }
 
+/// The predictions in one file besides.
+#[derive(Debug, Args)]
+pub(crate) struct PredictionsArgs {
+    /// Write what all models made of all rows to this Parquet file besides
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    predictions: Option<PathBuf>,
+}
+
+#[cfg(feature = "parquet")]
+impl PredictionsArgs {
+    fn are_wanted(&self) -> bool {
+        self.predictions.is_some()
+    }
+
+    fn write(&self, results: &Results, run: &tunebench_reports::Run) -> Result<(), Error> {
+        let Some(path) = &self.predictions else { return Ok(()) };
+        let mut file = WholeFile::create(path).map_err(|error| unwritable(path, &error))?;
+        let written = results.write_parquet(&run.manifest, file.file());
+        written.and_then(|()| file.finish()).map_err(|error| unwritable(path, &error))
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+impl PredictionsArgs {
+    fn are_wanted(&self) -> bool {
+        false
+    }
+
+    fn write(&self, _: &Results, _: &tunebench_reports::Run) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 /// A format, and the place where the report will go.
 pub(super) struct Target {
     renderer: Box<dyn Renderer>,
@@ -123,12 +157,14 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
 pub(super) fn report(
     folder: &Path,
     config: &Path,
+    predictions: &PredictionsArgs,
     output: &OutputArgs,
     printer: Printer,
 ) -> Result<u8, Error> {
     let results = Results::open(folder)?;
     let target = output.format.open(printer)?;
     let run = results.read()?;
+    predictions.write(&results, &run)?;
     let report = Report::new(&run);
     let missing = find_texts(&report, &results, config)?;
     let stays = missing.is_some() && results.has_page();
@@ -191,10 +227,20 @@ pub(super) fn filled<'a>(report: Report<'a>, results: &Results) -> Result<Report
 }
 
 /// Reports on what is named: an earlier run of the results folder, or another tool's results.
-pub(super) fn named(file: &Path, config: &Path, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
+pub(super) fn named(
+    file: &Path,
+    config: &Path,
+    predictions: &PredictionsArgs,
+    output: &OutputArgs,
+    printer: Printer,
+) -> Result<u8, Error> {
     let run = file.to_str().filter(|_| !file.exists()).and_then(|id| history::find(&output.results, id));
     match run {
-        Some(run) => report(&run.folder, config, output, printer),
+        Some(run) => report(&run.folder, config, predictions, output, printer),
+        None if predictions.are_wanted() => Err(Error::Output {
+            message: format!("`{}` is another tool's file, which is not written as Parquet", file.display()),
+            hint: "leave `--predictions` out".to_owned(),
+        }),
         None => foreign(file, output, printer),
     }
 }

@@ -1,8 +1,12 @@
 //! `tunebench predict`.
 
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 mod write;
 
+#[cfg(feature = "parquet")]
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -96,6 +100,9 @@ enum OutputFormat {
     Tsv,
     /// One JSON object a line
     Jsonl,
+    /// Apache Parquet; of a Parquet file, all columns as they are
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 /// How texts are written.
@@ -114,6 +121,9 @@ enum InputFormat {
     FastText,
     /// One text a line
     Lines,
+    /// Apache Parquet
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl From<InputFormat> for Format {
@@ -125,6 +135,8 @@ impl From<InputFormat> for Format {
             InputFormat::Json => Self::Json,
             InputFormat::FastText => Self::FastText,
             InputFormat::Lines => Self::Lines,
+            #[cfg(feature = "parquet")]
+            InputFormat::Parquet => Self::Parquet,
         }
     }
 }
@@ -146,13 +158,32 @@ impl PredictArgs {
         self.batches.with(Spending { caps, batching, ..Spending::default() })
     }
 
+    #[cfg(feature = "parquet")]
+    fn is_for_terminal(&self) -> bool {
+        self.output.is_none() && std::io::stdout().is_terminal()
+    }
+
     fn output_format(&self, texts: Option<Format>) -> Result<OutputFormat, Error> {
         if let Some(format) = self.format {
+            #[cfg(feature = "parquet")]
+            if format == OutputFormat::Parquet && self.is_for_terminal() {
+                return Err(Error::Output {
+                    message: "Parquet is nothing to look at in a terminal".to_owned(),
+                    hint: "name a file with `--output FILE`".to_owned(),
+                });
+            }
             return Ok(format);
         }
         match self.output.as_deref().map_or(texts, Format::of_name) {
             Some(Format::Csv | Format::Lines | Format::FastText) => Ok(OutputFormat::Csv),
             Some(Format::Tsv) => Ok(OutputFormat::Tsv),
+            #[cfg(feature = "parquet")]
+            Some(Format::Parquet) if !self.is_for_terminal() => Ok(OutputFormat::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            Some(Format::Parquet) if self.output.is_some() => Err(Error::Output {
+                message: "this build can't write Parquet".to_owned(),
+                hint: "install with `--features parquet`, or write `--format jsonl`".to_owned(),
+            }),
             Some(Format::Jsonl | Format::Json | Format::Parquet | Format::Xlsx) => Ok(OutputFormat::Jsonl),
             _ => Err(Error::Output {
                 message: "the name of the output does not tell its format".to_owned(),
@@ -202,7 +233,8 @@ pub(super) async fn predict(
         return Err(Error::Unasked("this would spend money, at prices that are not known".to_owned()));
     }
     let mut rows = texts.read(printer)?;
-    let mut writer = Writer::new(format, &args.prefix, rows.columns())?;
+    let parquet = (total.is_some() && texts.is_parquet()).then_some(args.file.as_path());
+    let mut writer = Writer::new(format, &args.prefix, rows.columns(), parquet)?;
 
     let labels = session.project().test.labels();
     let mut counts = Counts::default();
@@ -225,9 +257,8 @@ pub(super) async fn predict(
         session.label(&subject, rows.chunks(), |text: &read::Text| &text.text, &batched, see).await;
     let took = progress.end(&title);
     let labelling = labelling?;
-    if counts.rows == 0 && !labelling.cut_short {
-        // Even a table without rows has a header.
-        sink.write(&writer.header())?;
+    if counts.rows > 0 || !labelling.cut_short {
+        sink.write(&writer.finish()?)?;
     }
     sink.close(counts.rows > 0 || !labelling.cut_short)?;
     let cost = if labelling.spent == Cost::ZERO { String::new() } else { format!(", {}", labelling.spent) };

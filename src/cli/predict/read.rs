@@ -1,6 +1,6 @@
 //! The texts that are to be labelled, read while others are being asked about.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -58,6 +58,13 @@ impl Texts {
     /// How the texts are written, as far as it is known before they are read.
     pub(super) fn format(&self) -> Option<Format> {
         self.source.format.or_else(|| Format::of_name(&self.source.path))
+    }
+
+    /// Whether the file is Parquet by its first bytes, whatever its name.
+    pub(super) fn is_parquet(&self) -> bool {
+        let mut magic = [0; 4];
+        let read = std::fs::File::open(&self.source.path).and_then(|mut file| file.read_exact(&mut magic));
+        read.is_ok() && &magic == b"PAR1"
     }
 
     /// Where the text of a row stands.

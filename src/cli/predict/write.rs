@@ -11,6 +11,8 @@ use crate::error::Error;
 use crate::guard;
 use crate::whole_file::WholeFile;
 
+const OTHER_NAMES: &str = "give the new ones another name with `--prefix TEXT`";
+
 /// What is added to each row.
 const ADDED: [&str; 4] = ["prediction", "probability", "outcome", "detail"];
 
@@ -31,38 +33,43 @@ pub(super) enum Value<'a> {
     Raw(&'a str),
 }
 
-/// Writes rows in one format.
-pub(super) struct Writer {
-    format: OutputFormat,
-    added: [String; 4],
-    /// The columns that are written, once they are known; those of JSONL are told by its first row.
-    columns: Option<Vec<String>>,
-    begun: bool,
+/// Writes rows in one format. What is ready goes to the bytes that the caller hands on.
+pub(super) enum Writer {
+    Text(TextWriter),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<super::parquet::ParquetWriter>),
 }
 
 impl Writer {
-    /// For rows with these columns; none where each row has its own.
-    pub(super) fn new(format: OutputFormat, prefix: &str, columns: &[String]) -> Result<Self, Error> {
+    /// For rows with these columns, none where each row has its own. `parquet` is the file that they are read from, if it is
+    /// such a file.
+    pub(super) fn new(
+        format: OutputFormat,
+        prefix: &str,
+        columns: &[String],
+        parquet: Option<&Path>,
+    ) -> Result<Self, Error> {
         let added = ADDED.map(|name| format!("{prefix}{name}"));
         if let Some(taken) = columns.iter().find(|name| added.contains(name)) {
             return Err(Error::Output {
                 message: format!("there is a column `{taken}` already"),
-                hint: "give the new ones another name with `--prefix TEXT`".to_owned(),
+                hint: OTHER_NAMES.to_owned(),
             });
         }
-        let columns = (!columns.is_empty()).then(|| columns.to_vec());
-        Ok(Self { format, added, columns, begun: false })
-    }
-
-    /// The header, if the format has one, and it is known and not yet written.
-    pub(super) fn header(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        if let (Some(columns), Some(delimiter)) = (&self.columns, self.delimiter())
-            && !std::mem::replace(&mut self.begun, true)
-        {
-            record(&mut bytes, delimiter, columns.iter().chain(&self.added).map(String::as_str));
+        #[cfg(feature = "parquet")]
+        if format == OutputFormat::Parquet {
+            use super::parquet::ParquetWriter;
+            let writer = match parquet {
+                Some(path) => ParquetWriter::beside(path, added).map_err(|error| Error::Output {
+                    message: error.to_string(),
+                    hint: OTHER_NAMES.to_owned(),
+                })?,
+                None => ParquetWriter::of_text(columns, added),
+            };
+            return Ok(Self::Parquet(Box::new(writer)));
         }
-        bytes
+        let _ = parquet;
+        Ok(Self::Text(TextWriter::new(format, added, columns)))
     }
 
     /// Adds a row to `bytes`. A fault says what can't be written in this format.
@@ -72,6 +79,56 @@ impl Writer {
         row: &TableRow,
         added: &Added<'_>,
     ) -> Result<(), Fault> {
+        match self {
+            Self::Text(writer) => writer.row(bytes, row, added),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(writer) => writer
+                .row(bytes, row, added)
+                .map_err(|error| Fault { line: row.line, reason: Reason::Json(error.to_string()) }),
+        }
+    }
+
+    /// What comes after the last row.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
+        match self {
+            // Even a table without rows has a header.
+            Self::Text(mut writer) => Ok(writer.header()),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(writer) => writer.finish().map_err(|error| Error::Output {
+                message: format!("the Parquet file can't be ended: {error}"),
+                hint: "write another format: `--format csv`".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Writes rows as text.
+pub(super) struct TextWriter {
+    format: OutputFormat,
+    added: [String; 4],
+    /// The columns that are written, once they are known; those of JSONL are told by its first row.
+    columns: Option<Vec<String>>,
+    begun: bool,
+}
+
+impl TextWriter {
+    fn new(format: OutputFormat, added: [String; 4], columns: &[String]) -> Self {
+        let columns = (!columns.is_empty()).then(|| columns.to_vec());
+        Self { format, added, columns, begun: false }
+    }
+
+    /// The header, if the format has one, and it is known and not yet written.
+    fn header(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if let (Some(columns), Some(delimiter)) = (&self.columns, self.delimiter())
+            && !std::mem::replace(&mut self.begun, true)
+        {
+            record(&mut bytes, delimiter, columns.iter().chain(&self.added).map(String::as_str));
+        }
+        bytes
+    }
+
+    fn row(&mut self, bytes: &mut Vec<u8>, row: &TableRow, added: &Added<'_>) -> Result<(), Fault> {
         let fault = |text: String| Fault { line: row.line, reason: Reason::Json(text) };
         if let Cells::Members(members) = &row.cells {
             if let Some((taken, _)) = members.iter().find(|(name, _)| self.added.contains(name)) {
@@ -114,7 +171,7 @@ impl Writer {
         match self.format {
             OutputFormat::Csv => Some(b','),
             OutputFormat::Tsv => Some(b'\t'),
-            OutputFormat::Jsonl => None,
+            _ => None,
         }
     }
 
@@ -145,7 +202,7 @@ impl Value<'_> {
         }
     }
 
-    fn cell(&self) -> String {
+    pub(super) fn cell(&self) -> String {
         match self {
             Self::Text(text) => (*text).to_owned(),
             Self::Raw("null") => String::new(),

@@ -72,7 +72,7 @@ fn most_frequent(counts: &[u64]) -> Option<LabelId> {
 }
 
 /// The label with the largest figure, the first one of equals.
-fn largest(figures: &[f32]) -> LabelId {
+pub(super) fn largest(figures: &[f32]) -> LabelId {
     let mut best = 0;
     for (i, &figure) in figures.iter().enumerate() {
         if figure > figures[best] {

@@ -23,6 +23,7 @@ mod planted;
 mod softmax;
 mod store;
 mod trainer;
+mod tuned_model;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub use nearest::{Nearest, NearestScratch};
 pub use ngrams::MAX_CHARACTERS;
 pub use out_of_fold::out_of_fold;
 pub use softmax::{EpochReport, Hyperparameters};
+pub use tuned_model::TunedModel;
 
 /// The embedded provider.
 pub struct LocalProvider {

@@ -39,6 +39,9 @@ pub enum ModelFileError {
     /// The file is cut short or altered.
     #[error("the model file is damaged ({0}): train the model again")]
     Damaged(&'static str),
+    /// The part of an encoder can't be read, or belongs to other weights.
+    #[error("{0}")]
+    Encoder(String),
 }
 
 impl Classifier {

@@ -9,6 +9,7 @@ use super::classifier::Classifier;
 use super::encoder::{self, Batcher, Encoder, Tuned, Untrained};
 use super::lexical::Lexical;
 use super::store::Store;
+use super::tuned_model::{Kind, TunedModel};
 use crate::hub::Cache;
 use crate::{Cause, ModelInfo, ProviderError};
 
@@ -165,15 +166,13 @@ impl Models {
         if !self.store.has_model(model) {
             return Err(unknown(model));
         }
-        let bytes = self.store.model(model)?;
-        let loaded = if Tuned::is_file(&bytes) {
-            let header = encoder::Header::of(&bytes).map_err(|why| self.store.unusable(model, why))?;
-            let base = self.encoder(header.base())?;
-            let tuned = Tuned::from_bytes(&bytes, base).map_err(|why| self.store.unusable(model, why))?;
-            Loaded::Encoder(Together::new(tuned))
-        } else {
-            let classifier = Classifier::load(&mut &bytes[..]);
-            Loaded::Ngrams(Arc::new(classifier.map_err(|error| self.store.unusable(model, error))?))
+        let file = self.store.model(model)?;
+        let unusable = |why| self.store.unusable(model, why);
+        let encoder = TunedModel::encoder_of(&file).map_err(unusable)?;
+        let encoder = encoder.map(|name| self.encoder(&name)).transpose()?;
+        let loaded = match TunedModel::from_file(&file, encoder).map_err(unusable)?.0 {
+            Kind::Ngrams(classifier) => Loaded::Ngrams(Arc::new(classifier)),
+            Kind::Encoder(tuned) => Loaded::Encoder(Together::new(tuned)),
         };
         known.insert(model.to_owned(), loaded.clone());
         Ok(loaded)

@@ -206,6 +206,20 @@ impl Store {
         self.path("models", model, "bin").is_ok_and(|path| path.exists())
     }
 
+    /// The names of all models, in alphabetical order.
+    pub(super) fn models(&self) -> Vec<String> {
+        let files = fs::read_dir(self.root.join("models")).into_iter().flatten();
+        let mut names: Vec<String> = files
+            .filter_map(|entry| {
+                let path = entry.ok()?.path();
+                let stem = path.file_stem().filter(|_| path.extension().is_some_and(|e| e == "bin"))?;
+                Some(stem.to_str()?.to_owned())
+            })
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     pub(super) fn delete_model(&self, model: &str) -> Result<(), ProviderError> {
         let path = self.path("models", model, "bin")?;
         fs::remove_file(&path).map_err(|error| missing(model, &path, error))

@@ -37,6 +37,9 @@ __all__ = ["Cancelled", "Classifier", "Completer", "Error", "serve"]
 
 PROTOCOL = 1
 
+#: An object of JSON.
+Json = dict[str, Any]
+
 
 class Error(Exception):
     """What went wrong, as tunebench classifies it.
@@ -62,7 +65,7 @@ class Completer:
     #: How many texts are asked about at once.
     concurrency = 16
 
-    def complete(self, request: dict) -> dict | str:
+    def complete(self, request: Json) -> Json | str:
         """The answer to ``request``: a text, or a dict with ``text`` or ``label`` and more (see the protocol).
 
         ``request`` has ``model``, ``text``, ``messages``, ``labels``, ``parameters`` and perhaps ``shots``.
@@ -107,7 +110,7 @@ def serve(provider: Completer | Classifier) -> None:
     out, sys.stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb"), sys.stderr
     lock = threading.Lock()
 
-    def answer(id: int, body: dict) -> None:
+    def answer(id: int, body: Json) -> None:
         line = json.dumps({"id": id, **body}, allow_nan=False).encode() + b"\n"
         with lock, contextlib.suppress(BrokenPipeError):
             out.write(line)
@@ -129,7 +132,7 @@ def serve(provider: Completer | Classifier) -> None:
         session.end()
 
 
-def _answer(session: _Session, id: int, method: str, params: dict, answer: Callable[[int, dict], None]) -> None:
+def _answer(session: _Session, id: int, method: str, params: Json, answer: Callable[[int, Json], None]) -> None:
     try:
         answer(id, {"result": session.handle(method, params)})
     except Error as error:
@@ -141,13 +144,14 @@ def _answer(session: _Session, id: int, method: str, params: dict, answer: Calla
 
 class _Session:
     def __init__(self, provider: Completer | Classifier) -> None:
-        self.provider = provider
+        # One of two kinds, and `do_…` is only asked of what is of its kind.
+        self.provider: Any = provider
         self.folder = Path(".")
         self.jobs = _Jobs(self)
         self.loaded: dict[str, Classifier] = {}
         self.loading = threading.Lock()
 
-    def handle(self, method: str, params: dict) -> Any:
+    def handle(self, method: str, params: Json) -> Any:
         found = getattr(self, f"do_{method}", None)
         if found is None:
             raise Error(f"there is no method {method}", "unsupported")
@@ -158,13 +162,13 @@ class _Session:
 
     # what there is
 
-    def do_hello(self, params: dict) -> dict:
+    def do_hello(self, params: Json) -> Json:
         self.folder = Path(params.get("state_dir") or ".")
         for name, value in (params.get("settings") or {}).items():
             setattr(self.provider, name, value)
         return {"protocol": PROTOCOL}
 
-    def do_abilities(self, _: dict) -> dict:
+    def do_abilities(self, _: Json) -> Json:
         hello: dict[str, Any] = {"protocol": PROTOCOL, "models": [self.model(name) for name, _ in self.bases()]}
         if isinstance(self.provider, Classifier):
             hello["batch_size"] = self.provider.batch_size
@@ -180,33 +184,33 @@ class _Session:
     def tunable(self) -> bool:
         return isinstance(self.provider, Classifier) and hasattr(self.provider, "fit")
 
-    def model(self, name: str) -> dict:
+    def model(self, name: str) -> Json:
         gives = isinstance(self.provider, Classifier) and _overrides(self.provider, "predict_proba")
         for base, description in self.bases():
             if base == name:
                 model = {"id": name, "tunable": self.tunable(), "probabilities": gives}
                 return {**model, "description": description} if description else model
-        base = self.jobs.base_of(name)
-        if base is None:
+        tuned_from = self.jobs.base_of(name)
+        if tuned_from is None:
             raise Error(f"there is no model {name}", "not_found")
-        return {"id": name, "tuned_from": base, "probabilities": gives}
+        return {"id": name, "tuned_from": tuned_from, "probabilities": gives}
 
-    def do_model_info(self, params: dict) -> dict:
+    def do_model_info(self, params: Json) -> Json:
         return self.model(params["model"])
 
     # answers
 
-    def do_complete(self, params: dict) -> dict:
+    def do_complete(self, params: Json) -> Json:
         self.model(params["model"])
         if isinstance(self.provider, Classifier):
             return _unwrap(self.classify(params, [params["text"]])[0])
         return _said(self.provider.complete(params))
 
-    def do_complete_batch(self, params: dict) -> dict:
+    def do_complete_batch(self, params: Json) -> Json:
         self.model(params["model"])
         return {"results": self.classify(params, [item["text"] for item in params["items"]])}
 
-    def classify(self, params: dict, texts: list[str]) -> list[dict]:
+    def classify(self, params: Json, texts: list[str]) -> list[Json]:
         model, labels = self.classifier(params["model"]), params["labels"]
         if model is None:
             return [{"result": {"text": "", "note": "this model answers only once it is trained"}} for _ in texts]
@@ -233,28 +237,28 @@ class _Session:
 
     # jobs
 
-    def do_create_job(self, params: dict) -> dict:
+    def do_create_job(self, params: Json) -> Json:
         return self.jobs.create(params)
 
-    def do_find_job(self, params: dict) -> dict:
+    def do_find_job(self, params: Json) -> Json:
         dead = {"failed", "cancelled"}
         found = [job for job in self.jobs.all() if job["mark"] == params["mark"] and job["status"] not in dead]
         return {"job": found[0] if found else None}
 
-    def do_job(self, params: dict) -> dict:
+    def do_job(self, params: Json) -> Json:
         return self.jobs.one(params["job"])
 
-    def do_jobs(self, _: dict) -> dict:
+    def do_jobs(self, _: Json) -> Json:
         return {"jobs": self.jobs.all()}
 
-    def do_events(self, params: dict) -> dict:
+    def do_events(self, params: Json) -> Json:
         return {"events": self.jobs.events(params["job"])[params.get("skip", 0):]}
 
-    def do_cancel_job(self, params: dict) -> dict:
+    def do_cancel_job(self, params: Json) -> Json:
         self.jobs.cancel(params["job"])
         return {}
 
-    def do_delete_model(self, params: dict) -> dict:
+    def do_delete_model(self, params: Json) -> Json:
         self.loaded.pop(params["model"], None)
         self.jobs.delete(params["model"])
         return {}
@@ -278,22 +282,22 @@ class _Jobs:
     def folder(self, id: str) -> Path:
         return self.root / id
 
-    def all(self) -> list[dict]:
+    def all(self) -> list[Json]:
         jobs = [self.one(path.parent.name) for path in self.root.glob("*/job.json")]
         return sorted(jobs, key=lambda job: job["created"], reverse=True)
 
-    def one(self, id: str) -> dict:
+    def one(self, id: str) -> Json:
         # An id is a name here, never a path.
         path = self.folder(id) / "job.json"
         if id != Path(id).name or not path.exists():
             raise Error(f"there is no job {id}", "not_found")
         with self.lock:
-            job = json.loads(path.read_text())
+            job: Json = json.loads(path.read_text())
         if job["status"] in {"queued", "running"} and id not in self.ours:
             job = {**job, "status": "failed", "error": "the program that trained it has ended"}
         return job
 
-    def put(self, job: dict) -> None:
+    def put(self, job: Json) -> None:
         with self.lock:
             path = self.folder(job["id"]) / "job.json"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -307,12 +311,12 @@ class _Jobs:
             return job["base"] if job["status"] == "succeeded" else None
         return None
 
-    def create(self, params: dict) -> dict:
+    def create(self, params: Json) -> Json:
         if not self.session.tunable():
             raise Error("this provider can't be trained", "unsupported")
         number = sum(1 for _ in self.root.glob("*/job.json"))
         keep = ("base", "hyperparameters", "seed", "training_file", "validation_file", "mark")
-        job = {name: params.get(name) for name in keep}
+        job: Json = {name: params.get(name) for name in keep}
         job |= {"id": f"{params['base']}-{params['mark'][:12]}", "status": "queued", "created": number}
         with self.lock:
             shutil.rmtree(self.folder(job["id"]), ignore_errors=True)
@@ -341,7 +345,7 @@ class _Jobs:
                 ended = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
             self.put({**job, **ended})
 
-    def train(self, job: dict) -> None:
+    def train(self, job: Json) -> None:
         rows = list(_rows(job["training_file"]))
         model = type(self.session.provider)()
         for name, value in vars(self.session.provider).items():
@@ -365,11 +369,11 @@ class _Jobs:
         model.save(self.folder(job["id"]))
         self.say(job["id"], {"message": f"model {job['id']} is ready"})
 
-    def say(self, id: str, event: dict) -> None:
+    def say(self, id: str, event: Json) -> None:
         with self.lock, (self.folder(id) / "events.jsonl").open("a") as file:
             file.write(json.dumps(event) + "\n")
 
-    def events(self, id: str) -> list[dict]:
+    def events(self, id: str) -> list[Json]:
         self.one(id)
         path = self.folder(id) / "events.jsonl"
         with self.lock:
@@ -395,7 +399,7 @@ class _Jobs:
         self.waiting.put(None)
 
 
-def _rows(path: str) -> Iterator[dict]:
+def _rows(path: str) -> Iterator[Json]:
     with open(path, encoding="utf-8") as file:
         yield from (json.loads(line) for line in file)
 
@@ -409,9 +413,9 @@ def _overrides(provider: Classifier, name: str) -> bool:
     return getattr(type(provider), name) is not getattr(Classifier, name)
 
 
-def _said(answer: dict | str) -> dict:
+def _said(answer: Json | str) -> Json:
     return {"text": answer} if isinstance(answer, str) else answer
 
 
-def _unwrap(one: dict) -> dict:
-    return one["result"]
+def _unwrap(one: Json) -> Json:
+    return dict(one["result"])

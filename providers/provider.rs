@@ -31,7 +31,7 @@ pub enum Access {
 /// A provider translates, makes one call and classifies the outcome. It never sleeps, retries, limits or caches:
 /// the caller does, for all providers alike. Unknown fields in an answer are ignored, unknown statuses are not final.
 ///
-/// `test_kit::contract` (feature `test-kit`) tells whether an implementation keeps to this.
+/// `contract` (feature `contract`) tells whether an implementation keeps to this.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
     /// Asks a model once.

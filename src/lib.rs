@@ -1,7 +1,8 @@
 //! Fine-tune a text classifier at any provider, and prove from paired data that it is better than the model it
 //! replaces.
 //!
-//! This is the program as a library, for programs that add a provider of their own: see [`cli::main_with`].
+//! This is the program as a library, for programs that add a provider of their own: see `cli::main_with` (feature `cli`,
+//! which is on by default; without it, this is the engine alone).
 //! Data goes one way: [`project::Project`] checks configuration and data, [`run::Session`] tunes and evaluates,
 //! [`results::Results`] keeps what came out.
 
@@ -11,6 +12,7 @@ extern crate self as tunebench;
 pub mod batch;
 pub mod budget;
 pub mod cancel;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
 pub mod config;
@@ -21,8 +23,8 @@ pub mod exit;
 pub mod gate;
 mod guard;
 pub mod history;
+#[cfg(feature = "cli")]
 mod import;
-pub mod ledger;
 pub mod merge;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -31,9 +33,13 @@ pub mod project;
 mod providers;
 pub mod results;
 pub mod run;
+#[cfg(feature = "cli")]
 pub mod scan;
 pub mod shots;
+#[cfg(feature = "cli")]
 mod show;
 mod texts;
 pub mod tune;
 mod whole_file;
+
+pub use tunebench_ledger as ledger;

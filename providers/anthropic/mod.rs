@@ -14,7 +14,7 @@ mod errors;
 mod limits;
 mod models;
 mod settings;
-#[cfg(all(test, feature = "test-kit"))]
+#[cfg(all(test, feature = "contract"))]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};

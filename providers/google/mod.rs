@@ -21,7 +21,7 @@ mod names;
 mod orders;
 mod settings;
 mod storage;
-#[cfg(all(test, feature = "test-kit"))]
+#[cfg(all(test, feature = "contract"))]
 mod tests;
 mod training_file;
 

@@ -24,7 +24,7 @@ mod models;
 mod responses;
 mod settings;
 mod stated;
-#[cfg(all(test, feature = "test-kit"))]
+#[cfg(all(test, feature = "contract"))]
 mod tests;
 #[cfg(feature = "tiktoken")]
 mod tokens;

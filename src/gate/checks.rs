@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tunebench_reports::render::{self, value};
 use tunebench_reports::{ALPHA, Counts, Interval, Metric, POWER, Paired, Scenarios, holm, normal_quantile};
@@ -24,10 +23,10 @@ const RECALL: &str = "recall:";
 const SLICE: &str = "slice:";
 
 /// By what a figure is held against its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum), value(rename_all = "snake_case"))]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
 pub enum By {
     /// The figure itself
     #[default]
@@ -37,7 +36,8 @@ pub enum By {
 }
 
 /// How a model is compared with the baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Test {

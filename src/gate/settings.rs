@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::Args;
 use serde::Deserialize;
 use tunebench_data::LabelSet;
 use tunebench_reports::{Metric, Run};
@@ -16,86 +15,89 @@ use crate::config::nearest;
 const ALPHA: f64 = tunebench_reports::ALPHA / 2.0;
 
 /// What a gate asks for; what is not set is not asked for.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-#[command(next_help_heading = "What is asked for (before what the configuration says)")]
+#[cfg_attr(feature = "cli", command(next_help_heading = "What is asked for (before what the configuration says)"))]
 pub struct Settings {
     /// The committed file with the answers to compare with [default: tunebench.baseline]
-    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub baseline: Option<PathBuf>,
 
     /// A model to check; may be given several times [default: all that no other one was tuned from, and not `local/majority` beside others]
-    #[arg(long = "model", value_name = "MODEL")]
+    #[cfg_attr(feature = "cli", arg(long = "model", value_name = "MODEL"))]
     pub models: Vec<String>,
 
     /// The least accuracy, as a share
-    #[arg(long, value_name = "SHARE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub min_accuracy: Option<f64>,
 
     /// The least macro-F1
-    #[arg(long, value_name = "SHARE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub min_macro_f1: Option<f64>,
 
     /// The least recall of a label; may be given several times
-    #[arg(long, value_name = "LABEL=SHARE", value_parser = recall)]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LABEL=SHARE", value_parser = recall))]
     #[serde(deserialize_with = "table")]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, f64>"))]
     pub min_recall: Vec<(String, f64)>,
 
     /// By what these three are held against their limits
-    #[arg(long, value_name = "WHAT")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT"))]
     pub by: Option<By>,
 
     /// The largest share of invalid answers
-    #[arg(long, value_name = "SHARE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub max_invalid: Option<f64>,
 
     /// The least share of the rows that must be answered [default: that of the evaluation]
-    #[arg(long, value_name = "SHARE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub min_coverage: Option<f64>,
 
     /// The most that the answers may cost, in dollars
-    #[arg(long, value_name = "USD")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "USD"))]
     pub max_cost: Option<f64>,
 
     /// The longest time for 95 % of the answers
-    #[arg(long, value_name = "MS")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "MS"))]
     pub max_p95_ms: Option<f64>,
 
     /// How the model is compared with the baseline
-    #[arg(long, value_name = "TEST")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TEST"))]
     pub test: Option<Test>,
 
     /// The loss that is allowed, by accuracy or what `evaluation.primary` says, as a share; `non-inferiority` needs one
-    #[arg(long, value_name = "SHARE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub margin: Option<f64>,
 
     /// The level of the tests: how often, at most, noise alone may raise an alarm [default: 0.025]
-    #[arg(long, value_name = "SHARE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub alpha: Option<f64>,
 
     /// Hold the test against the baseline however often one looks while rows are added: it needs more rows for it
-    #[arg(long, num_args = 0, default_missing_value = "true")]
+    #[cfg_attr(feature = "cli", arg(long, num_args = 0, default_missing_value = "true"))]
     pub any_time: Option<bool>,
 
     /// The least accuracy on a part of the rows, by a column of `data.slices`, `length` or `script`; may be given several times
-    #[arg(long, value_name = "COLUMN=VALUE=SHARE", value_parser = slice)]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN=VALUE=SHARE", value_parser = slice))]
     #[serde(deserialize_with = "table")]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, f64>"))]
     pub min_slice: Vec<(String, f64)>,
 
     /// Ask that the model version that answered is the baseline's
-    #[arg(long, num_args = 0, default_missing_value = "true")]
+    #[cfg_attr(feature = "cli", arg(long, num_args = 0, default_missing_value = "true"))]
     pub same_version: Option<bool>,
 }
 
+#[cfg(feature = "cli")]
 fn recall(text: &str) -> Result<(String, f64), String> {
     let parts =
         text.rsplit_once('=').and_then(|(label, share)| Some((label.to_owned(), share.parse().ok()?)));
     parts.ok_or_else(|| "a label and a share, such as refund=0.9".to_owned())
 }
 
+#[cfg(feature = "cli")]
 fn slice(text: &str) -> Result<(String, f64), String> {
     let parts = text.rsplit_once('=').filter(|(slice, _)| slice.contains('='));
     let parts = parts.and_then(|(slice, share)| Some((slice.to_owned(), share.parse().ok()?)));

@@ -1,6 +1,6 @@
 //! Answers in the forms that models give them, through the whole path: what they say counts, not how.
 
-use tunebench_providers::test_kit::openai::{FakeOpenAi, Question, Said};
+use tunebench_fakes::openai::{FakeOpenAi, Question, Said};
 
 use crate::openai::{BASE, KEY, Project};
 

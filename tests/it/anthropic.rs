@@ -1,6 +1,6 @@
 //! Claude, by its own API: a key is all it takes; what it declines is an outcome; what its account can't pay ends the run.
 
-use tunebench_providers::test_kit::anthropic::{Failing, FakeAnthropic, Fault, Hint, Said};
+use tunebench_fakes::anthropic::{Failing, FakeAnthropic, Fault, Hint, Said};
 
 use crate::support::{Outcome, Place};
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tunebench_providers::test_kit::openai::{BatchScript, Failing, FakeOpenAi, Fault};
+use tunebench_fakes::openai::{BatchScript, Failing, FakeOpenAi, Fault};
 
 use crate::batches::{outcomes, with};
 use crate::openai::{KEY, Project};

@@ -1,6 +1,6 @@
 //! Batches, from outside: the same results as live, and nothing paid for twice or lost, whatever happens on the way.
 
-use tunebench_providers::test_kit::openai::{BatchScript, Failing, FakeOpenAi, Fault};
+use tunebench_fakes::openai::{BatchScript, Failing, FakeOpenAi, Fault};
 
 use crate::openai::{BASE, KEY, Project};
 use crate::support::{Outcome, without_times};

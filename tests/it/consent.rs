@@ -1,6 +1,6 @@
 //! What is spent and deleted is agreed to first; and what a command needs is there before the first request is paid for.
 
-use tunebench_providers::test_kit::openai::{Failing, Fault};
+use tunebench_fakes::openai::{Failing, Fault};
 
 use crate::openai::Project;
 

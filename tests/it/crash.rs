@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tunebench_providers::test_kit::openai::FakeOpenAi;
+use tunebench_fakes::openai::FakeOpenAi;
 
 use crate::openai::Project;
 use crate::support::without_times;

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use tunebench_providers::test_kit::openai::FakeOpenAi;
+use tunebench_fakes::openai::FakeOpenAi;
 
 use crate::openai::Project;
 

@@ -5,8 +5,8 @@ use std::io::Read;
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
-use tunebench_providers::test_kit::openai::FakeOpenAi;
-use tunebench_providers::test_kit::write_encoder;
+use tunebench_fakes::openai::FakeOpenAi;
+use tunebench_fakes::write_encoder;
 
 use super::support::{Outcome, Place};
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tunebench_providers::test_kit::google::{Failing, FakeGoogle, Fault};
+use tunebench_fakes::google::{Failing, FakeGoogle, Fault};
 
 use crate::support::{Outcome, Place};
 

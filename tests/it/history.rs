@@ -1,7 +1,7 @@
 //! The history of results: every run is kept, can be listed, named and deleted, and reported on again from anywhere.
 
 use serde_json::Value;
-use tunebench_providers::test_kit::openai::{Failing, Fault};
+use tunebench_fakes::openai::{Failing, Fault};
 
 use crate::openai::Project;
 use crate::support::Place;

@@ -1,6 +1,6 @@
 //! Hosts by name: nothing but a key, and help where a name is wrong.
 
-use tunebench_providers::test_kit::openai::FakeOpenAi;
+use tunebench_fakes::openai::FakeOpenAi;
 
 use crate::support::{Outcome, Place};
 

@@ -1,7 +1,7 @@
 //! `tunebench import`: a project of the file that a model was tuned on.
 
 use serde_json::{Value, json};
-use tunebench_providers::test_kit::openai::{Exchange, FakeOpenAi};
+use tunebench_fakes::openai::{Exchange, FakeOpenAi};
 
 use crate::openai::KEY;
 use crate::support::Place;

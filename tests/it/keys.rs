@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
-use tunebench_providers::test_kit::openai::{Failing, FakeOpenAi, Fault};
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 
 use crate::support::{Place, repository};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use tunebench_providers::test_kit::openai::{Failing, Fault, Hint};
+use tunebench_fakes::openai::{Failing, Fault, Hint};
 
 use crate::openai::Project;
 

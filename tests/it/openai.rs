@@ -1,6 +1,6 @@
 //! The whole path at OpenAI, against a fake that speaks its language: tune, evaluate, pay once, stop in time.
 
-use tunebench_providers::test_kit::openai::{Failing, FakeOpenAi, Fault};
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 
 use crate::support::{Outcome, Place, without_times};
 

@@ -1,7 +1,7 @@
 //! Prompts that users write themselves, and models that are asked in other forms, through the whole path.
 
 use serde_json::{Value, json};
-use tunebench_providers::test_kit::openai::{FakeOpenAi, Said};
+use tunebench_fakes::openai::{FakeOpenAi, Said};
 
 use crate::openai::{BASE, KEY, Project};
 use crate::support::Place;
@@ -14,7 +14,7 @@ const DATA: &str = "id,subject,text,label\n\
 
 /// A project with columns of its own, whose model says what `say` makes of the gold label.
 fn project(say: fn(&str) -> String, config: &str) -> Project {
-    let brain = move |question: &tunebench_providers::test_kit::openai::Question| {
+    let brain = move |question: &tunebench_fakes::openai::Question| {
         let said = &question.messages.last().unwrap().1;
         Said::from(say(if said.contains("it?") { "delivery" } else { "billing" }))
     };

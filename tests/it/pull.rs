@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use tunebench_providers::test_kit::hub::{Failing, FakeHub, Fault};
-use tunebench_providers::test_kit::write_encoder;
+use tunebench_fakes::hub::{Failing, FakeHub, Fault};
+use tunebench_fakes::write_encoder;
 
 use super::support::Place;
 
@@ -11,7 +11,7 @@ const WORDS: [&str; 8] = ["my", "card", "is", "late", "rate", "euros", "exchange
 
 /// A folder, and a hub that has `acme/mini`.
 fn hub(
-    make: impl FnOnce(tunebench_providers::test_kit::hub::Builder) -> tunebench_providers::test_kit::hub::Builder,
+    make: impl FnOnce(tunebench_fakes::hub::Builder) -> tunebench_fakes::hub::Builder,
 ) -> (Place, FakeHub) {
     let place = Place::new();
     write_encoder(&place.path("origin"), &WORDS, 1).unwrap();

@@ -1,6 +1,6 @@
 //! Several machines share an evaluation, and put it together again.
 
-use tunebench_providers::test_kit::openai::FakeOpenAi;
+use tunebench_fakes::openai::FakeOpenAi;
 
 use crate::openai::Project;
 use crate::support::{Outcome, Place, without_times};

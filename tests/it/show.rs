@@ -1,7 +1,7 @@
 //! What a model was sent and what it said, for every row: in the predictions and by `tunebench show`.
 
 use serde_json::Value;
-use tunebench_providers::test_kit::openai::FakeOpenAi;
+use tunebench_fakes::openai::FakeOpenAi;
 
 use crate::openai::{KEY, Project};
 

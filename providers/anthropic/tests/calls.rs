@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tunebench_data::{LabelId, LabelSet, Prompt, PromptTemplate};
 
 use super::{KEY, provider};
-use crate::test_kit::anthropic::{Failing, FakeAnthropic, Fault, Hint, Said};
+use tunebench_fakes::anthropic::{Failing, FakeAnthropic, Fault, Hint, Said};
 use crate::testing::{ask, with};
 use crate::{
     Access, AnswerMode, Cause, CompletionRequest, FinishReason, Parameters, Provider, ProviderError, Retry,

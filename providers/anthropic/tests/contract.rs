@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{KEY, provider};
-use crate::test_kit::Contract;
-use crate::test_kit::anthropic::FakeAnthropic;
+use crate::contract::Contract;
+use tunebench_fakes::anthropic::FakeAnthropic;
 
 #[tokio::test]
 async fn every_kind_of_model_keeps_to_it() {

@@ -1,4 +1,4 @@
-//! The provider against the fake service of the test kit.
+//! The provider against the fake service.
 
 mod calls;
 mod contract;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::AnthropicProvider;
 use crate::Setup;
-use crate::test_kit::anthropic::FakeAnthropic;
+use tunebench_fakes::anthropic::FakeAnthropic;
 
 /// A key that must turn up nowhere.
 const KEY: &str = "sk-ant-test-0123456789abcdef";

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{KEY, TOKEN, ask, fake, gemini, vertex, with};
 use crate::google::GoogleProvider;
-use crate::test_kit::google::{Failing, FakeGoogle, Fault, Said};
+use tunebench_fakes::google::{Failing, FakeGoogle, Fault, Said};
 use crate::{Access, AnswerMode, Cause, FinishReason, Parameters, Provider, ProviderError, Retry, Scope};
 
 /// The settings of the last request.

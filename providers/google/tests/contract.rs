@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{KEY, TOKEN, fake, gemini, vertex};
-use crate::test_kit::Contract;
+use crate::contract::Contract;
 
 #[tokio::test]
 async fn at_vertex_with_fine_tuning() {

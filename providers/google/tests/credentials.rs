@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ask, at_vertex, setup};
 use crate::google::GoogleProvider;
-use crate::test_kit::google::FakeGoogle;
+use tunebench_fakes::google::FakeGoogle;
 use crate::{Access, Cause, Provider, Retry, Scope};
 
 const MODEL: &str = "gemini-3.5-flash-lite";

@@ -1,4 +1,4 @@
-//! The provider against the fake services of the test kit.
+//! The provider against the fake services.
 
 mod calls;
 mod contract;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::GoogleProvider;
 use crate::Setup;
-use crate::test_kit::google::FakeGoogle;
+use tunebench_fakes::google::FakeGoogle;
 use crate::testing::{ask, examples, prompt, with};
 
 /// A key and a token that must turn up nowhere.
@@ -47,6 +47,6 @@ fn vertex(fake: &FakeGoogle, more: Value) -> GoogleProvider {
 }
 
 /// A fake that lets our key and our token in.
-fn fake() -> crate::test_kit::google::Builder {
+fn fake() -> tunebench_fakes::google::Builder {
     FakeGoogle::builder().api_key(KEY).token(TOKEN)
 }

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{KEY, TOKEN, ask, examples, fake, gemini, prompt, vertex, with};
-use crate::test_kit::Contract;
-use crate::test_kit::google::description::Descriptions;
-use crate::test_kit::google::{Failing, FakeGoogle, Fault};
+use crate::contract::Contract;
+use tunebench_fakes::google::description::Descriptions;
+use tunebench_fakes::google::{Failing, FakeGoogle, Fault};
 use crate::{AnswerMode, JobMark, JobRequest, Provider, TuningSpec};
 
 /// Calls that must have been answered for the check to mean something.

@@ -8,7 +8,7 @@ use tunebench_data::Example;
 use super::{TOKEN, ask, examples, fake, prompt, vertex, with};
 use crate::google::GoogleProvider;
 use crate::google::fine_tuning::Tuning;
-use crate::test_kit::google::{Failing, FakeGoogle, Fault};
+use tunebench_fakes::google::{Failing, FakeGoogle, Fault};
 use crate::{
     AnswerMode, Cause, FineTuning, Job, JobMark, JobRequest, JobStatus, Provider, ProviderError, Retry,
     TuningSpec,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{KEY, OpenAiProvider, ask, provider, with};
-use crate::test_kit::openai::{Failing, FakeOpenAi, Fault, Hint, Said};
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault, Hint, Said};
 use crate::{
     Access, AnswerMode, Cause, FinishReason, Parameters, Provider, ProviderError, Retry, Scope, Setup,
 };

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{KEY, provider};
-use crate::test_kit::Contract;
-use crate::test_kit::openai::FakeOpenAi;
+use crate::contract::Contract;
+use tunebench_fakes::openai::FakeOpenAi;
 
 #[tokio::test]
 async fn through_every_api() {
@@ -23,8 +23,8 @@ async fn through_every_api() {
 async fn behind_a_server_without_pages_for_models() {
     let fake = FakeOpenAi::start().unwrap();
     // Many servers list their models and know no more about them.
-    let gone = crate::test_kit::openai::Fault::Status(404);
-    fake.fail(crate::test_kit::openai::Failing::new(gone).on("GET /v1/models/"));
+    let gone = tunebench_fakes::openai::Fault::Status(404);
+    fake.fail(tunebench_fakes::openai::Failing::new(gone).on("GET /v1/models/"));
     let provider = provider(&fake, json!({"fine_tuning": false}));
     Contract::new(&provider, "gpt-4.1").secret(KEY).check().await.assert_kept();
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{KEY, ask, examples, prompt};
 use crate::openai::OpenAiProvider;
 use crate::openai::hosts::Host;
-use crate::test_kit::Contract;
-use crate::test_kit::openai::{Failing, FakeOpenAi, Fault};
+use crate::contract::Contract;
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 use crate::{
     Cause, Job, JobMark, JobRequest, JobStatus, Provider, ProviderError, Retry, Scope, Setup, TuningSpec,
 };

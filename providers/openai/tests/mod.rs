@@ -1,4 +1,4 @@
-//! The provider against the fake service of the test kit.
+//! The provider against the fake service.
 
 mod calls;
 mod contract;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::OpenAiProvider;
 use crate::Setup;
-use crate::test_kit::openai::FakeOpenAi;
+use tunebench_fakes::openai::FakeOpenAi;
 use crate::testing::{ask, examples, prompt, with};
 
 /// A key that must turn up nowhere.

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{KEY, ask, examples, prompt, provider, with};
-use crate::test_kit::Contract;
-use crate::test_kit::openai::{Exchange, Failing, FakeOpenAi, Fault};
+use crate::contract::Contract;
+use tunebench_fakes::openai::{Exchange, Failing, FakeOpenAi, Fault};
 use crate::{AnswerMode, JobMark, JobRequest, Provider, TuningSpec};
 
 /// Beside the repository; not part of it.

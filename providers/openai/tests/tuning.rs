@@ -8,7 +8,7 @@ use tunebench_data::Example;
 use super::{ask, examples, prompt, provider};
 use crate::openai::OpenAiProvider;
 use crate::openai::fine_tuning::Tuning;
-use crate::test_kit::openai::{Failing, FakeOpenAi, Fault};
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 use crate::{
     Cause, FineTuning, Job, JobMark, JobRequest, JobStatus, Provider, ProviderError, Retry, Scope, TuningSpec,
 };

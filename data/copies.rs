@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::value::RawValue;
 
-use crate::fault::DataError;
+use crate::error::DataError;
 use crate::format::{FASTTEXT_LABEL, Format};
 use crate::json::{self, Object};
 use crate::records::{Record, Records};

@@ -1,8 +1,9 @@
 //! Checked data: in memory for training, streamed for testing.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::fault::{DataError, Fault};
+use crate::error::{DataError, RowError};
 use crate::rows::Rows;
 use crate::sample;
 use crate::source::{Source, unknown};
@@ -37,9 +38,9 @@ pub struct TestSet {
     pub(crate) labels: LabelSet,
     pub(crate) len: usize,
     /// Contents that stand in more than one row; the others need no counting.
-    pub(crate) repeated: HashSet<ExampleId>,
+    pub(crate) repeated: Arc<HashSet<ExampleId>>,
     /// The examples that are wanted; all of them where this is not set.
-    pub(crate) sample: Option<HashSet<ExampleId>>,
+    pub(crate) sample: Option<Arc<HashSet<ExampleId>>>,
     pub(crate) left_out: u64,
     pub(crate) sha256: String,
 }
@@ -86,7 +87,7 @@ impl TestSet {
         }
         let rows = self.examples()?.map(|row| row.map(|example| (example.id, example.label)));
         let chosen = sample::stratified(&rows.collect::<Result<Vec<_>, _>>()?, size, seed);
-        Ok(Self { len: chosen.len(), sample: Some(chosen), ..self })
+        Ok(Self { len: chosen.len(), sample: Some(chosen.into()), ..self })
     }
 
     /// The same file, of which only one part is read; `None` if no row is in it.
@@ -98,7 +99,7 @@ impl TestSet {
                 chosen.insert(example.id);
             }
         }
-        let part = Self { len: chosen.len(), sample: Some(chosen), ..self };
+        let part = Self { len: chosen.len(), sample: Some(chosen.into()), ..self };
         Ok((part.len > 0).then_some(part))
     }
 
@@ -117,8 +118,8 @@ pub struct Examples {
     rows: Rows,
     source: Source,
     labels: LabelSet,
-    repeated: HashSet<ExampleId>,
-    sample: Option<HashSet<ExampleId>>,
+    repeated: Arc<HashSet<ExampleId>>,
+    sample: Option<Arc<HashSet<ExampleId>>>,
     seen: HashMap<ExampleId, u32>,
 }
 
@@ -163,7 +164,7 @@ impl Examples {
         Some(Ok(Example::of_row(row, id, label)))
     }
 
-    fn changed(&self, fault: Fault) -> DataError {
+    fn changed(&self, fault: RowError) -> DataError {
         DataError::Rows { path: self.source.path.clone(), faults: vec![fault] }
     }
 }

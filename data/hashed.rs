@@ -16,7 +16,7 @@ impl<R: Read> Hashed<R> {
     }
 
     pub(crate) fn into_hex(self) -> String {
-        self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::hex(&self.hash.finalize()[..])
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::encoding::{self, Utf8};
-use crate::fault::DataError;
+use crate::error::DataError;
 use crate::format::Format;
 use crate::unpack::{Unpacked, Unreadable};
 

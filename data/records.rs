@@ -4,7 +4,7 @@
 
 use std::io::{self, BufRead, BufReader};
 
-use crate::fault::QuoteFault;
+use crate::error::QuoteFault;
 use crate::format::Format;
 use crate::input::Input;
 use crate::scan::{Machine, Step};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::Aliases;
-use crate::fault::{DataError, Fault, Reason};
+use crate::error::{DataError, Reason, RowError};
 use crate::fields::{Columns, Fields, SharedNames};
 use crate::source::Source;
 use crate::table::{Column, Table, View};
@@ -48,7 +48,7 @@ impl Rows {
 
     /// The next row. The outer error ends the reading; a fault concerns one row only. Rows that an annotator has rejected
     /// are passed over.
-    pub fn next_row(&mut self) -> Result<Option<Result<Row, Fault>>, DataError> {
+    pub fn next_row(&mut self) -> Result<Option<Result<Row, RowError>>, DataError> {
         loop {
             let Some((line, view)) = self.table.read()? else { return Ok(None) };
             if view.as_ref().is_ok_and(|view| self.reader.left_out(view)) {
@@ -56,7 +56,7 @@ impl Rows {
                 continue;
             }
             let row = view.and_then(|view| self.reader.row(line, &view));
-            return Ok(Some(row.map_err(|reason| Fault { line, reason })));
+            return Ok(Some(row.map_err(|reason| RowError { line, reason })));
         }
     }
 

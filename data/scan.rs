@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use crate::fault::{QuoteFault, QuoteLines};
+use crate::error::{QuoteFault, QuoteLines};
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {

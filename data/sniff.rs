@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use crate::fault::{DataError, Fault, Reason};
+use crate::error::{DataError, Reason, RowError};
 use crate::format::Format;
 use crate::input::Input;
 use crate::json::{self, Object};
@@ -88,7 +88,7 @@ pub struct Sniffed {
     pub bad_rows: usize,
     /// The worst of them: the one that has swallowed the most others, else the first. Where `quotes` is false, the row
     /// because of which it is.
-    pub fault: Option<Fault>,
+    pub fault: Option<RowError>,
 }
 
 /// Why a file can't be guessed.
@@ -261,7 +261,7 @@ struct Census {
     rows: usize,
     bad_rows: usize,
     /// The worst of them.
-    fault: Option<Fault>,
+    fault: Option<RowError>,
 }
 
 impl Census {
@@ -319,7 +319,7 @@ fn census(source: &TableSource) -> Result<Census, DataError> {
                 census.see_object(&object);
             }
             Err(reason) => {
-                let fault = Fault { line, reason };
+                let fault = RowError { line, reason };
                 census.bad_rows += 1;
                 // Of equals the first.
                 if census.fault.as_ref().is_none_or(|known| weight(known) < weight(&fault)) {
@@ -360,7 +360,7 @@ fn has_header(source: &TableSource) -> Result<bool, DataError> {
 }
 
 /// How much a fault says of the file: broken quotes come before all else.
-fn weight(fault: &Fault) -> u64 {
+fn weight(fault: &RowError) -> u64 {
     match fault.reason {
         Reason::Quote(quote) => quote.lines(),
         _ => 0,

@@ -1,10 +1,10 @@
 //! A data file and how to read it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::dataset::{Dataset, TestSet};
-use crate::fault::{DataError, Fault, HeaderFault, Reason};
+use crate::error::{DataError, HeaderFault, Reason, RowError};
 use crate::format::Format;
 use crate::rows::{Row, Rows};
 use crate::several;
@@ -133,11 +133,11 @@ impl Source {
             .iter()
             .filter_map(|name| Some((*name, several::parts(name, |part| names.contains(part))?)))
             .collect();
-        let faults: Vec<Fault> = rows
+        let faults: Vec<RowError> = rows
             .iter()
             .filter_map(|row| {
                 let parts = combined.get(row.label.as_str())?;
-                Some(Fault { line: row.line, reason: Reason::SeveralLabels(parts.clone()) })
+                Some(RowError { line: row.line, reason: Reason::SeveralLabels(parts.clone()) })
             })
             .collect();
         if !faults.is_empty() {
@@ -156,12 +156,13 @@ impl Source {
         let Reading { sha256, left_out } = self.read_all(Some(labels), keep)?;
         let len = ids.len();
         ids.sort_unstable();
-        let repeated = ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        let repeated: HashSet<_> =
+            ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
         Ok(TestSet {
             source: self.clone(),
             labels: labels.clone(),
             len,
-            repeated,
+            repeated: repeated.into(),
             sample: None,
             left_out,
             sha256,
@@ -169,7 +170,7 @@ impl Source {
     }
 
     /// Gives every row to `look`, the bad ones as faults. Returns how many were left out.
-    pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, Fault>)) -> Result<u64, DataError> {
+    pub(crate) fn each_row(&self, mut look: impl FnMut(Result<Row, RowError>)) -> Result<u64, DataError> {
         let mut rows = self.rows()?;
         while let Some(row) = rows.next_row()? {
             look(row);
@@ -206,7 +207,7 @@ impl Source {
             [] if !good => Err(DataError::Empty(self.path.clone())),
             [] => Ok(Reading { left_out: rows.left_out(), sha256: rows.finish()? }),
             // What no row has is no fault of the rows.
-            [Fault { line, reason: Reason::NoMember { wanted, found } }, rest @ ..]
+            [RowError { line, reason: Reason::NoMember { wanted, found } }, rest @ ..]
                 if !good && rest.iter().all(|fault| matches!(fault.reason, Reason::NoMember { .. })) =>
             {
                 let reason = HeaderFault::Missing { wanted: wanted.clone(), found: found.clone() };
@@ -225,11 +226,11 @@ pub(crate) struct Reading {
 }
 
 /// A row whose label is not among those of the task, or is made of several of them.
-pub(crate) fn unknown(row: Row, labels: Option<&LabelSet>) -> Fault {
+pub(crate) fn unknown(row: Row, labels: Option<&LabelSet>) -> RowError {
     let known = |part: &str| labels.is_some_and(|labels| labels.get(part).is_some());
     let reason = match several::parts(&row.label, known) {
         Some(parts) => Reason::SeveralLabels(parts),
         None => Reason::UnknownLabel(row.label),
     };
-    Fault { line: row.line, reason }
+    RowError { line: row.line, reason }
 }

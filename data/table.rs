@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
-use crate::fault::{DataError, Fault, HeaderFault, Reason};
+use crate::error::{DataError, HeaderFault, Reason, RowError};
 use crate::format::Format;
 use crate::input::Input;
 use crate::json::{self, Object, spelt};
@@ -232,7 +232,7 @@ impl Table {
     }
 
     /// The next row with all its cells. The outer error ends the reading; a fault concerns one row only.
-    pub fn next_row(&mut self) -> Result<Option<Result<TableRow, Fault>>, DataError> {
+    pub fn next_row(&mut self) -> Result<Option<Result<TableRow, RowError>>, DataError> {
         let Some((line, view)) = self.read()? else { return Ok(None) };
         let cells = view.and_then(|view| match view {
             View::Fields(fields) => fields.all().map(Cells::Fields),
@@ -241,7 +241,7 @@ impl Table {
                 Ok(Cells::Members(members.collect()))
             }
         });
-        Ok(Some(cells.map(|cells| TableRow { line, cells }).map_err(|reason| Fault { line, reason })))
+        Ok(Some(cells.map(|cells| TableRow { line, cells }).map_err(|reason| RowError { line, reason })))
     }
 
     /// After the last row: the SHA-256 of the file's bytes.
@@ -319,8 +319,8 @@ impl View<'_> {
 
 impl TableRow {
     /// The text in a column.
-    pub fn text(&self, column: &Column) -> Result<String, Fault> {
-        let fault = |reason| Fault { line: self.line, reason };
+    pub fn text(&self, column: &Column) -> Result<String, RowError> {
+        let fault = |reason| RowError { line: self.line, reason };
         match (&self.cells, column) {
             (Cells::Fields(fields), Column::Field(at)) => Ok(fields.get(*at).cloned().unwrap_or_default()),
             (Cells::Members(members), column @ Column::Member(_)) => {

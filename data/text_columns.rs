@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
+use crate::error::RowError;
 use crate::table::{Column, TableRow};
 
 /// The names of the columns that make a text: one as a rule, several where a text has parts, such as a subject and a body.
@@ -34,7 +34,7 @@ impl TextColumns {
     }
 
     /// The text of a row of a table, in which the columns stand here.
-    pub fn text(&self, row: &TableRow, columns: &[Column]) -> Result<String, Fault> {
+    pub fn text(&self, row: &TableRow, columns: &[Column]) -> Result<String, RowError> {
         self.join(|at| row.text(&columns[at]))
     }
 

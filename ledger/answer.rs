@@ -7,7 +7,7 @@ use tunebench_reports::Latency;
 
 use super::ContentKey;
 
-/// The columns of an answer that [`Packed::read`] reads, in its order.
+/// The columns of an answer that [`AnswerRow::read`] reads, in its order.
 macro_rules! columns {
     () => {
         "asked, latency, input, output, finish, text, version, probabilities, label_probability, note, seal, \
@@ -53,7 +53,7 @@ pub struct StoredAnswer {
 
 /// The values of a row.
 #[derive(Debug)]
-pub(super) struct Packed {
+pub(super) struct AnswerRow {
     pub(super) asked: i64,
     /// 0 where it was not measured.
     pub(super) latency: u32,
@@ -70,7 +70,7 @@ pub(super) struct Packed {
     pub(super) note: Option<String>,
 }
 
-impl Packed {
+impl AnswerRow {
     pub(super) fn new(completion: &Completion, latency: Option<Latency>, asked: i64) -> Self {
         Self {
             asked,
@@ -209,7 +209,7 @@ fn finish_word(finish: &FinishReason) -> String {
         FinishReason::Refusal => "refusal".into(),
         FinishReason::ContentFilter => "content_filter".into(),
         FinishReason::Other(words) => format!("other:{words}"),
-        unknown => format!("other:{unknown:?}"),
+        _ => "other:unknown".into(),
     }
 }
 

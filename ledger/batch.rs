@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
+use tunebench_data::hex;
 use tunebench_providers::{BatchId, BatchMark, FileId};
 
 use super::answer::FIND;
@@ -188,7 +189,7 @@ fn part(scope: &str, keys: &[ContentKey]) -> String {
     let mut hash = Sha256::new();
     hash.update(scope);
     sorted.into_iter().for_each(|key| hash.update(key.0));
-    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize()[..16])
 }
 
 /// Whether a request is in a batch that is under way.

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tunebench_data::{Message, Role};
+use tunebench_data::{Message, Role, hex};
 
 /// Changes with the encoding: keys of another encoding are other keys.
 const ENCODING: &[u8] = b"tunebench content key 1";
@@ -57,7 +57,7 @@ impl ContentKey {
 
 impl fmt::Display for ContentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -156,7 +156,7 @@ impl KeyPrefix {
 impl Scope {
     /// The first half of it in 32 hexadecimal digits, as batches carry it.
     pub fn short(&self) -> String {
-        self.0[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0[..16])
     }
 }
 

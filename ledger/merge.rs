@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
-use super::answer::{COLUMNS, Packed, insert_or_replace_where};
+use super::answer::{AnswerRow, COLUMNS, insert_or_replace_where};
 use super::error::{At, LedgerError};
 use super::{ContentKey, run, schema, store::Target, writer};
 
@@ -160,7 +160,7 @@ fn answer(
 ) -> Result<u64, LedgerError> {
     let key = ContentKey(row.get(13).at(other)?);
     let (run, target) = numbers.of(row, 15, 14, other)?;
-    let Some(packed) = Packed::read(row, &key).at(other)? else {
+    let Some(packed) = AnswerRow::read(row, &key).at(other)? else {
         return Err(LedgerError::altered(other, &key));
     };
     let added = here.prepare_cached(ANSWER).and_then(|mut insert| {

@@ -12,13 +12,13 @@ const MOST_BITS: u64 = 1 << 27;
 /// A set of keys that answers "certainly not" or "perhaps": one bit for each, at the place that the key's first bits
 /// name (a Bloom filter with one hash function, and the key is a hash already).
 #[derive(Debug)]
-pub struct Outline {
+pub struct KeyFilter {
     bits: Vec<u64>,
     /// How far a key's first 64 bits are to be moved to the right to name a bit.
     shift: u32,
 }
 
-impl Outline {
+impl KeyFilter {
     /// Reads every key once.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let rows: Option<i64> =
@@ -72,7 +72,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_added_may_be_there(keys in prop::collection::vec(any::<[u8; 32]>(), 0..200), declared in 0u64..300) {
-            let mut outline = Outline::for_keys(declared);
+            let mut outline = KeyFilter::for_keys(declared);
             keys.iter().for_each(|key| outline.add(key));
             for key in &keys {
                 prop_assert!(outline.may_hold(&ContentKey(*key)));
@@ -84,7 +84,7 @@ mod tests {
     fn few_new_keys_are_taken_for_old_ones() {
         use sha2::{Digest, Sha256};
         let key = |i: u32| ContentKey(Sha256::digest(i.to_le_bytes()).into());
-        let mut outline = Outline::for_keys(1000);
+        let mut outline = KeyFilter::for_keys(1000);
         (0..1000).for_each(|i| outline.add(&key(i).0));
         let mistaken = (1000..11_000).filter(|&i| outline.may_hold(&key(i))).count();
         assert!((200..=400).contains(&mistaken), "{mistaken} of 10,000");

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tunebench_providers::{Completion, ProviderError, Retry};
 use tunebench_reports::Latency;
 
-use super::answer::Packed;
+use super::answer::AnswerRow;
 use super::error::{At, LedgerError};
-use super::run::{self, Alive, Doubt, RunId, Totals};
+use super::run::{self, Alive, OrphanedRequests, RunId, Totals};
 use super::store::{Floor, Target, now};
-use super::writer::{Ack, Company, Fate, Found, Op, Writer};
+use super::writer::{Ack, Found, Op, OtherWriters, Writer, WriterStatus};
 use super::{ContentKey, StoredAnswer, schema};
 
 /// What may wait for the writer. Who finds it full waits too, so memory stays bounded.
@@ -26,7 +26,7 @@ const QUEUE: usize = 4096;
 #[derive(Debug)]
 pub struct Recorder {
     id: RunId,
-    found_in_doubt: Vec<Doubt>,
+    found_in_doubt: Vec<OrphanedRequests>,
     ops: mpsc::Sender<Op>,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
@@ -37,7 +37,7 @@ pub struct Recorder {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    fate: Arc<Fate>,
+    fate: Arc<WriterStatus>,
     slots: Mutex<Slots>,
 }
 
@@ -83,11 +83,11 @@ impl Shared {
 impl Recorder {
     pub(super) fn begin(path: &Path, command: &str, tool_version: &str) -> Result<Self, LedgerError> {
         let mut connection = schema::open(path)?;
-        let found_in_doubt = run::bury(&mut connection, path)?;
+        let found_in_doubt = run::mark_dead(&mut connection, path)?;
         let (id, number, alive) = run::begin(&mut connection, path, command, tool_version)?;
-        let company = Company::of(&connection, number).at(path)?;
+        let company = OtherWriters::of(&connection, number).at(path)?;
         let (ops, receiver) = mpsc::channel(QUEUE);
-        let fate = Arc::new(Fate::default());
+        let fate = Arc::new(WriterStatus::default());
         let writer = Writer {
             connection,
             path: path.to_owned(),
@@ -109,7 +109,7 @@ impl Recorder {
     }
 
     /// Requests of dead runs that may have been paid for without an answer; found by this run, and on record now.
-    pub fn found_in_doubt(&self) -> &[Doubt] {
+    pub fn found_in_doubt(&self) -> &[OrphanedRequests] {
         &self.found_in_doubt
     }
 
@@ -125,7 +125,7 @@ impl Recorder {
     }
 
     /// Ends the run. Also tells which of its requests were given up without knowing what became of them.
-    pub async fn finish(mut self) -> Result<(Totals, Vec<Doubt>), LedgerError> {
+    pub async fn finish(mut self) -> Result<(Totals, Vec<OrphanedRequests>), LedgerError> {
         let end = tell(&self.ops, &self.shared, |ack| Op::Finish { ack }).await?;
         // The writer ends with this, and has then closed the file.
         if let Some(writer) = self.writer.take() {
@@ -218,7 +218,7 @@ impl Lane {
         completion: &Completion,
         asked: i64,
     ) -> Result<(), LedgerError> {
-        let answer = Box::new(Packed::new(completion, None, asked.max(self.floor.0)));
+        let answer = Box::new(AnswerRow::new(completion, None, asked.max(self.floor.0)));
         let op = Op::Answer { target: self.target, floor: self.floor.0, key, answer };
         self.ops.send(op).await.map_err(|_| self.shared.closed())
     }
@@ -301,7 +301,7 @@ impl Intent {
     ///
     /// [`Recorder::flush`] or [`Recorder::finish`] tell whether the last ones are.
     pub async fn answered(mut self, completion: &Completion, latency: Latency) -> Result<(), LedgerError> {
-        let answer = Box::new(Packed::new(completion, Some(latency), self.asked));
+        let answer = Box::new(AnswerRow::new(completion, Some(latency), self.asked));
         let Lane { target, floor, .. } = self.lane;
         let op = Op::Answer { target, floor: floor.0, key: self.key, answer };
         self.close(op).await
@@ -310,7 +310,12 @@ impl Intent {
     /// The attempt has failed. To try again takes another intent.
     pub async fn failed(mut self, error: &ProviderError) -> Result<(), LedgerError> {
         let retryable = error.retry != Retry::Never;
-        let op = Op::Fail { slot: self.slot, target: self.lane.target, cause: cause(error), retryable };
+        let op = Op::Fail {
+            slot: self.slot,
+            target: self.lane.target,
+            cause: error.cause.name().to_owned(),
+            retryable,
+        };
         self.close(op).await
     }
 
@@ -338,18 +343,6 @@ impl Drop for Intent {
             self.lane.shared.slots().free.push(self.slot);
         }
     }
-}
-
-/// The cause in one word, as `rate_limit`.
-fn cause(error: &ProviderError) -> String {
-    let mut word = String::new();
-    for letter in format!("{:?}", error.cause).chars() {
-        if letter.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(letter.to_ascii_lowercase());
-    }
-    word
 }
 
 async fn tell<T>(

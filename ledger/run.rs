@@ -84,7 +84,7 @@ pub struct RunRecord {
 
 /// Requests that were under way when their run ended: they may have been paid for without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
+pub struct OrphanedRequests {
     /// The run.
     pub run: RunId,
     /// Who was asked.
@@ -140,7 +140,7 @@ pub(super) fn begin(
 }
 
 /// Intents without an answer of the runs that no one holds, by run and target.
-pub(super) fn unresolved(connection: &Connection, path: &Path) -> Result<Vec<Doubt>, LedgerError> {
+pub(super) fn unresolved(connection: &Connection, path: &Path) -> Result<Vec<OrphanedRequests>, LedgerError> {
     let mut doubts = Vec::new();
     for (number, _) in dead(connection, path)? {
         doubts.extend(open_intents(connection, number).at(path)?);
@@ -149,7 +149,10 @@ pub(super) fn unresolved(connection: &Connection, path: &Path) -> Result<Vec<Dou
 }
 
 /// Declares dead runs dead, and turns what they left open into doubts, which stay on record. Tells the new ones.
-pub(super) fn bury(connection: &mut Connection, path: &Path) -> Result<Vec<Doubt>, LedgerError> {
+pub(super) fn mark_dead(
+    connection: &mut Connection,
+    path: &Path,
+) -> Result<Vec<OrphanedRequests>, LedgerError> {
     if dead(connection, path)?.is_empty() {
         return Ok(Vec::new());
     }
@@ -212,7 +215,7 @@ pub(super) fn is_asking(
     ids.try_fold(false, |alive, id| Ok(alive || is_alive(path, &id?).unwrap_or(false)))
 }
 
-pub(super) fn open_intents(connection: &Connection, run: i64) -> rusqlite::Result<Vec<Doubt>> {
+pub(super) fn open_intents(connection: &Connection, run: i64) -> rusqlite::Result<Vec<OrphanedRequests>> {
     let sql = format!(
         "SELECT runs.id, provider, base_url, model, requests FROM
             (SELECT run, target, count(*) AS requests FROM intents WHERE run = ?1 AND {UNANSWERED}
@@ -222,7 +225,11 @@ pub(super) fn open_intents(connection: &Connection, run: i64) -> rusqlite::Resul
     let mut query = connection.prepare(&sql)?;
     let rows = query.query_map([run], |row| {
         let target = Target { provider: row.get(1)?, base_url: row.get(2)?, model: row.get(3)? };
-        Ok(Doubt { run: RunId(row.get(0)?), target, requests: row.get::<_, i64>(4)?.cast_unsigned() })
+        Ok(OrphanedRequests {
+            run: RunId(row.get(0)?),
+            target,
+            requests: row.get::<_, i64>(4)?.cast_unsigned(),
+        })
     })?;
     rows.collect()
 }

@@ -160,7 +160,7 @@ mod tests {
     use tunebench_providers::{Completion, Usage};
     use tunebench_reports::Latency;
 
-    use crate::answer::Packed;
+    use crate::answer::AnswerRow;
     use crate::store::Floor;
     use crate::{ContentKey, Ledger};
 
@@ -195,7 +195,7 @@ mod tests {
     fn answers_of_the_first_version_are_read_after_the_steps_to_this_one() {
         let (_folder, path) = path();
         let completion = Completion::new("card").usage(Usage::new(40, 3));
-        let (key, packed) = (ContentKey([7; 32]), Packed::new(&completion, Latency::from_micros(9), 1));
+        let (key, packed) = (ContentKey([7; 32]), AnswerRow::new(&completion, Latency::from_micros(9), 1));
         let connection = open_with(&path, &STEPS[..1]).unwrap();
         let insert =
             "INSERT INTO answers (key, target, run, asked, latency, input, output, finish, text, seal)

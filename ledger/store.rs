@@ -6,15 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::answer::{FIND, Packed, StoredAnswer};
+use super::answer::{AnswerRow, FIND, StoredAnswer};
 use super::batch::{self, BatchChange, BatchNumber, BatchRecord, BatchState, NewBatch};
 use super::error::{At, LedgerError};
 use super::job::{self, JobNumber, JobRecord, NewJob};
 use super::key::{ContentKey, Scope};
 use super::merge::{self, Merged};
-use super::outline::Outline;
+use super::outline::KeyFilter;
 use super::recorder::Recorder;
-use super::run::{self, Doubt, RunRecord};
+use super::run::{self, OrphanedRequests, RunRecord};
 use super::schema;
 
 /// Who is asked.
@@ -112,10 +112,10 @@ impl Ledger {
             let mut query = transaction.prepare_cached(FIND).at(&self.path)?;
             for at in order {
                 let key = &keys[at];
-                let found = query.query_row(params![key.0, floor.0], |row| Packed::read(row, key));
+                let found = query.query_row(params![key.0, floor.0], |row| AnswerRow::read(row, key));
                 answers[at] = match found.optional().at(&self.path)? {
                     None => None,
-                    Some(packed) => match packed.and_then(Packed::unpack) {
+                    Some(packed) => match packed.and_then(AnswerRow::unpack) {
                         Some(answer) => Some(answer),
                         None => return Err(LedgerError::altered(&self.path, key)),
                     },
@@ -127,8 +127,8 @@ impl Ledger {
     }
 
     /// Which keys may be there now, whether their answers count or not.
-    pub fn outline(&self) -> Result<Outline, LedgerError> {
-        Outline::read(&self.connection()).at(&self.path)
+    pub fn outline(&self) -> Result<KeyFilter, LedgerError> {
+        KeyFilter::read(&self.connection()).at(&self.path)
     }
 
     /// From when on answers count for these rows.
@@ -182,7 +182,7 @@ impl Ledger {
     }
 
     /// Requests of dead runs that may have been paid for without an answer, and are not on record yet.
-    pub fn unresolved(&self) -> Result<Vec<Doubt>, LedgerError> {
+    pub fn unresolved(&self) -> Result<Vec<OrphanedRequests>, LedgerError> {
         run::unresolved(&self.connection(), &self.path)
     }
 

@@ -272,7 +272,7 @@ fn fresh_answers_replace_old_ones_and_a_crash_half_way_goes_on() {
     let floor = ledger.freshen(&scope).unwrap();
     assert_eq!(texts(&ledger, 0..4, floor), vec![None; 4]);
     answer(&lab.path, 0..2, "new", floor);
-    // As after a crash: the same command again, with or without `--fresh`.
+    // As after a crash: the same command again, with or without `--refresh`.
     assert_eq!(ledger.freshen(&scope).unwrap(), floor);
     assert_eq!(ledger.floor(&scope).unwrap(), floor);
     answer(&lab.path, 1..4, "newer", floor);
@@ -334,7 +334,7 @@ fn attempts_and_totals_are_counted() {
     let lab = Lab::new();
     let ledger = lab.open();
     runtime().block_on(async {
-        let run = ledger.begin("eval --fresh", "0.1.0").unwrap();
+        let run = ledger.begin("eval --refresh", "0.1.0").unwrap();
         let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
         for _ in 0..3 {
             let error = ProviderError::new(Cause::RateLimit, "later");
@@ -353,7 +353,7 @@ fn attempts_and_totals_are_counted() {
     assert_eq!(stats.models, [model]);
     assert!(stats.bytes > 0);
     let run = &ledger.runs().unwrap()[0];
-    assert_eq!((run.command.as_str(), run.state, run.totals.asked), ("eval --fresh", RunState::Ended, 4));
+    assert_eq!((run.command.as_str(), run.state, run.totals.asked), ("eval --refresh", RunState::Ended, 4));
     let (second, letters) = run.id.as_str().split_once('-').unwrap();
     assert!(second.len() == 16 && second.ends_with('Z') && letters.len() == 4, "{}", run.id);
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::{FIND, Packed, insert_or_replace_where};
+use super::answer::{AnswerRow, FIND, insert_or_replace_where};
 use super::batch;
 use super::error::{At, LedgerError};
 use super::run::{self, Totals};
 use super::store::now;
-use super::{ContentKey, Doubt, StoredAnswer};
+use super::{ContentKey, OrphanedRequests, StoredAnswer};
 
 /// The most that one commit takes; more waits in the channel.
 const GROUP: usize = 1024;
@@ -31,7 +31,7 @@ pub(super) enum Op {
     /// Somebody wants to know what there is of a request by now.
     Find { floor: i64, key: ContentKey, ack: Ack<Found> },
     /// An answer has come.
-    Answer { target: i64, floor: i64, key: ContentKey, answer: Box<Packed> },
+    Answer { target: i64, floor: i64, key: ContentKey, answer: Box<AnswerRow> },
     /// A request has failed.
     Fail { slot: u32, target: i64, cause: String, retryable: bool },
     /// A request was not sent after all.
@@ -41,7 +41,7 @@ pub(super) enum Op {
     /// Says when everything before it is kept.
     Flush { ack: Ack<()> },
     /// The run is at its end.
-    Finish { ack: Ack<(Totals, Vec<Doubt>)> },
+    Finish { ack: Ack<(Totals, Vec<OrphanedRequests>)> },
 }
 
 /// What there is of a request that is about to be sent.
@@ -58,7 +58,7 @@ pub(super) enum Found {
 
 /// What the writer leaves for those who find it gone.
 #[derive(Debug, Default)]
-pub(super) struct Fate {
+pub(super) struct WriterStatus {
     pub(super) error: OnceLock<LedgerError>,
     /// Makes the writer end as if the process had been killed.
     #[cfg(test)]
@@ -69,11 +69,11 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) path: std::path::PathBuf,
     pub(super) run: i64,
-    pub(super) fate: Arc<Fate>,
+    pub(super) fate: Arc<WriterStatus>,
     pub(super) totals: Totals,
     pub(super) written: Totals,
     /// Whether other runs write to this ledger too.
-    pub(super) company: Company,
+    pub(super) company: OtherWriters,
 }
 
 impl Writer {
@@ -184,7 +184,7 @@ impl Writer {
     /// What there is of a request. Rows are looked up long before their turn, and equal ones at the same time.
     fn find(&self, key: &ContentKey, floor: i64) -> rusqlite::Result<Found> {
         let answer = self.connection.prepare_cached(FIND)?.query_row(params![key.0, floor], |row| {
-            Ok(Packed::read(row, key)?.and_then(Packed::unpack).map(Box::new))
+            Ok(AnswerRow::read(row, key)?.and_then(AnswerRow::unpack).map(Box::new))
         });
         Ok(match answer.optional()? {
             Some(answer) => Found::Answer(answer),
@@ -207,7 +207,7 @@ impl Writer {
 /// Whether others write to the ledger. What they are asking has to be looked for among all requests under way, which a
 /// run that is alone is spared.
 #[derive(Debug, Default)]
-pub(super) struct Company {
+pub(super) struct OtherWriters {
     is_there: bool,
     /// Whether batches are under way.
     batches: bool,
@@ -215,7 +215,7 @@ pub(super) struct Company {
     version: i64,
 }
 
-impl Company {
+impl OtherWriters {
     /// From the runs that are there when this one begins.
     pub(super) fn of(connection: &Connection, run: i64) -> rusqlite::Result<Self> {
         let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND number <> ?)";
@@ -247,7 +247,7 @@ enum Done {
     Plain(Ack<()>),
     Found(Ack<Found>, Found),
     Target(Ack<i64>, i64),
-    Finish(Ack<(Totals, Vec<Doubt>)>, Totals, Vec<Doubt>),
+    Finish(Ack<(Totals, Vec<OrphanedRequests>)>, Totals, Vec<OrphanedRequests>),
 }
 
 impl Done {

@@ -74,6 +74,23 @@ pub enum Cause {
     Unsupported,
 }
 
+impl Cause {
+    /// Its name in stored data and in files for programs, as `rate_limit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::RateLimit => "rate_limit",
+            Self::Quota => "quota",
+            Self::Access => "access",
+            Self::NotFound => "not_found",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::Server => "server",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
 /// A failed call.
 ///
 /// `Display` gives the message alone; the hint is for the caller to show apart. Neither may hold a secret.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Evaluation, Overlap, Run, Side, join, slugs};
+use crate::{ComparisonSide, Evaluation, Overlap, Run, join, slugs};
 
 /// What two runs have in common.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ pub fn beside(earlier: &Run, id: &str, now: &Run) -> Result<Beside, BesideError>
             continue;
         };
         let name = earlier_name(id, &evaluation.model);
-        let base = Side { name: &name, run: earlier, evaluation: &before };
-        let tuned = Side { name: &evaluation.model, run: now, evaluation };
+        let base = ComparisonSide { name: &name, run: earlier, evaluation: &before };
+        let tuned = ComparisonSide { name: &evaluation.model, run: now, evaluation };
         let overlap = Overlap::of(&base, &tuned);
         if let Some(other) = overlap.other_gold.first() {
             let rows = overlap.other_gold.len();

@@ -7,7 +7,7 @@ use crate::scenarios::{Scenarios, is_cut_short, is_unreadable_form, unreadable};
 use crate::seeds::SeedSpread;
 use crate::words::words;
 use crate::{
-    Chances, Clusters, Evaluation, Interval, Looks, Metric, Paired, Power, Tally, WithoutDoubted, holm,
+    Chances, Clusters, Evaluation, Interval, LabelCounts, Looks, Metric, Paired, Power, WithoutDoubted, holm,
     holm_levels, mcnemar_exact, mcnemar_mid_p,
 };
 
@@ -399,7 +399,7 @@ fn macro_f1(base: &[&Evaluation], tuned: &[&Evaluation]) -> Option<PairedMetric>
     // Labels beyond these occur nowhere, and take no part in the average.
     let labels = ids.map(|label| label.index() + 1).max()?;
     let sample = Sample::of_pairs(base, tuned, labels);
-    let [difference] = sample.estimates(|[base, tuned]: &[Tally; 2]| {
+    let [difference] = sample.estimates(|[base, tuned]: &[LabelCounts; 2]| {
         [tuned.macro_f1().zip(base.macro_f1()).map(|(tuned, base)| tuned - base)]
     });
     let [base, tuned] = sample.observed(|tallies| tallies.map(|tally| tally.macro_f1()));

@@ -1,7 +1,7 @@
 //! All figures of a run, computed once: every format shows these, so that all agree to the last digit.
 
+use crate::caveats::{self, Caveat};
 use crate::doubted;
-use crate::doubts::{self, Doubt};
 use crate::repeats::{self, Repeats};
 use crate::{Comparison, Evaluation, ModelFigures, Rules, Run, SliceFigures, slugs};
 
@@ -18,7 +18,7 @@ pub struct Figures {
     /// One for each model that was asked more than once.
     pub repeats: Vec<Repeats>,
     /// What a reader should know before believing the figures.
-    pub doubts: Vec<Doubt>,
+    pub doubts: Vec<Caveat>,
 }
 
 impl Figures {
@@ -65,7 +65,7 @@ impl Figures {
         let mut comparisons: Vec<_> = comparisons.into_iter().chain(against.into_iter().flatten()).collect();
         Comparison::adjust(&mut comparisons);
         doubted::ask(run, &mut comparisons, &rules);
-        let doubts = doubts::of(run, &models, &comparisons);
+        let doubts = caveats::of(run, &models, &comparisons);
         let repeats = repeats::of(run, &models);
         let slices = SliceFigures::of(run, &comparisons, &rules);
         Self { models, comparisons, slices, repeats, doubts }

@@ -9,7 +9,7 @@ use tunebench_data::LabelId;
 
 use crate::intervals::wilson_with;
 use crate::student::student_quantile;
-use crate::{Answer, CONFIDENCE, Clusters, Evaluation, Interval, Prediction, Tally, pairs};
+use crate::{Answer, CONFIDENCE, Clusters, Evaluation, Interval, LabelCounts, Prediction, pairs};
 
 /// With fewer clusters than this in which a model is wrong, their spread is hardly known.
 pub(crate) const FEW_ERRING: u64 = 10;
@@ -189,14 +189,14 @@ impl<const M: usize> Sample<M> {
     }
 
     /// The figures of the rows as they are.
-    pub(crate) fn observed<R>(&self, figures: impl FnOnce(&[Tally; M]) -> R) -> R {
+    pub(crate) fn observed<R>(&self, figures: impl FnOnce(&[LabelCounts; M]) -> R) -> R {
         figures(&self.tallies.each_ref().map(Counts::tally))
     }
 
     /// The figures with their variances; none where a figure is undefined, or with fewer than two clusters.
     pub(crate) fn estimates<const F: usize>(
         &self,
-        figures: impl Fn(&[Tally; M]) -> [Option<f64>; F],
+        figures: impl Fn(&[LabelCounts; M]) -> [Option<f64>; F],
     ) -> [Option<Estimate>; F] {
         let clusters = self.count(|_| true);
         let values = self.observed(&figures);
@@ -339,9 +339,9 @@ impl Counts {
         }
     }
 
-    fn tally(&self) -> Tally<'_> {
+    fn tally(&self) -> LabelCounts<'_> {
         let labels = self.support.len();
-        Tally {
+        LabelCounts {
             support: &self.support,
             predicted: &self.predicted[..labels],
             true_positives: &self.true_positives,

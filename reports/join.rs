@@ -15,7 +15,7 @@ use crate::{
 
 /// One of two models, and the run that it is from.
 #[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
+pub struct ComparisonSide<'a> {
     /// How it is called beside the other.
     pub name: &'a str,
     /// Its run.
@@ -24,7 +24,7 @@ pub struct Side<'a> {
     pub evaluation: &'a Evaluation,
 }
 
-impl Side<'_> {
+impl ComparisonSide<'_> {
     fn gold(&self, row: &Prediction) -> &str {
         self.run.labels().name(row.gold)
     }
@@ -56,7 +56,7 @@ pub struct OtherGold {
 
 impl Overlap {
     /// Matches the rows by their ids.
-    pub fn of(base: &Side, tuned: &Side) -> Self {
+    pub fn of(base: &ComparisonSide, tuned: &ComparisonSide) -> Self {
         let mut overlap = Self::default();
         for pair in pairs(&base.evaluation.predictions, &tuned.evaluation.predictions) {
             match (pair.base, pair.tuned) {
@@ -84,7 +84,12 @@ impl Overlap {
 
     /// Why the rows are not the same, as far as rows and texts can tell; the texts are those of rows of one side only,
     /// where they are at hand.
-    pub fn cause(&self, base: &Side, tuned: &Side, texts: [&BTreeMap<ExampleId, String>; 2]) -> Cause {
+    pub fn cause(
+        &self,
+        base: &ComparisonSide,
+        tuned: &ComparisonSide,
+        texts: [&BTreeMap<ExampleId, String>; 2],
+    ) -> Cause {
         let [base_rows, tuned_rows] = [(&self.only_base, texts[0]), (&self.only_tuned, texts[1])]
             .map(|(ids, texts)| ids.iter().filter_map(|id| Some((texts.get(id)?.as_str(), *id))));
         let base_rows: HashMap<&str, ExampleId> = base_rows.collect();
@@ -110,7 +115,7 @@ impl Overlap {
     }
 }
 
-fn gold_of<'a>(side: &'a Side, id: ExampleId) -> Option<&'a str> {
+fn gold_of<'a>(side: &'a ComparisonSide, id: ExampleId) -> Option<&'a str> {
     side.evaluation.predictions.iter().find(|row| row.id == id).map(|row| side.gold(row))
 }
 
@@ -173,7 +178,7 @@ impl fmt::Display for Cause {
 ///
 /// # Panics
 /// If rows of one id have different gold labels; see [`Overlap`].
-pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
+pub fn join(base: &ComparisonSide, tuned: &ComparisonSide, margin: Option<f64>) -> Run {
     let mut names = base.run.labels().names().to_vec();
     names.extend(
         tuned.run.labels().names().iter().filter(|name| base.run.labels().get(name).is_none()).cloned(),
@@ -185,7 +190,7 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
     let common: BTreeSet<ExampleId> = pairs(&base.evaluation.predictions, &tuned.evaluation.predictions)
         .filter_map(|pair| pair.base.and(pair.tuned).map(|row| row.id))
         .collect();
-    let kept = |side: &Side, map: Option<&[LabelId]>| {
+    let kept = |side: &ComparisonSide, map: Option<&[LabelId]>| {
         let label = |id: LabelId| map.map_or(id, |map| map[id.index()]);
         let clusters = side.evaluation.clusters.as_deref();
         let mut clustering = Clustering::new(clusters.is_some_and(Clusters::has_groups));
@@ -224,9 +229,14 @@ pub fn join(base: &Side, tuned: &Side, margin: Option<f64>) -> Run {
     Run { manifest: manifest(base, tuned, labels, margin), evaluations }
 }
 
-fn manifest(base: &Side, tuned: &Side, labels: LabelSet, margin: Option<f64>) -> Manifest {
+fn manifest(
+    base: &ComparisonSide,
+    tuned: &ComparisonSide,
+    labels: LabelSet,
+    margin: Option<f64>,
+) -> Manifest {
     let files = slugs(&[base.name, tuned.name]);
-    let record = |(side, file): (&Side, String)| {
+    let record = |(side, file): (&ComparisonSide, String)| {
         let record = side.run.manifest.model(&side.evaluation.model)?.clone();
         Some(ModelRecord { model: side.name.to_owned(), file, tuned_from: None, repeat_of: None, ..record })
     };
@@ -258,8 +268,8 @@ mod tests {
     use crate::testing::{any_predictions, predictions, run};
     use crate::{Figures, Paired};
 
-    fn side<'a>(name: &'a str, run: &'a Run) -> Side<'a> {
-        Side { name, run, evaluation: &run.evaluations[0] }
+    fn side<'a>(name: &'a str, run: &'a Run) -> ComparisonSide<'a> {
+        ComparisonSide { name, run, evaluation: &run.evaluations[0] }
     }
 
     fn texts(rows: &[(u64, &str)]) -> BTreeMap<ExampleId, String> {

@@ -17,7 +17,7 @@ pub const MACRO_DEFINITION: &str = "Macro averages run over the labels that occu
 /// Precision, recall and F1, each 0 to 1, or none where it is undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Triple {
+pub struct PrecisionRecallF1 {
     /// Of the rows answered with the label, the share that was right.
     pub precision: Option<f64>,
     /// Of the rows of the label, the share that was found.
@@ -40,7 +40,7 @@ pub struct ClassScores {
     ///
     /// Each is undefined when its denominator is 0. So a label that has rows but is never answered has no
     /// precision, and an F1 of 0.
-    pub scores: Triple,
+    pub scores: PrecisionRecallF1,
     /// The Wilson interval of the precision, at the level of [`CONFIDENCE`].
     pub precision_interval: Option<Interval>,
     /// The Wilson interval of the recall, at the level of [`CONFIDENCE`].
@@ -52,7 +52,7 @@ impl ClassScores {
     pub fn of(confusion: &Confusion, label: LabelId) -> Self {
         let (support, predicted) = (confusion.support(label), confusion.predicted(label));
         let true_positives = confusion.get(label, label);
-        let scores = Triple {
+        let scores = PrecisionRecallF1 {
             precision: ratio(true_positives, predicted),
             recall: ratio(true_positives, support),
             f1: ratio(2 * true_positives, support + predicted),
@@ -82,12 +82,12 @@ pub struct Scores {
     /// `precision_recall_fscore_support(labels=<those>, average="macro", zero_division=0)`; its macro-F1 is the
     /// mean of the labels' F1, not the harmonic mean of macro precision and macro recall. Labels that occur
     /// nowhere are left out. None when there are no answered rows.
-    pub macro_average: Triple,
+    pub macro_average: PrecisionRecallF1,
     /// From the sums over all labels: precision is correct / valid answers, recall is correct / answered, so
     /// they differ from each other, and recall equals accuracy, when some answers are invalid.
-    pub micro_average: Triple,
+    pub micro_average: PrecisionRecallF1,
     /// The mean over labels, weighted by their support, with undefined figures as 0.
-    pub weighted_average: Triple,
+    pub weighted_average: PrecisionRecallF1,
     /// The mean recall of the labels that have rows, 0 to 1.
     pub balanced_accuracy: Option<f64>,
     /// Cohen's kappa, -1 to 1: agreement beyond that of chance. Cohen (1960).
@@ -115,7 +115,7 @@ impl Scores {
             accuracy: ratio(counts.correct, answered),
             accuracy_interval: wilson(counts.correct, answered, CONFIDENCE),
             macro_average: average(&classes, |class| u64::from(class.support > 0)),
-            micro_average: Triple {
+            micro_average: PrecisionRecallF1 {
                 precision: ratio(counts.correct, valid),
                 recall: ratio(counts.correct, answered),
                 f1: ratio(2 * counts.correct, valid + answered),
@@ -133,8 +133,8 @@ impl Scores {
     }
 }
 
-fn average(classes: &[ClassScores], weight: impl Fn(&ClassScores) -> u64) -> Triple {
-    Triple {
+fn average(classes: &[ClassScores], weight: impl Fn(&ClassScores) -> u64) -> PrecisionRecallF1 {
+    PrecisionRecallF1 {
         precision: mean(classes, |class| class.scores.precision, &weight),
         recall: mean(classes, |class| class.scores.recall, &weight),
         f1: mean(classes, |class| class.scores.f1, &weight),
@@ -195,14 +195,17 @@ mod tests {
         let nothing = scores("ab", "??", 2);
         assert_eq!(nothing.accuracy, None);
         assert_eq!(nothing.accuracy_interval, None);
-        assert_eq!(nothing.macro_average, Triple::default());
-        assert_eq!(nothing.micro_average, Triple::default());
+        assert_eq!(nothing.macro_average, PrecisionRecallF1::default());
+        assert_eq!(nothing.micro_average, PrecisionRecallF1::default());
         assert_eq!(nothing.balanced_accuracy, None);
 
         // `b` is never answered, `c` occurs nowhere.
         let some = scores("aab", "aaa", 3);
-        assert_eq!(some.classes[1].scores, Triple { precision: None, recall: Some(0.0), f1: Some(0.0) });
-        assert_eq!(some.classes[2].scores, Triple::default());
+        assert_eq!(
+            some.classes[1].scores,
+            PrecisionRecallF1 { precision: None, recall: Some(0.0), f1: Some(0.0) }
+        );
+        assert_eq!(some.classes[2].scores, PrecisionRecallF1::default());
         assert_eq!(some.macro_average.recall, Some(0.5));
         // One stray answer with a label that nobody has changes the average of nothing else.
         let stray = scores("aabb", "aabc", 3);

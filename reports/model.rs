@@ -9,8 +9,8 @@ use crate::jackknife::{Estimate, Sample};
 use crate::scenarios::is_cut_short;
 
 use crate::{
-    Answer, Calibration, Clustered, Confusion, Counts, Evaluation, Interval, InvalidKind, LatencyFigures,
-    Run, Scores, Tally, TokenUsage, UnansweredKind,
+    Answer, Calibration, Clustered, Confusion, Counts, Evaluation, Interval, InvalidKind, LabelCounts,
+    LatencyFigures, Run, Scores, TokenUsage, UnansweredKind,
 };
 
 /// The figures of one model.
@@ -67,7 +67,7 @@ impl ModelIntervals {
     pub(crate) fn of(evaluation: &Evaluation, labels: usize) -> Self {
         let sample = Sample::of(evaluation, labels);
         let [macro_f1, balanced_accuracy, cohen_kappa, matthews_correlation] =
-            sample.estimates(|[tally]: &[Tally; 1]| {
+            sample.estimates(|[tally]: &[LabelCounts; 1]| {
                 [
                     tally.macro_f1(),
                     tally.balanced_accuracy(),

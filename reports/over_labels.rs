@@ -6,7 +6,7 @@ use crate::jackknife::Sample;
 use crate::missing;
 use crate::scenarios::Scenarios;
 use crate::studentised::Studentised;
-use crate::{Answer, Contrast, Evaluation, InvalidKind, Metric, Prediction, Tally};
+use crate::{Answer, Contrast, Evaluation, InvalidKind, LabelCounts, Metric, Prediction};
 
 /// What is supposed of the rows of a model.
 type Change<'a> = &'a dyn Fn(&[Prediction]) -> Vec<Prediction>;
@@ -79,7 +79,7 @@ fn contrast(
     labels: usize,
 ) -> (Contrast, Option<[f64; 2]>) {
     let sample = Sample::of_pairs(base, tuned, labels);
-    let figure = |tally: &Tally| match metric {
+    let figure = |tally: &LabelCounts| match metric {
         Metric::Precision(label) => tally.precision(label.id),
         _ => tally.macro_f1(),
     };

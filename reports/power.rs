@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::{ALPHA, Contrast, normal_quantile};
+use crate::{ALPHA, Contrast, Interval, normal_quantile};
 
 /// The chance with which a difference that is really there is to be found.
 pub const POWER: f64 = 0.8;
@@ -64,6 +64,31 @@ pub fn smallest_difference(rows: u64, discordance: f64) -> Option<f64> {
     let rest = n + b * b - a * a;
     let factor = (a * n.sqrt() + b * rest.max(0.0).sqrt()) / (n + b * b);
     (rest >= 0.0 && factor <= 1.0).then(|| factor * factor.max(discordance.clamp(0.0, 1.0).sqrt()))
+}
+
+/// How many rows bring the 95 % interval of a share to one side of the limit with a chance of [`POWER`], if the share is what it
+/// was found to be.
+///
+/// Wilson's interval lies beyond the limit just when the score test rejects the limit, so this is the number of rows for the
+/// test of one proportion (Fleiss, Levin and Paik 2003, "Statistical methods for rates and proportions", section 2.5): the limit's
+/// own variance decides where the bound is, and the share's how often it is reached.
+pub fn rows_for_share(share: f64, limit: f64) -> Option<f64> {
+    let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
+    let deviation = |share: f64| (share * (1.0 - share)).sqrt();
+    Some(((a * deviation(limit) + b * deviation(share)) / (share - limit)).powi(2))
+}
+
+/// How many rows do the same for any other figure, whose interval over so many rows is this: the distance between it and its bound falls as the square root of the rows.
+pub fn rows_for_interval(rows: u64, value: f64, interval: Interval, limit: f64) -> Option<f64> {
+    let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
+    let to_bound = if value > limit { value - interval.low } else { interval.high - value };
+    let ratio = to_bound / (value - limit) * (a + b) / a;
+    Some(rows as f64 * ratio * ratio)
+}
+
+/// The fewest clusters that could prove a loss at all at a one-sided level: with one less, losing all of them is still chance.
+pub fn fewest_clusters(alpha: f64) -> u64 {
+    (1.0 / alpha).log2().ceil() as u64
 }
 
 /// The normal quantiles of the level, two-sided, and of the power.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tunebench_data::ExampleId;
 
 use crate::render::html::PageRows;
-use crate::{Disagreements, Doubt, Figures, LossPoint, Run};
+use crate::{Caveat, Disagreements, Figures, LossPoint, Run};
 
 /// A run together with its figures: what every renderer is given.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl<'a> Report<'a> {
     /// The models so many of whose answers name no label that there is no verdict: some of these answers should be shown.
     pub fn unreadable_models(&self) -> impl Iterator<Item = &str> {
         self.figures.doubts.iter().filter_map(|doubt| match doubt {
-            Doubt::Unreadable { model, .. } => Some(model.as_str()),
+            Caveat::Unreadable { model, .. } => Some(model.as_str()),
             _ => None,
         })
     }

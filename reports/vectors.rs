@@ -7,9 +7,9 @@ use crate::differences::DifferencesOf;
 use crate::jackknife::Sample;
 use crate::testing::in_groups;
 use crate::{
-    Answer, CONFIDENCE, Confusion, Evaluation, InvalidKind, Paired, Prediction, Scores, Tally, Triple,
-    UnansweredKind, holm, mcnemar_exact, mcnemar_mid_p, non_inferiority_p, normal_quantile,
-    smallest_difference, tango, wilson,
+    Answer, CONFIDENCE, Confusion, Evaluation, InvalidKind, LabelCounts, Paired, PrecisionRecallF1,
+    Prediction, Scores, UnansweredKind, holm, mcnemar_exact, mcnemar_mid_p, non_inferiority_p,
+    normal_quantile, smallest_difference, tango, wilson,
 };
 
 #[derive(Deserialize)]
@@ -69,7 +69,7 @@ fn same(what: &str, name: &str, ours: Option<f64>, theirs: Option<f64>) {
 }
 
 #[track_caller]
-fn same_triple(what: &str, name: &str, ours: Triple, [precision, recall, f1]: [Option<f64>; 3]) {
+fn same_triple(what: &str, name: &str, ours: PrecisionRecallF1, [precision, recall, f1]: [Option<f64>; 3]) {
     same(&format!("{what} precision"), name, ours.precision, precision);
     same(&format!("{what} recall"), name, ours.recall, recall);
     same(&format!("{what} F1"), name, ours.f1, f1);
@@ -278,7 +278,7 @@ fn macro_f1_without_each_cluster_agrees_with_scikit_learn() {
         let clusters = in_groups(case.clusters.iter().map(ToString::to_string));
         let evaluation =
             Evaluation { model: "m".to_owned(), tuned_from: None, predictions, clusters, slices: None };
-        let [ours] = Sample::of(&evaluation, 8).estimates(|[tally]: &[Tally; 1]| [tally.macro_f1()]);
+        let [ours] = Sample::of(&evaluation, 8).estimates(|[tally]: &[LabelCounts; 1]| [tally.macro_f1()]);
         let (ours, name) = (ours.unwrap(), &case.name);
         assert!((ours.value - case.value).abs() < 1e-12, "{name}: {} for {}", ours.value, case.value);
         assert!(

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tunebench_data::doctor::{
-    Change, Check, Diagnosis, Files, Finding, Role, Rows, Severity, Treatment, examine,
+    Change, Check, Diagnosis, Files, Finding, FixOptions, Role, Rows, Severity, examine,
 };
 use tunebench_data::{DataError, LabelSet, Prompt, PromptTemplate, Source};
 use tunebench_providers::Registry;
@@ -25,7 +25,7 @@ pub(crate) use label_errors::doubted_lines;
 const LOG: &str = "changes.csv";
 
 /// A project whose data may be bad.
-pub struct Patient {
+pub struct DataCheck {
     config: Config,
     document: Document,
     sources: [Option<Source>; 3],
@@ -34,16 +34,16 @@ pub struct Patient {
 }
 
 /// Cleaned copies of the data, and what was done to them.
-pub struct Cured {
+pub struct FixedData {
     /// The copies, and beside them the log of all changes.
-    pub patient: Patient,
+    pub patient: DataCheck,
     /// All changes, file by file.
     pub changes: Vec<Change>,
     /// Where each change is told.
     pub log: PathBuf,
 }
 
-impl Patient {
+impl DataCheck {
     /// Reads the configuration at `path`, and no data yet. Where files are named besides and nothing is at the usual
     /// path, no configuration is needed.
     pub fn open(path: &Path, overrides: Overrides) -> Result<Self, Error> {
@@ -122,8 +122,8 @@ impl Patient {
     }
 
     /// Writes cleaned copies of the files into a folder, with a log of every change. The files themselves are only read.
-    pub fn cure(self, folder: &Path) -> Result<Cured, Error> {
-        let treatment = Treatment::new(&self.files()).map_err(|error| self.failed(error))?;
+    pub fn cure(self, folder: &Path) -> Result<FixedData, Error> {
+        let treatment = FixOptions::new(&self.files()).map_err(|error| self.failed(error))?;
         let log = folder.join(LOG);
         let mut copies = Vec::new();
         for role in Role::ALL {
@@ -134,14 +134,14 @@ impl Patient {
         }
         fs_err::create_dir_all(folder)?;
         let read = self.sources.iter().flatten().map(|source| source.path.as_path());
-        guard::keep(read, copies.iter().map(|(.., path)| path).chain([&log]))?;
+        guard::refuse_overwrite(read, copies.iter().map(|(.., path)| path).chain([&log]))?;
         let mut sources = self.sources.clone();
         for (role, source, path) in copies {
             WholeFile::create(&path)?.write(|out| treatment.write(role, source, out))?;
             sources[role as usize] = Some(source.copied_to(path));
         }
         WholeFile::create(&log)?.write(|out| write_log(&treatment.changes, out))?;
-        Ok(Cured { patient: Self { sources, ..self }, changes: treatment.changes, log })
+        Ok(FixedData { patient: Self { sources, ..self }, changes: treatment.changes, log })
     }
 
     /// A file that can't be used at all, with the place in the configuration that names it.

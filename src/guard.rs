@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 
 /// Refuses targets that are one of the files that are read, under whatever name.
-pub(crate) fn keep<'a>(
+pub(crate) fn refuse_overwrite<'a>(
     read: impl Iterator<Item = &'a Path> + Clone,
     targets: impl IntoIterator<Item = &'a PathBuf>,
 ) -> Result<(), Error> {
@@ -39,8 +39,9 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir(path("sub")).unwrap();
         std::fs::write(path("data.csv"), "x").unwrap();
-        let refused =
-            |target: PathBuf| keep([path("data.csv")].iter().map(PathBuf::as_path), [&target]).is_err();
+        let refused = |target: PathBuf| {
+            refuse_overwrite([path("data.csv")].iter().map(PathBuf::as_path), [&target]).is_err()
+        };
         assert!(refused(path("data.csv")) && refused(path("sub/../data.csv")));
         assert!(!refused(path("sub/data.csv")) && !refused(path("other.csv")));
         #[cfg(unix)]

@@ -38,8 +38,10 @@ pub mod scan;
 pub mod shots;
 #[cfg(feature = "cli")]
 mod show;
+mod suggest;
 mod texts;
 pub mod tune;
+mod variants;
 mod whole_file;
 
 pub use tunebench_ledger as ledger;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tunebench_providers::{ModelRef, Provider, Registry, Setup};
 
-use crate::config::{Config, ConfigError, Document, Step, nearest};
+use crate::config::{Config, ConfigError, Document, Step};
 use crate::error::Error;
+use crate::suggest::nearest;
 
 /// The settings under `[providers.NAME]` that are not the provider's own.
 const KIND: &str = "kind";
@@ -21,13 +22,13 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(60);
 
 /// Providers by name.
 pub(crate) struct Providers {
-    slots: BTreeMap<String, Slot>,
+    slots: BTreeMap<String, ConfiguredProvider>,
     /// Hosts that have closed, and what to say of them.
     gone: BTreeMap<String, String>,
 }
 
 /// A provider and its limits, which hold for each of its models.
-pub(crate) struct Slot {
+pub(crate) struct ConfiguredProvider {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
@@ -89,7 +90,10 @@ impl Providers {
                 place.extend(error.setting.as_deref().map(Step::Key));
                 document.setting(&place, &error)
             })?;
-            slots.insert(name.to_owned(), Slot { provider, requests_per_minute, tokens_per_minute, window });
+            slots.insert(
+                name.to_owned(),
+                ConfiguredProvider { provider, requests_per_minute, tokens_per_minute, window },
+            );
         }
         let gone = registry.all_gone().map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
         Ok(Self { slots, gone })
@@ -106,7 +110,7 @@ impl Providers {
     }
 
     /// The provider of a model.
-    pub(crate) fn get(&self, model: &ModelRef) -> Option<&Slot> {
+    pub(crate) fn get(&self, model: &ModelRef) -> Option<&ConfiguredProvider> {
         self.slots.get(model.provider())
     }
 

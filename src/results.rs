@@ -40,6 +40,7 @@ use tunebench_reports::{
 };
 
 use crate::history::{self, KeptRun};
+use crate::whole_file::WholeFile;
 
 const MANIFEST: &str = "manifest.json";
 /// The page.
@@ -392,19 +393,7 @@ impl Results {
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);
         fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        let mut out = io::BufWriter::new(&mut file);
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        #[cfg(unix)]
-        {
-            // Temporary files are private; results are not.
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(&path).map_err(|error| error.error)?;
-        Ok(())
+        Ok(WholeFile::create(&path)?.write(write)?)
     }
 }
 

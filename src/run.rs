@@ -1,8 +1,10 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
 mod batches;
+mod listener;
 mod predict;
 mod ready;
+mod record;
 mod sent;
 mod taught;
 
@@ -12,16 +14,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tunebench_data::doctor::main_script;
 use tunebench_data::{Columns, ExampleId, LabelId, overlap};
-use tunebench_providers::{Job, ModelRef, Usage};
+use tunebench_providers::ModelRef;
 use tunebench_reports::{
-    Clustering, Clusters, Counts, DataFile, Evaluation, MANIFEST_VERSION, Manifest, ModelRecord, Outcome,
-    Run, Slices, Slicing, TokenUsage, length_of, slugs,
+    Clustering, Clusters, DataFile, Evaluation, MANIFEST_VERSION, Manifest, Run, Slices, Slicing, length_of,
+    slugs,
 };
 
-use crate::batch::BatchEvent;
 use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;
 use crate::doctor::doubted_lines;
@@ -29,165 +29,26 @@ use crate::error::Error;
 use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
 use crate::evaluate::{
-    Answers, Book, Candidate, EvaluateError, Keep, KeptRows, Means, Route, Tally, evaluate,
+    Answers, Book, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows, Route, evaluate,
 };
-use crate::ledger::{Doubt, Ledger, Recorder};
+use crate::ledger::{Ledger, Recorder};
 use crate::plan::Plan;
-use crate::project::{Entry, Project};
-use crate::shots::{Shots, ShotsSpec};
-use crate::tune::{TuneEvent, TuneMeans, TunedModel, Tuning};
+use crate::project::Project;
+use crate::tune::{TuneContext, TunedModel, Tuning};
+use crate::variants::Configured;
 
+pub use crate::variants::ModelVariant;
 pub use batches::{Batched, Batching};
+pub use listener::Listener;
 pub use predict::Labelling;
 pub(crate) use predict::{LABELLING, shows_texts_only};
-use sent::{prompt_sha256, prompts};
+use record::record;
+use sent::prompts;
 pub(crate) use sent::{sent, sketched};
-
-/// Is told what happens, to show it or to record it. What is told here is never needed for the result.
-pub trait Listener: Send + Sync {
-    /// A model is being tuned.
-    fn tuning(&self, base: &ModelRef, event: TuneEvent) {
-        let _ = (base, event);
-    }
-
-    /// A model has been tuned, or was found to be.
-    fn tuned(&self, base: &ModelRef, tuned: &TunedModel) {
-        let _ = (base, tuned);
-    }
-
-    /// Requests of an earlier command that was killed may have been paid for without an answer.
-    fn in_doubt(&self, doubt: &Doubt) {
-        let _ = doubt;
-    }
-
-    /// A tuned model is about to be asked for another form of answer than it was taught; both are shown as examples.
-    fn taught_otherwise(&self, model: &str, taught: &str, asked: &str) {
-        let _ = (model, taught, asked);
-    }
-
-    /// So many models are about to be asked, one after the other.
-    fn begins(&self, models: usize) {
-        let _ = models;
-    }
-
-    /// A model is being asked; told some ten times a second.
-    fn evaluating(&self, model: &str, tally: &Tally) {
-        let _ = (model, tally);
-    }
-
-    /// Nothing is asked for now, for this reason; told every second while it lasts.
-    fn waiting(&self, reason: &str) {
-        let _ = reason;
-    }
-
-    /// Something happened to a batch of this model.
-    fn batch(&self, model: &str, event: &BatchEvent) {
-        let _ = (model, event);
-    }
-
-    /// A model has been asked about every row, or as many as could be.
-    fn evaluated(&self, model: &str, answers: &Answers) {
-        let _ = (model, answers);
-    }
-}
-
-/// A model to measure, and where it comes from.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    /// How to ask it.
-    pub model: ModelRef,
-    /// Its base, for a fine-tuned model.
-    pub tuned_from: Option<ModelRef>,
-    /// The job that made it.
-    pub job: Option<Job>,
-    /// Solved examples to show it.
-    pub shots: Option<(ShotsSpec, Shots)>,
-    /// The name of its prompt, where it has one of its own.
-    pub prompt: Option<String>,
-    /// The name of its base's prompt, where that has one of its own.
-    pub base_prompt: Option<String>,
-    /// Whether it is asked in batches, where the configuration says so for it alone.
-    pub batch: Option<bool>,
-    /// The name of the model that was trained in the same way with another seed, where this is a further one.
-    pub seed_of: Option<String>,
-}
-
-impl Subject {
-    /// A model as it is.
-    pub fn plain(model: ModelRef) -> Self {
-        let (tuned_from, job, shots, prompt, base_prompt, batch, seed_of) = Default::default();
-        Self { model, tuned_from, job, shots, prompt, base_prompt, batch, seed_of }
-    }
-
-    /// The base of an entry, as it is asked.
-    pub(crate) fn base(entry: &Entry) -> Self {
-        Self { prompt: entry.prompt.clone(), batch: entry.batch, ..Self::plain(entry.base.clone()) }
-    }
-
-    /// What was tuned from the base of an entry.
-    pub(crate) fn tuned(entry: &Entry, model: ModelRef) -> Self {
-        Self {
-            tuned_from: Some(entry.base.clone()),
-            prompt: entry.tuned_prompt.clone(),
-            base_prompt: entry.prompt.clone(),
-            batch: entry.batch,
-            ..Self::plain(model)
-        }
-    }
-
-    /// The base of an entry with solved examples.
-    pub(crate) fn shown(entry: &Entry) -> Option<Self> {
-        let shots = Some(entry.shots.clone()?);
-        let prompt = entry.prompt.clone();
-        let (tuned_from, base_prompt) = (Some(entry.base.clone()), prompt.clone());
-        let batch = entry.batch;
-        Some(Self { tuned_from, shots, prompt, base_prompt, batch, ..Self::plain(entry.base.clone()) })
-    }
-
-    /// How to put it to the test: with its own shots, and at the price of its base where that is the rule.
-    pub(crate) fn candidate(&self, project: &Project) -> Result<Candidate, Error> {
-        let mut candidate = project.candidate(&self.model)?;
-        if let (None, Some(base)) = (&candidate.price, &self.tuned_from)
-            && candidate.provider.tuned_at_base_price()
-        {
-            candidate.price = project.candidate(base)?.price;
-        }
-        if let Some((_, shots)) = &self.shots {
-            candidate.shots = shots.clone();
-        }
-        if self.prompt.is_some() {
-            candidate.prompt = project.prompt_named(self.prompt.as_deref()).clone();
-            candidate.parameters = Arc::new(project.config.evaluation.parameters(candidate.prompt.form()));
-        }
-        Ok(candidate)
-    }
-
-    /// How a report names it: with a prompt of its own and its solved examples, and the second and further answers with a
-    /// number.
-    pub(crate) fn name(&self, repeat: u32) -> String {
-        let prompt = suffix(self.prompt.as_deref());
-        let shots = self.shots.as_ref().map_or_else(String::new, |(spec, _)| format!("+{spec}"));
-        let repeat = if repeat == 0 { String::new() } else { format!("#{}", repeat + 1) };
-        format!("{}{prompt}{shots}{repeat}", self.model)
-    }
-
-    /// How a report names what it was tuned from.
-    pub(crate) fn base_name(&self) -> Option<String> {
-        Some(format!("{}{}", self.tuned_from.as_ref()?, suffix(self.base_prompt.as_deref())))
-    }
-}
-
-/// What tells a model with a prompt of its own from the same model with another.
-fn suffix(prompt: Option<&str>) -> String {
-    prompt.map_or_else(String::new, |name| format!("+{name}"))
-}
 
 /// How often to look whether the work waits, and from when on a wait is told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LONG_WAIT: Duration = Duration::from_secs(2);
-
-/// When even a provider without a time-out of its own is given up.
-const LONGEST_ANSWER: Duration = Duration::from_secs(600);
 
 /// What a command may spend, and what it asks anew.
 #[derive(Debug, Clone, Default)]
@@ -228,9 +89,10 @@ impl<'a> Session<'a> {
         listener: Arc<dyn Listener>,
         spending: Spending,
     ) -> Self {
-        let timeout = project.config.evaluation.timeout_seconds.map(|s| Duration::from_secs(s.get().into()));
-        let timeout = timeout.unwrap_or(LONGEST_ANSWER);
-        let policy = RetryPolicy { timeout, ..RetryPolicy::default() };
+        let mut policy = RetryPolicy::default();
+        if let Some(seconds) = project.config.evaluation.timeout_seconds {
+            policy.timeout = Duration::from_secs(seconds.get().into());
+        }
         let retries = Retries::new(policy, project.config.seed);
         let budget = Arc::new(Budget::new(spending.caps));
         let (governors, ledger) = Default::default();
@@ -238,7 +100,7 @@ impl<'a> Session<'a> {
     }
 
     /// What asking a model takes. Without a `book`, it is computed here.
-    fn means(&self, candidate: &Candidate, book: Option<Book>) -> Means {
+    fn means(&self, candidate: &EvalTarget, book: Option<Book>) -> EvalContext {
         let governor = || {
             let mut governors = self.governors.borrow_mut();
             let governor = governors.entry(candidate.name.to_string());
@@ -251,11 +113,11 @@ impl<'a> Session<'a> {
         };
         let retries = Arc::new(Retries::new(self.policy, self.project.config.seed));
         let (budget, cancel) = (self.budget.clone(), self.cancel.clone());
-        Means { route, retries, budget, cancel, asked_in_batches: None }
+        EvalContext { route, retries, budget, cancel, asked_in_batches: None }
     }
 
     /// Does the work, and says meanwhile why it waits, where it does for more than a moment.
-    async fn saying_why_it_waits<T>(&self, means: &Means, work: impl Future<Output = T>) -> T {
+    async fn saying_why_it_waits<T>(&self, means: &EvalContext, work: impl Future<Output = T>) -> T {
         let (governor, retries) = (means.route.governor().cloned(), means.retries.clone());
         let watch = async {
             loop {
@@ -302,9 +164,9 @@ impl<'a> Session<'a> {
         Ok(self.ledger.get_or_init(|| ledger))
     }
 
-    fn tune_means(&self, tuning: &Tuning<'_>) -> Result<TuneMeans<'_>, Error> {
+    fn tune_context(&self, tuning: &Tuning<'_>) -> Result<TuneContext<'_>, Error> {
         let ledger = if tuning.in_process { None } else { Some(self.ledger()?.as_ref()) };
-        Ok(TuneMeans { ledger, retries: &self.retries, cancel: &self.cancel, budget: &self.budget })
+        Ok(TuneContext { ledger, retries: &self.retries, cancel: &self.cancel, budget: &self.budget })
     }
 
     /// Tunes every model that the configuration wants tuned, one after the other.
@@ -314,7 +176,7 @@ impl<'a> Session<'a> {
         for entry in &self.project.models {
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
             let observe = |event| self.listener.tuning(&entry.base, event);
-            let means = self.tune_means(&tuning)?;
+            let means = self.tune_context(&tuning)?;
             let tuned = tuning.run(&means, observe).await;
             let tuned = tuned.map_err(|error| Error::tune(&entry.base, error))?;
             self.listener.tuned(&entry.base, &tuned);
@@ -325,26 +187,27 @@ impl<'a> Session<'a> {
 
     /// All models of the configuration: each base, then what has been tuned from it. Where a tuned model is wanted and
     /// not there, its base is in the second list.
-    pub async fn subjects(&self) -> Result<(Vec<Subject>, Vec<ModelRef>), Error> {
+    pub async fn subjects(&self) -> Result<(Vec<ModelVariant>, Vec<ModelRef>), Error> {
         let folder = self.project.training_folder();
-        let (mut subjects, mut untuned) = (Vec::<Subject>::new(), Vec::new());
+        let (mut subjects, mut untuned) = (Vec::<ModelVariant>::new(), Vec::new());
         let mut first_seeds = BTreeMap::new();
-        for (at, entry) in self.project.models.iter().enumerate() {
-            let base = Subject::base(entry);
-            if subjects.iter().all(|subject| subject.name(0) != base.name(0)) {
-                subjects.push(base);
-            }
-            subjects.extend(entry.tuned.as_ref().map(|model| Subject::tuned(entry, model.clone())));
-            subjects.extend(Subject::shown(entry));
+        for variant in self.project.variants() {
+            let (at, entry) = match variant {
+                Configured::Known(variant) => {
+                    subjects.push(*variant);
+                    continue;
+                }
+                Configured::ToBeTuned(at, entry) => (at, entry),
+            };
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
-            let found = tuning.find(&self.tune_means(&tuning)?).await;
+            let found = tuning.find(&self.tune_context(&tuning)?).await;
             match found.map_err(|error| Error::tune(&entry.base, error))? {
                 Some(TunedModel { model, job }) => {
-                    let subject = Subject { job: Some(job), ..Subject::tuned(entry, model) };
+                    let subject = ModelVariant { job: Some(job), ..ModelVariant::tuned(entry, model) };
                     let name =
                         first_seeds.entry(entry.seed_of.unwrap_or(at)).or_insert_with(|| subject.name(0));
                     let seed_of = Some(name.clone()).filter(|name| *name != subject.name(0));
-                    subjects.push(Subject { seed_of, ..subject });
+                    subjects.push(ModelVariant { seed_of, ..subject });
                 }
                 None => untuned.push(entry.base.clone()),
             }
@@ -353,21 +216,21 @@ impl<'a> Session<'a> {
     }
 
     /// The given models; one that its provider knows to be tuned is paired with its base.
-    pub async fn named(&self, models: Vec<ModelRef>) -> Result<Vec<Subject>, Error> {
-        let mut subjects = Vec::<Subject>::new();
+    pub async fn named(&self, models: Vec<ModelRef>) -> Result<Vec<ModelVariant>, Error> {
+        let mut subjects = Vec::<ModelVariant>::new();
         for model in models {
             let info = self.project.candidate(&model)?.provider.model_info(model.model()).await;
             let info = info.map_err(|error| Error::provider(&model, error))?;
             let tuned_from = info.tuned_from.and_then(|base| ModelRef::new(model.provider(), &base).ok());
             if subjects.iter().all(|subject| subject.model != model) {
-                subjects.push(Subject { tuned_from, ..Subject::plain(model) });
+                subjects.push(self.project.named_variant(model, tuned_from));
             }
         }
         Ok(subjects)
     }
 
     /// What the evaluation of these models would ask and cost. Makes no ledger where there is none.
-    pub fn plan_of(&self, subjects: &[Subject]) -> Result<Plan, Error> {
+    pub fn plan_of(&self, subjects: &[ModelVariant]) -> Result<Plan, Error> {
         let ledger = self.known_answers()?;
         Plan::of_models(self.project, &self.spending, ledger, subjects)
     }
@@ -378,7 +241,7 @@ impl<'a> Session<'a> {
         there.then(|| self.ledger().map(Arc::as_ref)).transpose()
     }
 
-    fn tell_of_other_forms(&self, candidates: &[(&Subject, Candidate)]) -> Result<(), Error> {
+    fn tell_of_other_forms(&self, candidates: &[(&ModelVariant, EvalTarget)]) -> Result<(), Error> {
         let Some(ledger) = self.known_answers()? else { return Ok(()) };
         let folder = self.project.training_folder();
         for (subject, candidate) in
@@ -396,7 +259,7 @@ impl<'a> Session<'a> {
     /// what else is known of that model's rows.
     pub async fn evaluate(
         &self,
-        subjects: &[Subject],
+        subjects: &[ModelVariant],
         keep: &Keep,
         batched: &Batched,
         mut save: impl FnMut(&Run, KeptRows) -> Result<(), Error>,
@@ -430,7 +293,8 @@ impl<'a> Session<'a> {
                 run.manifest.ended_by.get_or_insert_with(interrupted);
                 break;
             }
-            let answers = self.put_to_test(candidate, name, recorder.as_ref(), repeat, keep, batched).await?;
+            let answers =
+                self.evaluate_model(candidate, name, recorder.as_ref(), repeat, keep, batched).await?;
             whole &= answers.halted_by.is_none() && !self.cancel.requested();
             // What came first is the cause of what follows.
             if let Some(halt) = &answers.halted_by {
@@ -469,7 +333,7 @@ impl<'a> Session<'a> {
     }
 
     /// The losses of a model's training, where they are known.
-    pub fn losses(&self, model: &str, subjects: &[Subject]) -> Option<PathBuf> {
+    pub fn losses(&self, model: &str, subjects: &[ModelVariant]) -> Option<PathBuf> {
         let subject = subjects.iter().find(|subject| subject.name(0) == model)?;
         let path = Tuning::losses(&self.project.training_folder(), subject.job.as_ref()?.mark.as_ref()?);
         path.exists().then_some(path)
@@ -498,7 +362,10 @@ impl<'a> Session<'a> {
         Ok((clustering.finish().map(Arc::new), slicing.finish().map(Arc::new), doubted))
     }
 
-    fn candidates<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<(&'s Subject, Candidate)>, Error> {
+    fn candidates<'s>(
+        &self,
+        subjects: &'s [ModelVariant],
+    ) -> Result<Vec<(&'s ModelVariant, EvalTarget)>, Error> {
         let candidates = subjects.iter().map(|subject| {
             let candidate = subject.candidate(self.project)?;
             if !candidate.provider.in_process() {
@@ -509,9 +376,9 @@ impl<'a> Session<'a> {
         candidates.collect()
     }
 
-    async fn put_to_test(
+    async fn evaluate_model(
         &self,
-        candidate: &Candidate,
+        candidate: &EvalTarget,
         name: &str,
         recorder: Option<&Recorder>,
         repeat: u32,
@@ -532,7 +399,7 @@ impl<'a> Session<'a> {
         let mut means = self.means(candidate, book.clone());
         means.asked_in_batches = batched.not_answered(name);
         let (listener, shown) = (self.listener.clone(), name.to_owned());
-        let observe = move |tally: &Tally| listener.evaluating(&shown, tally);
+        let observe = move |tally: &EvalProgress| listener.evaluating(&shown, tally);
         let answers = evaluate(candidate, test, means.clone(), keep, observe);
         let mut answers = self.saying_why_it_waits(&means, answers).await?;
         batched.add_to(name, &mut answers);
@@ -591,71 +458,8 @@ impl<'a> Session<'a> {
     }
 }
 
-fn record(
-    subject: &Subject,
-    repeat: u32,
-    file: String,
-    candidate: &Candidate,
-    answers: &Answers,
-) -> ModelRecord {
-    let Usage { input, output, .. } = answers.usage;
-    let in_process = candidate.provider.in_process();
-    let price = candidate.price.as_ref().and_then(|price| price.of(answers.usage)).map(|cost| cost.dollars());
-    // What is computed here costs nothing; that is known, and not a price that is missing.
-    let cost_usd = price.or(in_process.then_some(0.0));
-    let usage = (in_process || input + output > 0).then_some(TokenUsage {
-        input_tokens: input,
-        output_tokens: output,
-        cost_usd,
-    });
-    ModelRecord {
-        model: subject.name(repeat),
-        // Only the first answers are compared: the others tell how steady they are.
-        tuned_from: subject.base_name().filter(|_| repeat == 0),
-        repeat_of: (repeat > 0).then(|| subject.name(0)),
-        earlier: None,
-        seed_of: subject.seed_of.clone().filter(|_| repeat == 0),
-        file,
-        asked: Some(subject.model.model().to_owned()),
-        prompt_sha256: Some(prompt_sha256(subject, candidate)),
-        description: match &subject.shots {
-            Some((spec, _)) => Some(format!("the base, with {} in its prompt", spec.in_words())),
-            None => answers.info.as_ref().and_then(|info| info.description.clone()),
-        },
-        answered_by: answered_by(subject, in_process, answers),
-        usage,
-        paid_usd: (in_process || candidate.price.is_some()).then(|| answers.tally.spent.dollars()),
-        rows: Some(counts(answers)),
-        job_id: subject.job.as_ref().map(|job| job.id.0.clone()),
-        hyperparameters: subject.job.as_ref().map_or(Value::Null, |job| job.hyperparameters.clone().into()),
-    }
-}
-
 fn interrupted() -> String {
     "interrupted".to_owned()
-}
-
-fn counts(answers: &Answers) -> Counts {
-    let mut counts = Counts::default();
-    for prediction in &answers.predictions {
-        *match prediction.outcome() {
-            Outcome::Correct => &mut counts.correct,
-            Outcome::Incorrect => &mut counts.incorrect,
-            Outcome::Invalid => &mut counts.invalid,
-            Outcome::Unanswered => &mut counts.unanswered,
-        } += 1;
-    }
-    counts
-}
-
-/// The model versions that answered. A model that is computed here is no alias of another one: where its provider names no
-/// version, its own name is one.
-fn answered_by(subject: &Subject, in_process: bool, answers: &Answers) -> BTreeMap<String, u64> {
-    let answered = answers.predictions.iter().filter(|prediction| prediction.is_answered()).count() as u64;
-    if !in_process || !answers.answered_by.is_empty() || answered == 0 {
-        return answers.answered_by.clone();
-    }
-    BTreeMap::from([(subject.model.model().to_owned(), answered)])
 }
 
 fn now() -> String {

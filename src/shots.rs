@@ -5,9 +5,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 #[cfg(feature = "local")]
 use std::{
+    cell::RefCell,
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use tunebench_data::{Dataset, Example, Fields, Item, LabelId, stratified};
 #[cfg(feature = "local")]
 use tunebench_providers::{
     hub::Cache,
-    local::{Encoder, Nearest, NearestInMeaning},
+    local::{Encoder, Nearest, NearestInMeaning, NearestScratch},
 };
 
 /// Which examples a prompt is to show.
@@ -117,16 +118,50 @@ pub struct Neighbours {
     index: Index,
     examples: Vec<Example>,
     k: usize,
+    /// What was found, by a hash of the text: a text is asked about more than once, for its key and for its request.
+    found: Mutex<HashMap<u64, Vec<usize>>>,
 }
+
+#[cfg(feature = "local")]
+impl Neighbours {
+    /// The positions of the nearest examples, the nearest first.
+    fn find(&self, text: &str) -> Vec<usize> {
+        let mut hash = DefaultHasher::new();
+        text.hash(&mut hash);
+        let hash = hash.finish();
+        let known = self.found().get(&hash).cloned();
+        known.unwrap_or_else(|| {
+            let rows = self.index.find(text, self.k);
+            let mut found = self.found();
+            if found.len() >= self.index.kept() {
+                found.clear();
+            }
+            found.insert(hash, rows.clone());
+            rows
+        })
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<u64, Vec<usize>>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "local")]
+thread_local! {
+    /// What a search needs, kept to save the allocations.
+    static SCRATCH: RefCell<NearestScratch> = RefCell::default();
+}
+
+/// How many texts that were searched for by their words are remembered: more than are under way at once.
+#[cfg(feature = "local")]
+const RECENT: usize = 16_384;
 
 /// By what examples are near.
 #[cfg(feature = "local")]
 #[derive(Debug)]
 enum Index {
     Words(Nearest),
-    /// A text is asked about more than once, and going through the encoder takes milliseconds: what was found is kept by a
-    /// hash of the text.
-    Meaning(Box<NearestInMeaning>, Mutex<HashMap<u64, Vec<usize>>>),
+    Meaning(Box<NearestInMeaning>),
 }
 
 #[cfg(feature = "local")]
@@ -136,18 +171,21 @@ impl Index {
         let cache = Cache::by(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
         let encoder = Encoder::named(name, &cache).map_err(|error| error.to_string())?;
         let nearest = NearestInMeaning::new(Arc::new(encoder), texts);
-        Ok(Self::Meaning(Box::new(nearest), Mutex::default()))
+        Ok(Self::Meaning(Box::new(nearest)))
+    }
+
+    /// For how many texts it is remembered what was found: going through an encoder takes milliseconds.
+    fn kept(&self) -> usize {
+        match self {
+            Self::Words(_) => RECENT,
+            Self::Meaning(_) => usize::MAX,
+        }
     }
 
     fn find(&self, text: &str, k: usize) -> Vec<usize> {
         match self {
-            Self::Words(nearest) => nearest.find(text, k, &mut Default::default()),
-            Self::Meaning(nearest, known) => {
-                let mut hash = DefaultHasher::new();
-                text.hash(&mut hash);
-                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.entry(hash.finish()).or_insert_with(|| nearest.find(text, k)).clone()
-            }
+            Self::Words(nearest) => SCRATCH.with_borrow_mut(|scratch| nearest.find(text, k, scratch)),
+            Self::Meaning(nearest) => nearest.find(text, k),
         }
     }
 }
@@ -176,6 +214,7 @@ impl Shots {
                     index: Index::new(&texts, spec.encoder.as_deref())?,
                     examples: train.examples.clone(),
                     k: spec.k.get(),
+                    found: Mutex::default(),
                 })))
             }
             #[cfg(not(feature = "local"))]
@@ -198,7 +237,7 @@ impl Shots {
             Self::Same(examples) => examples.clone(),
             #[cfg(feature = "local")]
             Self::Nearest(neighbours) => {
-                let mut found = neighbours.index.find(text, neighbours.k);
+                let mut found = neighbours.find(text);
                 found.reverse();
                 Examples::of(found.into_iter().map(|row| &neighbours.examples[row]))
             }
@@ -246,5 +285,18 @@ mod tests {
         let texts: Vec<String> =
             shots.before("the rate of euros?").pairs.iter().map(|(text, _)| text.clone()).collect();
         assert_eq!(texts, ["exchange rate", "rate of euros"]);
+    }
+
+    #[cfg(feature = "local")]
+    #[test]
+    fn a_text_is_searched_for_once() {
+        let Shots::Nearest(neighbours) = Shots::new(&spec(2, Select::Nearest), &train(), 1).unwrap() else {
+            panic!("they are the nearest")
+        };
+        let first = neighbours.find("the rate of euros?");
+        neighbours.found().values_mut().for_each(|rows| rows.reverse());
+        let again = neighbours.find("the rate of euros?");
+        assert_eq!(again, first.into_iter().rev().collect::<Vec<_>>());
+        assert_eq!(neighbours.found().len(), 1);
     }
 }

@@ -2,24 +2,25 @@
 //!
 //! A job is looked for by its mark before one is made, so the same command twice trains once.
 
+mod create_job;
+mod prepare;
+mod watch;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tunebench_data::{Dataset, Prompt};
 use tunebench_providers::{
-    FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, LossPoint, ModelRef, Provider,
-    ProviderError, Retry, SettingError, TuningSpec,
+    FineTuning, Job, JobEvent, JobId, JobMark, JobStatus, LossPoint, ModelRef, Provider, ProviderError,
+    SettingError, TuningSpec,
 };
 
-use crate::budget::{Budget, BudgetError, Price, Reservation};
+use crate::budget::{Budget, BudgetError, Price};
 use crate::cancel::Cancel;
 use crate::evaluate::retry::{Failure, Retries};
-use crate::ledger::{JobNumber, Ledger, LedgerError, NewJob};
-use crate::plan::Training;
+use crate::ledger::{Ledger, LedgerError, NewJob};
 
-/// A job that is done in this program ends within its next step; longer than this nobody waits for it.
-const LONGEST_STOP: Duration = Duration::from_secs(30);
+pub use watch::watch;
 
 /// What is to be tuned.
 pub struct Tuning<'a> {
@@ -44,14 +45,14 @@ pub struct Tuning<'a> {
     /// The folder for training files.
     pub folder: &'a Path,
     /// How its job is followed.
-    pub pace: Pace,
+    pub pace: PollSchedule,
     /// What the base model costs, where that is known.
     pub price: Option<Price>,
 }
 
 /// How a job is followed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Pace {
+pub struct PollSchedule {
     /// The time between two looks; where not set, what suits the provider.
     pub interval: Option<Duration>,
     /// When to stop looking, though the job goes on; where not set, never.
@@ -74,7 +75,7 @@ pub enum TuneEvent {
 }
 
 /// What tuning shares with the rest of a command.
-pub struct TuneMeans<'a> {
+pub struct TuneContext<'a> {
     /// Where jobs are recorded before they are made; none for jobs that run here.
     pub ledger: Option<&'a Ledger>,
     /// The repeats of failed requests.
@@ -87,7 +88,7 @@ pub struct TuneMeans<'a> {
 
 /// Where the job of a tuning stands, as far as is known without asking anybody.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Standing {
+pub enum TuningState {
     /// There is none, or none that was seen to be made.
     New,
     /// It was made by an earlier command, and had not ended.
@@ -144,7 +145,7 @@ impl Tuning<'_> {
     /// Tunes, or takes over what an earlier command began or finished.
     pub async fn run<'b>(
         &'b self,
-        means: &TuneMeans<'b>,
+        means: &TuneContext<'b>,
         mut observe: impl FnMut(TuneEvent),
     ) -> Result<TunedModel, TuneError> {
         let order = self.prepare()?;
@@ -192,23 +193,6 @@ impl Tuning<'_> {
         Ok(tuned)
     }
 
-    /// Ends a job that would end with this program: it may have something to say of what it leaves.
-    async fn stop(&self, mut job: Job, seen: usize, observe: &mut impl FnMut(TuneEvent)) -> Job {
-        // That it can't be ended, or not looked at, changes nothing: it ends with the program.
-        let _ = self.provider.cancel_job(&job.id).await;
-        let asked = tokio::time::Instant::now();
-        while !job.status.is_final() && asked.elapsed() < LONGEST_STOP {
-            tokio::time::sleep(self.provider.poll_interval()).await;
-            match self.provider.job(&job.id).await {
-                Ok(now) => job = now,
-                Err(_) => break,
-            }
-        }
-        let events = self.provider.events(&job.id, seen).await.unwrap_or_default();
-        events.into_iter().for_each(|event| observe(TuneEvent::Job(event)));
-        job
-    }
-
     /// Where the losses of a job are kept, once they are known.
     pub fn losses(folder: &Path, mark: &JobMark) -> PathBuf {
         folder.join(format!("{}-losses.csv", mark.0))
@@ -234,7 +218,7 @@ impl Tuning<'_> {
     }
 
     /// The model that an earlier command made from the same data and settings.
-    pub async fn find(&self, means: &TuneMeans<'_>) -> Result<Option<TunedModel>, TuneError> {
+    pub async fn find(&self, means: &TuneContext<'_>) -> Result<Option<TunedModel>, TuneError> {
         let order = self.prepare()?;
         if let Some(known) = self.on_record(means.ledger, &order.mark)? {
             return Ok(Some(known));
@@ -267,23 +251,8 @@ impl Tuning<'_> {
         Ok(None)
     }
 
-    async fn find_job(&self, means: &TuneMeans<'_>, mark: &JobMark) -> Result<Option<Job>, TuneError> {
+    async fn find_job(&self, means: &TuneContext<'_>, mark: &JobMark) -> Result<Option<Job>, TuneError> {
         patiently(means, async || self.provider.find_job(mark).await).await
-    }
-
-    /// The record of a job that was found: that of an earlier command, or a new one.
-    fn recorded(
-        &self,
-        means: &TuneMeans<'_>,
-        order: &Order,
-        job: &Job,
-    ) -> Result<Option<JobNumber>, TuneError> {
-        let Some(ledger) = means.ledger else { return Ok(None) };
-        let records =
-            ledger.jobs_with_mark(&order.mark)?.into_iter().filter(|record| self.is_ours(&record.order));
-        let known =
-            records.filter(|record| record.id.as_ref() == Some(&job.id)).map(|record| record.number).next();
-        known.map_or_else(|| self.record(means, order), |number| Ok(Some(number)))
     }
 
     /// Whether an order went to this provider, at this place.
@@ -291,88 +260,19 @@ impl Tuning<'_> {
         order.provider == self.base.provider() && order.base_url == self.base_url
     }
 
-    fn record(&self, means: &TuneMeans<'_>, order: &Order) -> Result<Option<JobNumber>, TuneError> {
-        let Some(ledger) = means.ledger else { return Ok(None) };
-        Ok(Some(ledger.plan_job(&NewJob {
-            mark: order.mark.clone(),
-            provider: self.base.provider().to_owned(),
-            base_url: self.base_url.clone(),
-            base: self.spec.base.clone(),
-            hyperparameters: self.spec.hyperparameters.clone(),
-            seed: self.spec.seed,
-            training_sha256: order.sha256.clone(),
-        })?))
-    }
-
-    /// Uploads the training file and makes the job. Before each attempt to make it, also the second, it is looked
-    /// for: an order whose answer was lost may well have arrived.
-    async fn order<'b>(
-        &'b self,
-        means: &TuneMeans<'b>,
-        order: Order,
-        observe: &mut impl FnMut(TuneEvent),
-    ) -> Result<(Job, Option<JobNumber>, Option<Reservation<'b>>), TuneError> {
-        let Self { provider, spec, .. } = self;
-        let warnings = patiently(means, async || provider.preflight(spec).await).await?;
-        warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
-        let reservation = self.reserve(means.budget)?;
-        let number = self.record(means, &order)?;
-        let file = patiently(means, async || provider.upload(&order.file).await).await?;
-        let mut request = JobRequest::new((*spec).clone(), file, order.mark);
-        if let Some(validation) = &order.validation {
-            let file = patiently(means, async || provider.upload(validation).await).await?;
-            request = request.validation_file(file);
-        }
-        let make = async || match provider.find_job(&request.mark).await? {
-            Some(job) => Ok(job),
-            None => provider.create_job(&request).await,
-        };
-        match patiently(means, make).await {
-            Ok(job) => {
-                // Those of an earlier job, whose model was deleted, are not this one's.
-                let _ = fs_err::remove_file(Self::losses(self.folder, &request.mark));
-                observe(TuneEvent::Created(job.clone()));
-                Ok((job, number, reservation))
-            }
-            Err(error) => {
-                // Refused for good, it was never made; after anything else it may have been.
-                if matches!(&error, TuneError::Provider(error) if error.retry == Retry::Never) {
-                    reservation.into_iter().for_each(Reservation::release);
-                    if let (Some(ledger), Some(number)) = (means.ledger, number) {
-                        ledger.forget_job(number)?;
-                    }
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Holds back what the job may cost by its estimate; nothing for one that is done here.
-    fn reserve<'b>(&'b self, budget: &'b Budget) -> Result<Option<Reservation<'b>>, BudgetError> {
-        if self.in_process {
-            return Ok(None);
-        }
-        let tokens = Training::of(self).billed().high;
-        budget.reserve_training(&self.base.to_string(), self.price.as_ref(), tokens).map(Some)
-    }
-
     /// Where its job stands, by the ledger, or by the provider's own files if it trains here. Writes nothing.
-    pub async fn standing(&self, ledger: Option<&Ledger>) -> Result<Standing, TuneError> {
-        let hash = |data: &Dataset| -> Result<Vec<u8>, TuneError> {
-            let mut hashed = HashingWriter { out: std::io::sink(), hash: Sha256::new() };
-            self.provider.write_training_file(&data.examples, self.prompt, &mut hashed)?;
-            Ok(hashed.finish()?)
-        };
-        let validation = self.validation.map(hash).transpose()?;
-        let mark = self.mark(&hash(self.train)?, validation.as_deref());
+    pub async fn standing(&self, ledger: Option<&Ledger>) -> Result<TuningState, TuneError> {
+        let mark = self.mark_of_data()?;
         if self.in_process {
             let job = self.provider.find_job(&mark).await?;
             let done = job.filter(|job| job.status == JobStatus::Succeeded).map(|job| self.model_of(job));
-            return Ok(done.transpose()?.map_or(Standing::New, |model| Standing::Done(Box::new(model))));
+            return Ok(done
+                .transpose()?
+                .map_or(TuningState::New, |model| TuningState::Done(Box::new(model))));
         }
-        let Some(ledger) = ledger else { return Ok(Standing::New) };
+        let Some(ledger) = ledger else { return Ok(TuningState::New) };
         if let Some(model) = self.on_record(Some(ledger), &mark)? {
-            return Ok(Standing::Done(Box::new(model)));
+            return Ok(TuningState::Done(Box::new(model)));
         }
         let failed = |status: &JobStatus| matches!(status, JobStatus::Failed | JobStatus::Cancelled);
         let mut records = ledger.jobs_with_mark(&mark)?.into_iter();
@@ -380,48 +280,7 @@ impl Tuning<'_> {
             let goes_on = self.is_ours(&record.order) && !record.status.as_ref().is_some_and(failed);
             record.id.filter(|_| goes_on)
         });
-        Ok(under_way.map_or(Standing::New, Standing::UnderWay))
-    }
-
-    /// Checks everything that can be checked here, writes the files, and names the job.
-    fn prepare(&self) -> Result<Order, TuneError> {
-        self.provider.check(self.spec, &self.train.examples, self.prompt)?;
-        fs_err::create_dir_all(self.folder)?;
-        let (train, training_hash) = self.write(self.train)?;
-        let validation = self.validation.map(|validation| self.write(validation)).transpose()?;
-        let validation_hash = validation.as_ref().map(|(_, hash)| hash.as_slice());
-        let mark = self.mark(&training_hash, validation_hash);
-        let keep = |file: tempfile::NamedTempFile, suffix: &str| {
-            let path = self.folder.join(format!("{}{suffix}.jsonl", mark.0));
-            file.persist(&path).map(|_| path).map_err(|error| error.error)
-        };
-        let file = keep(train, "")?;
-        let validation = validation.map(|(file, _)| keep(file, "-validation")).transpose()?;
-        Ok(Order { file, validation, mark, sha256: hex(&training_hash) })
-    }
-
-    /// Writes a file in the provider's format; also gives its SHA-256.
-    fn write(&self, data: &Dataset) -> Result<(tempfile::NamedTempFile, Vec<u8>), TuneError> {
-        let mut file = tempfile::NamedTempFile::new_in(self.folder)?;
-        let out = std::io::BufWriter::new(file.as_file_mut());
-        let mut hashed = HashingWriter { out, hash: Sha256::new() };
-        self.provider.write_training_file(&data.examples, self.prompt, &mut hashed)?;
-        let hash = hashed.finish()?;
-        Ok((file, hash))
-    }
-
-    /// Equal training files, bases, hyperparameters and seeds have equal marks.
-    fn mark(&self, training: &[u8], validation: Option<&[u8]>) -> JobMark {
-        let hyperparameters = serde_json::to_string(&self.spec.hyperparameters).expect("JSON stays JSON");
-        let mut hash = Sha256::new();
-        let base = self.base.to_string();
-        let seed = self.spec.seed.to_le_bytes();
-        let parts = [base.as_bytes(), hyperparameters.as_bytes(), &seed, training];
-        for part in parts.into_iter().chain(validation) {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        JobMark(hex(&hash.finalize()[..16]))
+        Ok(under_way.map_or(TuningState::New, TuningState::UnderWay))
     }
 
     fn model_of(&self, job: Job) -> Result<TunedModel, TuneError> {
@@ -433,60 +292,9 @@ impl Tuning<'_> {
     }
 }
 
-/// Follows a job to its end, through whatever the network does meanwhile. When the end is asked for, the job goes on
-/// without being watched.
-pub async fn watch(
-    provider: &dyn FineTuning,
-    mut job: Job,
-    pace: Pace,
-    cancel: &Cancel,
-    observe: &mut impl FnMut(TuneEvent),
-) -> Result<Job, TuneError> {
-    let interval = pace.interval.unwrap_or(provider.poll_interval());
-    let started = tokio::time::Instant::now();
-    let mut seen = 0;
-    loop {
-        // Status first: events that come before the end are then all there.
-        match provider.job(&job.id).await {
-            Ok(now) => job = now,
-            Err(error) => unreachable_for_now(error, observe)?,
-        }
-        match provider.events(&job.id, seen).await {
-            Ok(events) => {
-                seen += events.len();
-                events.into_iter().for_each(|event| observe(TuneEvent::Job(event)));
-            }
-            Err(error) => unreachable_for_now(error, observe)?,
-        }
-        if job.status.is_final() {
-            return Ok(job);
-        }
-        if pace.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
-            return Err(TuneError::TimedOut(Box::new(job)));
-        }
-        tokio::select! {
-            () = tokio::time::sleep(interval) => {}
-            () = cancel.wait() => return Err(TuneError::Interrupted(Box::new(job))),
-        }
-    }
-}
-
-/// A job as it is to be ordered.
-struct Order {
-    file: PathBuf,
-    validation: Option<PathBuf>,
-    mark: JobMark,
-    /// Of the training file.
-    sha256: String,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Tries again where that may help, until the user asks for the end.
 async fn patiently<T>(
-    means: &TuneMeans<'_>,
+    means: &TuneContext<'_>,
     attempt: impl AsyncFn() -> Result<T, ProviderError>,
 ) -> Result<T, TuneError> {
     let attempt = || async { attempt().await.map_err(Failure::Provider) };
@@ -496,15 +304,6 @@ async fn patiently<T>(
     })
 }
 
-/// A failed look at a job is no failed job.
-fn unreachable_for_now(error: ProviderError, observe: &mut impl FnMut(TuneEvent)) -> Result<(), TuneError> {
-    if error.retry == Retry::Never {
-        return Err(error.into());
-    }
-    observe(TuneEvent::Unreachable(error));
-    Ok(())
-}
-
 /// A fine-tuned model and the job that made it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TunedModel {
@@ -512,29 +311,4 @@ pub struct TunedModel {
     pub model: ModelRef,
     /// How it came about.
     pub job: Job,
-}
-
-/// Takes the fingerprint of what passes.
-struct HashingWriter<W> {
-    out: W,
-    hash: Sha256,
-}
-
-impl<W: std::io::Write> HashingWriter<W> {
-    fn finish(mut self) -> std::io::Result<Vec<u8>> {
-        self.out.flush()?;
-        Ok(self.hash.finalize().to_vec())
-    }
-}
-
-impl<W: std::io::Write> std::io::Write for HashingWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let n = self.out.write(bytes)?;
-        self.hash.update(&bytes[..n]);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
-    }
 }

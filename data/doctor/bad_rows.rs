@@ -2,7 +2,7 @@
 
 use super::RowCheck;
 use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree, count};
-use crate::{Fault, Reason};
+use crate::{Reason, RowError};
 
 /// A file in which there is nothing to read.
 pub(super) fn empty(role: Role) -> Finding {
@@ -43,7 +43,7 @@ pub(super) struct BadRows {
 }
 
 impl RowCheck for BadRows {
-    fn fault(&mut self, role: Role, fault: &Fault) {
+    fn fault(&mut self, role: Role, fault: &RowError) {
         match (fault.reason.swallowed(), &fault.reason) {
             // A finding of its own.
             (_, Reason::SeveralLabels(_)) => {}

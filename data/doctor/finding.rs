@@ -238,9 +238,9 @@ pub(crate) fn agree(n: u64, what: &str, one: &str, many: &str) -> String {
     format!("{} {}", count(n, what), if n == 1 { one } else { many })
 }
 
-/// So many percent of all, with one decimal place.
+/// So many percent of all.
 pub(crate) fn percent(part: u64, all: u64) -> String {
-    format!("{:.1} %", 100.0 * part as f64 / all.max(1) as f64)
+    crate::percent(part as f64 / all.max(1) as f64)
 }
 
 #[cfg(test)]

@@ -69,13 +69,13 @@ struct Fate {
 
 /// What is to be done to the files.
 #[derive(Debug)]
-pub struct Treatment {
+pub struct FixOptions {
     /// All changes, file by file, in the order of the rows.
     pub changes: Vec<Change>,
     fates: [HashMap<u64, Fate>; 3],
 }
 
-impl Treatment {
+impl FixOptions {
     /// Reads the files and decides on their rows; writes nothing.
     ///
     /// A file in which rows run together because of a broken quote is an error: what belongs to which row is not known.

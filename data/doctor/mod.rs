@@ -28,12 +28,12 @@ mod tokens;
 use serde::Serialize;
 
 pub use finding::{Check, Finding, Place, Role, Rows, Severity};
-pub use fix::{Action, Change, Treatment};
+pub use fix::{Action, Change, FixOptions};
 pub use judged::{JudgedRow, JudgedRows, LabelledRows};
 pub use scripts::main_script;
 
 use crate::similar::normal_form;
-use crate::{DataError, Fault, LabelSet, PromptTemplate, Row, Source};
+use crate::{DataError, LabelSet, PromptTemplate, Row, RowError, Source};
 use census::Census;
 use duplicates::Duplicates;
 use known::Known;
@@ -151,7 +151,7 @@ trait RowCheck {
     }
 
     /// Is told of a row that can't be read.
-    fn fault(&mut self, role: Role, fault: &Fault) {
+    fn fault(&mut self, role: Role, fault: &RowError) {
         let _ = (role, fault);
     }
 

@@ -3,7 +3,7 @@
 use super::RowCheck;
 use super::census::Census;
 use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree, excerpt};
-use crate::{Fault, LabelSet, Reason, several};
+use crate::{LabelSet, Reason, RowError, several};
 
 /// Rows whose label is made of labels that other rows have.
 pub(super) fn combined(census: &Census, fixed: Option<&LabelSet>) -> Option<Finding> {
@@ -30,7 +30,7 @@ pub(super) fn combined(census: &Census, fixed: Option<&LabelSet>) -> Option<Find
 pub(super) struct SeveralLabels(Rows);
 
 impl RowCheck for SeveralLabels {
-    fn fault(&mut self, role: Role, fault: &Fault) {
+    fn fault(&mut self, role: Role, fault: &RowError) {
         if let Reason::SeveralLabels(names) = &fault.reason {
             self.0.add(role, || Place::bare(role, fault.line).detail(excerpt(&names.join(", "))));
         }

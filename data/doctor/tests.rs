@@ -110,7 +110,7 @@ fn rows_that_ran_together_are_counted_by_lines_and_told_first() {
     assert_eq!(detail, "lines 17–19 ran together: a quote that begins on line 17 ends on line 19");
     // No copy is made, since nobody can tell which rows these were; so the cure promises none.
     assert!(!findings[0].cure.contains("--fix"), "{}", findings[0].cure);
-    assert!(Treatment::new(&files).unwrap_err().to_string().contains("lines 17–19 ran together"));
+    assert!(FixOptions::new(&files).unwrap_err().to_string().contains("lines 17–19 ran together"));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn what_is_cured_is_not_found_again() {
     let template = PromptTemplate::default();
     let files =
         Files { train: Some(&train), validation: None, test: Some(&test), labels: None, template: &template };
-    let treatment = Treatment::new(&files).unwrap();
+    let treatment = FixOptions::new(&files).unwrap();
     let said: Vec<_> =
         treatment.changes.iter().map(|change| (change.file, change.line, change.reason.as_str())).collect();
     assert_eq!(
@@ -157,7 +157,7 @@ fn what_is_cured_is_not_found_again() {
     let files = Files { train: Some(&train), test: Some(&test), ..files };
     let findings = examine(&files).unwrap().findings;
     assert_eq!(findings, [], "{findings:#?}");
-    assert_eq!(Treatment::new(&files).unwrap().changes, []);
+    assert_eq!(FixOptions::new(&files).unwrap().changes, []);
 }
 
 proptest! {
@@ -196,7 +196,7 @@ proptest! {
                 }
             }
         }
-        if let Ok(treatment) = Treatment::new(&files) {
+        if let Ok(treatment) = FixOptions::new(&files) {
             for role in Role::ALL {
                 treatment.write(role, files.get(role).unwrap(), &mut Vec::new()).unwrap();
             }

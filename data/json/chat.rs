@@ -7,7 +7,7 @@
 use serde_json::value::RawValue;
 
 use super::object::{Object, elements, string};
-use crate::fault::Reason;
+use crate::error::Reason;
 
 /// What the user says.
 pub(super) fn text<'a>(object: &Object<'a>) -> Result<Option<&'a RawValue>, Reason> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::object::string;
-use crate::fault::Reason;
+use crate::error::Reason;
 
 /// The label that a value of JSON names. Numbers are common, and a number has one spelling only.
 pub(crate) fn from_value(column: &str, value: &RawValue) -> Result<String, Reason> {

@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::object::{Object, elements, spelt};
-use crate::fault::Reason;
+use crate::error::Reason;
 
 /// The one string of the task, or its `text`.
 pub(super) fn text<'a>(object: &Object<'a>) -> Result<Option<&'a RawValue>, Reason> {

@@ -12,7 +12,7 @@ pub(crate) use object::{Object, spelt};
 
 use serde_json::value::RawValue;
 
-use crate::fault::Reason;
+use crate::error::Reason;
 
 /// What the text of a row is called where a tool's format has no column for it.
 pub(crate) const TEXT: &str = "text";

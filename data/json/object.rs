@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::fault::Reason;
+use crate::error::Reason;
 
 /// The members of an object, which lie in the text that it was read from.
 #[derive(Debug, Clone, Default)]

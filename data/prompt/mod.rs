@@ -176,6 +176,22 @@ impl Prompt {
         }
     }
 
+    /// Whether the messages can be rendered for some items and not for others: then each item is to be
+    /// [checked](Self::check) before it is rendered.
+    pub fn may_fail(&self) -> bool {
+        matches!(&self.layout, Layout::Templated(templated, _) if templated.may_fail())
+    }
+
+    /// Whether the messages can be rendered for an item. A message that can't be is empty in [`render`](Self::render).
+    pub fn check<'a>(&self, item: impl Into<Item<'a>>) -> Result<(), PromptError> {
+        match &self.layout {
+            Layout::Templated(templated, _) if templated.may_fail() => {
+                templated.check(item.into(), &self.answer(LabelId(0)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The messages that ask for the label of an item.
     ///
     /// The text can't leave its place, whatever it holds.

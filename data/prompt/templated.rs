@@ -91,6 +91,8 @@ pub(super) struct Templated {
     tags: Vec<Tag>,
     labels: Value,
     descriptions: Value,
+    /// Whether there is more in the messages than names that are put in their places.
+    may_fail: bool,
 }
 
 impl fmt::Debug for Templated {
@@ -164,13 +166,33 @@ impl Templated {
             tags: if spec.verbatim { Vec::new() } else { tags(messages) },
             labels: labels.names().iter().map(String::as_str).collect(),
             descriptions: spec.descriptions.clone().into(),
+            may_fail: !messages.iter().all(|message| is_plain(&message.content)),
         };
         templated.try_out(messages.len(), labels)?;
         Ok(templated)
     }
 
-    /// Renders each message once. What a template may do with a text does not depend on what the text says, so that one
-    /// that renders now renders always.
+    /// Whether a message may be rendered for some items and not for others, by what they hold.
+    pub(super) fn may_fail(&self) -> bool {
+        self.may_fail
+    }
+
+    /// Renders the messages for an item, without solved examples and with itself as one, to see whether they can be.
+    pub(super) fn check(&self, item: Item<'_>, answer: &str) -> Result<(), PromptError> {
+        let shots = [self.shot(item, answer)];
+        let shown: &[&[Value]] = if self.own_shots { &[&[], &shots] } else { &[&[]] };
+        for shots in shown {
+            let context = self.context(item, Some(shots));
+            for index in self.turn..self.roles.len() {
+                self.try_render(&index.to_string(), context.clone()).map_err(|error| {
+                    PromptError::BadMessage { number: index + 1, reason: error.to_string() }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders each message once, to find what fails for every item.
     fn try_out(&self, messages: usize, labels: &LabelSet) -> Result<(), PromptError> {
         let item = Item::from("text");
         let shots = [self.shot(item, "answer")];
@@ -258,8 +280,9 @@ impl Templated {
         shot.into()
     }
 
+    /// Nothing where the template can't be rendered: then [`check`](Self::check) has said so.
     fn render(&self, template: &str, context: Context) -> String {
-        self.try_render(template, context).expect("a template that was tried renders every item")
+        self.try_render(template, context).unwrap_or_default()
     }
 
     fn try_render(&self, template: &str, mut context: Context) -> Result<String, minijinja::Error> {
@@ -303,6 +326,22 @@ fn add(environment: &mut Environment<'static>, name: &str, source: &str) -> Resu
         let line = error.line().map_or_else(String::new, |line| format!(" in line {line}"));
         format!("{}{line}", error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))
     })
+}
+
+/// Whether a template only puts names in their places, through filters or not.
+fn is_plain(source: &str) -> bool {
+    let is_name = |name: &str| name.chars().all(|c| c.is_alphanumeric() || ['_', '.'].contains(&c));
+    // Filters take literals: what stands in their parentheses is not a name of the row.
+    let is_filter = |filter: &str| {
+        let (name, arguments) = filter.split_once('(').unwrap_or((filter, "''"));
+        is_name(name) && arguments.starts_with(['\'', '"']) && !arguments.contains(['+', '*', '/', '%'])
+    };
+    let mut in_braces = source.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+    let is_simple = |inside: &str| {
+        let mut parts = inside.trim_matches('-').split('|').map(str::trim);
+        parts.next().is_some_and(is_name) && parts.all(is_filter)
+    };
+    !source.contains("{%") && in_braces.all(|(inside, _)| is_simple(inside))
 }
 
 /// The names that a template takes from outside, with a part: `text`, `item.subject`.

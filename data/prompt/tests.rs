@@ -221,6 +221,25 @@ fn a_pattern_finds_the_label() {
     }
 }
 
+#[test]
+fn a_template_that_fails_for_some_texts_says_so_of_each() {
+    let prompt = |text: &str| own(&[(Role::User, text)], AnswerForm::Plain).unwrap();
+    for sure in [
+        "{{ text }}",
+        "{{- text|trim -}} of {{ item.channel | upper }}",
+        "{ {{text}} } {{ labels | join(', ') }}",
+    ] {
+        assert!(!prompt(sure).may_fail(), "{sure}");
+    }
+    let some = prompt("{{ text }} {% if text|length > 4 %}{{ 1 // (text|length - 6) }}{% endif %}");
+    assert!(some.may_fail());
+    assert_eq!(some.check("card"), Ok(()));
+    let error = some.check("refund").unwrap_err().to_string();
+    assert!(error.starts_with("message 1: "), "{error}");
+    // Who does not ask gets no panic.
+    assert_eq!(some.render("refund")[0].content, "");
+}
+
 proptest! {
     #[test]
     fn no_text_leaves_its_tag(text in "([</ >]|item|ITEM|categories|output|\\PC)*") {

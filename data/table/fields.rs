@@ -1,6 +1,6 @@
 //! The fields of a record that is no JSON.
 
-use crate::fault::Reason;
+use crate::error::Reason;
 use crate::format::{FASTTEXT_LABEL, Format};
 
 /// The fields of one record, end to end.

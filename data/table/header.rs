@@ -2,7 +2,7 @@
 
 use super::TableSource;
 use super::fields::{FieldBuffer, FieldReader};
-use crate::fault::{DataError, Reason};
+use crate::error::{DataError, Reason};
 use crate::format::Format;
 
 /// What may part fields, the likeliest first.

@@ -298,7 +298,7 @@ impl<'a> Upload<'a> {
             md5.update(&piece[..read]);
             size += read as u64;
         }
-        let hash: String = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = tunebench_data::hex(&sha256.finalize()[..]);
         let object = format!("tunebench/{hash}/data.jsonl");
         Ok(Self { path, object, size, md5: BASE64.encode(md5.finalize()) })
     }

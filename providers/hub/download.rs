@@ -170,7 +170,7 @@ fn sha256(file: &mut File) -> io::Result<String> {
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(tunebench_data::hex(&hash.finalize()[..]));
         }
         hash.update(&buffer[..read]);
     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::told::{Origin, Row, Rows, Said, scalar};
+use super::normalize::{Origin, Row, Rows, Said, scalar};
 use super::{Foreign, ForeignError, Tool};
 use crate::{InvalidKind, Latency, UnansweredKind};
 

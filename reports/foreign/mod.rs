@@ -6,8 +6,8 @@
 
 mod inspect;
 mod lm_eval;
+mod normalize;
 mod promptfoo;
-mod told;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::told::{Origin, Row, Rows, Said, scalar, text_among};
+use super::normalize::{Origin, Row, Rows, Said, scalar, text_among};
 use super::{Foreign, ForeignError, Tool};
 use crate::{Latency, UnansweredKind};
 

@@ -13,7 +13,7 @@ pub const COMPARED_VERSION: u32 = 1;
 
 /// What is said of two models.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct ComparedModels<'a> {
     /// A run of just the two, as [`join`](crate::join) makes it.
     pub report: &'a Report<'a>,
     /// The rows to list.
@@ -24,7 +24,7 @@ pub struct Told<'a> {
     pub not_common: [u64; 2],
 }
 
-impl Told<'_> {
+impl ComparedModels<'_> {
     pub(super) fn comparison(&self) -> Option<&Comparison> {
         self.report.figures.comparisons.first()
     }
@@ -68,7 +68,7 @@ pub struct ChangedRow<'a> {
 }
 
 /// The comparison as one JSON value, indented.
-pub fn json(told: &Told) -> String {
+pub fn json(told: &ComparedModels) -> String {
     let rows = |changes: &[Change]| -> Vec<ChangedRow> {
         let row = |change: &Change| ChangedRow {
             id: change.id,

@@ -8,7 +8,7 @@ pub use super::predictions::{
     Details, PredictionRows, ReadError, predictions, predictions_to, read_predictions,
 };
 pub use super::row_details::DetailsReader;
-use crate::{ClassScores, Interval, ModelFigures, Outcome, Report, Triple, Verdict};
+use crate::{ClassScores, Interval, ModelFigures, Outcome, PrecisionRecallF1, Report, Verdict};
 
 /// Every format of this file: comma, line feed, quotes only where needed.
 pub(super) fn writer<W: io::Write>(target: W) -> ::csv::Writer<W> {
@@ -37,7 +37,7 @@ pub(super) fn ends(interval: Option<Interval>) -> [String; 2] {
     [interval.map(|interval| interval.low), interval.map(|interval| interval.high)].map(number)
 }
 
-fn numbers(triple: Triple) -> [String; 3] {
+fn numbers(triple: PrecisionRecallF1) -> [String; 3] {
     [triple.precision, triple.recall, triple.f1].map(number)
 }
 
@@ -177,7 +177,7 @@ pub fn per_class(report: &Report) -> Vec<u8> {
                 let class = ClassScores::of(&figures.confusion, label);
                 let complete = figures.scores.is_some();
                 let [precision, recall, f1] =
-                    numbers(if complete { class.scores } else { Triple::default() });
+                    numbers(if complete { class.scores } else { PrecisionRecallF1::default() });
                 let [recall_low, recall_high] = ends(class.recall_interval.filter(|_| complete));
                 let [precision_low, precision_high] = ends(class.precision_interval.filter(|_| complete));
                 csv.write_record([

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Candidate, Decision, Renderer};
 use crate::{
-    CONFIDENCE, Calibration, Chances, ClassScores, Clustered, Comparison, Counts, Doubt, IfRead, Interval,
+    CONFIDENCE, Calibration, Caveat, Chances, ClassScores, Clustered, Comparison, Counts, IfRead, Interval,
     InvalidKind, LatencyFigures, ModelFigures, ModelIntervals, NonInferiority, Paired, PairedMetric, Power,
     Repeats, Report, Scores, SeedSpread, SliceFigures, TokenUsage, UnansweredKind, Verdict, WithoutDoubted,
 };
@@ -326,7 +326,7 @@ fn confusion<'a>(report: &'a Report, figures: &ModelFigures) -> Vec<ConfusionRow
 
 pub(super) fn doubts(report: &Report) -> Vec<DoubtText> {
     let text =
-        |doubt: &Doubt| DoubtText { kind: doubt.name(), message: doubt.to_string(), advice: doubt.advice() };
+        |doubt: &Caveat| DoubtText { kind: doubt.name(), message: doubt.to_string(), advice: doubt.advice() };
     report.figures.doubts.iter().map(text).collect()
 }
 

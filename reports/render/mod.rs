@@ -26,8 +26,11 @@ mod unreadable;
 
 pub use decision::{Candidate, Decision};
 pub use text::clean;
+pub use tunebench_data::percent;
 pub use units::{change, margin, value};
 pub use unreadable::EXAMPLES;
+
+use tunebench_data::percent_number;
 
 use crate::{
     ALPHA, CONFIDENCE, Comparison, Interval, MACRO_DEFINITION, Metric, POWER, Paired, Power, Report,
@@ -63,21 +66,6 @@ pub fn renderers(style: terminal::Style) -> Vec<Box<dyn Renderer>> {
 
 /// What stands for an undefined figure.
 const UNDEFINED: &str = "–";
-
-/// A share as per cent, without the sign. What is short of 0 or 100 never reads as if it were that.
-fn percent_number(share: f64) -> String {
-    let text = format!("{:.1}", share * 100.0);
-    match text.as_str() {
-        "100.0" if share < 1.0 => ">99.9".to_owned(),
-        "0.0" if share > 0.0 => "<0.1".to_owned(),
-        _ => text,
-    }
-}
-
-/// A share as per cent.
-pub fn percent(share: f64) -> String {
-    format!("{} %", percent_number(share))
-}
 
 /// A difference of shares in percentage points, always with its sign, without their name.
 fn points_number(difference: f64) -> String {
@@ -127,6 +115,11 @@ fn coefficient(value: f64) -> String {
 
 /// A p-value with its sign of equality. It never seems to lie on the other side of [`ALPHA`].
 fn p_value(p: f64) -> String {
+    p_value_at(p, ALPHA)
+}
+
+/// A p-value with its sign of equality, that never seems to lie on the other side of a level.
+pub fn p_value_at(p: f64, level: f64) -> String {
     if p < 0.0001 {
         return "p < 0.0001".to_owned();
     }
@@ -135,7 +128,7 @@ fn p_value(p: f64) -> String {
     }
     let enough = |digits: &usize| {
         let shown = format!("{p:.digits$}");
-        (*digits == 8 || shown.parse::<f64>().is_ok_and(|shown| (shown <= ALPHA) == (p <= ALPHA)))
+        (*digits == 8 || shown.parse::<f64>().is_ok_and(|shown| (shown <= level) == (p <= level)))
             .then_some(shown)
     };
     let least = if p >= 0.1 {

@@ -67,14 +67,14 @@ pub(super) fn rows(models: &[&ModelFigures], label: LabelId) -> u64 {
 
 /// Rows of one gold label that got one and the same wrong answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(super) struct ConfusedPair {
     pub(super) gold: LabelId,
     /// None for invalid answers.
     pub(super) answer: Option<LabelId>,
     pub(super) rows: u64,
 }
 
-impl Mistake {
+impl ConfusedPair {
     /// The share of the gold label's answered rows.
     pub(super) fn share(&self, confusion: &Confusion) -> f64 {
         self.rows as f64 / confusion.support(self.gold) as f64
@@ -84,7 +84,7 @@ impl Mistake {
 /// The most frequent mistakes of a model.
 pub(super) struct Mistakes {
     /// Most rows first; of equally many, those of the smaller gold label.
-    pub(super) listed: Vec<Mistake>,
+    pub(super) listed: Vec<ConfusedPair>,
     /// How many there are, the unlisted included.
     kinds: usize,
     /// The rows of all of them.
@@ -94,11 +94,11 @@ pub(super) struct Mistakes {
 impl Mistakes {
     pub(super) fn of(confusion: &Confusion) -> Self {
         let wrong = confusion.cells().filter(|(gold, answer, _)| gold != answer);
-        let wrong = wrong.map(|(gold, answer, rows)| Mistake { gold, answer: Some(answer), rows });
+        let wrong = wrong.map(|(gold, answer, rows)| ConfusedPair { gold, answer: Some(answer), rows });
         let invalid = all_labels(confusion.labels()).into_iter();
-        let invalid = invalid.map(|gold| Mistake { gold, answer: None, rows: confusion.invalid(gold) });
+        let invalid = invalid.map(|gold| ConfusedPair { gold, answer: None, rows: confusion.invalid(gold) });
         let mut listed: Vec<_> = wrong.chain(invalid).filter(|mistake| mistake.rows > 0).collect();
-        listed.sort_by_key(|&Mistake { gold, answer, rows }| {
+        listed.sort_by_key(|&ConfusedPair { gold, answer, rows }| {
             (std::cmp::Reverse(rows), confusion.support(gold), gold, answer)
         });
         let (kinds, rows) = (listed.len(), listed.iter().map(|mistake| mistake.rows).sum());

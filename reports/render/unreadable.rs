@@ -1,6 +1,6 @@
 //! What to show where so many answers of a model name no label that there is no verdict: some of them, and the likely cure.
 
-use crate::{Doubt, Report};
+use crate::{Caveat, Report};
 
 /// How many answers are shown of each model.
 pub const EXAMPLES: usize = 3;
@@ -28,7 +28,7 @@ pub(super) fn models<'a>(report: &'a Report) -> Vec<Unreadable<'a>> {
     let doubts = report.figures.doubts.iter();
     doubts
         .filter_map(|doubt| match doubt {
-            Doubt::Unreadable { model, unreadable, answered } => {
+            Caveat::Unreadable { model, unreadable, answered } => {
                 let all = report.unreadable_answers.get(model).map_or(&[][..], Vec::as_slice);
                 let examples = all.iter().take(EXAMPLES).map(|answer| beginning(answer)).collect();
                 let cure = cure(all, report.run.labels().names());

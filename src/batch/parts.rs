@@ -9,7 +9,7 @@ use tunebench_data::{Fields, Item};
 use tunebench_providers::{Batch, BatchLimits, ProviderError, Usage};
 
 use crate::error::Error;
-use crate::evaluate::{Asked, Asker, Book, output_cap};
+use crate::evaluate::{Asker, Book, RequestKey, output_cap};
 use crate::ledger::ContentKey;
 use crate::plan::Texts;
 
@@ -24,7 +24,7 @@ const BYTES_PER_TOKEN: usize = 2;
 pub(super) struct Row {
     pub(super) text: String,
     fields: Fields,
-    pub(super) asked: Asked,
+    pub(super) asked: RequestKey,
 }
 
 impl Row {
@@ -148,7 +148,7 @@ impl<'a, 't> Parts<'a, 't> {
         let candidate = &self.asker.candidate;
         let request = self.asker.request(row.item());
         let mut line = Vec::with_capacity(1024);
-        let Asked { key, bytes } = row.asked;
+        let RequestKey { key, bytes } = row.asked;
         batch.write_row(&key.to_name(), &request, &mut line)?;
         let counted = candidate.provider.count_tokens(candidate.name.model(), &request.messages());
         let input = counted.unwrap_or(bytes.div_ceil(BYTES_PER_TOKEN) as u64);

@@ -43,7 +43,14 @@ pub(crate) struct Global {
     pub(crate) config: PathBuf,
 
     /// Where the ledger, training files and local models are kept
-    #[arg(long, global = true, value_name = "DIR", env = "TUNEBENCH_STATE", default_value = ".tunebench")]
+    #[arg(
+        long = "state-dir",
+        alias = "state",
+        global = true,
+        value_name = "DIR",
+        env = "TUNEBENCH_STATE",
+        default_value = ".tunebench"
+    )]
     pub(crate) state: PathBuf,
 
     /// Print results and errors only
@@ -364,7 +371,7 @@ pub(crate) struct SpendingArgs {
     pub(crate) max_requests: Option<u64>,
 
     /// Ask again for answers that are in the ledger already
-    #[arg(long)]
+    #[arg(long = "refresh", alias = "fresh")]
     pub(crate) fresh: bool,
 
     /// Ask in batches where the provider offers that: within a day, mostly at half the price, the same in all else

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use tunebench_reports::render::compared::{Told, json};
+use tunebench_reports::render::compared::{ComparedModels, json};
 use tunebench_reports::render::terminal;
 use tunebench_reports::{Changes, Comparison, Report, Verdict};
 
 use super::output::Printer;
 use super::report::FormatArgs;
-use crate::compare::{CompareError, Finder, Question, Together};
+use crate::compare::{CompareError, CompareRequest, Finder, JoinedRun};
 use crate::error::Error;
 use crate::exit;
 
@@ -91,7 +91,7 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
     let find = |operand, finder: &mut Finder| finder.find(operand).map_err(CompareError::from);
     let (a, b) = (find(&args.a, &mut finder)?, find(&args.b, &mut finder)?);
     let models = [(args.a.as_str(), &a), (args.b.as_str(), &b)];
-    let question = Question {
+    let question = CompareRequest {
         models,
         margin: args.non_inferior,
         primary: args.primary.clone(),
@@ -99,7 +99,7 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
         common: args.common,
         config,
     };
-    let Together { run, not_common } = question.bring_together()?;
+    let JoinedRun { run, not_common } = question.join()?;
 
     let report = Report::new(&run);
     let limit = args.limit.unwrap_or(if args.json { usize::MAX } else { LISTED });
@@ -107,7 +107,7 @@ pub(super) fn compare(args: &CompareArgs, config: &Path, printer: Printer) -> Re
     let (worse, better) = (limit(Rows::Worse), limit(Rows::Better));
     let changes = Changes::of(&run.evaluations[0], &run.evaluations[1], worse, better);
     let (texts, missing) = question.texts(&changes.ids().collect());
-    let told = Told { report: &report, changes: &changes, texts: &texts, not_common };
+    let told = ComparedModels { report: &report, changes: &changes, texts: &texts, not_common };
     let text = if args.json { json(&told) } else { terminal::compared(&told, &printer.table_style()) };
     printer.data(text.trim_end())?;
     if let Some(reason) = missing {

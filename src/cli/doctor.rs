@@ -13,7 +13,7 @@ use tunebench_providers::Registry;
 use super::args::{DataArgs, Global};
 use super::output::{ERROR, HINT, Printer, WARNING};
 use super::providers::plain;
-use crate::doctor::{Cured, Patient};
+use crate::doctor::{DataCheck, FixedData};
 use crate::error::Error;
 use crate::exit;
 use crate::project::Overrides;
@@ -64,14 +64,14 @@ pub(super) fn doctor(
 ) -> Result<u8, Error> {
     let overrides =
         Overrides { train: args.data.train, test: args.data.test, concurrency: None, shard: None };
-    let mut patient = Patient::open(&global.config, overrides)?;
+    let mut patient = DataCheck::open(&global.config, overrides)?;
     if !patient.is_configured() {
         let config = global.config.display();
         printer.note(&format!("there is no {config}: texts are read from `text`, labels from `label`"));
     }
     let mut cured = None;
     if let Some(folder) = &args.fix {
-        let Cured { patient: copy, changes, log } = patient.cure(folder)?;
+        let FixedData { patient: copy, changes, log } = patient.cure(folder)?;
         patient = copy;
         cured = Some((changes, log));
     }
@@ -102,7 +102,7 @@ pub(super) fn doctor(
 
 /// Looks at the data before it is used: an error ends the command, warnings are counted.
 pub(super) fn before_run(config: &Path, overrides: Overrides, printer: Printer) -> Result<(), Error> {
-    let diagnosis = Patient::open(config, overrides)?.examine()?;
+    let diagnosis = DataCheck::open(config, overrides)?.examine()?;
     let of = |severity| diagnosis.findings.iter().filter(move |finding| finding.severity == severity);
     let told = |finding: &Finding| format!("{}\n{}  cure: {}", finding.reason, places(finding), finding.cure);
     let errors: Vec<String> = of(Severity::Error).map(told).collect();
@@ -134,7 +134,7 @@ fn as_fixed(changes: &[Change], log: &Path) -> String {
     format!("{list}\neach change: {}\n", log.display())
 }
 
-fn as_text(patient: &Patient, diagnosis: &Diagnosis) -> String {
+fn as_text(patient: &DataCheck, diagnosis: &Diagnosis) -> String {
     let mut table = Builder::new();
     for file in &diagnosis.files {
         let path = patient.source(file.file).map(|source| source.path.display().to_string());
@@ -197,7 +197,7 @@ fn spread(finding: &Finding) -> String {
     if files.len() > 1 { format!("{all}: {}", files.join(", ")) } else { all }
 }
 
-fn as_json(patient: &Patient, diagnosis: &Diagnosis) -> Value {
+fn as_json(patient: &DataCheck, diagnosis: &Diagnosis) -> Value {
     let files = diagnosis.files.iter().map(|examined| {
         let path = patient.source(examined.file).map(|source| source.path.display().to_string());
         json!({ "file": examined.file, "path": path, "rows": examined.rows, "labels": examined.labels })

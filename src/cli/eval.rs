@@ -11,7 +11,7 @@ use super::report::{Target, conclude, filled};
 use crate::error::Error;
 use crate::evaluate::{Keep, KeptRows};
 use crate::results::Results;
-use crate::run::{Session, Subject};
+use crate::run::{ModelVariant, Session};
 
 /// Tunes what is to be tuned, then evaluates everything.
 pub(super) async fn run(session: &Session<'_>, output: &OutputArgs, printer: Printer) -> Result<u8, Error> {
@@ -53,7 +53,7 @@ pub(super) async fn eval(
 
 async fn evaluate(
     session: &Session<'_>,
-    subjects: &[Subject],
+    subjects: &[ModelVariant],
     results: &Results,
     target: Target,
     printer: Printer,

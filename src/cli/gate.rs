@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::gate::baseline::Baseline;
 use crate::gate::checks::{Outcome, judge};
-use crate::gate::ci::{Regressed, Told};
+use crate::gate::ci::{GateReport, Regressed};
 use crate::gate::{GateError, Measured, Settings, facts, gated, matched};
 use crate::results::Results;
 use crate::whole_file::WholeFile;
@@ -89,7 +89,7 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
     let measured = facts(&run, &figures, &gated, baseline.as_ref(), &checks)?;
     let all: Vec<_> = measured.iter().map(|one| one.facts.clone()).collect();
     let judgement = judge(&all, &checks);
-    let told = Told {
+    let told = GateReport {
         exit_code: judgement.outcome.code(),
         judgement,
         notes: measured.iter().flat_map(|one| notes(&run, one)).collect(),
@@ -155,7 +155,7 @@ fn update(
     file.write(|out| out.write_all(new.to_text().as_bytes())).map_err(|error| unwritable(path, &error))?;
     let replaced = old.as_ref().map_or_else(|| vec![None; gated.len()], |old| matched(run, gated, old));
     for (model, before) in new.models.iter().zip(replaced) {
-        let percent = |share: Option<f64>| share.map_or("none".to_owned(), |s| format!("{:.1} %", 100.0 * s));
+        let percent = |share: Option<f64>| share.map_or_else(|| "none".to_owned(), tunebench_data::percent);
         let mut line = format!("{}: accuracy {}", model.model, percent(model.accuracy));
         if let Some(before) = before {
             let same = model.rows.iter().filter(|(id, row)| before.rows.get(id) == Some(row)).count();
@@ -198,7 +198,7 @@ impl Files {
         Ok(Self { junit, markdown, code_quality: open(&args.code_quality)? })
     }
 
-    fn write(self, told: &Told, examples: bool, config: &Path) -> Result<(), Error> {
+    fn write(self, told: &GateReport, examples: bool, config: &Path) -> Result<(), Error> {
         let shown = config.display().to_string();
         let contents: [(_, &dyn Fn() -> String); 3] = [
             (self.junit, &|| told.junit(examples)),
@@ -215,7 +215,7 @@ impl Files {
 }
 
 /// What GitHub shows: marks in the log and a page of its own.
-fn github(told: &Told, config: &Path, json: bool, printer: Printer) -> Result<(), Error> {
+fn github(told: &GateReport, config: &Path, json: bool, printer: Printer) -> Result<(), Error> {
     if std::env::var("GITHUB_ACTIONS").as_deref() != Ok("true") {
         return Ok(());
     }

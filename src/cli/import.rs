@@ -73,7 +73,7 @@ pub(super) fn import(args: &ImportArgs, global: &Global, printer: Printer) -> Re
         });
     }
     let read = [Some(args.file.as_path()), args.test.as_deref()];
-    guard::keep(read.iter().flatten().copied(), &paths)?;
+    guard::refuse_overwrite(read.iter().flatten().copied(), &paths)?;
     fs_err::create_dir_all(folder.join(&args.out))?;
     // The rows of a promptfoo configuration are there to test with.
     let is_test = train.providers().is_some() && test.is_none();

@@ -20,7 +20,7 @@ use crate::results::Results;
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
     /// Results folders of shards, which are joined in `--results`; and ledger files, which are taken in by the ledger of
-    /// `--state`
+    /// `--state-dir`
     #[arg(required = true, value_name = "FOLDER|LEDGER")]
     inputs: Vec<PathBuf>,
 

@@ -18,7 +18,7 @@ use crate::budget::{Caps, Cost, Price, Rate};
 use crate::error::Error;
 use crate::exit;
 use crate::plan::{Basis, BatchRoad, Bill, Bound, Plan, Range, Requests, Step, Time, Work, supposed};
-use crate::tune::Standing;
+use crate::tune::TuningState;
 
 /// The version of what `--json` prints; a change that breaks readers raises it.
 const FORMAT_VERSION: u32 = 1;
@@ -108,7 +108,7 @@ fn retiring(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
 
 fn as_text(plan: &Plan, caps: &Caps) -> String {
     let mut table = Builder::new();
-    table.push_record(["", "REQUESTS", "KNOWN", "TOKENS IN", "OUT", "COST", "AT MOST", "TIME"]);
+    table.push_record(["", "REQUESTS", "CACHED", "TOKENS IN", "OUT", "COST", "AT MOST", "TIME"]);
     for step in &plan.steps {
         table.push_record(cells(step));
         other_road(step).into_iter().for_each(|cells| table.push_record(cells));
@@ -160,10 +160,10 @@ fn cells(step: &Step) -> [String; 8] {
                 (true, true) => "  ask in a batch, tuned",
                 (false, true) => "  ask in a batch",
             };
-            if step.here {
+            if step.in_process {
                 return [
                     what.into(),
-                    "here".into(),
+                    "local".into(),
                     nothing(),
                     nothing(),
                     nothing(),
@@ -175,7 +175,7 @@ fn cells(step: &Step) -> [String; 8] {
             [
                 what.into(),
                 grouped(requests.requests),
-                grouped(requests.known),
+                grouped(requests.cached),
                 grouped(requests.input.expected),
                 grouped(requests.output.expected),
                 expected,
@@ -185,13 +185,13 @@ fn cells(step: &Step) -> [String; 8] {
         }
         Work::Train { training, standing, .. } => {
             let (sent, tokens) = match standing {
-                _ if step.here => ("here".to_owned(), nothing()),
-                Standing::New => ("1 job".to_owned(), grouped(training.billed().expected)),
-                Standing::UnderWay(_) => ("running".to_owned(), nothing()),
-                Standing::Done(_) => ("done".to_owned(), nothing()),
+                _ if step.in_process => ("local".to_owned(), nothing()),
+                TuningState::New => ("1 job".to_owned(), grouped(training.billed().expected)),
+                TuningState::UnderWay(_) => ("running".to_owned(), nothing()),
+                TuningState::Done(_) => ("done".to_owned(), nothing()),
             };
             let what = match standing {
-                Standing::New if !step.here => format!("  train, {} ep.", training.epochs.number()),
+                TuningState::New if !step.in_process => format!("  train, {} ep.", training.epochs.number()),
                 _ => "  train".to_owned(),
             };
             [what, sent, nothing(), tokens, nothing(), expected, most, nothing()]
@@ -239,7 +239,7 @@ fn total(plan: &Plan) -> [String; 8] {
     };
     let live = plan.steps.iter().filter(|step| !step.batch.is_some_and(|road| road.chosen));
     let times = live.filter_map(|step| match &step.work {
-        Work::Evaluate(requests) if !step.here => requests.time.map(|time| time.takes),
+        Work::Evaluate(requests) if !step.in_process => requests.time.map(|time| time.takes),
         _ => None,
     });
     let time: std::time::Duration = times.sum();
@@ -248,7 +248,7 @@ fn total(plan: &Plan) -> [String; 8] {
     [
         "all".to_owned(),
         grouped(plan.requests()),
-        sum(|requests| requests.known),
+        sum(|requests| requests.cached),
         grouped(input),
         sum(|requests| requests.output.expected),
         cost(bill.cost.expected),
@@ -394,7 +394,9 @@ fn step_as_json(step: &Step) -> Value {
     let mut value = json!({
         "model": step.model.to_string(),
         "name": step.name,
-        "here": step.here,
+        "in_process": step.in_process,
+        // The name of before.
+        "here": step.in_process,
         "cost_usd": step.cost.map(cost_as_json),
         "price_key": step.price_key,
         "price": step.price.as_ref().map(price_as_json),
@@ -404,10 +406,12 @@ fn step_as_json(step: &Step) -> Value {
     match &step.work {
         Work::Evaluate(requests) => {
             value["step"] = "evaluate".into();
-            value["requests"] = if step.here { 0 } else { requests.requests }.into();
-            value["known"] = requests.known.into();
+            value["requests"] = if step.in_process { 0 } else { requests.requests }.into();
+            value["cached"] = requests.cached.into();
+            // The name of before.
+            value["known"] = requests.cached.into();
             value["to_be_tuned"] = requests.to_be_tuned.into();
-            if !step.here {
+            if !step.in_process {
                 value["input_tokens"] = tokens_as_json(requests.input);
                 value["output_tokens"] = tokens_as_json(requests.output);
                 value["tokens_from"] = json!(requests.basis);
@@ -425,13 +429,13 @@ fn step_as_json(step: &Step) -> Value {
             value["step"] = "train".into();
             value["rows"] = (*rows).into();
             value["job"] = match standing {
-                Standing::New => json!({ "standing": "new" }),
-                Standing::UnderWay(id) => json!({ "standing": "under_way", "id": id.0 }),
-                Standing::Done(tuned) => {
+                TuningState::New => json!({ "standing": "new" }),
+                TuningState::UnderWay(id) => json!({ "standing": "under_way", "id": id.0 }),
+                TuningState::Done(tuned) => {
                     json!({ "standing": "done", "id": tuned.job.id.0, "model": tuned.model.to_string() })
                 }
             };
-            if !step.here {
+            if !step.in_process {
                 value["epochs"] = training.epochs.number().into();
                 value["epochs_supposed"] = supposed(training.epochs).into();
                 value["billed_tokens"] = tokens_as_json(training.billed());

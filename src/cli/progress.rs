@@ -10,8 +10,8 @@ use super::doctor::count;
 use super::output::Printer;
 use crate::batch::{BatchEvent, Fetched};
 use crate::budget::Cost;
-use crate::evaluate::{Answers, Halt, Tally};
-use crate::ledger::Doubt;
+use crate::evaluate::{Answers, EvalProgress, Halt};
+use crate::ledger::OrphanedRequests;
 use crate::run::Listener;
 use crate::tune::{TuneEvent, TunedModel};
 
@@ -201,8 +201,8 @@ impl Listener for Progress {
         self.printer.note(&format!("tuned {base}: {} ({})", tuned.model, seconds(took)));
     }
 
-    fn in_doubt(&self, doubt: &Doubt) {
-        let Doubt { run, target, requests } = doubt;
+    fn in_doubt(&self, doubt: &OrphanedRequests) {
+        let OrphanedRequests { run, target, requests } = doubt;
         self.printer.warn(&format!(
             "run {} ended while {requests} requests to {}/{} were under way: they may be paid for twice",
             run.as_str(),
@@ -222,7 +222,7 @@ impl Listener for Progress {
         *self.all.lock().unwrap_or_else(PoisonError::into_inner) = All { models, done: 0 };
     }
 
-    fn evaluating(&self, model: &str, tally: &Tally) {
+    fn evaluating(&self, model: &str, tally: &EvalProgress) {
         let title = format!("asking {model}");
         let (done, total) = (tally.done(), tally.total);
         let all = *self.all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -335,7 +335,7 @@ impl Listener for Progress {
 }
 
 /// What asking has cost so far, if anything.
-fn spent(tally: &Tally) -> String {
+fn spent(tally: &EvalProgress) -> String {
     if tally.spent == Cost::ZERO { String::new() } else { format!(", {}", tally.spent) }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use tabled::builder::Builder;
 use tunebench_data::split::{Parts, Plan, Split};
-use tunebench_data::{DataError, Source};
+use tunebench_data::{DataError, Source, percent};
 
 use super::args::Global;
 use super::doctor::count;
@@ -64,7 +64,7 @@ pub(super) fn split(args: SplitArgs, global: &Global, printer: Printer) -> Resul
     let target = |(name, _): (&str, f64)| args.out.join(name).with_extension(&extension);
     let targets: Vec<PathBuf> = args.into.iter().map(target).collect();
     fs_err::create_dir_all(&args.out)?;
-    guard::keep([source.path.as_path()].into_iter(), &targets)?;
+    guard::refuse_overwrite([source.path.as_path()].into_iter(), &targets)?;
     let plan = Plan { parts: args.into.clone(), seed: args.seed, exact: args.exact };
     let split = Split::new(&source, &plan).map_err(no_place)?;
     let files = targets.iter().map(|path| WholeFile::create(path)).collect::<Result<Vec<_>, _>>()?;
@@ -124,8 +124,8 @@ fn as_text(split: &Split, targets: &[PathBuf]) -> String {
         table.push_record([
             name.to_owned(),
             rows.to_string(),
-            format!("{:.1} %", 100.0 * rows as f64 / all),
-            format!("{:.1} %", 100.0 * share),
+            percent(rows as f64 / all),
+            percent(share),
             labels.to_string(),
             path.display().to_string(),
         ]);

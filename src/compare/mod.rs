@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tunebench_data::ExampleId;
-use tunebench_reports::{Cause, Manifest, Metric, MetricError, OtherGold, Overlap, Run, Side, join};
+use tunebench_reports::{
+    Cause, ComparisonSide, Manifest, Metric, MetricError, OtherGold, Overlap, Run, join,
+};
 
+use crate::suggest::metric_hint;
 use crate::texts;
 
 pub use operand::{Finder, Measured, OperandError, Source, read_foreign};
@@ -83,14 +86,15 @@ impl CompareError {
             Self::Looks(_) => {
                 Some("leave `--any-time` out, or decide by accuracy or by the recall of a label".to_owned())
             }
-            Self::Same(_) | Self::Metric(_) | Self::Gold { .. } | Self::Rows { .. } => None,
+            Self::Metric(error) => metric_hint(error, []),
+            Self::Same(_) | Self::Gold { .. } | Self::Rows { .. } => None,
         }
     }
 }
 
 /// Two models on the same rows.
 #[derive(Debug)]
-pub struct Together {
+pub struct JoinedRun {
     /// A run of just these two, the first one as the base.
     pub run: Run,
     /// How many rows of either were left out because the other does not have them.
@@ -99,7 +103,7 @@ pub struct Together {
 
 /// What to compare.
 #[derive(Debug)]
-pub struct Question<'a> {
+pub struct CompareRequest<'a> {
     /// The two, by the names that the user gave, with what these stand for.
     pub models: [(&'a str, &'a Measured); 2],
     /// The loss within which the second counts as no worse.
@@ -114,9 +118,9 @@ pub struct Question<'a> {
     pub config: &'a Path,
 }
 
-impl Question<'_> {
+impl CompareRequest<'_> {
     /// Brings the two together, or says why that makes no sense.
-    pub fn bring_together(&self) -> Result<Together, CompareError> {
+    pub fn join(&self) -> Result<JoinedRun, CompareError> {
         let [(a_named, a), (b_named, b)] = self.models;
         if std::ptr::eq(a.evaluation(), b.evaluation()) {
             return Err(CompareError::Same(a_named.to_owned()));
@@ -136,7 +140,7 @@ impl Question<'_> {
         let not_common = [overlap.only_base.len() as u64, overlap.only_tuned.len() as u64];
         let mut run = join(&base, &tuned, self.margin);
         self.set_metric(&mut run.manifest)?;
-        Ok(Together { run, not_common })
+        Ok(JoinedRun { run, not_common })
     }
 
     /// Sets the figure that decides. Costs are those that the first was measured with.
@@ -158,7 +162,12 @@ impl Question<'_> {
         Ok(())
     }
 
-    fn check(&self, overlap: &Overlap, base: &Side, tuned: &Side) -> Result<(), CompareError> {
+    fn check(
+        &self,
+        overlap: &Overlap,
+        base: &ComparisonSide,
+        tuned: &ComparisonSide,
+    ) -> Result<(), CompareError> {
         let (first, second) = (base.name.to_owned(), tuned.name.to_owned());
         let common = overlap.common;
         if let Some(row) = overlap.other_gold.first() {

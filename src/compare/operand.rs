@@ -9,11 +9,11 @@ use std::rc::Rc;
 
 use tunebench_data::ExampleId;
 use tunebench_reports::foreign::{self, ForeignError};
-use tunebench_reports::{Evaluation, Run, Side};
+use tunebench_reports::{ComparisonSide, Evaluation, Run};
 
-use crate::config::nearest;
 use crate::history;
 use crate::results::{Results, ResultsError};
+use crate::suggest::nearest;
 
 /// How every SQLite database begins, and so every ledger.
 const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -82,7 +82,7 @@ impl OperandError {
                 Some(format!("name one of them: {}", quoted(named.iter().map(String::as_str))))
             }
             Self::Ledger(_) => Some(
-                "evaluate with it, which asks for no answer anew: `tunebench eval --state FOLDER --results DIR`, \
+                "evaluate with it, which asks for no answer anew: `tunebench eval --state-dir FOLDER --results DIR`, \
                  FOLDER being where the ledger lies; then compare with `DIR`"
                     .to_owned(),
             ),
@@ -132,8 +132,8 @@ impl Measured {
     }
 
     /// The model as one side of a comparison, under this name.
-    pub(super) fn side<'a>(&'a self, name: &'a str) -> Side<'a> {
-        Side { name, run: &self.source.run, evaluation: self.evaluation() }
+    pub(super) fn side<'a>(&'a self, name: &'a str) -> ComparisonSide<'a> {
+        ComparisonSide { name, run: &self.source.run, evaluation: self.evaluation() }
     }
 }
 

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 use tunebench_providers::SettingError;
 
-use crate::gate::Mistake;
+use crate::gate::GateSettingError;
+use crate::suggest::nearest;
 
 /// The text of a configuration file.
 #[derive(Debug, Clone)]
@@ -123,7 +124,7 @@ impl Document {
     }
 
     /// A mistake in `[gate]`.
-    pub(crate) fn gate(&self, mistake: &Mistake) -> ConfigError {
+    pub(crate) fn gate(&self, mistake: &GateSettingError) -> ConfigError {
         let keys = mistake.keys.iter().map(|key| Step::Key(key));
         let steps: Vec<_> = [Step::Key("gate")].into_iter().chain(keys).collect();
         let mut error = self.error(&steps, &mistake.message);
@@ -167,12 +168,6 @@ fn meant(message: &str) -> Option<String> {
     let mut names = message.split('`').skip(1).step_by(2);
     let wrong = names.next()?;
     nearest(wrong, names).map(|name| format!("did you mean `{name}`?"))
-}
-
-/// The candidate that someone who wrote `wrong` probably meant.
-pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = candidates.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
-    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 impl fmt::Display for ConfigError {

@@ -17,8 +17,9 @@ use tunebench_reports::{Costs, Metric, MetricError};
 
 use crate::budget::{Cost, PriceEntry};
 use crate::shots::ShotsSpec;
+use crate::suggest::metric_hint;
 
-pub use locate::{ConfigError, Document, Step, nearest};
+pub use locate::{ConfigError, Document, Step};
 pub use prompt::{MessageSettings, Prompt, PromptSettings};
 
 /// A project: which data, which prompt, which models.
@@ -401,7 +402,12 @@ impl Config {
         }
         if let Some(primary) = config.evaluation.primary.as_ref().filter(|name| !Metric::is_name(name)) {
             let place = [Step::Key("evaluation"), Step::Key("primary")];
-            return Err(document.error(&place, MetricError::Unknown(primary.clone()).to_string()));
+            let error = MetricError::Unknown(primary.clone());
+            let located = document.error(&place, error.to_string());
+            return Err(match metric_hint(&error, []) {
+                Some(hint) => located.hint(hint),
+                None => located,
+            });
         }
         let most = if config.evaluation.primary.as_deref() == Some("cost") { f64::INFINITY } else { 1.0 };
         if config.evaluation.margin.is_some_and(|margin| !(margin > 0.0 && margin < most)) {

@@ -64,7 +64,7 @@ const SETTINGS: [&str; 7] =
     ["instruction", "categories_tag", "item_tag", "output_tag", "answer", "messages", "verbatim"];
 
 /// Why there is no prompt: the setting at fault, where it is one, and what is wrong.
-pub(crate) type Mistake = (Option<&'static str>, String);
+pub(crate) type PromptSettingError = (Option<&'static str>, String);
 
 impl Prompt {
     /// All prompts, the one without a name first.
@@ -93,7 +93,7 @@ impl PromptSettings {
     }
 
     /// The columns that it shows, besides the text.
-    pub(crate) fn columns(&self, folder: &Path) -> Result<Columns, Mistake> {
+    pub(crate) fn columns(&self, folder: &Path) -> Result<Columns, PromptSettingError> {
         match self.messages(AnswerForm::Plain, BTreeMap::new(), folder)? {
             Some(messages) => messages.columns().map_err(mistake),
             None => Ok(Columns::None),
@@ -107,7 +107,7 @@ impl PromptSettings {
         form: AnswerForm,
         descriptions: &BTreeMap<String, String>,
         folder: &Path,
-    ) -> Result<Rendering, Mistake> {
+    ) -> Result<Rendering, PromptSettingError> {
         let form = self.answer.clone().unwrap_or(form);
         let prompt = match self.messages(form.clone(), descriptions.clone(), folder)? {
             Some(messages) => Rendering::of_messages(messages, labels),
@@ -122,7 +122,7 @@ impl PromptSettings {
         form: AnswerForm,
         descriptions: BTreeMap<String, String>,
         folder: &Path,
-    ) -> Result<Option<MessageTemplates>, Mistake> {
+    ) -> Result<Option<MessageTemplates>, PromptSettingError> {
         let Some(messages) = &self.messages else {
             return match self.verbatim {
                 None => Ok(None),
@@ -154,7 +154,7 @@ impl PromptSettings {
 }
 
 impl MessageSettings {
-    fn read(&self, number: usize, folder: &Path) -> Result<Message, Mistake> {
+    fn read(&self, number: usize, folder: &Path) -> Result<Message, PromptSettingError> {
         let wrong = |message: String| (Some("messages"), message);
         let content = match (&self.content, &self.file) {
             (Some(content), None) => content.clone(),
@@ -166,7 +166,7 @@ impl MessageSettings {
     }
 }
 
-fn mistake(error: PromptError) -> Mistake {
+fn mistake(error: PromptError) -> PromptSettingError {
     let setting = match error {
         PromptError::BadMessage { .. } | PromptError::NoText => Some("messages"),
         PromptError::BadPattern(_) | PromptError::Unreadable { .. } => Some("answer"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use tunebench_data::DataError;
 use tunebench_data::doctor::{Check, Diagnosis, Files, Finding, JudgedRow, JudgedRows, Role, Rows, Severity};
 
-use super::Patient;
+use super::DataCheck;
 use crate::error::Error;
 use crate::guard;
 use crate::project::Project;
@@ -51,7 +51,7 @@ impl LabelErrors {
     }
 }
 
-impl Patient {
+impl DataCheck {
     /// Looks for likely label errors in all files, by confident learning from the embedded classifier. Nothing is sent.
     ///
     /// Files that are too large for a quick search are passed over, unless `however_long` it takes.
@@ -69,7 +69,7 @@ impl Patient {
     /// Writes the whole ranking as CSV. The data themselves are never written over.
     pub fn write_label_errors(&self, found: &LabelErrors, path: &Path) -> Result<(), Error> {
         let read = self.sources.iter().flatten().map(|source| source.path.as_path());
-        guard::keep(read, [&path.to_owned()])?;
+        guard::refuse_overwrite(read, [&path.to_owned()])?;
         let rows = found.judged.iter().flat_map(JudgedRows::all);
         let written = WholeFile::create(path).and_then(|file| file.write(|out| write_ranking(rows, out)));
         written.map_err(|error| Error::Output {

@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -10,10 +11,10 @@ use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, R
 use tunebench_reports::Latency;
 
 use super::asker::Asker;
-use super::book::{Asked, Book};
+use super::book::{Book, RequestKey};
 use super::governor::{Estimate, Governor, Permit};
 use super::retry;
-use super::{Candidate, Halt, Means, Route};
+use super::{EvalContext, EvalTarget, Halt, Route};
 use crate::budget::Reservation;
 use crate::ledger::{Claim, ContentKey, Intent, Lane, LedgerError, StoredAnswer};
 
@@ -54,20 +55,26 @@ pub(super) async fn ask(
     asker: &Asker,
     row: u64,
     request: &CompletionRequest,
-    asked: Option<Asked>,
+    asked: Option<RequestKey>,
 ) -> Result<Answered, Failure> {
     let Asker { candidate, means, .. } = asker;
     match &means.route {
         Route::Local { governor } => {
-            let attempt = || here(candidate, means, governor.as_deref(), request);
+            let attempt = || in_process(candidate, means, governor.as_deref(), request);
             means.retries.run(row, &means.cancel, attempt).await
         }
         Route::Metered { governor, book } => {
             let asked = asked.unwrap_or_else(|| book.asked(&request.messages()[1..]));
+            // What first calls took belongs to what the answer costs.
+            let earlier = Mutex::new(Usage::default());
             let attempt = || async {
                 for _ in 0..=MOST_ASKED_AGAIN {
-                    if let Some(answered) = attempt(asker, governor, book, request, asked).await? {
-                        return Ok(answered);
+                    let so_far = *earlier.lock().unwrap_or_else(PoisonError::into_inner);
+                    match attempt(asker, governor, book, request, asked, so_far).await? {
+                        Attempt::Answered(answered) => return Ok(*answered),
+                        Attempt::AskAgain(usage) => {
+                            *earlier.lock().unwrap_or_else(PoisonError::into_inner) = so_far.plus(usage);
+                        }
                     }
                 }
                 let message = "the provider goes on to ask for the same request once more";
@@ -78,14 +85,22 @@ pub(super) async fn ask(
     }
 }
 
-/// One request; none where what came is no answer: the provider has learned from it, and wants the request once more.
+/// What a request came to.
+enum Attempt {
+    Answered(Box<Answered>),
+    /// The provider has learned from it, and wants the request once more; it took so much.
+    AskAgain(Usage),
+}
+
+/// One request. `earlier` is what the ones before it took that the provider wanted once more.
 async fn attempt(
     asker: &Asker,
     governor: &Governor,
     book: &Book,
     request: &CompletionRequest,
-    Asked { key, bytes }: Asked,
-) -> Result<Option<Answered>, Failure> {
+    RequestKey { key, bytes }: RequestKey,
+    earlier: Usage,
+) -> Result<Attempt, Failure> {
     let Asker { candidate, means, slots, .. } = asker;
     // A row that waits to be tried again holds no slot: others go on meanwhile.
     let _slot = tokio::select! {
@@ -96,10 +111,10 @@ async fn attempt(
         return Err(Failure::Cancelled);
     }
     let size = Size::of(candidate, request, bytes);
-    let (permit, reservation, intent) = match turn(candidate, means, governor, book, &size, key).await? {
-        Turn::Send(permit, reservation, intent) => (permit, reservation, intent),
-        Turn::Known(answer) => return Ok(Some((*answer).into())),
-        Turn::InBatch => {
+    let (permit, reservation, intent) = match acquire(candidate, means, governor, book, &size, key).await? {
+        Admission::Send(permit, reservation, intent) => (permit, reservation, intent),
+        Admission::Known(answer) => return Ok(Attempt::Answered(Box::new((*answer).into()))),
+        Admission::InBatch => {
             asker.left_to_batches.fetch_add(1, Ordering::Relaxed);
             return Err(Failure::Cancelled);
         }
@@ -108,17 +123,19 @@ async fn attempt(
     let result = means.retries.in_time(send(candidate, request)).await;
     let latency = Latency::from(asked.elapsed());
     match result {
-        Ok(completion) => {
+        Ok(mut completion) => {
             permit.succeeded(completion.usage, completion.rate_limits);
             // Without a bill to go by, the answer counts as what it may have cost at most.
-            reservation.settle(completion.usage.unwrap_or(size.worst()));
+            let usage = completion.usage.unwrap_or(size.worst());
+            reservation.settle(usage);
             if completion.ask_again {
                 let error = ProviderError::new(Cause::Invalid, "asked again in another way");
                 intent.failed(&error).await.map_err(kept)?;
-                return Ok(None);
+                return Ok(Attempt::AskAgain(usage));
             }
+            completion.usage = completion.usage.map(|usage| usage.plus(earlier));
             intent.answered(&completion, latency).await.map_err(kept)?;
-            Ok(Some(Answered { completion, latency: Some(latency), known: false }))
+            Ok(Attempt::Answered(Box::new(Answered { completion, latency: Some(latency), known: false })))
         }
         Err(error) => {
             let limits = error.rate_limits.as_deref().copied();
@@ -141,7 +158,7 @@ async fn attempt(
     clippy::large_enum_variant,
     reason = "it is taken apart at once; a box would be an allocation for each request"
 )]
-enum Turn<'a> {
+enum Admission<'a> {
     /// It may be sent: the limits, the money and the ledger allow it.
     Send(Permit<'a>, Reservation<'a>, Intent),
     /// It need not be sent.
@@ -150,14 +167,14 @@ enum Turn<'a> {
     InBatch,
 }
 
-async fn turn<'a>(
-    candidate: &'a Candidate,
-    means: &'a Means,
+async fn acquire<'a>(
+    candidate: &'a EvalTarget,
+    means: &'a EvalContext,
     governor: &'a Governor,
     book: &Book,
     size: &Size,
     key: ContentKey,
-) -> Result<Turn<'a>, Failure> {
+) -> Result<Admission<'a>, Failure> {
     let mut patient = true;
     loop {
         let reservation = reserved(book, candidate, means, size.worst()).await?;
@@ -173,19 +190,19 @@ async fn turn<'a>(
             false => book.lane.intend(key).await.map(Claim::Open),
         };
         if let Ok(Claim::Open(intent)) = claim {
-            return Ok(Turn::Send(permit, reservation, intent));
+            return Ok(Admission::Send(permit, reservation, intent));
         }
         // Nothing is sent for now.
         reservation.release();
         drop(permit);
         match claim.map_err(kept)? {
-            Claim::Answered(answer) => return Ok(Turn::Known(answer)),
-            Claim::InBatch => return Ok(Turn::InBatch),
+            Claim::Answered(answer) => return Ok(Admission::Known(answer)),
+            Claim::InBatch => return Ok(Admission::InBatch),
             Claim::Open(_) | Claim::UnderWay => {}
         }
         match wait_for_other(means, &book.lane, key).await? {
-            Some(Claim::Answered(answer)) => return Ok(Turn::Known(answer)),
-            Some(Claim::InBatch) => return Ok(Turn::InBatch),
+            Some(Claim::Answered(answer)) => return Ok(Admission::Known(answer)),
+            Some(Claim::InBatch) => return Ok(Admission::InBatch),
             Some(_) => patient = false,
             None => {}
         }
@@ -198,7 +215,7 @@ fn kept(error: LedgerError) -> Failure {
 
 /// Waits while someone else asks the same: a second run on the same ledger, or an equal row. Gives the answer, or none
 /// where it will not come from there, or [`Claim::UnderWay`] when no request can take so long.
-async fn wait_for_other(means: &Means, lane: &Lane, key: ContentKey) -> Result<Option<Claim>, Failure> {
+async fn wait_for_other(means: &EvalContext, lane: &Lane, key: ContentKey) -> Result<Option<Claim>, Failure> {
     let longest = tokio::time::Instant::now() + means.retries.policy().timeout;
     let mut pause = SHORTEST_LOOK;
     loop {
@@ -217,8 +234,8 @@ async fn wait_for_other(means: &Means, lane: &Lane, key: ContentKey) -> Result<O
 /// The money for one request.
 async fn reserved<'a>(
     book: &Book,
-    candidate: &'a Candidate,
-    means: &'a Means,
+    candidate: &'a EvalTarget,
+    means: &'a EvalContext,
     worst: Usage,
 ) -> Result<Reservation<'a>, Failure> {
     tokio::select! {
@@ -230,7 +247,11 @@ async fn reserved<'a>(
 }
 
 /// The right to send one request.
-async fn admitted<'a>(governor: &'a Governor, means: &Means, size: Estimate) -> Result<Permit<'a>, Failure> {
+async fn admitted<'a>(
+    governor: &'a Governor,
+    means: &EvalContext,
+    size: Estimate,
+) -> Result<Permit<'a>, Failure> {
     tokio::select! {
         permit = governor.admit(size) => permit.map_err(|error| {
             Failure::Provider(ProviderError::new(Cause::TooLarge, error.to_string()))
@@ -240,9 +261,9 @@ async fn admitted<'a>(governor: &'a Governor, means: &Means, size: Estimate) -> 
 }
 
 /// Asks a model that is computed here: nothing is paid, and the answer is sooner made again than looked up.
-async fn here(
-    candidate: &Candidate,
-    means: &Means,
+async fn in_process(
+    candidate: &EvalTarget,
+    means: &EvalContext,
     governor: Option<&Governor>,
     request: &CompletionRequest,
 ) -> Result<Answered, Failure> {
@@ -261,7 +282,7 @@ async fn here(
 }
 
 /// A provider that panics has failed this row, not the run.
-async fn send(candidate: &Candidate, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+async fn send(candidate: &EvalTarget, request: &CompletionRequest) -> Result<Completion, ProviderError> {
     let answer = AssertUnwindSafe(candidate.provider.complete(request)).catch_unwind().await;
     answer.unwrap_or_else(|_| {
         Err(ProviderError::new(Cause::Server, "the provider panicked").retry(Retry::Never))
@@ -269,7 +290,7 @@ async fn send(candidate: &Candidate, request: &CompletionRequest) -> Result<Comp
 }
 
 /// The most tokens that an answer may take; where the provider knows no cap, what any answer takes.
-pub(crate) fn output_cap(candidate: &Candidate, request: &CompletionRequest) -> u64 {
+pub(crate) fn output_cap(candidate: &EvalTarget, request: &CompletionRequest) -> u64 {
     candidate.provider.output_cap(request).unwrap_or_else(|| request.answer_tokens()).into()
 }
 
@@ -280,7 +301,7 @@ struct Size {
 }
 
 impl Size {
-    fn of(candidate: &Candidate, request: &CompletionRequest, bytes: usize) -> Self {
+    fn of(candidate: &EvalTarget, request: &CompletionRequest, bytes: usize) -> Self {
         Self { bytes, output_cap: output_cap(candidate, request) }
     }
 

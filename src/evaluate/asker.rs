@@ -9,14 +9,14 @@ use tunebench_providers::{Completion, CompletionRequest, ModelInfo, ProviderErro
 use tunebench_reports::{Answer, Probability, UnansweredKind};
 
 use super::ask::{Answered, Failure, ask};
-use super::book::Asked;
+use super::book::RequestKey;
 use super::breaker::Breaker;
-use super::{Candidate, Halt, Means, outcome};
+use super::{EvalContext, EvalTarget, Halt, outcome};
 
 /// Asks one model about text after text, and stops when no further text could be answered.
 pub(crate) struct Asker {
-    pub(crate) candidate: Candidate,
-    pub(crate) means: Means,
+    pub(crate) candidate: EvalTarget,
+    pub(crate) means: EvalContext,
     /// For requests; rows that wait to be tried again hold none.
     pub(super) slots: Semaphore,
     /// The model's own name, shared by all requests.
@@ -43,7 +43,7 @@ impl From<UnansweredKind> for Unanswered {
 }
 
 impl Asker {
-    pub(crate) fn new(candidate: Candidate, means: Means) -> Self {
+    pub(crate) fn new(candidate: EvalTarget, means: EvalContext) -> Self {
         let model = candidate.name.model().into();
         let slots = Semaphore::new(candidate.concurrency);
         let (breaker, info, halted, left_to_batches) = Default::default();
@@ -61,7 +61,7 @@ impl Asker {
     }
 
     /// Why a request that the ledger has no answer to is not asked now, if it is not: batches have asked already.
-    pub(super) fn not_now(&self, asked: Option<Asked>) -> Option<UnansweredKind> {
+    pub(super) fn not_now(&self, asked: Option<RequestKey>) -> Option<UnansweredKind> {
         let not_answered = self.means.asked_in_batches.as_ref()?;
         let kind = asked.and_then(|asked| not_answered.get(&asked.key).copied());
         Some(kind.unwrap_or(UnansweredKind::NotAsked))
@@ -78,7 +78,7 @@ impl Asker {
         &self,
         row: u64,
         item: Item<'_>,
-        asked: Option<Asked>,
+        asked: Option<RequestKey>,
     ) -> Result<Answered, Unanswered> {
         if let Err(halt) = self.know_model().await {
             self.halt(halt);
@@ -117,7 +117,7 @@ impl Asker {
 
     /// What an item is asked with.
     pub(crate) fn request(&self, item: Item<'_>) -> CompletionRequest {
-        let Candidate { prompt, parameters, shots, label_counts, .. } = &self.candidate;
+        let EvalTarget { prompt, parameters, shots, label_counts, .. } = &self.candidate;
         let shots = shots.before(item.text);
         let request = CompletionRequest::new(self.model.clone(), prompt.clone(), item.text)
             .shots(shots.pairs().clone())

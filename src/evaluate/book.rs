@@ -5,15 +5,15 @@ use std::sync::Arc;
 use tunebench_data::Message;
 use tunebench_providers::AnswerMode;
 
-use super::Candidate;
+use super::EvalTarget;
 use crate::ledger::{
-    ContentKey, Floor, Identity, KeyPrefix, Lane, Ledger, LedgerError, Outline, Recorder, Scope,
+    ContentKey, Floor, Identity, KeyFilter, KeyPrefix, Lane, Ledger, LedgerError, Recorder, Scope,
     StoredAnswer, Target,
 };
 
 /// A request as the ledger and the limits see it; what is needed for that is rendered once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct RequestKey {
     /// Its name in the ledger.
     pub(crate) key: ContentKey,
     /// How long its messages are.
@@ -22,7 +22,7 @@ pub(crate) struct Asked {
 
 /// The names of an evaluation's requests in the ledger.
 #[derive(Clone)]
-pub(crate) struct Names {
+pub(crate) struct RequestKeys {
     /// With the task, which begins every request; so many bytes long.
     prefix: KeyPrefix,
     task_bytes: usize,
@@ -31,10 +31,10 @@ pub(crate) struct Names {
     repeat: u32,
 }
 
-impl Names {
+impl RequestKeys {
     /// `name` tells apart what asks the same model differently: with solved examples, or once more. `data` tells apart
     /// whose answers are wanted fresh: the fingerprint of a file.
-    pub(crate) fn of(name: &str, candidate: &Candidate, data: &str, repeat: u32) -> Self {
+    pub(crate) fn of(name: &str, candidate: &EvalTarget, data: &str, repeat: u32) -> Self {
         let base_url = candidate.provider.base_url();
         let mut answer_settings = candidate.provider.answer_settings();
         if candidate.prompt.stop().is_none() && candidate.parameters.answer == AnswerMode::Tag {
@@ -61,9 +61,9 @@ impl Names {
     }
 
     /// The key of a request (of its model, parameters and messages), and its size; `turns` is what follows the task.
-    pub(crate) fn asked(&self, turns: &[Message]) -> Asked {
+    pub(crate) fn asked(&self, turns: &[Message]) -> RequestKey {
         let bytes = turns.iter().map(|message| message.content.len()).sum::<usize>();
-        Asked { key: self.prefix.key(turns, self.repeat), bytes: self.task_bytes + bytes }
+        RequestKey { key: self.prefix.key(turns, self.repeat), bytes: self.task_bytes + bytes }
     }
 }
 
@@ -74,8 +74,8 @@ pub struct Book {
     pub(crate) lane: Lane,
     /// How the user names the model.
     pub(super) model: Arc<str>,
-    pub(crate) names: Names,
-    outline: Arc<Outline>,
+    pub(crate) names: RequestKeys,
+    outline: Arc<KeyFilter>,
 }
 
 impl Book {
@@ -86,12 +86,12 @@ impl Book {
         name: &str,
         ledger: &Arc<Ledger>,
         recorder: &Recorder,
-        candidate: &Candidate,
+        candidate: &EvalTarget,
         data: &str,
         repeat: u32,
         fresh: bool,
     ) -> Result<Self, LedgerError> {
-        let names = Names::of(name, candidate, data, repeat);
+        let names = RequestKeys::of(name, candidate, data, repeat);
         let floor: Floor = if fresh { ledger.freshen(&names.scope)? } else { ledger.floor(&names.scope)? };
         let target = Target {
             provider: candidate.name.provider().to_owned(),
@@ -104,8 +104,8 @@ impl Book {
         Ok(Self { ledger, lane, model, names, outline })
     }
 
-    /// See [`Names::asked`].
-    pub(crate) fn asked(&self, turns: &[Message]) -> Asked {
+    /// See [`RequestKeys::asked`].
+    pub(crate) fn asked(&self, turns: &[Message]) -> RequestKey {
         self.names.asked(turns)
     }
 
@@ -144,7 +144,7 @@ mod tests {
         let labels = LabelSet::new(["billing", "delivery", "technical"].map(str::to_owned).to_vec()).unwrap();
         let template =
             PromptTemplate { instruction: "Classify the message.".into(), ..PromptTemplate::default() };
-        let candidate = Candidate {
+        let candidate = EvalTarget {
             name: "x/m".parse().unwrap(),
             provider: Registry::builtin().create("openai", &setup).unwrap().unwrap(),
             prompt: Arc::new(Prompt::new(template, labels).unwrap()),
@@ -160,7 +160,7 @@ mod tests {
                 concurrency: 1,
             },
         };
-        let names = Names::of("x/m", &candidate, "", 0);
+        let names = RequestKeys::of("x/m", &candidate, "", 0);
         let none = None::<(&str, LabelId)>;
         let key = |text: &str| names.asked(&candidate.prompt.turns(none, text)).key.to_string();
         assert_eq!(

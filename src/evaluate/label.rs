@@ -12,8 +12,8 @@ use tunebench_providers::{Completion, ProviderError};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
 
 use super::asker::{Asker, Unanswered};
-use super::book::Asked;
-use super::{AHEAD, Candidate, Halt, Means};
+use super::book::RequestKey;
+use super::{AHEAD, EvalContext, EvalTarget, Halt};
 use crate::ledger::{ContentKey, LedgerError, StoredAnswer};
 
 /// How many answers are remembered until the ledger surely has them.
@@ -21,7 +21,7 @@ const RECENT: usize = 4096;
 
 /// What became of a text.
 #[derive(Debug, Clone)]
-pub struct Guess {
+pub struct PredictedLabel {
     /// The answer; none for a blank text, which nobody is asked about.
     pub answer: Option<Answer>,
     /// How sure the model is of its label, where it tells.
@@ -36,7 +36,7 @@ pub struct Guess {
     pub asked_in_batch: bool,
 }
 
-impl Guess {
+impl PredictedLabel {
     /// Whether the asking ended before this text.
     pub fn is_missing(&self) -> bool {
         let not_asked = Answer::Unanswered(UnansweredKind::NotAsked);
@@ -50,18 +50,18 @@ impl Guess {
 }
 
 /// An item and what became of its text. An error means that the ledger can't be read.
-pub type Labelled<T> = Result<(T, Guess), LedgerError>;
+pub type Labelled<T> = Result<(T, PredictedLabel), LedgerError>;
 
 /// Asks a model about texts without gold labels.
 pub struct Labeller {
     asker: Asker,
     /// What is being asked, or was just now: equal texts are paid for once, though the ledger has no answer yet.
-    asked: Mutex<HashMap<ContentKey, Arc<OnceCell<Guess>>>>,
+    asked: Mutex<HashMap<ContentKey, Arc<OnceCell<PredictedLabel>>>>,
 }
 
 impl Labeller {
     /// For one model, which is asked as an evaluation would ask it.
-    pub fn new(candidate: Candidate, means: Means) -> Arc<Self> {
+    pub fn new(candidate: EvalTarget, means: EvalContext) -> Arc<Self> {
         Arc::new(Self { asker: Asker::new(candidate, means), asked: Mutex::default() })
     }
 
@@ -84,7 +84,7 @@ impl Labeller {
             let labelled = drawn.map(move |drawn| {
                 let labeller = labeller.clone();
                 async move {
-                    let Drawn { item, asked, known } = drawn?;
+                    let LookedUp { item, asked, known } = drawn?;
                     let guess = match known {
                         Some(known) => labeller.read(known.completion, true),
                         None => labeller.guess_once(text(&item), asked).await,
@@ -96,7 +96,7 @@ impl Labeller {
         }
         // Answers that are computed here keep a processor busy: a chunk for each processor, on threads of their own.
         let concurrency = self.asker.candidate.concurrency;
-        let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(concurrency);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(concurrency);
         let candidate = &self.asker.candidate;
         let batch = candidate.provider.batch_size(candidate.name.model());
         let labelled = chunks.map(move |chunk| {
@@ -110,7 +110,7 @@ impl Labeller {
             };
             tokio::task::spawn_blocking(move || runtime.block_on(each))
         });
-        let done = labelled.buffered(lanes).map(|done| match done {
+        let done = labelled.buffered(workers).map(|done| match done {
             Ok(done) => stream::iter(done),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         });
@@ -118,24 +118,24 @@ impl Labeller {
     }
 
     /// What the ledger has for each item.
-    fn look_up<T>(&self, chunk: Vec<T>, text: fn(&T) -> &str) -> Vec<Result<Drawn<T>, LedgerError>> {
+    fn look_up<T>(&self, chunk: Vec<T>, text: fn(&T) -> &str) -> Vec<Result<LookedUp<T>, LedgerError>> {
         let Some(book) = self.asker.means.route.book() else {
-            return chunk.into_iter().map(|item| Ok(Drawn { item, asked: None, known: None })).collect();
+            return chunk.into_iter().map(|item| Ok(LookedUp { item, asked: None, known: None })).collect();
         };
-        let asked: Vec<Asked> =
+        let asked: Vec<RequestKey> =
             chunk.iter().map(|item| book.asked(&self.asker.turns(text(item).into()))).collect();
         let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
         match book.lookup(&keys) {
             Ok(known) => {
                 let drawn = chunk.into_iter().zip(asked).zip(known);
-                drawn.map(|((item, asked), known)| Ok(Drawn { item, asked: Some(asked), known })).collect()
+                drawn.map(|((item, asked), known)| Ok(LookedUp { item, asked: Some(asked), known })).collect()
             }
             Err(error) => vec![Err(error)],
         }
     }
 
-    async fn guess_once(&self, text: &str, asked: Option<Asked>) -> Guess {
-        let Some(Asked { key, .. }) = asked else { return self.guess(text, asked).await };
+    async fn guess_once(&self, text: &str, asked: Option<RequestKey>) -> PredictedLabel {
+        let Some(RequestKey { key, .. }) = asked else { return self.guess(text, asked).await };
         let shared = {
             let mut recent = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             if recent.len() >= RECENT {
@@ -152,15 +152,15 @@ impl Labeller {
         shared.get_or_try_init(guess).await.cloned().unwrap_or_else(|guess| guess)
     }
 
-    async fn guess(&self, text: &str, asked: Option<Asked>) -> Guess {
+    async fn guess(&self, text: &str, asked: Option<RequestKey>) -> PredictedLabel {
         if text.trim().is_empty() {
-            return Guess::nothing();
+            return PredictedLabel::nothing();
         }
         if self.asker.means.cancel.requested() {
             return unanswered(UnansweredKind::NotAsked.into());
         }
         if let Some(kind) = self.asker.not_now(asked) {
-            return Guess { asked_in_batch: true, ..unanswered(kind.into()) };
+            return PredictedLabel { asked_in_batch: true, ..unanswered(kind.into()) };
         }
         // By content, so that the waits of a text do not depend on where it stands.
         let row = ExampleId::of(text, "", 0).0;
@@ -170,19 +170,25 @@ impl Labeller {
         }
     }
 
-    fn read(&self, completion: Completion, known: bool) -> Guess {
+    fn read(&self, completion: Completion, known: bool) -> PredictedLabel {
         let (answer, probability) = self.asker.read(&completion);
-        Guess { answer: Some(answer), probability, known, note: completion.note, ..Guess::nothing() }
+        PredictedLabel {
+            answer: Some(answer),
+            probability,
+            known,
+            note: completion.note,
+            ..PredictedLabel::nothing()
+        }
     }
 }
 
 /// An item, with its name in the ledger and what the ledger has under it.
-struct Drawn<T> {
+struct LookedUp<T> {
     item: T,
-    asked: Option<Asked>,
+    asked: Option<RequestKey>,
     known: Option<StoredAnswer>,
 }
 
-fn unanswered(Unanswered { kind, error }: Unanswered) -> Guess {
-    Guess { answer: Some(Answer::Unanswered(kind)), error, ..Guess::nothing() }
+fn unanswered(Unanswered { kind, error }: Unanswered) -> PredictedLabel {
+    PredictedLabel { answer: Some(Answer::Unanswered(kind)), error, ..PredictedLabel::nothing() }
 }

@@ -15,7 +15,7 @@ mod label;
 mod outcome;
 pub mod retry;
 mod rows;
-mod work;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -28,10 +28,10 @@ use tunebench_reports::{Prediction, UnansweredKind};
 pub(crate) use ask::output_cap;
 pub(crate) use asker::Asker;
 pub use book::Book;
-pub(crate) use book::{Asked, Names};
+pub(crate) use book::{RequestKey, RequestKeys};
 pub use halt::Halt;
 pub use kept::KeptRows;
-pub use label::{Guess, Labelled, Labeller};
+pub use label::{Labelled, Labeller, PredictedLabel};
 pub(crate) use outcome::of_error as unanswered_kind;
 
 use crate::budget::{Budget, Cost, Price};
@@ -40,14 +40,14 @@ use crate::ledger::ContentKey;
 use crate::shots::Shots;
 use governor::{Governor, Limits};
 use retry::Retries;
-use work::Work;
+use workers::EvaluationRun;
 
 /// How many rows may be under way, waits included, for each that may be in flight.
 const AHEAD: usize = 8;
 
 /// A model to be asked, and with what.
 #[derive(Clone)]
-pub struct Candidate {
+pub struct EvalTarget {
     /// How the user names it.
     pub name: ModelRef,
     /// Who answers.
@@ -105,7 +105,7 @@ impl Route {
 
 /// What an evaluation may use, and what it shares with others of the same command.
 #[derive(Clone)]
-pub struct Means {
+pub struct EvalContext {
     /// How requests reach the model.
     pub route: Route,
     /// The repeats of failed requests.
@@ -132,7 +132,7 @@ pub struct Keep {
 
 /// How far an evaluation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct EvalProgress {
     /// Rows in all.
     pub total: usize,
     /// Answers that name the gold label.
@@ -149,7 +149,7 @@ pub struct Tally {
     pub spent: Cost,
 }
 
-impl Tally {
+impl EvalProgress {
     /// Rows that are done with.
     pub fn done(&self) -> usize {
         self.correct + self.incorrect + self.invalid + self.unanswered
@@ -162,7 +162,7 @@ pub struct Answers {
     /// One for each row, in the order of the file.
     pub predictions: Vec<Prediction>,
     /// How many rows came out how.
-    pub tally: Tally,
+    pub tally: EvalProgress,
     /// What the provider knows of the model, where it was asked.
     pub info: Option<ModelInfo>,
     /// The model versions that answered, with the number of their answers.
@@ -208,33 +208,33 @@ pub enum EvaluateError {
 /// are finished and the others count as not asked. A failure that concerns more than its row ends the evaluation
 /// in the same way.
 pub async fn evaluate(
-    candidate: &Candidate,
+    candidate: &EvalTarget,
     test: &TestSet,
-    means: Means,
+    means: EvalContext,
     keep: &Keep,
-    observe: impl Fn(&Tally) + Send + Sync + 'static,
+    observe: impl Fn(&EvalProgress) + Send + Sync + 'static,
 ) -> Result<Answers, EvaluateError> {
     // The clock of whoever watches starts now, not at the first answer.
-    observe(&Tally { total: test.len(), ..Tally::default() });
-    let work = Arc::new(Work::new(candidate.clone(), test, means, keep, Box::new(observe))?);
+    observe(&EvalProgress { total: test.len(), ..EvalProgress::default() });
+    let work = Arc::new(EvaluationRun::new(candidate.clone(), test, means, keep, Box::new(observe))?);
     if candidate.provider.in_process() {
-        // Answers that are computed here keep a processor busy: a lane for each processor, on threads of their own.
-        let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(candidate.concurrency);
+        // Answers that are computed here keep a processor busy: a worker for each processor, on threads of their own.
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(candidate.concurrency);
         let runtime = tokio::runtime::Handle::current();
         let batch = candidate.provider.batch_size(candidate.name.model());
-        let lanes = (0..lanes).map(|_| {
+        let workers = (0..workers).map(|_| {
             let (work, runtime) = (work.clone(), runtime.clone());
-            tokio::task::spawn_blocking(move || runtime.block_on(work.lane(batch)))
+            tokio::task::spawn_blocking(move || runtime.block_on(work.worker(batch)))
         });
-        for lane in futures::future::join_all(lanes).await {
-            if let Err(error) = lane {
+        for worker in futures::future::join_all(workers).await {
+            if let Err(error) = worker {
                 std::panic::resume_unwind(error.into_panic());
             }
         }
     } else {
         // More than may be in flight: rows that wait to be tried again keep no others waiting.
-        work.lane(AHEAD * candidate.concurrency).await;
+        work.worker(AHEAD * candidate.concurrency).await;
     }
-    let work = Arc::into_inner(work).expect("all lanes have ended");
+    let work = Arc::into_inner(work).expect("all workers have ended");
     work.finish(test)
 }

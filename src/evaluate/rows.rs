@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use tunebench_data::{DataError, Example, Examples, Message};
 
 use super::EvaluateError;
-use super::book::{Asked, Book};
+use super::book::{Book, RequestKey};
 use crate::ledger::{ContentKey, StoredAnswer};
 
 /// Rows read, and looked up in the ledger, at once.
@@ -19,13 +19,13 @@ pub(super) struct Row {
     pub(super) index: usize,
     pub(super) example: Example,
     /// Its name in the ledger, and its size.
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<RequestKey>,
     /// What the ledger has for it.
     pub(super) known: Option<StoredAnswer>,
 }
 
 /// What a look at the file brought.
-pub(super) enum Drawn {
+pub(super) enum NextRow {
     Row(Box<Row>),
     /// Rows whose turn is later; there may be others behind them.
     Later,
@@ -51,8 +51,8 @@ impl Rows {
     }
 
     /// The next row, without a look into the ledger.
-    pub(super) fn draw(&mut self) -> Drawn {
-        self.read().map_or(Drawn::End, |row| Drawn::Row(Box::new(row)))
+    pub(super) fn draw(&mut self) -> NextRow {
+        self.read().map_or(NextRow::End, |row| NextRow::Row(Box::new(row)))
     }
 
     fn read(&mut self) -> Option<Row> {
@@ -72,18 +72,18 @@ impl Rows {
     }
 
     /// The next row, with its key and what the ledger has under it. `turns` is what a row's request says after the task.
-    pub(super) fn draw_known(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> Drawn {
+    pub(super) fn draw_known(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> NextRow {
         if self.ready.is_empty() {
             match self.look(book, turns) {
                 Ok(true) => {}
-                Ok(false) => return Drawn::End,
+                Ok(false) => return NextRow::End,
                 Err(error) => {
                     self.error = Some(error);
-                    return Drawn::End;
+                    return NextRow::End;
                 }
             }
         }
-        self.ready.pop_front().map_or(Drawn::Later, |row| Drawn::Row(Box::new(row)))
+        self.ready.pop_front().map_or(NextRow::Later, |row| NextRow::Row(Box::new(row)))
     }
 
     /// Reads on, and looks up the rows whose turn it is; `false` when there are no more.

@@ -9,8 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tunebench_reports::render::{self, value};
-use tunebench_reports::{ALPHA, Counts, Interval, Metric, POWER, Paired, Scenarios, holm, normal_quantile};
+use tunebench_data::{percent_beside, percent_limit};
+use tunebench_reports::render::{self, p_value_at, value};
+use tunebench_reports::{
+    ALPHA, Counts, Interval, Metric, Paired, Scenarios, fewest_clusters, holm, rows_for_interval,
+    rows_for_share,
+};
 
 use crate::exit;
 
@@ -103,11 +107,11 @@ pub type Bound = (Option<f64>, Option<Interval>);
 
 /// What keeps results from being whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lack {
+pub struct Incompleteness {
     /// Why there may be more rows.
     pub what: String,
     /// How to go on.
-    pub cure: &'static str,
+    pub hint: &'static str,
 }
 
 /// What is known of a model.
@@ -118,7 +122,7 @@ pub struct Facts {
     /// The figure that the comparison with the baseline goes by.
     pub metric: Metric,
     /// What keeps the rows from being all there are.
-    pub lack: Option<Lack>,
+    pub lack: Option<Incompleteness>,
     /// How the rows came out.
     pub counts: Counts,
     /// Accuracy.
@@ -235,7 +239,9 @@ pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
         if alarms > 1
             && let Some(p) = check.holm_p
         {
-            check.evidence.push_str(&format!("; adjusted for {alarms} tests (Holm) p = {}", p_value(p)));
+            check
+                .evidence
+                .push_str(&format!("; adjusted for {alarms} tests (Holm) {}", p_value_at(p, checks.alpha)));
         }
     }
     for check in &mut checked {
@@ -306,9 +312,9 @@ fn unmeasured(facts: &Facts, check: impl Into<String>) -> Checked {
 fn coverage(facts: &Facts, checks: &Checks) -> Checked {
     let (answered, rows) = (facts.counts.answered(), facts.counts.rows());
     let mut evidence =
-        format!("{answered} of {rows} rows answered, at least {}", percent(checks.min_coverage));
-    if let Some(Lack { what, cure }) = &facts.lack {
-        evidence.push_str(&format!("; {what}; {cure}"));
+        format!("{answered} of {rows} rows answered, at least {}", percent_limit(checks.min_coverage));
+    if let Some(Incompleteness { what, hint }) = &facts.lack {
+        evidence.push_str(&format!("; {what}; {hint}"));
     }
     let enough = facts.lack.is_none() && facts.counts.covers(checks.min_coverage);
     let outcome = if enough { Outcome::Passed } else { Outcome::Incomplete };
@@ -321,13 +327,18 @@ fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -
     };
     let interval = figure.interval;
     let range = interval.map_or_else(String::new, |interval| {
-        format!(" (95 % CI {} to {})", percent(interval.low), percent(interval.high))
+        format!(
+            " (95 % CI {} to {})",
+            percent_beside(interval.low, limit),
+            percent_beside(interval.high, limit)
+        )
     });
     let by_what = match by {
         By::Estimate => "by the estimate",
         By::LowerBound => "by the lower bound",
     };
-    let evidence = format!("{}{range}, at least {} {by_what}", percent(value), percent(limit));
+    let evidence =
+        format!("{}{range}, at least {} {by_what}", percent_beside(value, limit), percent_limit(limit));
     let side = |(value, interval): Bound| side(value, interval, limit, by);
     let answered = side((figure.value, interval));
     let [worst, best] = figure.worst_and_best.map_or([answered; 2], |bounds| bounds.map(side));
@@ -342,7 +353,7 @@ fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -
     if outcome == Outcome::Inconclusive {
         let needed = match figure.is_share {
             true => rows_for_share(value, limit),
-            false => interval.and_then(|interval| rows_for_bound(figure.rows, value, interval, limit)),
+            false => interval.and_then(|interval| rows_for_interval(figure.rows, value, interval, limit)),
         };
         let needed = needed.filter(|rows| *rows < 1e12);
         checked.rows_to_decide = needed.map(|rows| (rows.ceil() as u64).max(figure.rows + 1));
@@ -362,26 +373,6 @@ fn side(value: Option<f64>, interval: Option<Interval>, limit: f64, by: By) -> O
 
 fn could_turn(facts: &Facts) -> String {
     format!("; the {} missing answers could turn it: {AGAIN}", facts.counts.unanswered)
-}
-
-/// How many rows bring the 95 % interval of a share to one side of the limit with a chance of [`POWER`], if the share is what it
-/// was found to be.
-///
-/// Wilson's interval lies beyond the limit just when the score test rejects the limit, so this is the number of rows for the
-/// test of one proportion (Fleiss, Levin and Paik 2003, "Statistical methods for rates and proportions", section 2.5): the limit's
-/// own variance decides where the bound is, and the share's how often it is reached.
-fn rows_for_share(share: f64, limit: f64) -> Option<f64> {
-    let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
-    let deviation = |share: f64| (share * (1.0 - share)).sqrt();
-    Some(((a * deviation(limit) + b * deviation(share)) / (share - limit)).powi(2))
-}
-
-/// The same for any other figure: the distance between it and its bound falls as the square root of the rows.
-fn rows_for_bound(rows: u64, value: f64, interval: Interval, limit: f64) -> Option<f64> {
-    let (a, b) = (normal_quantile(0.975)?, normal_quantile(POWER)?);
-    let to_bound = if value > limit { value - interval.low } else { interval.high - value };
-    let ratio = to_bound / (value - limit) * (a + b) / a;
-    Some(rows as f64 * ratio * ratio)
 }
 
 fn at_most(
@@ -406,7 +397,11 @@ fn invalid(facts: &Facts, limit: f64) -> Checked {
     let share = (answered > 0).then(|| counts.invalid as f64 / answered as f64);
     let said = |share: f64| {
         let invalid = counts.invalid;
-        format!("{} ({invalid} of {answered} answers), at most {}", percent(share), percent(limit))
+        format!(
+            "{} ({invalid} of {answered} answers), at most {}",
+            percent_beside(share, limit),
+            percent_limit(limit)
+        )
     };
     let mut checked = at_most(facts, "invalid", share, limit, said);
     let most = |invalid: u64| limit * counts.rows() as f64 >= invalid as f64;
@@ -432,7 +427,7 @@ fn version(facts: &Facts) -> Checked {
 
 fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
     // Each model has such a test, and the smallest p-value of them is multiplied by their number.
-    let fewest = fewest(checks.alpha / models as f64);
+    let fewest = fewest_clusters(checks.alpha / models as f64);
     let compared = facts.paired.filter(|paired| {
         paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= checks.min_coverage)
     });
@@ -489,11 +484,11 @@ fn paired_evidence(facts: &Facts, paired: &Paired, scenarios: &Scenarios, checks
         _ => String::new(),
     };
     let mut said = format!(
-        "{} {values} over {} rows{clusters}, {lost} lost and {won} won; {asked} at level {}: p = {}",
+        "{} {values} over {} rows{clusters}, {lost} lost and {won} won; {asked} at level {}: {}",
         metric.words(),
         paired.compared(),
         checks.alpha,
-        p_value(p)
+        p_value_at(p, checks.alpha)
     );
     if let Some(least) = scenarios.answered.smallest_difference()
         // The formula is about this level, and about any loss.
@@ -505,21 +500,8 @@ fn paired_evidence(facts: &Facts, paired: &Paired, scenarios: &Scenarios, checks
     said
 }
 
-/// The fewest clusters that could prove a loss at all: with one less, losing all of them is still chance.
-fn fewest(alpha: f64) -> u64 {
-    (1.0 / alpha).log2().ceil() as u64
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
 fn points(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.0001 { "below 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Regressed {
 
 /// A gate that was judged, to be told of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Told {
+pub struct GateReport {
     /// How it came out.
     #[serde(flatten)]
     pub judgement: Judgement,
@@ -71,7 +71,7 @@ pub struct Told {
     pub regressed: Vec<Regressed>,
 }
 
-impl Told {
+impl GateReport {
     /// The headline.
     pub fn headline(&self) -> String {
         let checks = &self.judgement.checks;
@@ -250,7 +250,7 @@ mod tests {
             rows_to_decide: None,
         };
         let judgement = Judgement { outcome: Outcome::Failed, checks: vec![check], alarms: 0 };
-        let told = Told { judgement, exit_code: 1, notes: Vec::new(), regressed: Vec::new() };
+        let told = GateReport { judgement, exit_code: 1, notes: Vec::new(), regressed: Vec::new() };
         let line = "::error file=a%3Ab.toml,title=tunebench gate failed%3A recall%3Aa%2Cb|c%25\
                     ::m%0A::set-output name=x::y: 50.0 %25%0D%0A<script>";
         assert_eq!(told.annotations("a:b.toml"), [line]);

@@ -9,7 +9,7 @@ use tunebench_reports::{
 
 use super::GateError;
 use super::baseline::{Baseline, Model, Row};
-use super::checks::{AGAIN, Bound, Checks, Facts, Figure, Lack};
+use super::checks::{AGAIN, Bound, Checks, Facts, Figure, Incompleteness};
 use super::matching::matched;
 
 /// The floor: what anybody reaches who always answers the most frequent label.
@@ -90,9 +90,9 @@ pub fn facts<'a>(
 }
 
 /// What keeps the results from being the whole that a baseline is of.
-fn lack(manifest: &Manifest) -> Option<Lack> {
+fn lack(manifest: &Manifest) -> Option<Incompleteness> {
     let missing: Vec<_> = manifest.missing_shards.iter().map(ToString::to_string).collect();
-    let (what, cure) = match (manifest.shard, missing.as_slice()) {
+    let (what, hint) = match (manifest.shard, missing.as_slice()) {
         (Some(shard), _) => (format!("this is only shard {shard}"), "join all with `tunebench merge`"),
         (None, [_, ..]) => (
             format!("shards are missing: {}", missing.join(", ")),
@@ -101,15 +101,15 @@ fn lack(manifest: &Manifest) -> Option<Lack> {
         (None, []) if !manifest.complete => ("the run was cut short".to_owned(), AGAIN),
         (None, []) => return None,
     };
-    Some(Lack { what, cure })
+    Some(Incompleteness { what, hint })
 }
 
 /// What keeps answers from being a measurement: so many name no label that their form was measured.
-fn unreadable(run: &Run, figures: &ModelFigures) -> Option<Lack> {
+fn unreadable(run: &Run, figures: &ModelFigures) -> Option<Incompleteness> {
     let (unreadable, answered) = (figures.unreadable(), figures.counts().answered());
-    is_unreadable_form(unreadable, answered, run.manifest.max_unreadable).then(|| Lack {
+    is_unreadable_form(unreadable, answered, run.manifest.max_unreadable).then(|| Incompleteness {
         what: format!("{unreadable} of {answered} answers of {} name no label", figures.model),
-        cure: "look at the answers with `tunebench show`, and ask for the label alone",
+        hint: "look at the answers with `tunebench show`, and ask for the label alone",
     })
 }
 
@@ -226,7 +226,7 @@ fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Mod
     }
     let Some(scores) = figures.and_then(|figures| figures.scores.as_ref()) else {
         let what = format!("too few rows were answered by {name}");
-        return Err(GateError::Refused(Lack { what, cure: AGAIN }));
+        return Err(GateError::Refused(Incompleteness { what, hint: AGAIN }));
     };
     let label = |row: &Prediction| row.answer.label().map_or("", |label| run.labels().name(label)).to_owned();
     let rows = evaluation.predictions.iter().map(|row| {

@@ -16,7 +16,7 @@ use crate::exit;
 
 pub use facts::{Measured, facts, gated};
 pub use matching::matched;
-pub use settings::{Mistake, Settings};
+pub use settings::{GateSettingError, Settings};
 
 /// Why the gate can't judge.
 #[derive(Debug, thiserror::Error)]
@@ -74,17 +74,17 @@ pub enum GateError {
         /// What there is.
         known: String,
         /// Why that may not be all.
-        lack: Option<checks::Lack>,
+        lack: Option<checks::Incompleteness>,
     },
     /// Nothing would be checked.
     #[error("nothing is asked for: no limit is set, and the test against the baseline is off")]
     NoChecks,
     /// A setting makes no sense.
     #[error(transparent)]
-    Setting(#[from] Mistake),
+    Setting(#[from] GateSettingError),
     /// A baseline of a model that was not measured to the end would let anything pass.
     #[error("no baseline is written: {}", .0.what)]
-    Refused(checks::Lack),
+    Refused(checks::Incompleteness),
 }
 
 impl GateError {
@@ -108,9 +108,9 @@ impl GateError {
                 "if the change is meant, write the baseline anew with `tunebench gate --update-baseline`"
             }
             Self::NoChecks => "set a limit in `[gate]`, such as `min_accuracy = 0.9`",
-            Self::Refused(lack) => lack.cure,
+            Self::Refused(lack) => lack.hint,
             Self::Setting(mistake) => return mistake.hint.clone(),
-            Self::NoModel { lack, .. } => lack.as_ref()?.cure,
+            Self::NoModel { lack, .. } => lack.as_ref()?.hint,
             Self::Unreadable { .. } => return None,
         };
         Some(hint.to_owned())

@@ -9,7 +9,7 @@ use tunebench_reports::{Metric, Run};
 
 use super::GateError;
 use super::checks::{By, Checks, Test};
-use crate::config::nearest;
+use crate::suggest::nearest;
 
 /// The level of the tests where none is set, one-sided: a loss that `compare` proves at its two-sided level fails here.
 const ALPHA: f64 = tunebench_reports::ALPHA / 2.0;
@@ -19,7 +19,10 @@ const ALPHA: f64 = tunebench_reports::ALPHA / 2.0;
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-#[cfg_attr(feature = "cli", command(next_help_heading = "What is asked for (before what the configuration says)"))]
+#[cfg_attr(
+    feature = "cli",
+    command(next_help_heading = "What is asked for (before what the configuration says)")
+)]
 pub struct Settings {
     /// The committed file with the answers to compare with [default: tunebench.baseline]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
@@ -44,8 +47,9 @@ pub struct Settings {
     pub min_recall: Vec<(String, f64)>,
 
     /// By what these three are held against their limits
-    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT"))]
-    pub by: Option<By>,
+    #[cfg_attr(feature = "cli", arg(long, alias = "by", value_name = "WHAT"))]
+    #[serde(alias = "by")]
+    pub judge_by: Option<By>,
 
     /// The largest share of invalid answers
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
@@ -119,7 +123,7 @@ impl Settings {
             min_accuracy: self.min_accuracy.or(other.min_accuracy),
             min_macro_f1: self.min_macro_f1.or(other.min_macro_f1),
             min_recall: list(self.min_recall, other.min_recall),
-            by: self.by.or(other.by),
+            judge_by: self.judge_by.or(other.judge_by),
             max_invalid: self.max_invalid.or(other.max_invalid),
             min_coverage: self.min_coverage.or(other.min_coverage),
             max_cost: self.max_cost.or(other.max_cost),
@@ -134,7 +138,7 @@ impl Settings {
     }
 
     /// Whether it is here that the setting is made which makes no sense.
-    pub fn names(&self, mistake: &Mistake) -> bool {
+    pub fn names(&self, mistake: &GateSettingError) -> bool {
         match mistake.keys.first().map(String::as_str) {
             Some(MIN_RECALL) => !self.min_recall.is_empty(),
             Some(MIN_SLICE) => !self.min_slice.is_empty(),
@@ -158,7 +162,7 @@ impl Settings {
             min_macro_f1: self.min_macro_f1,
             min_recall: self.min_recall.iter().cloned().collect(),
             min_slice: self.min_slice.iter().cloned().collect(),
-            by: self.by.unwrap_or_default(),
+            by: self.judge_by.unwrap_or_default(),
             max_invalid: self.max_invalid,
             min_coverage: self.min_coverage.unwrap_or(min_coverage),
             max_cost: self.max_cost,
@@ -178,7 +182,7 @@ impl Settings {
     }
 
     /// Finds a value that makes no sense by itself.
-    pub fn check_values(&self) -> Result<(), Mistake> {
+    pub fn check_values(&self) -> Result<(), GateSettingError> {
         let shares = [
             ("min_accuracy", self.min_accuracy),
             ("min_macro_f1", self.min_macro_f1),
@@ -195,7 +199,7 @@ impl Settings {
             let place = vec![MIN_SLICE.to_owned(), slice.clone()];
             if !slice.contains('=') {
                 let message = format!("`{slice}` names no part of the rows");
-                return Err(Mistake::at(place, message)
+                return Err(GateSettingError::at(place, message)
                     .hint("expected a column and its value, such as \"channel=phone\""));
             }
             check_share(place, *share)?;
@@ -208,34 +212,37 @@ impl Settings {
         ];
         for (key, value, range, want) in numbers {
             if let Some(value) = value.filter(|value| !range.contains(value)) {
-                return Err(Mistake::at(vec![key.to_owned()], format!("{key} is {value}, not {want}")));
+                return Err(GateSettingError::at(
+                    vec![key.to_owned()],
+                    format!("{key} is {value}, not {want}"),
+                ));
             }
         }
         Ok(())
     }
 
     /// Finds values that make no sense together.
-    pub fn check_together(&self) -> Result<(), Mistake> {
+    pub fn check_together(&self) -> Result<(), GateSettingError> {
         if self.test == Some(Test::NonInferiority) && self.margin.unwrap_or(0.0) == 0.0 {
             let text = "non-inferiority needs a margin: the loss of accuracy that would still be no worse";
-            return Err(
-                Mistake::at(vec!["test".to_owned()], text.to_owned()).hint("set `margin`, such as 0.02")
-            );
+            return Err(GateSettingError::at(vec!["test".to_owned()], text.to_owned())
+                .hint("set `margin`, such as 0.02"));
         }
         Ok(())
     }
 
     /// Finds a margin that no loss by this figure can reach.
-    pub fn check_margin(&self, metric: &Metric) -> Result<(), Mistake> {
+    pub fn check_margin(&self, metric: &Metric) -> Result<(), GateSettingError> {
         let Some(margin) = self.margin.filter(|margin| metric.is_share() && *margin >= 1.0) else {
             return Ok(());
         };
         let message = format!("margin is {margin}, not a share of at least 0 and below 1");
-        Err(Mistake::at(vec!["margin".to_owned()], message).hint(format!("{margin} % is {}", margin / 100.0)))
+        Err(GateSettingError::at(vec!["margin".to_owned()], message)
+            .hint(format!("{margin} % is {}", margin / 100.0)))
     }
 
     /// Finds a limit on parts by what nobody knows of the rows, and a test for many looks where there is none.
-    pub fn check_results(&self, run: &Run) -> Result<(), Mistake> {
+    pub fn check_results(&self, run: &Run) -> Result<(), GateSettingError> {
         let slices = || run.evaluations.iter().filter_map(|one| one.slices.as_deref());
         for (slice, _) in &self.min_slice {
             let (name, value) = slice.split_once('=').unwrap_or((slice, ""));
@@ -245,24 +252,24 @@ impl Settings {
             {
                 let known: Vec<_> = slices().next().into_iter().flat_map(|slices| slices.names()).collect();
                 let message = format!("no row of the results is in `{slice}`");
-                let mistake = Mistake::at(vec![MIN_SLICE.to_owned(), slice.clone()], message);
+                let mistake = GateSettingError::at(vec![MIN_SLICE.to_owned(), slice.clone()], message);
                 return Err(mistake.hint(format!("rows are parted by {}", known.join(", "))));
             }
         }
         let metric = run.manifest.metric();
         if self.any_time == Some(true) && !metric.has_looks() {
             let message = format!("there is no test of {} for many looks", metric.words());
-            return Err(Mistake::at(vec!["any_time".to_owned()], message));
+            return Err(GateSettingError::at(vec!["any_time".to_owned()], message));
         }
         Ok(())
     }
 
     /// Finds a limit on the recall of what is no label.
-    pub fn check_labels(&self, labels: &LabelSet) -> Result<(), Mistake> {
+    pub fn check_labels(&self, labels: &LabelSet) -> Result<(), GateSettingError> {
         let unknown = self.min_recall.iter().find(|(label, _)| labels.get(label).is_none());
         let Some((label, _)) = unknown else { return Ok(()) };
         let message = format!("`{label}` is no label of this data, so its recall can't be limited");
-        let mistake = Mistake::at(vec![MIN_RECALL.to_owned(), label.clone()], message);
+        let mistake = GateSettingError::at(vec![MIN_RECALL.to_owned(), label.clone()], message);
         let meant = nearest(label, labels.names().iter().map(String::as_str));
         Err(match meant {
             Some(meant) => mistake.hint(format!("did you mean `{meant}`?")),
@@ -279,7 +286,7 @@ const MIN_SLICE: &str = "min_slice";
 /// A setting that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Mistake {
+pub struct GateSettingError {
     /// Where it stands below `[gate]`: its key, and a label where there is a value for each.
     pub keys: Vec<String>,
     /// What is wrong.
@@ -288,7 +295,7 @@ pub struct Mistake {
     pub hint: Option<String>,
 }
 
-impl Mistake {
+impl GateSettingError {
     fn at(keys: Vec<String>, message: String) -> Self {
         Self { keys, message, hint: None }
     }
@@ -298,12 +305,12 @@ impl Mistake {
     }
 }
 
-fn check_share(keys: Vec<String>, share: f64) -> Result<(), Mistake> {
+fn check_share(keys: Vec<String>, share: f64) -> Result<(), GateSettingError> {
     if (0.0..=1.0).contains(&share) {
         return Ok(());
     }
     let message = format!("{} is {share}, not a share within 0 to 1", keys.join("."));
-    let mistake = Mistake::at(keys, message);
+    let mistake = GateSettingError::at(keys, message);
     let is_percentage = share > 1.0 && share <= 100.0;
     Err(if is_percentage { mistake.hint(format!("{share} % is {}", share / 100.0)) } else { mistake })
 }

@@ -5,7 +5,7 @@ use tunebench_providers::CompletionRequest;
 
 use super::tokens::{Learned, Length};
 use crate::error::Error;
-use crate::evaluate::{Candidate, EvaluateError, Names, output_cap};
+use crate::evaluate::{EvalTarget, EvaluateError, RequestKeys, output_cap};
 use crate::ledger::{Floor, Ledger, LedgerError};
 
 /// Rows looked up in the ledger at once.
@@ -17,7 +17,7 @@ pub(super) struct Counted {
     /// Rows to be asked about, each as often as it is to be.
     pub(super) requests: u64,
     /// Answers that are there.
-    pub(super) known: u64,
+    pub(super) cached: u64,
     /// Of all messages that are to be sent.
     pub(super) length: Length,
     /// Their tokens, where the model's vocabulary is here.
@@ -41,7 +41,7 @@ pub(crate) fn texts(test: &TestSet) -> Result<Texts<'_>, Error> {
 /// Counts what is to be asked, row by row; `named` gives the name of each repeat, and `data` tells apart whose answers are
 /// wanted fresh.
 pub(super) fn count<'t>(
-    candidate: &Candidate,
+    candidate: &EvalTarget,
     data: &str,
     texts: impl Fn() -> Result<Texts<'t>, Error>,
     ledger: Option<&Ledger>,
@@ -51,7 +51,7 @@ pub(super) fn count<'t>(
 ) -> Result<Counted, Error> {
     let mut counter = Counter::new(candidate);
     for repeat in 0..repeats {
-        let names = Names::of(&named(repeat), candidate, data, repeat);
+        let names = RequestKeys::of(&named(repeat), candidate, data, repeat);
         let floor = match ledger {
             Some(ledger) if fresh => ledger.freshened(names.scope())?,
             Some(ledger) => ledger.floor(names.scope())?,
@@ -75,13 +75,13 @@ pub(super) fn count<'t>(
 }
 
 /// What the request about an item says after the task.
-fn turns(candidate: &Candidate, item: Item<'_>) -> Vec<Message> {
+fn turns(candidate: &EvalTarget, item: Item<'_>) -> Vec<Message> {
     let shots = candidate.shots.before(item.text);
     candidate.prompt.turns(shots.items(), item)
 }
 
 struct Counter<'a> {
-    candidate: &'a Candidate,
+    candidate: &'a EvalTarget,
     counted: Counted,
     task: Length,
     /// The tokens of the task, and of what comes with every request.
@@ -89,7 +89,7 @@ struct Counter<'a> {
 }
 
 impl<'a> Counter<'a> {
-    fn new(candidate: &'a Candidate) -> Self {
+    fn new(candidate: &'a EvalTarget) -> Self {
         let messages = candidate.prompt.render("");
         let common = candidate.prompt.task();
         let task =
@@ -104,7 +104,7 @@ impl<'a> Counter<'a> {
     fn look(
         &mut self,
         rows: &[Vec<Message>],
-        names: &Names,
+        names: &RequestKeys,
         floor: Floor,
         ledger: Option<&Ledger>,
     ) -> Result<(), LedgerError> {
@@ -120,7 +120,7 @@ impl<'a> Counter<'a> {
                 self.counted.learned.learn(asked.bytes, answer);
             }
             match answer.is_some_and(|answer| floor.admits(&answer)) {
-                true => self.counted.known += 1,
+                true => self.counted.cached += 1,
                 false => self.ask(turns),
             }
         }
@@ -130,7 +130,7 @@ impl<'a> Counter<'a> {
     fn ask(&mut self, turns: &[Message]) {
         self.counted.requests += 1;
         turns.iter().for_each(|turn| self.counted.length.add(&turn.content));
-        let Candidate { provider, name, .. } = self.candidate;
+        let EvalTarget { provider, name, .. } = self.candidate;
         let tokens = self.task_tokens.zip(provider.count_tokens(name.model(), turns));
         self.counted.tokens = self.counted.tokens.zip(tokens).map(|(sum, (task, turns))| sum + task + turns);
     }
@@ -143,7 +143,7 @@ impl<'a> Counter<'a> {
 }
 
 /// The most tokens that an answer of a model may have, and the length of its usual answer.
-pub(super) fn answer(candidate: &Candidate) -> (u64, Length) {
+pub(super) fn answer(candidate: &EvalTarget) -> (u64, Length) {
     let request = CompletionRequest::new(candidate.name.model().into(), candidate.prompt.clone(), "")
         .parameters(candidate.parameters.clone());
     let cap = output_cap(candidate, &request);

@@ -7,16 +7,17 @@ use tunebench_data::Fields;
 use tunebench_providers::{Access, ModelRef};
 
 use super::count::{Counted, Texts, answer, count, texts};
-use super::time::Pace;
+use super::time::Throughput;
 use super::tokens::{self, Learned};
 use super::{Basis, BatchRoad, Plan, Range, Requests, Step, Training, Work};
 use crate::budget::{Cost, Price};
 use crate::error::Error;
-use crate::evaluate::Candidate;
+use crate::evaluate::EvalTarget;
 use crate::ledger::Ledger;
-use crate::project::{Entry, Project};
-use crate::run::{LABELLING, Spending, Subject, shows_texts_only, sketched};
-use crate::tune::{Standing, Tuning};
+use crate::project::{ModelConfig, Project};
+use crate::run::{LABELLING, Spending, shows_texts_only, sketched};
+use crate::tune::{Tuning, TuningState};
+use crate::variants::{Configured, ModelVariant};
 
 /// A step of which everything is known but what others teach about it.
 struct Draft<'a> {
@@ -24,7 +25,7 @@ struct Draft<'a> {
     family: ModelRef,
     name: String,
     price_key: String,
-    candidate: Candidate,
+    candidate: EvalTarget,
     task: Task<'a>,
     /// Whether it is asked in batches, where the configuration says so for it alone.
     batch: Option<bool>,
@@ -32,7 +33,7 @@ struct Draft<'a> {
 
 enum Task<'a> {
     Evaluate { counted: Counted, to_be_tuned: bool },
-    Train { tuning: Box<Tuning<'a>>, standing: Standing },
+    Train { tuning: Box<Tuning<'a>>, standing: TuningState },
 }
 
 impl Plan {
@@ -43,22 +44,19 @@ impl Plan {
         let folder = project.training_folder();
         let maker = Maker { project, spending, ledger };
         let mut drafts = Vec::<Draft<'_>>::new();
-        for entry in &project.models {
-            let base = Subject::base(entry);
-            if !drafts.iter().any(|draft| draft.asks(&base)) {
-                drafts.push(maker.asked(base)?);
-            }
-            if let Some(model) = &entry.tuned {
-                drafts.push(maker.asked(Subject::tuned(entry, model.clone()))?);
-            }
-            if let Some(shown) = Subject::shown(entry) {
-                drafts.push(maker.asked(shown)?);
-            }
+        for variant in project.variants() {
+            let entry = match variant {
+                Configured::Known(variant) => {
+                    drafts.push(maker.asked(*variant)?);
+                    continue;
+                }
+                Configured::ToBeTuned(_, entry) => entry,
+            };
             let Some(tuning) = project.tuning(entry, &folder) else { continue };
             let standing = tuning.standing(ledger).await.map_err(|error| Error::tune(&entry.base, error))?;
             let tuned = match &standing {
-                Standing::Done(tuned) => maker.asked(Subject::tuned(entry, tuned.model.clone()))?,
-                Standing::New | Standing::UnderWay(_) => maker.to_be_tuned(entry, &tuning)?,
+                TuningState::Done(tuned) => maker.asked(ModelVariant::tuned(entry, tuned.model.clone()))?,
+                TuningState::New | TuningState::UnderWay(_) => maker.to_be_tuned(entry, &tuning)?,
             };
             drafts.push(maker.trained(entry, tuning, standing)?);
             drafts.push(tuned);
@@ -71,7 +69,7 @@ impl Plan {
         project: &Project,
         spending: &Spending,
         ledger: Option<&Ledger>,
-        subjects: &[Subject],
+        subjects: &[ModelVariant],
     ) -> Result<Self, Error> {
         let maker = Maker { project, spending, ledger };
         let drafts = subjects.iter().map(|subject| maker.asked(subject.clone())).collect::<Result<_, _>>()?;
@@ -83,7 +81,7 @@ impl Plan {
         project: &Project,
         spending: &Spending,
         ledger: Option<&Ledger>,
-        subject: &Subject,
+        subject: &ModelVariant,
         texts: impl Iterator<Item = Result<String, Error>>,
     ) -> Result<Self, Error> {
         let maker = Maker { project, spending, ledger };
@@ -105,17 +103,12 @@ impl Plan {
 
 impl Draft<'_> {
     /// A model that is there, and is asked.
-    fn asked(subject: Subject, candidate: Candidate, counted: Counted) -> Self {
+    fn asked(subject: ModelVariant, candidate: EvalTarget, counted: Counted) -> Self {
         let (name, price_key) = (subject.name(0), subject.model.to_string());
         let batch = subject.batch;
         let family = subject.tuned_from.unwrap_or(subject.model);
         let task = Task::Evaluate { counted, to_be_tuned: false };
         Self { family, name, price_key, candidate, task, batch }
-    }
-
-    /// Whether it asks the same.
-    fn asks(&self, subject: &Subject) -> bool {
-        matches!(self.task, Task::Evaluate { to_be_tuned: false, .. }) && self.name == subject.name(0)
     }
 }
 
@@ -148,15 +141,16 @@ impl Maker<'_> {
     }
 
     /// The evaluation of a model that is there.
-    fn asked<'b>(&self, subject: Subject) -> Result<Draft<'b>, Error> {
+    fn asked<'b>(&self, subject: ModelVariant) -> Result<Draft<'b>, Error> {
         let candidate = subject.candidate(self.project)?;
         let counted = self.count(&candidate, self.ledger, |repeat| subject.name(repeat))?;
         Ok(Draft::asked(subject, candidate, counted))
     }
 
     /// The evaluation of a model that has no name yet; it will be asked as its base is.
-    fn to_be_tuned<'b>(&self, entry: &Entry, tuning: &Tuning<'_>) -> Result<Draft<'b>, Error> {
-        let as_tuned = Subject { prompt: entry.tuned_prompt.clone(), ..Subject::plain(entry.base.clone()) };
+    fn to_be_tuned<'b>(&self, entry: &ModelConfig, tuning: &Tuning<'_>) -> Result<Draft<'b>, Error> {
+        let as_tuned =
+            ModelVariant { prompt: entry.tuned_prompt.clone(), ..ModelVariant::plain(entry.base.clone()) };
         let mut candidate = as_tuned.candidate(self.project)?;
         let mut price_key = entry.base.to_string();
         if !candidate.provider.tuned_at_base_price() {
@@ -172,7 +166,12 @@ impl Maker<'_> {
         Ok(Draft { family: entry.base.clone(), name, price_key, candidate, task, batch: entry.batch })
     }
 
-    fn trained<'b>(&self, entry: &Entry, tuning: Tuning<'b>, standing: Standing) -> Result<Draft<'b>, Error> {
+    fn trained<'b>(
+        &self,
+        entry: &ModelConfig,
+        tuning: Tuning<'b>,
+        standing: TuningState,
+    ) -> Result<Draft<'b>, Error> {
         let (name, price_key) = (entry.base.to_string(), entry.base.to_string());
         let candidate = self.project.candidate(&entry.base)?;
         let task = Task::Train { tuning: Box::new(tuning), standing };
@@ -181,7 +180,7 @@ impl Maker<'_> {
 
     fn count(
         &self,
-        candidate: &Candidate,
+        candidate: &EvalTarget,
         ledger: Option<&Ledger>,
         named: impl Fn(u32) -> String,
     ) -> Result<Counted, Error> {
@@ -197,7 +196,7 @@ impl Maker<'_> {
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {
         let Draft { name, price_key, candidate, task, batch, .. } = draft;
         let mut road = None;
-        let (here, price) = (candidate.provider.in_process(), candidate.price.clone());
+        let (in_process, price) = (candidate.provider.in_process(), candidate.price.clone());
         let keyless = candidate.provider.access() == Access::Open;
         let retires = self.project.retires(candidate.provider.as_ref(), &candidate.name);
         let (work, cost) = match task {
@@ -211,7 +210,7 @@ impl Maker<'_> {
             Task::Train { tuning, standing } => {
                 let training = Training::knowing(&tuning, learned);
                 let rows = tuning.train.examples.len() as u64;
-                let billed = if standing == Standing::New { training.billed() } else { Range::default() };
+                let billed = if standing == TuningState::New { training.billed() } else { Range::default() };
                 let cost = match billed.high {
                     0 => Some(Range::default()),
                     _ => price.as_ref().and_then(|price| priced(billed, |tokens| price.of_training(tokens))),
@@ -219,16 +218,16 @@ impl Maker<'_> {
                 (Work::Train { training, rows, standing }, cost)
             }
         };
-        let cost = if here { Some(Range::default()) } else { cost };
+        let cost = if in_process { Some(Range::default()) } else { cost };
         let prompt = matches!(work, Work::Evaluate(_)).then(|| sketched(&candidate)).flatten();
         let model = candidate.name;
-        Step { model, name, work, here, keyless, price_key, price, cost, batch: road, retires, prompt }
+        Step { model, name, work, in_process, keyless, price_key, price, cost, batch: road, retires, prompt }
     }
 
     /// What the requests come to in batches, where the provider offers that.
     fn batch_road(
         &self,
-        candidate: &Candidate,
+        candidate: &EvalTarget,
         requests: &Requests,
         live_cost: Option<Range<Cost>>,
         configured: Option<bool>,
@@ -242,21 +241,21 @@ impl Maker<'_> {
 
     fn requests(
         &self,
-        candidate: &Candidate,
+        candidate: &EvalTarget,
         counted: &Counted,
         learned: &Learned,
         to_be_tuned: bool,
     ) -> Requests {
-        let &Counted { requests, known, length, tokens, .. } = counted;
+        let &Counted { requests, cached, length, tokens, .. } = counted;
         if candidate.provider.in_process() {
             let (input, output, basis, time) = (Range::default(), Range::default(), Basis::Length, None);
-            return Requests { requests, known, input, output, basis, time, to_be_tuned };
+            return Requests { requests, cached, input, output, basis, time, to_be_tuned };
         }
         let (cap, usual) = answer(candidate);
         let (input, basis) = tokens::input(length, tokens, learned);
         let output = tokens::output(requests, usual, cap, learned);
         let (requests_per_minute, tokens_per_minute) = self.project.limits(&candidate.name);
-        let pace = Pace {
+        let pace = Throughput {
             requests_per_minute,
             tokens_per_minute,
             latency: learned.latency(),
@@ -264,7 +263,7 @@ impl Maker<'_> {
         };
         let charged = input.expected.saturating_add(cap.saturating_mul(requests));
         let time = if requests == 0 { None } else { pace.time(requests, charged) };
-        Requests { requests, known, input, output, basis, time, to_be_tuned }
+        Requests { requests, cached, input, output, basis, time, to_be_tuned }
     }
 }
 

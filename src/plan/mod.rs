@@ -23,7 +23,7 @@ pub use tokens::Basis;
 pub use training::Training;
 
 use crate::budget::{BudgetError, Caps, Cost, Price};
-use crate::tune::Standing;
+use crate::tune::TuningState;
 
 /// The shares of rows that tell two models apart, for which a plan says what can be proven. Which it will be is known
 /// only afterwards; a small change to a good model is near the first, another model near the last.
@@ -50,7 +50,7 @@ pub struct Step {
     /// What is to be done with it.
     pub work: Work,
     /// Whether it is computed in this process, and so costs nothing.
-    pub here: bool,
+    pub in_process: bool,
     /// Whether its provider needs no key, and so can send no bill.
     pub keyless: bool,
     /// The key under which a price would be looked for, and be given in the configuration.
@@ -79,7 +79,7 @@ pub enum Work {
         /// Rows to learn from.
         rows: u64,
         /// Where the job stands.
-        standing: Standing,
+        standing: TuningState,
     },
 }
 
@@ -102,7 +102,7 @@ pub struct Requests {
     /// How many are to be sent.
     pub requests: u64,
     /// How many answers are in the ledger.
-    pub known: u64,
+    pub cached: u64,
     /// Tokens to be sent.
     pub input: Range<u64>,
     /// Tokens to be answered.
@@ -118,10 +118,10 @@ pub struct Requests {
 impl Step {
     /// Requests and jobs that would be sent.
     pub fn sends(&self) -> bool {
-        !self.here
+        !self.in_process
             && match &self.work {
                 Work::Evaluate(requests) => requests.requests > 0,
-                Work::Train { standing, .. } => *standing == Standing::New,
+                Work::Train { standing, .. } => *standing == TuningState::New,
             }
     }
 }
@@ -170,7 +170,7 @@ impl Plan {
 
     /// Whether anybody would ask what it costs: it trains, or asks a model elsewhere.
     pub fn may_cost(&self) -> bool {
-        self.steps.iter().any(|step| !step.here || matches!(step.work, Work::Train { .. }))
+        self.steps.iter().any(|step| !step.in_process || matches!(step.work, Work::Train { .. }))
     }
 
     /// Requests to be sent.
@@ -180,7 +180,7 @@ impl Plan {
 
     /// The evaluations of models elsewhere.
     pub fn evaluations(&self) -> impl Iterator<Item = &Requests> {
-        self.steps.iter().filter(|step| !step.here).filter_map(|step| match &step.work {
+        self.steps.iter().filter(|step| !step.in_process).filter_map(|step| match &step.work {
             Work::Evaluate(requests) => Some(requests),
             Work::Train { .. } => None,
         })

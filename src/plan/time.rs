@@ -24,7 +24,7 @@ pub struct Time {
 
 /// What is known of a model's pace.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pace {
+pub(super) struct Throughput {
     pub(super) requests_per_minute: Option<u64>,
     pub(super) tokens_per_minute: Option<u64>,
     /// Of earlier answers, in the mean.
@@ -32,7 +32,7 @@ pub(super) struct Pace {
     pub(super) concurrency: usize,
 }
 
-impl Pace {
+impl Throughput {
     /// The time for so many requests that are charged with so many tokens; none where nothing bounds it that is known.
     ///
     /// `tokens` are counted as the limits count them, with each answer as long as its cap.
@@ -58,20 +58,20 @@ mod tests {
 
     #[test]
     fn the_narrowest_bound_decides() {
-        let pace = Pace {
+        let pace = Throughput {
             requests_per_minute: Some(100),
             tokens_per_minute: Some(10_000),
             latency: Some(Duration::from_secs(1)),
             concurrency: 4,
         };
-        let bound = |pace: &Pace, requests, tokens| pace.time(requests, tokens).unwrap();
+        let bound = |pace: &Throughput, requests, tokens| pace.time(requests, tokens).unwrap();
         let minutes = |n: u64| Duration::from_secs(60 * n);
         let by_requests = Time { takes: minutes(4), bound: Bound::Requests(100) };
         assert_eq!(bound(&pace, 400, 30_000), by_requests);
         assert_eq!(bound(&pace, 400, 50_000), Time { takes: minutes(5), bound: Bound::Tokens(10_000) });
-        let free = Pace { latency: pace.latency, concurrency: 4, ..Pace::default() };
+        let free = Throughput { latency: pace.latency, concurrency: 4, ..Throughput::default() };
         let by_answers = Time { takes: Duration::from_secs(101), bound: Bound::Answers(4) };
         assert_eq!(bound(&free, 401, 50_000), by_answers);
-        assert_eq!(Pace::default().time(400, 1), None);
+        assert_eq!(Throughput::default().time(400, 1), None);
     }
 }

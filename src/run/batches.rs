@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use tunebench_providers::{Access, ProviderError};
 
-use super::{LABELLING, Session, Subject};
+use super::{LABELLING, ModelVariant, Session};
 use crate::batch::{BatchEvent, BatchSettings, Left, Outcome, Road};
 use crate::budget::{Cost, Price};
 use crate::error::Error;
-use crate::evaluate::{Answers, Asker, Book, Candidate, Halt, NotAnswered};
+use crate::evaluate::{Answers, Asker, Book, EvalTarget, Halt, NotAnswered};
 use crate::ledger::{BatchRecord, NewBatch, Recorder, Target};
 use crate::plan::{Texts, texts};
 
@@ -117,13 +117,13 @@ struct Prepared {
 
 impl Session<'_> {
     /// Whether a model is asked in batches: where that is wanted, and its provider offers it.
-    pub(crate) fn in_batches(&self, subject: &Subject, candidate: &Candidate) -> bool {
+    pub(crate) fn in_batches(&self, subject: &ModelVariant, candidate: &EvalTarget) -> bool {
         let configured = subject.batch.unwrap_or(self.project.config.evaluation.batch);
         (self.spending.batching.on || configured) && offers_batches(candidate)
     }
 
     /// The models that batches were asked for by a flag, and whose providers have none: they are asked live.
-    pub fn without_batches(&self, subjects: &[Subject]) -> Result<Vec<String>, Error> {
+    pub fn without_batches(&self, subjects: &[ModelVariant]) -> Result<Vec<String>, Error> {
         let mut without = Vec::new();
         for subject in subjects.iter().filter(|_| self.spending.batching.on) {
             let candidate = subject.candidate(self.project)?;
@@ -135,7 +135,7 @@ impl Session<'_> {
     }
 
     /// Asks the models that are to be asked in batches about the test rows.
-    pub async fn ask_in_batches(&self, subjects: &[Subject]) -> Result<Batched, Error> {
+    pub async fn ask_in_batches(&self, subjects: &[ModelVariant]) -> Result<Batched, Error> {
         let repeats = self.spending.repeats.max(1);
         let test = &self.project.test;
         let candidates = self.candidates(subjects)?;
@@ -152,7 +152,7 @@ impl Session<'_> {
     /// Asks a model about texts in batches, if it is to be asked in this way. `items` gives them, as often as it is asked.
     pub async fn ask_texts_in_batches<'t>(
         &self,
-        subject: &Subject,
+        subject: &ModelVariant,
         items: &dyn Fn() -> Result<Texts<'t>, Error>,
     ) -> Result<Batched, Error> {
         let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
@@ -205,7 +205,7 @@ impl Session<'_> {
 
     async fn on_roads<'t>(
         &self,
-        wanted: Vec<(&Subject, Candidate, u32)>,
+        wanted: Vec<(&ModelVariant, EvalTarget, u32)>,
         data: &str,
         fresh: bool,
         items: &dyn Fn() -> Result<Texts<'t>, Error>,
@@ -242,8 +242,8 @@ impl Session<'_> {
 
     async fn prepare(
         &self,
-        subject: &Subject,
-        candidate: Candidate,
+        subject: &ModelVariant,
+        candidate: EvalTarget,
         repeat: u32,
         data: &str,
         fresh: bool,
@@ -283,7 +283,7 @@ impl Session<'_> {
 }
 
 /// Whether a model can be asked in batches.
-pub(crate) fn offers_batches(candidate: &Candidate) -> bool {
+pub(crate) fn offers_batches(candidate: &EvalTarget) -> bool {
     let batches = candidate.provider.batches();
     batches.is_some_and(|batches| batches.limits(candidate.name.model()).is_some())
 }

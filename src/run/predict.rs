@@ -4,13 +4,13 @@ use futures::stream::{Stream, StreamExt};
 use tunebench_data::Columns;
 use tunebench_providers::{BadModelRef, ModelRef};
 
-use super::{Batched, Session, Subject};
+use super::{Batched, ModelVariant, Session};
 use crate::budget::Cost;
 use crate::cancel::Cancel;
-use crate::config::nearest;
 use crate::error::Error;
-use crate::evaluate::{Book, Candidate, Guess, Halt, Labeller};
+use crate::evaluate::{Book, EvalTarget, Halt, Labeller, PredictedLabel};
 use crate::plan::Plan;
+use crate::suggest::nearest;
 
 /// What new texts go by in the ledger, where test data goes by its fingerprint.
 pub(crate) const LABELLING: &str = "predict";
@@ -30,7 +30,7 @@ pub struct Labelling {
 }
 
 /// Texts come without their rows: a prompt that shows more of a row can't be asked with.
-pub(crate) fn shows_texts_only(candidate: &Candidate) -> Result<(), Error> {
+pub(crate) fn shows_texts_only(candidate: &EvalTarget) -> Result<(), Error> {
     let columns = match candidate.prompt.columns() {
         Columns::None => return Ok(()),
         Columns::Named(names) => format!("the columns `{}`", names.join("`, `")),
@@ -45,16 +45,14 @@ pub(crate) fn shows_texts_only(candidate: &Candidate) -> Result<(), Error> {
 impl Session<'_> {
     /// The model that the user means: one of the configuration, by the name that reports give it, or any other that a
     /// provider of the project has. With `tuned`, the model that was tuned from it.
-    pub async fn chosen(&self, name: &str, tuned: bool) -> Result<Subject, Error> {
+    pub async fn chosen(&self, name: &str, tuned: bool) -> Result<ModelVariant, Error> {
         if tuned {
             return self.tuned_from(name).await;
         }
-        let configured = self.project.models.iter().flat_map(|entry| {
-            let own = entry.prompt.is_some().then(|| Subject::base(entry));
-            own.into_iter().chain(Subject::shown(entry))
-        });
-        if let Some(subject) = configured.into_iter().find(|subject| subject.name(0) == name) {
-            return Ok(subject);
+        let differs = |variant: &ModelVariant| variant.prompt.is_some() || variant.shots.is_some();
+        let mut configured = self.project.known_variants().filter(differs);
+        if let Some(variant) = configured.find(|variant| variant.name(0) == name) {
+            return Ok(variant);
         }
         let model: ModelRef = name.parse().map_err(|error: BadModelRef| Error::Model {
             message: error.to_string(),
@@ -64,9 +62,9 @@ impl Session<'_> {
         Ok(chosen.into_iter().next().expect("one was asked for"))
     }
 
-    async fn tuned_from(&self, base: &str) -> Result<Subject, Error> {
+    async fn tuned_from(&self, base: &str) -> Result<ModelVariant, Error> {
         let (subjects, _) = self.subjects().await?;
-        let tuned = |subject: &Subject| {
+        let tuned = |subject: &ModelVariant| {
             subject.shots.is_none()
                 && subject.tuned_from.as_ref().is_some_and(|from| {
                     from.to_string() == base || subject.base_name().as_deref() == Some(base)
@@ -102,14 +100,14 @@ impl Session<'_> {
     /// What the labelling of these texts would ask and cost.
     pub fn plan_of_texts(
         &self,
-        subject: &Subject,
+        subject: &ModelVariant,
         texts: impl Iterator<Item = Result<String, Error>>,
     ) -> Result<Plan, Error> {
         Plan::of_texts(self.project, &self.spending, self.known_answers()?, subject, texts)
     }
 
     /// Whether what a model answers has to be paid for, at a price that nobody knows.
-    pub fn is_unpriced(&self, subject: &Subject) -> Result<bool, Error> {
+    pub fn is_unpriced(&self, subject: &ModelVariant) -> Result<bool, Error> {
         let candidate = subject.candidate(self.project)?;
         Ok(!candidate.provider.in_process() && candidate.price.is_none())
     }
@@ -120,11 +118,11 @@ impl Session<'_> {
     /// ledger. What `see` has been given then is the beginning of the texts, without a gap.
     pub async fn label<T: Send + 'static>(
         &self,
-        subject: &Subject,
+        subject: &ModelVariant,
         chunks: impl Stream<Item = Vec<T>> + 'static,
         text: fn(&T) -> &str,
         batched: &Batched,
-        mut see: impl FnMut(Vec<(T, Guess)>, Cost) -> Result<(), Error>,
+        mut see: impl FnMut(Vec<(T, PredictedLabel)>, Cost) -> Result<(), Error>,
     ) -> Result<Labelling, Error> {
         let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
         shows_texts_only(&candidate)?;

@@ -7,7 +7,7 @@ use tunebench_providers::{Access, Cause, ModelRef, ProviderError, Retry};
 use super::Session;
 use crate::error::Error;
 use crate::plan::{Plan, Step, Work};
-use crate::tune::Standing;
+use crate::tune::TuningState;
 
 impl Session<'_> {
     /// Looks at each key and login, and up each model, that the plan needs; costs nothing. All that is missing is told at once.
@@ -64,8 +64,8 @@ impl Session<'_> {
 
 /// Whether a step cannot be done without its provider.
 fn needs_provider(step: &Step) -> bool {
-    let goes_on = matches!(&step.work, Work::Train { standing: Standing::UnderWay(_), .. });
-    step.sends() || goes_on && !step.here
+    let goes_on = matches!(&step.work, Work::Train { standing: TuningState::UnderWay(_), .. });
+    step.sends() || goes_on && !step.in_process
 }
 
 fn without_access(access: &Access) -> Option<ProviderError> {

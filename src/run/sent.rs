@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use tunebench_data::{Columns, ExampleId, Fields, Item, Message, Role};
+use tunebench_data::{Columns, ExampleId, Fields, Item, Message, Role, hex};
 use tunebench_providers::ModelRef;
 use tunebench_reports::{ModelRecord, PromptMessage};
 
-use super::Subject;
+use super::ModelVariant;
 use crate::error::Error;
-use crate::evaluate::{Candidate, EvaluateError};
+use crate::evaluate::{EvalTarget, EvaluateError};
 use crate::project::Project;
 
 /// What stands for the text of a row in a prompt that is shown once for all rows.
 const PLACEHOLDER: &str = "{text}";
 
 /// The messages of a prompt with a placeholder for each column, as reports show them once for all rows.
-pub(crate) fn sketched(candidate: &Candidate) -> Option<Vec<PromptMessage>> {
+pub(crate) fn sketched(candidate: &EvalTarget) -> Option<Vec<PromptMessage>> {
     let fields = match candidate.prompt.columns() {
         Columns::Named(names) => Fields::of(names.iter().map(|name| (name.as_str(), format!("{{{name}}}")))),
         _ => Fields::default(),
@@ -25,7 +25,7 @@ pub(crate) fn sketched(candidate: &Candidate) -> Option<Vec<PromptMessage>> {
 }
 
 /// The messages of a prompt. Nothing is sent to a model that is computed here.
-fn rendered(candidate: &Candidate, item: Item<'_>) -> Option<Vec<PromptMessage>> {
+fn rendered(candidate: &EvalTarget, item: Item<'_>) -> Option<Vec<PromptMessage>> {
     if candidate.provider.in_process() {
         return None;
     }
@@ -42,9 +42,9 @@ fn rendered(candidate: &Candidate, item: Item<'_>) -> Option<Vec<PromptMessage>>
 
 /// The prompts of these models, each once by its [fingerprint](ModelRecord::prompt_sha256).
 pub(super) fn prompts<'a>(
-    models: impl IntoIterator<Item = &'a (&'a Subject, Candidate)>,
+    models: impl IntoIterator<Item = &'a (&'a ModelVariant, EvalTarget)>,
 ) -> BTreeMap<String, Vec<PromptMessage>> {
-    let prompt = |(subject, candidate): &(&Subject, Candidate)| {
+    let prompt = |(subject, candidate): &(&ModelVariant, EvalTarget)| {
         Some((prompt_sha256(subject, candidate), sketched(candidate)?))
     };
     models.into_iter().filter_map(prompt).collect()
@@ -79,30 +79,28 @@ pub(crate) fn sent(
 }
 
 /// The model of a record, as the project asks it; without a look at any provider.
-fn subject(project: &Project, record: &ModelRecord) -> Option<Subject> {
+fn subject(project: &Project, record: &ModelRecord) -> Option<ModelVariant> {
     let name = record.repeat_of.as_ref().unwrap_or(&record.model);
-    if let Some(subject) =
-        project.models.iter().filter_map(Subject::shown).find(|subject| subject.name(0) == *name)
-    {
-        return Some(subject);
+    if let Some(variant) = project.known_variants().find(|variant| variant.name(0) == *name) {
+        return Some(variant);
     }
     let (provider, _) = name.split_once('/')?;
-    let subject = Subject::plain(ModelRef::new(provider, record.asked.as_deref()?).ok()?);
+    let subject = ModelVariant::plain(ModelRef::new(provider, record.asked.as_deref()?).ok()?);
     let prompts = project.named_prompts.keys().map(|prompt| Some(prompt.clone()));
-    let mut asked = prompts.chain([None]).map(|prompt| Subject { prompt, ..subject.clone() });
+    let mut asked = prompts.chain([None]).map(|prompt| ModelVariant { prompt, ..subject.clone() });
     asked.find(|subject| subject.name(0) == *name)
 }
 
 /// See [`ModelRecord::prompt_sha256`].
-pub(super) fn prompt_sha256(subject: &Subject, candidate: &Candidate) -> String {
+pub(super) fn prompt_sha256(subject: &ModelVariant, candidate: &EvalTarget) -> String {
     // Of examples that are chosen for each text, the rule is what is common.
     let rule = subject.shots.as_ref().map(|(spec, _)| spec.to_string());
     let common = serde_json::to_vec(&(messages(candidate, "".into()), rule, candidate.parameters.answer));
     let digest = Sha256::digest(common.expect("messages are plain data"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..])
 }
 
-fn messages(candidate: &Candidate, item: Item<'_>) -> Vec<Message> {
+fn messages(candidate: &EvalTarget, item: Item<'_>) -> Vec<Message> {
     let shots = candidate.shots.before(item.text);
     candidate.prompt.render_with_shots(shots.items(), item)
 }

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Subject;
+use super::ModelVariant;
 use crate::error::Error;
-use crate::evaluate::Candidate;
+use crate::evaluate::EvalTarget;
 use crate::ledger::Ledger;
 
 /// An answer as the model was taught it, where it is asked for another form.
 pub(super) fn other_form(
-    subject: &Subject,
-    candidate: &Candidate,
+    subject: &ModelVariant,
+    candidate: &EvalTarget,
     ledger: &Ledger,
     training_folder: &Path,
 ) -> Result<Option<String>, Error> {

@@ -263,7 +263,7 @@ fn operands_that_name_no_model_are_refused() {
             "name one of them: `results:local/lexical`, `results:local/majority`",
         ),
         ("results:x", "there is no model `x` in `results`", "there is `local/lexical`, `local/majority`"),
-        ("ledger.sqlite:local/lexical", "`ledger.sqlite` is a ledger", "`tunebench eval --state FOLDER"),
+        ("ledger.sqlite:local/lexical", "`ledger.sqlite` is a ledger", "`tunebench eval --state-dir FOLDER"),
         ("notes.txt", "`notes.txt`: this is neither promptfoo's output", ""),
         ("local/lexical", "`local/lexical` would be compared with itself", ""),
     ] {

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use tunebench_providers::local::LocalProvider;
 use tunebench_fakes::write_encoder;
 use tunebench_providers::contract::Contract;
+use tunebench_providers::local::LocalProvider;
 use tunebench_providers::{
     FineTuning, Hyperparameters, JobMark, JobRequest, JobStatus, Provider, Setup, TuningSpec,
 };

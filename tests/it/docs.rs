@@ -220,3 +220,34 @@ fn commands_print_what_is_shown(page: &str, place: &Place) {
         }
     }
 }
+
+/// Every path in the table of CONTRIBUTING is there, and no room is without a line.
+#[test]
+fn contributing_knows_the_tree() {
+    let page = std::fs::read_to_string(repository().join("CONTRIBUTING.md")).unwrap();
+    let (_, table) = page.split_once("## Where do I change").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let is_path = |code: &&str| code.contains('/') && !code.contains(' ');
+    let paths: Vec<&str> = table.split('`').skip(1).step_by(2).filter(is_path).collect();
+    let missing: Vec<_> = paths.iter().filter(|path| !repository().join(path).exists()).collect();
+    assert!(missing.is_empty(), "these are not in the tree: {missing:?}");
+    assert!(paths.len() > 50, "{paths:?}");
+    let rooms = ["data", "providers", "src"].into_iter().flat_map(|crate_folder| {
+        let entries = std::fs::read_dir(repository().join(crate_folder)).unwrap().map(Result::unwrap);
+        let folders = entries.filter(|entry| entry.path().join("mod.rs").exists());
+        folders.map(move |entry| format!("{crate_folder}/{}/", entry.file_name().display()))
+    });
+    // Rooms whose line is that of a neighbour.
+    let others = [
+        "data/json/",
+        "data/similar/",
+        "providers/google/",
+        "providers/hub/",
+        "src/import/",
+        "src/compare/",
+        "src/scan/",
+    ];
+    for room in rooms.filter(|room| !others.contains(&room.as_str())) {
+        assert!(paths.iter().any(|path| path.starts_with(&room)), "no line leads to {room}");
+    }
+}

@@ -176,7 +176,7 @@ const PASSED: &str = "Gate passed: 2 checks
  local/lexical
    passed       coverage: 200 of 200 rows answered, at least 95.0 %
    passed       baseline: accuracy 90.0 % → 90.0 % over 200 rows, 0 lost and 0 won; no proven loss (score test) \
-                       at level 0.025: p = 1.0000; a loss of 3.9 points would be seen 4 times out of 5
+                       at level 0.025: p = 1; a loss of 3.9 points would be seen 4 times out of 5
 
 ";
 
@@ -191,7 +191,7 @@ fn a_regression_fails_with_the_evidence() {
         "{}",
         done.stdout
     );
-    assert!(done.stdout.contains("p = below 0.0001"), "{}", done.stdout);
+    assert!(done.stdout.contains("p < 0.0001"), "{}", done.stdout);
     // So few that chance explains them.
     assert_eq!(gate(&place(4), &[]).code, Some(0));
 }
@@ -260,7 +260,7 @@ fn too_few_rows_are_inconclusive_and_say_how_many_would_do() {
     assert!(done.stdout.contains("a loss of 2 points or more must be ruled out"), "{}", done.stdout);
     let rows: u64 = done.stdout.split("; about ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(rows > 200, "{}", done.stdout);
-    let done = gate(&place, &["--min-accuracy", "0.87", "--by", "lower_bound"]);
+    let done = gate(&place, &["--min-accuracy", "0.87", "--judge-by", "lower_bound"]);
     assert!(done.code == Some(4) && done.stdout.contains("rows would decide"), "{}", done.stdout);
 }
 

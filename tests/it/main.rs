@@ -27,6 +27,7 @@ mod interrupt;
 mod jobs;
 mod keys;
 mod limits;
+mod money;
 mod openai;
 mod page;
 mod plan;

@@ -248,7 +248,7 @@ fn fresh_answers_and_repeats_are_asked_for_and_nothing_else_is() {
     };
     assert_eq!(asked(&["eval"]), 6);
     assert_eq!(asked(&["eval", "--concurrency", "3"]), 0);
-    assert_eq!(asked(&["eval", "--fresh"]), 6);
+    assert_eq!(asked(&["eval", "--refresh"]), 6);
     assert_eq!(asked(&["eval"]), 0);
     assert_eq!(asked(&["eval", "--repeat", "3"]), 12);
     assert_eq!(project.place.csv("results/summary.csv").len(), 3);
@@ -427,5 +427,5 @@ fn every_candidate_has_a_verdict_against_the_model_that_is_to_go() {
     project.place.write("tunebench.toml", wrong);
     let typo = project.tunebench(&["run"]);
     assert_eq!(typo.code, Some(2));
-    assert!(typo.stderr.contains("is no base or tuned model of this project"), "{}", typo.stderr);
+    assert!(typo.stderr.contains("is not a base or tuned model of this project"), "{}", typo.stderr);
 }

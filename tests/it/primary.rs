@@ -84,6 +84,7 @@ fn compare_asks_for_another_figure() {
 fn a_figure_that_is_none_is_refused_before_anything_is_asked() {
     for (evaluation, error) in [
         ("primary = \"f1\"", "`f1` is not a figure to compare by"),
+        ("primary = \"recal:refund\"", "did you mean `recall:refund`?"),
         ("primary = \"recall:refnud\"", "`refnud` is not a label of this data"),
         ("primary = \"cost\"", "nothing says what wrong answers cost"),
         ("primary = \"macro_f1\"\nmargin = 1.5", "margin is a loss above 0 and below 1"),

@@ -207,3 +207,29 @@ fn show_has_the_columns_of_a_prompt_and_predict_refuses_it() {
     assert!(refused.stderr.contains("shows the columns `subject`"), "{}", refused.stderr);
     assert_eq!(bodies(&project).len(), 3);
 }
+
+#[test]
+fn a_message_that_fails_for_some_texts_is_an_error_that_names_the_rows() {
+    let prompt = "[prompt]\nanswer = \"plain\"\n[[prompt.messages]]\nrole = \"user\"\ncontent = \"\"\"\n\
+        {{ text }} {% if text | length > 18 %}{{ text + 1 }}{% endif %}\"\"\"\n";
+    let project = project(str::to_owned, &format!("{prompt}{BASE}"));
+    let done = project.tunebench(&["eval"]);
+    assert_eq!((done.code, project.asked()), (Some(2), 0), "{}", done.stderr);
+    assert!(done.stderr.contains("line 2: the prompt can't be rendered: message 1: "), "{}", done.stderr);
+    assert!(!done.stderr.contains("line 3"), "{}", done.stderr);
+
+    project.place.write("data.csv", DATA.replace("I was charged twice", "Charged twice"));
+    assert_eq!(project.tunebench(&["eval"]).code, Some(0));
+    project.place.write("new.txt", "short\na text that is too long\n");
+    let model = "openai/gpt-4.1-mini-2025-04-14";
+    for (args, asked) in
+        [(&["predict", model, "new.txt", "--yes"][..], 0), (&["predict", model, "-", "--yes"], 1)]
+    {
+        let before = project.asked();
+        let mut command = project.place.command(args);
+        command.env("OPENAI_API_KEY", KEY).stdin(std::fs::File::open(project.place.path("new.txt")).unwrap());
+        let done = project.place.outcome(&mut command);
+        assert_eq!((done.code, project.asked() - before), (Some(2), asked), "{}", done.stderr);
+        assert!(done.stderr.contains("line 2: the prompt can't be rendered"), "{}", done.stderr);
+    }
+}

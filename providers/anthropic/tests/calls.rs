@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use tunebench_data::{LabelId, LabelSet, Prompt, PromptTemplate};
 
 use super::{KEY, provider};
-use tunebench_fakes::anthropic::{Failing, FakeAnthropic, Fault, Hint, Said};
 use crate::testing::{ask, with};
 use crate::{
     Access, AnswerMode, Cause, CompletionRequest, FinishReason, Parameters, Provider, ProviderError, Retry,
     Scope,
 };
+use tunebench_fakes::anthropic::{Failing, FakeAnthropic, Fault, Hint, Said};
 
 const HAIKU: &str = "claude-haiku-5-5";
 

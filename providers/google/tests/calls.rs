@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{KEY, TOKEN, ask, fake, gemini, vertex, with};
 use crate::google::GoogleProvider;
-use tunebench_fakes::google::{Failing, FakeGoogle, Fault, Said};
 use crate::{Access, AnswerMode, Cause, FinishReason, Parameters, Provider, ProviderError, Retry, Scope};
+use tunebench_fakes::google::{Failing, FakeGoogle, Fault, Said};
 
 /// The settings of the last request.
 fn sent(fake: &FakeGoogle) -> Value {

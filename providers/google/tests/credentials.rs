@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{ask, at_vertex, setup};
 use crate::google::GoogleProvider;
-use tunebench_fakes::google::FakeGoogle;
 use crate::{Access, Cause, Provider, Retry, Scope};
+use tunebench_fakes::google::FakeGoogle;
 
 const MODEL: &str = "gemini-3.5-flash-lite";
 

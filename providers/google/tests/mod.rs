@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::GoogleProvider;
 use crate::Setup;
-use tunebench_fakes::google::FakeGoogle;
 use crate::testing::{ask, examples, prompt, with};
+use tunebench_fakes::google::FakeGoogle;
 
 /// A key and a token that must turn up nowhere.
 const KEY: &str = "AIza-test-0123456789abcdef";

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::{KEY, TOKEN, ask, examples, fake, gemini, prompt, vertex, with};
 use crate::contract::Contract;
+use crate::{AnswerMode, JobMark, JobRequest, Provider, TuningSpec};
 use tunebench_fakes::google::description::Descriptions;
 use tunebench_fakes::google::{Failing, FakeGoogle, Fault};
-use crate::{AnswerMode, JobMark, JobRequest, Provider, TuningSpec};
 
 /// Calls that must have been answered for the check to mean something.
 const WANTED: [&str; 11] = [

@@ -8,11 +8,11 @@ use tunebench_data::Example;
 use super::{TOKEN, ask, examples, fake, prompt, vertex, with};
 use crate::google::GoogleProvider;
 use crate::google::fine_tuning::Tuning;
-use tunebench_fakes::google::{Failing, FakeGoogle, Fault};
 use crate::{
     AnswerMode, Cause, FineTuning, Job, JobMark, JobRequest, JobStatus, Provider, ProviderError, Retry,
     TuningSpec,
 };
+use tunebench_fakes::google::{Failing, FakeGoogle, Fault};
 
 const BASE: &str = "gemini-3.5-flash";
 

@@ -154,7 +154,7 @@ pub(super) fn sha256(path: &Path) -> Result<String, EncoderError> {
     loop {
         let read = file.read(&mut buffer).map_err(unreadable)?;
         if read == 0 {
-            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(tunebench_data::hex(&hash.finalize()[..]));
         }
         hash.update(&buffer[..read]);
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{KEY, OpenAiProvider, ask, provider, with};
-use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault, Hint, Said};
 use crate::{
     Access, AnswerMode, Cause, FinishReason, Parameters, Provider, ProviderError, Retry, Scope, Setup,
 };
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault, Hint, Said};
 
 const CHAT: &str = "POST /v1/chat/completions";
 

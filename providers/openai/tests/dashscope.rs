@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{KEY, ask, examples, prompt};
+use crate::contract::Contract;
 use crate::openai::OpenAiProvider;
 use crate::openai::hosts::Host;
-use crate::contract::Contract;
-use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 use crate::{
     Cause, Job, JobMark, JobRequest, JobStatus, Provider, ProviderError, Retry, Scope, Setup, TuningSpec,
 };
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 
 const BASE: &str = "qwen3-14b";
 const MARK: &str = "00112233445566778899aabbccddeeff";

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::OpenAiProvider;
 use crate::Setup;
-use tunebench_fakes::openai::FakeOpenAi;
 use crate::testing::{ask, examples, prompt, with};
+use tunebench_fakes::openai::FakeOpenAi;
 
 /// A key that must turn up nowhere.
 const KEY: &str = "sk-test-0123456789abcdef";

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{KEY, ask, examples, prompt, provider, with};
 use crate::contract::Contract;
-use tunebench_fakes::openai::{Exchange, Failing, FakeOpenAi, Fault};
 use crate::{AnswerMode, JobMark, JobRequest, Provider, TuningSpec};
+use tunebench_fakes::openai::{Exchange, Failing, FakeOpenAi, Fault};
 
 /// Beside the repository; not part of it.
 const DESCRIPTION: &str = "../../shared/specs/openai.json";

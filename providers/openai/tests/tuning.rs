@@ -8,10 +8,10 @@ use tunebench_data::Example;
 use super::{ask, examples, prompt, provider};
 use crate::openai::OpenAiProvider;
 use crate::openai::fine_tuning::Tuning;
-use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 use crate::{
     Cause, FineTuning, Job, JobMark, JobRequest, JobStatus, Provider, ProviderError, Retry, Scope, TuningSpec,
 };
+use tunebench_fakes::openai::{Failing, FakeOpenAi, Fault};
 
 const BASE: &str = "gpt-4.1-mini-2025-04-14";
 

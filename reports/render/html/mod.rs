@@ -40,7 +40,7 @@ use sha2::{Digest, Sha256};
 pub use rows::{LISTED, PageRows, RowContent, RowFiles, RowSource};
 
 use super::{Decision, Renderer};
-use crate::{Doubt, Report};
+use crate::{Caveat, Report};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = concat!(
@@ -137,7 +137,7 @@ fn sections(report: &Report, rows: &PageRows) -> Vec<Section> {
     .collect()
 }
 
-fn doubts(doubts: &[Doubt]) -> Markup {
+fn doubts(doubts: &[Caveat]) -> Markup {
     let mut html = Markup::default();
     if doubts.is_empty() {
         return html;

@@ -5,7 +5,7 @@ mod document;
 pub use document::{Case, Document, Reason, Status, Suite};
 
 use super::{Renderer, evidence, outcome_words, verdict_phrase};
-use crate::{Comparison, Doubt, ModelFigures, Report, Verdict};
+use crate::{Caveat, Comparison, ModelFigures, Report, Verdict};
 
 /// The report as JUnit XML.
 ///
@@ -51,11 +51,12 @@ impl Renderer for JUnit {
 }
 
 /// The case of a run that is not complete: whatever was measured, it must not look green.
-fn incomplete(doubts: &[Doubt]) -> Case {
-    let why =
-        doubts.iter().find(|doubt| matches!(doubt, Doubt::RunCutShort { .. } | Doubt::ShardsMissing { .. }));
+fn incomplete(doubts: &[Caveat]) -> Case {
+    let why = doubts
+        .iter()
+        .find(|doubt| matches!(doubt, Caveat::RunCutShort { .. } | Caveat::ShardsMissing { .. }));
     let message = why.map_or_else(|| "The run is not complete.".to_owned(), ToString::to_string);
-    let text = why.map_or("", Doubt::advice).to_owned();
+    let text = why.map_or("", Caveat::advice).to_owned();
     let reason = Reason { kind: "incomplete".to_owned(), message, text };
     Case::new("tunebench.run", "complete", Status::Error(reason))
 }

@@ -12,7 +12,7 @@ use super::{
     Decision, Renderer, definitions, evidence, or_undefined, outcome_words, percent_number, unreadable,
     verdict_phrase,
 };
-use crate::{Changes, Comparison, ModelFigures, Report, Triple};
+use crate::{Changes, Comparison, ModelFigures, PrecisionRecallF1, Report};
 pub use escape::{code, text as sentence};
 use escape::{figure, html_code, text};
 
@@ -220,7 +220,7 @@ fn per_class(report: &Report, models: &[&ModelFigures]) -> String {
     };
     let mut table = Table::new(["label", "rows", "precision %", "recall %", "F1 %"], 1);
     for label in shown {
-        let figures = |of_class: fn(Triple) -> Option<f64>| {
+        let figures = |of_class: fn(PrecisionRecallF1) -> Option<f64>| {
             let of = |model: &&ModelFigures| {
                 let scores = model.scores.as_ref().map(|scores| scores.classes[label.index()].scores);
                 figure(&or_undefined(scores.and_then(of_class), percent_number))

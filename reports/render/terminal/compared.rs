@@ -1,6 +1,6 @@
 //! One comparison by itself: the verdict in words first, then what it rests on, then the rows that changed.
 
-use super::super::compared::Told;
+use super::super::compared::ComparedModels;
 use super::super::text::{clean, wrap};
 use super::super::{
     chances, evidence, margin, outcome_words, percent, points, points_within, price, unreadable,
@@ -12,7 +12,7 @@ use crate::{Answer, CONFIDENCE, Change, Comparison, Metric, Paired, Verdict};
 const LONGEST_TEXT: usize = 200;
 
 /// The comparison for a terminal.
-pub fn compared(told: &Told, style: &Style) -> String {
+pub fn compared(told: &ComparedModels, style: &Style) -> String {
     let Some(comparison) = told.comparison() else { return String::new() };
     let indented = |text: &str| format!("   {}\n", wrap(text, style.columns() - 3, "   "));
     let verdict = clean(&verdict(comparison));
@@ -94,7 +94,7 @@ fn macro_f1(comparison: &Comparison) -> Option<String> {
 }
 
 /// The rows that count for nothing here, if there are any.
-fn left_out(told: &Told, paired: &Paired) -> Option<String> {
+fn left_out(told: &ComparedModels, paired: &Paired) -> Option<String> {
     let [base, tuned] = told.not_common;
     let parts = [
         (paired.left_out > 0).then(|| format!("{} not answered by both", paired.left_out)),
@@ -105,7 +105,7 @@ fn left_out(told: &Told, paired: &Paired) -> Option<String> {
 }
 
 /// The rows, each with its gold label, the answer of the model that is wrong, and its text.
-fn rows(told: &Told, style: Style, title: &str, changes: &[Change], of: u64) -> String {
+fn rows(told: &ComparedModels, style: Style, title: &str, changes: &[Change], of: u64) -> String {
     let shown = if changes.len() as u64 == of { String::new() } else { format!(", {} shown", changes.len()) };
     let rows = if of == 1 { "row" } else { "rows" };
     let mut text = style.title(&format!("{title}: {of} {rows}{shown}"));

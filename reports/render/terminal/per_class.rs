@@ -8,13 +8,13 @@ use tunebench_data::LabelId;
 use super::super::text::{clean, shorten, wrap};
 use super::super::{or_undefined, percent_number, selection};
 use super::{Style, lines, table};
-use crate::{ModelFigures, Report, Triple};
+use crate::{ModelFigures, PrecisionRecallF1, Report};
 
 /// The columns that a label name needs at least.
 const NARROWEST: usize = 10;
 
 /// A figure of a label: what its column is called, and where it stands.
-type Figure = (&'static str, fn(Triple) -> Option<f64>);
+type Figure = (&'static str, fn(PrecisionRecallF1) -> Option<f64>);
 
 const FIGURES: [Figure; 3] =
     [("precision %", |t| t.precision), ("recall %", |t| t.recall), ("F1 %", |t| t.f1)];

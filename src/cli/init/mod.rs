@@ -5,7 +5,7 @@ mod template;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tunebench_data::{DataError, Fault, SniffError, Sniffed, Source, sniff};
+use tunebench_data::{DataError, RowError, SniffError, Sniffed, Source, sniff};
 
 use super::args::Global;
 use super::doctor::count;
@@ -193,7 +193,7 @@ fn refused(error: SniffError) -> Error {
 }
 
 /// What can't be used of the data, or only since quotes were set to mean nothing.
-fn bad_rows(files: &Files, sniffed: &Sniffed, fault: &Fault) -> String {
+fn bad_rows(files: &Files, sniffed: &Sniffed, fault: &RowError) -> String {
     let place = format!("{}, line {}: {}", files.train.display(), fault.line, fault.reason);
     match (sniffed.quotes, sniffed.bad_rows) {
         (false, _) => format!("{place}; this is set, for then every row can be read"),

@@ -15,7 +15,7 @@ use crate::exit;
 use crate::ledger::Ledger;
 use crate::providers::Providers;
 use crate::run::Listener;
-use crate::tune::{Pace, TuneError, watch};
+use crate::tune::{PollSchedule, TuneError, watch};
 
 /// Carries out one of the commands.
 pub(super) async fn jobs(
@@ -38,7 +38,7 @@ pub(super) async fn jobs(
                 .map_err(|error| Error::provider(&name, error))?;
             let base = ModelRef::new(name.provider(), &job.base).unwrap_or_else(|_| name.clone());
             let mut observe = |event| listener.tuning(&base, event);
-            let job = watch(tuning, job, Pace::default(), cancel, &mut observe).await;
+            let job = watch(tuning, job, PollSchedule::default(), cancel, &mut observe).await;
             let job = job.map_err(|error| Error::tune(&base, error))?;
             match (&job.status, &job.tuned_model) {
                 (JobStatus::Succeeded, Some(model)) => {

@@ -23,7 +23,7 @@ use super::output::Printer;
 use super::progress::Progress;
 use crate::budget::{Caps, Cost};
 use crate::error::Error;
-use crate::evaluate::{Guess, Halt};
+use crate::evaluate::{Halt, PredictedLabel};
 use crate::exit;
 use crate::plan;
 use crate::run::{Batched, Batching, Session, Spending};
@@ -203,7 +203,7 @@ pub(super) async fn predict(
 ) -> Result<u8, Error> {
     let data = &session.project().config.data;
     let texts = Texts::new(&args.file, args.input_format.map(Into::into), args.text.as_deref(), data);
-    let total = texts.check()?;
+    let total = texts.check(None)?;
     let format = args.output_format(texts.format())?;
     if args.batch && total.is_none() {
         return Err(Error::Output {
@@ -213,6 +213,10 @@ pub(super) async fn predict(
     }
     let mut sink = Sink::open(args.output.as_deref(), &args.file, printer)?;
     let subject = session.chosen(&args.model, args.tuned).await?;
+    let prompt = session.project().prompt_named(subject.prompt.as_deref());
+    if prompt.may_fail() {
+        texts.check(Some(prompt))?;
+    }
     let mut batched = Batched::default();
     if total.is_some() {
         for model in session.without_batches(std::slice::from_ref(&subject))? {
@@ -232,7 +236,7 @@ pub(super) async fn predict(
     } else if !terms.yes && session.is_unpriced(&subject)? {
         return Err(Error::Unasked("this would spend money, at prices that are not known".to_owned()));
     }
-    let mut rows = texts.read(printer)?;
+    let mut rows = texts.read(prompt, printer)?;
     let parquet = (total.is_some() && texts.is_parquet()).then_some(args.file.as_path());
     let mut writer = Writer::new(format, &args.prefix, rows.columns(), parquet)?;
 
@@ -240,7 +244,7 @@ pub(super) async fn predict(
     let mut counts = Counts::default();
     let title = format!("labelling with {}", subject.model);
     let mut first_error = batched.first_error();
-    let see = |done: Vec<(read::Text, Guess)>, spent| {
+    let see = |done: Vec<(read::Text, PredictedLabel)>, spent| {
         let mut bytes = Vec::new();
         for (text, guess) in done {
             let added = counts.judge(&guess, labels, args.min_probability);
@@ -291,7 +295,12 @@ struct Counts {
 
 impl Counts {
     /// Counts a text, and says what is written beside it.
-    fn judge<'l>(&mut self, guess: &Guess, labels: &'l LabelSet, at_least: Option<f32>) -> Added<'l> {
+    fn judge<'l>(
+        &mut self,
+        guess: &PredictedLabel,
+        labels: &'l LabelSet,
+        at_least: Option<f32>,
+    ) -> Added<'l> {
         self.rows += 1;
         self.known += usize::from(guess.known);
         let probability = guess.probability.map(|probability| probability.get());

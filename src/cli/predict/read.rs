@@ -1,13 +1,15 @@
 //! The texts that are to be labelled, read while others are being asked about.
 
 use std::io::{IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use futures::Stream;
 use futures::stream;
 use tokio::sync::mpsc;
-use tunebench_data::{Column, DataError, Fault, Format, Table, TableRow, TableSource, TextColumns};
+use tunebench_data::{
+    Column, DataError, Format, Prompt, Reason, RowError, Table, TableRow, TableSource, TextColumns,
+};
 
 use crate::cli::output::Printer;
 use crate::config::Data;
@@ -72,9 +74,9 @@ impl Texts {
         self.columns.names().iter().map(|name| table.column(name).map_err(bad)).collect()
     }
 
-    /// Reads a file once before anything is sent: how many rows it has, or which of them are bad. What can be read only
-    /// once is not checked.
-    pub(super) fn check(&self) -> Result<Option<usize>, Error> {
+    /// Reads a file once before anything is sent: how many rows it has, or which of them are bad, or can't be shown by
+    /// the prompt. What can be read only once is not checked.
+    pub(super) fn check(&self, prompt: Option<&Prompt>) -> Result<Option<usize>, Error> {
         if self.stdin || !is_file(&self.source.path) {
             return Ok(None);
         }
@@ -82,8 +84,12 @@ impl Texts {
         let columns = self.text_columns(&table)?;
         let (mut rows, mut faults) = (0, Vec::new());
         while let Some(row) = table.next_row().map_err(bad)? {
-            match row.and_then(|row| self.columns.text(&row, &columns)) {
-                Ok(_) => rows += 1,
+            let text = row.and_then(|row| {
+                let text = self.columns.text(&row, &columns)?;
+                prompt.map_or(Ok(()), |prompt| renders(prompt, row.line, &text))
+            });
+            match text {
+                Ok(()) => rows += 1,
                 Err(fault) => faults.push(fault),
             }
         }
@@ -111,7 +117,7 @@ impl Texts {
     }
 
     /// Begins to read.
-    pub(super) fn read(&self, printer: Printer) -> Result<Reading, Error> {
+    pub(super) fn read(&self, prompt: &Arc<Prompt>, printer: Printer) -> Result<Reading, Error> {
         let table = if self.stdin {
             let stdin = std::io::stdin();
             if stdin.is_terminal() && self.source.format == Some(Format::Lines) {
@@ -136,10 +142,11 @@ impl Texts {
             }
         };
         let (rows, received) = mpsc::channel(WAITING);
-        let told = failed.clone();
+        let (told, prompt) = (failed.clone(), prompt.clone());
         // A thread of its own, and nobody waits for it: a pipe may never end.
         std::thread::spawn(move || {
-            if let Err(error) = send(table, &names, &text, &path, &rows, looked) {
+            let place = Place { names, columns: text, path, prompt };
+            if let Err(error) = place.send(table, &rows, looked) {
                 let _ = told.set(error);
             }
             // In this order: whoever sees the end of the rows can see what ended them.
@@ -150,7 +157,7 @@ impl Texts {
     }
 
     /// A row that can't be written as it is.
-    pub(super) fn fault(&self, fault: Fault) -> Error {
+    pub(super) fn fault(&self, fault: RowError) -> Error {
         bad(DataError::Rows { path: self.source.path.clone(), faults: vec![fault] })
     }
 }
@@ -160,28 +167,45 @@ pub(super) fn is_file(path: &Path) -> bool {
     path != Path::new("-") && path.metadata().is_ok_and(|found| found.is_file())
 }
 
-/// Reads up to the first bad row; `look` is shown the first text.
-fn send(
-    mut table: Table,
-    names: &TextColumns,
-    columns: &[Column],
-    path: &Path,
-    rows: &mpsc::Sender<Text>,
-    look: impl FnOnce(&str),
-) -> Result<(), DataError> {
-    let bad = |fault| DataError::Rows { path: path.to_owned(), faults: vec![fault] };
-    let mut look = Some(look);
-    while let Some(row) = table.next_row()? {
-        let row = row.map_err(bad)?;
-        let text = names.text(&row, columns).map_err(bad)?;
-        if let Some(look) = look.take() {
-            look(&text);
+/// Where the text of a row stands, and what it will be shown by.
+struct Place {
+    names: TextColumns,
+    columns: Vec<Column>,
+    path: PathBuf,
+    prompt: Arc<Prompt>,
+}
+
+impl Place {
+    /// Reads up to the first bad row; `look` is shown the first text.
+    fn send(
+        &self,
+        mut table: Table,
+        rows: &mpsc::Sender<Text>,
+        look: impl FnOnce(&str),
+    ) -> Result<(), DataError> {
+        let bad = |fault| DataError::Rows { path: self.path.clone(), faults: vec![fault] };
+        let mut look = Some(look);
+        while let Some(row) = table.next_row()? {
+            let row = row.map_err(bad)?;
+            let text = self.names.text(&row, &self.columns).map_err(bad)?;
+            renders(&self.prompt, row.line, &text).map_err(bad)?;
+            if let Some(look) = look.take() {
+                look(&text);
+            }
+            if rows.blocking_send(Text { text, row }).is_err() {
+                break;
+            }
         }
-        if rows.blocking_send(Text { text, row }).is_err() {
-            break;
-        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Whether the prompt can show a text; a blank one is never asked about.
+fn renders(prompt: &Prompt, line: u64, text: &str) -> Result<(), RowError> {
+    if text.trim().is_empty() {
+        return Ok(());
+    }
+    prompt.check(text).map_err(|error| RowError { line, reason: Reason::Prompt(error) })
 }
 
 /// Rows on their way from the file.

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use tunebench_data::{Cells, Fault, Reason, TableRow};
+use tunebench_data::{Cells, Reason, RowError, TableRow};
 
 use super::{OutputFormat, named};
 use crate::cli::output::Printer;
@@ -78,13 +78,13 @@ impl Writer {
         bytes: &mut Vec<u8>,
         row: &TableRow,
         added: &Added<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RowError> {
         match self {
             Self::Text(writer) => writer.row(bytes, row, added),
             #[cfg(feature = "parquet")]
             Self::Parquet(writer) => writer
                 .row(bytes, row, added)
-                .map_err(|error| Fault { line: row.line, reason: Reason::Json(error.to_string()) }),
+                .map_err(|error| RowError { line: row.line, reason: Reason::Json(error.to_string()) }),
         }
     }
 
@@ -128,8 +128,8 @@ impl TextWriter {
         bytes
     }
 
-    fn row(&mut self, bytes: &mut Vec<u8>, row: &TableRow, added: &Added<'_>) -> Result<(), Fault> {
-        let fault = |text: String| Fault { line: row.line, reason: Reason::Json(text) };
+    fn row(&mut self, bytes: &mut Vec<u8>, row: &TableRow, added: &Added<'_>) -> Result<(), RowError> {
+        let fault = |text: String| RowError { line: row.line, reason: Reason::Json(text) };
         if let Cells::Members(members) = &row.cells {
             if let Some((taken, _)) = members.iter().find(|(name, _)| self.added.contains(name)) {
                 return Err(fault(format!(
@@ -226,7 +226,7 @@ impl Sink {
     /// Opens the file, or else stdout. What is read is never written over.
     pub(super) fn open(path: Option<&Path>, read: &Path, printer: Printer) -> Result<Self, Error> {
         let Some(path) = path else { return Ok(Self::Stdout(printer)) };
-        guard::keep([read].into_iter(), [&path.to_owned()])?;
+        guard::refuse_overwrite([read].into_iter(), [&path.to_owned()])?;
         let file = WholeFile::create(path).map_err(|error| Error::Output {
             message: format!("`{}` can't be written: {error}", path.display()),
             hint: "name another file with `--output FILE`".to_owned(),

@@ -58,7 +58,8 @@ impl Default for RetryPolicy {
             limited_delay: Duration::from_millis(25),
             longest_after: Duration::from_secs(120),
             longest_limited: Duration::from_secs(15 * 60),
-            timeout: Duration::from_secs(60),
+            // Providers have time-outs of their own, which are shorter.
+            timeout: Duration::from_secs(600),
             same_failure: 4,
             budget_per_answer: 3,
             budget_base: 50,

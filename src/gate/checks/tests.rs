@@ -112,7 +112,7 @@ fn what_is_not_measured_is_never_green() {
     assert_eq!(outcome(&facts(100, 0, 0), &checks), Outcome::Passed);
     let spoil: [(&str, Spoil); 7] = [
         ("run cut short", &|facts| {
-            facts.lack = Some(Lack { what: "cut short".to_owned(), cure: "again" });
+            facts.lack = Some(Incompleteness { what: "cut short".to_owned(), hint: "again" });
         }),
         ("rows unanswered", &|facts| facts.counts.unanswered = 20),
         ("no rows", &|facts| facts.counts = Counts::default()),
@@ -159,6 +159,25 @@ fn the_baseline_by_both_tests() {
 }
 
 #[test]
+fn what_misses_a_limit_never_reads_as_if_it_reached_it() {
+    let mut near = facts(10_000, 0, 0);
+    (near.accuracy.value, near.counts.invalid) = (Some(0.9996), 4);
+    let checks = Checks { min_accuracy: Some(1.0), max_invalid: Some(0.0003), ..off() };
+    let judgement = judge(&[near], &checks);
+    let evidence = |at: usize| judgement.checks[at].evidence.as_str();
+    assert!(
+        evidence(1).starts_with("99.96 % (") && evidence(1).contains("at least 100.0 %"),
+        "{}",
+        evidence(1)
+    );
+    assert!(
+        evidence(2).starts_with("0.04 % (") && evidence(2).ends_with("at most 0.03 %"),
+        "{}",
+        evidence(2)
+    );
+}
+
+#[test]
 fn a_loss_that_one_test_proves_several_may_not() {
     // p = 0.0354, one-sided.
     let checks = Checks { test: Test::Regression, ..off() };
@@ -167,7 +186,7 @@ fn a_loss_that_one_test_proves_several_may_not() {
     let both = judge(&[near, facts(500, 3, 3)], &checks);
     assert_eq!((both.outcome, both.alarms), (Outcome::Passed, 2));
     let evidence = &both.checks[1].evidence;
-    assert!(evidence.contains("adjusted for 2 tests (Holm) p = 0.0707"), "{evidence}");
+    assert!(evidence.contains("adjusted for 2 tests (Holm) p = 0.071"), "{evidence}");
 }
 
 #[test]

@@ -61,11 +61,7 @@ impl From<String> for Said {
 pub type Brain = Arc<dyn Fn(&Question) -> Said + Send + Sync>;
 
 impl Question {
-    pub(crate) fn new(
-        model: &str,
-        messages: Vec<(String, String)>,
-        memory: Option<Arc<Memory>>,
-    ) -> Self {
+    pub(crate) fn new(model: &str, messages: Vec<(String, String)>, memory: Option<Arc<Memory>>) -> Self {
         let system =
             messages.iter().find(|(role, _)| role != "user").map(|(_, text)| text.as_str()).unwrap_or("");
         let (labels, tag) = (listed(system), output_tag(system));

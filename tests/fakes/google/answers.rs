@@ -8,9 +8,7 @@ use serde_json::{Map, Value, json};
 use super::errors::{self, Exhausted};
 use super::models::Model;
 use super::{Api, Surface, checks, messages, shape};
-use crate::fake::{
-    Call, Form, Memory, Question, Reply, Said, inner, lock, named, now, pieces, timestamp,
-};
+use crate::fake::{Call, Form, Memory, Question, Reply, Said, inner, lock, named, now, pieces, timestamp};
 
 /// Who is to answer.
 pub(super) struct Answering {

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tunebench_data::ExampleId;
+use tunebench_data::{ExampleId, hex};
 
 use super::super::markup::is_unseen;
 use super::table::RowTable;
@@ -144,7 +144,7 @@ impl PageRows {
 /// By which a page knows the files that belong to it.
 fn key(report: &Report) -> String {
     let digest = Sha256::digest(report.run.manifest.to_json());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..8])
 }
 
 /// JSON that can stand in HTML and in a script of any age: no `<`, and nothing that cannot be seen or that turns the reading order

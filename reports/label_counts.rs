@@ -6,7 +6,7 @@ use tunebench_data::LabelId;
 
 /// The counts of one model's rows: what all its scores follow from. Each slice has one count for each label.
 #[derive(Debug, Clone, Copy)]
-pub struct Tally<'a> {
+pub struct LabelCounts<'a> {
     /// Rows with this gold label.
     pub support: &'a [u32],
     /// Rows that were answered with this label.
@@ -17,7 +17,7 @@ pub struct Tally<'a> {
     pub invalid: u32,
 }
 
-impl Tally<'_> {
+impl LabelCounts<'_> {
     /// See [`Scores::accuracy`](crate::Scores::accuracy).
     pub fn accuracy(&self) -> Option<f64> {
         let rows = sum(self.support);
@@ -104,7 +104,7 @@ mod tests {
         fn scores_are_those_of_the_report(predictions in any_predictions(6)) {
             let confusion = Confusion::of(&predictions, 6);
             let count = |of: &dyn Fn(LabelId) -> u64| (0..6).map(|i| of(LabelId(i)) as u32).collect::<Vec<_>>();
-            let tally = Tally {
+            let tally = LabelCounts {
                 support: &count(&|label| confusion.support(label)),
                 predicted: &count(&|label| confusion.predicted(label)),
                 true_positives: &count(&|label| confusion.get(label, label)),

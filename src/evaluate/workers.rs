@@ -1,4 +1,4 @@
-//! The evaluation under way: rows are drawn by one or more lanes, answers come back in any order.
+//! The evaluation under way: rows are drawn by one or more workers, answers come back in any order.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use tunebench_reports::{Answer, Outcome, Prediction, RowDetails, UnansweredKind,
 
 use super::ask::Answered;
 use super::asker::{Asker, Unanswered};
-use super::rows::{Drawn, Row, Rows};
-use super::{Answers, Candidate, EvaluateError, Keep, KeptRows, Means, Tally};
+use super::rows::{NextRow, Row, Rows};
+use super::{Answers, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows};
 use crate::budget::Cost;
 
 /// How often the observer is told.
@@ -24,7 +24,7 @@ const YIELD_EVERY: u64 = 256;
 const SAMPLES: usize = 3;
 const SAMPLE_CHARS: usize = 120;
 
-pub(super) struct Work {
+pub(super) struct EvaluationRun {
     asker: Asker,
     rows: Mutex<Rows>,
     found: Mutex<Answers>,
@@ -32,20 +32,20 @@ pub(super) struct Work {
     told: Mutex<Instant>,
     /// What the command had spent before, with other models.
     before: Cost,
-    observe: Box<dyn Fn(&Tally) + Send + Sync>,
+    observe: Box<dyn Fn(&EvalProgress) + Send + Sync>,
     /// Whether texts may be kept.
     texts: bool,
     /// The column of the groups, which has its place among the figures.
     group: Option<String>,
 }
 
-impl Work {
+impl EvaluationRun {
     pub(super) fn new(
-        candidate: Candidate,
+        candidate: EvalTarget,
         test: &TestSet,
-        means: Means,
+        means: EvalContext,
         keep: &Keep,
-        observe: Box<dyn Fn(&Tally) + Send + Sync>,
+        observe: Box<dyn Fn(&EvalProgress) + Send + Sync>,
     ) -> Result<Self, EvaluateError> {
         // A prompt has what it shows; without such a wish, predictions get all there is.
         let columns = match &test.source().fields {
@@ -54,7 +54,7 @@ impl Work {
         };
         let answers = Answers {
             predictions: vec![unanswered(ExampleId(0), LabelId(0), UnansweredKind::NotAsked); test.len()],
-            tally: Tally { total: test.len(), ..Tally::default() },
+            tally: EvalProgress { total: test.len(), ..EvalProgress::default() },
             info: None,
             answered_by: Default::default(),
             usage: Usage::default(),
@@ -79,7 +79,7 @@ impl Work {
     }
 
     /// Answers rows until there are none, `in_flight` at once.
-    pub(super) async fn lane(&self, in_flight: usize) {
+    pub(super) async fn worker(&self, in_flight: usize) {
         // So many that each take one row after the other: a future for each row would be made and moved for each.
         let total = lock(&self.found).tally.total;
         let askers = (0..in_flight.min(total)).map(|_| async {
@@ -99,9 +99,9 @@ impl Work {
             }
             let mut turn = done % YIELD_EVERY == 0;
             match self.draw() {
-                Drawn::End => return None,
-                Drawn::Later => turn = true,
-                Drawn::Row(mut row) => match row.known.take() {
+                NextRow::End => return None,
+                NextRow::Later => turn = true,
+                NextRow::Row(mut row) => match row.known.take() {
                     Some(known) => self.record_answer(&row, known.into()),
                     None if self.asker.halted().is_some() => self.not_asked(&row),
                     None => match self.asker.not_now(row.asked) {
@@ -118,7 +118,7 @@ impl Work {
         None
     }
 
-    fn draw(&self) -> Drawn {
+    fn draw(&self) -> NextRow {
         let mut rows = lock(&self.rows);
         match self.asker.means.route.book() {
             Some(book) => rows.draw_known(book, |example| self.asker.turns(example.into())),
@@ -200,7 +200,7 @@ impl Work {
         self.asker.means.budget.so_far().cost.minus(self.before)
     }
 
-    /// What was found, once all lanes have ended. Rows that were not handed out are read for their ids.
+    /// What was found, once all workers have ended. Rows that were not handed out are read for their ids.
     pub(super) fn finish(self, test: &TestSet) -> Result<Answers, EvaluateError> {
         let spent = self.spent();
         let mut rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -246,7 +246,7 @@ impl Answers {
     }
 }
 
-impl Tally {
+impl EvalProgress {
     fn count(&mut self, outcome: Outcome) {
         *match outcome {
             Outcome::Correct => &mut self.correct,
@@ -261,7 +261,7 @@ fn unanswered(id: ExampleId, gold: LabelId, kind: UnansweredKind) -> Prediction 
     Prediction { id, gold, answer: Answer::Unanswered(kind), probability: None, latency: None }
 }
 
-/// A lane that panicked elsewhere leaves what it had written whole.
+/// A worker that panicked elsewhere leaves what it had written whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

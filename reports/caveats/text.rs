@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Doubt;
+use super::Caveat;
 use crate::{InvalidKind, UnansweredKind};
 
 /// How many names are listed before the rest is only counted.
@@ -22,7 +22,7 @@ fn joined(pairs: &[(String, String)]) -> Vec<String> {
     pairs.iter().map(|(one, other)| format!("{one} and {other}")).collect()
 }
 
-impl Doubt {
+impl Caveat {
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Doubt {
             }
             Self::Overlap { .. } => "Take these rows out of the training data or out of the test data.",
             Self::VersionChanged { .. } => {
-                "Evaluate again with `--fresh` by the name of one fixed version, if the provider has one."
+                "Evaluate again with `--refresh` by the name of one fixed version, if the provider has one."
             }
             Self::AnsweredByOther { .. } => {
                 "Name a fixed version, so that the same command measures the same model another time."
@@ -88,7 +88,7 @@ impl Doubt {
     }
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for Caveat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RunCutShort { cause: None } => write!(f, "The run was cut short."),

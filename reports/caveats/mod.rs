@@ -13,7 +13,7 @@ use crate::{InvalidKind, UnansweredKind};
 
 /// A reason to be careful.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Doubt {
+pub enum Caveat {
     /// The run was cut short.
     RunCutShort {
         /// By what, where that is known.
@@ -166,7 +166,7 @@ pub enum Doubt {
     },
 }
 
-impl Doubt {
+impl Caveat {
     /// The word that stands for the kind of doubt in files.
     pub fn name(&self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::PromptError;
 use crate::binary::BinaryKind;
 
 /// How many bad rows a message lists; the rest is counted.
@@ -84,7 +85,7 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
         /// Every bad row, in the order of the file; at least one.
-        faults: Vec<Fault>,
+        faults: Vec<RowError>,
     },
 }
 
@@ -140,7 +141,7 @@ pub enum HeaderFault {
 
 /// One bad row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct RowError {
     /// Where the row begins, from 1, the header included.
     pub line: u64,
     /// What is wrong with it.
@@ -197,6 +198,9 @@ pub enum Reason {
     /// A row of JSON is not an object, or a member holds something else than it should.
     #[error("{0}")]
     Json(String),
+    /// A message of the prompt can't be rendered for what the row holds.
+    #[error("the prompt can't be rendered: {0}")]
+    Prompt(PromptError),
 }
 
 impl Reason {
@@ -257,7 +261,7 @@ impl fmt::Display for QuoteFault {
     }
 }
 
-struct Listing<'a>(&'a Path, &'a [Fault]);
+struct Listing<'a>(&'a Path, &'a [RowError]);
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -267,7 +271,7 @@ impl fmt::Display for Listing<'_> {
         // Whatever swallows other rows comes first: these are not in the list.
         let (first, rest): (Vec<_>, Vec<_>) =
             faults.iter().partition(|fault| fault.reason.swallowed().is_some());
-        let is_unknown = |fault: &Fault| matches!(fault.reason, Reason::UnknownLabel(_));
+        let is_unknown = |fault: &RowError| matches!(fault.reason, Reason::UnknownLabel(_));
         let (mut listed, mut unknown) = (0, 0);
         for fault in first.into_iter().chain(rest) {
             unknown += usize::from(is_unknown(fault));

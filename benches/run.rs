@@ -43,6 +43,7 @@ fn main() -> Any<()> {
     bench.start()?;
     bench.waiting()?;
     bench.saturated()?;
+    bench.batches()?;
     if long {
         bench.million()?;
     }
@@ -62,6 +63,8 @@ struct Took {
     requests: u64,
     /// From the start to the first request.
     first: f64,
+    /// What the server spent on the answers of batches.
+    own: f64,
 }
 
 struct Bench {
@@ -92,7 +95,7 @@ impl Bench {
         };
         let labels = LABELS.lines().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(", ");
         let config = format!(
-            "[data]\ntest = \"unset.tsv\"\nlabels = [{labels}]\n[providers.openai]\nbase_url = \"{}\"\napi_key_env = \"none\"\n[[model]]\nbase = \"{MODEL}\"\n",
+            "[data]\ntest = \"unset.tsv\"\nlabels = [{labels}]\n[providers.openai]\nbase_url = \"{}\"\napi_key_env = \"none\"\nbatch = true\n[batch]\npoll_seconds = 0.1\n[[model]]\nbase = \"{MODEL}\"\n",
             bench.server.base_url
         );
         std::fs::write(bench.folder.path().join("tunebench.toml"), config)?;
@@ -135,6 +138,7 @@ impl Bench {
         let stats = self.server.stats()?;
         let count = |name: &str| stats[name].as_u64().unwrap_or_default();
         (took.connections, took.requests) = (count("connections"), count("requests"));
+        took.own = count("own") as f64 / 1e6;
         took.first = count("first").saturating_sub(u64::try_from(started)?) as f64 / 1e6;
         Ok(took)
     }
@@ -148,12 +152,16 @@ impl Bench {
     }
 
     fn eval(&self, path: &Path, state: &Path, latency: u64, in_flight: usize) -> Any<Took> {
+        self.run(latency, &mut self.eval_command(path, state, in_flight))
+    }
+
+    fn eval_command(&self, path: &Path, state: &Path, in_flight: usize) -> Command {
         let folder = self.folder.path();
         let mut command = Command::new(&self.tunebench);
         command.arg("--config").arg(folder.join("tunebench.toml")).arg("--state").arg(state);
         command.arg("eval").arg("--test").arg(path).arg("--results").arg(folder.join("results"));
         command.arg("--concurrency").arg(in_flight.to_string());
-        self.run(latency, &mut command)
+        command
     }
 
     fn fresh(&mut self, rows: i64, latency: u64, in_flight: usize) -> Any<Took> {
@@ -242,6 +250,27 @@ impl Bench {
             line("", "CPU per request over 2,000 rows", million.cpu * 1e-6 / (few.cpu / 2000.0), "≤ 1.1");
             line("", "peak memory, MiB", million.memory, "≤ 64");
             line("", "peak memory of raw, MiB", raw.memory, "");
+        }
+        Ok(())
+    }
+
+    /// Rows in batches of 10,000, at a provider that answers a batch as soon as it is ordered.
+    fn batches(&mut self) -> Any<()> {
+        if !self.wants("batch") {
+            return Ok(());
+        }
+        for rows in [20_000, 100_000] {
+            let (path, state) = (self.rows(0..rows)?, self.new_state());
+            let mut command = self.eval_command(&path, &state, 64);
+            let took = self.run(0, command.arg("--batch"))?;
+            if took.requests != 1 {
+                return Err(format!("{} rows were asked live", took.requests).into());
+            }
+            let case = if rows == 20_000 { "batch" } else { "" };
+            let what = format!("{rows} rows: outside the provider's own time, s");
+            line(case, &what, took.wall - took.own, if rows == 100_000 { "≤ 60" } else { "" });
+            line("", "CPU, s", took.cpu, "");
+            line("", "peak memory, MiB", took.memory, "≤ 64");
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
-//! A chat endpoint that answers after a fixed time and does as little as it can: what is measured is who asks.
+//! A chat endpoint that answers after a fixed time and does as little as it can: what is measured is who asks. It takes batches
+//! as well.
 //!
 //! `server [--latency-ms N]` prints its base URL. Beside the API it serves `GET /stats` (connections and requests
 //! since the last reset, and when the first one came) and `POST /reset/N` (the same with another latency).
 #![expect(clippy::print_stdout, reason = "the address is the output")]
+
+mod batches;
 
 use std::cell::Cell;
 use std::io::Write;
@@ -20,6 +23,7 @@ struct Counts {
     requests: Cell<u64>,
     /// When the first request came, in microseconds since 1970.
     first: Cell<u128>,
+    batches: batches::Batches,
 }
 
 fn main() -> std::io::Result<()> {
@@ -71,7 +75,7 @@ async fn serve(mut stream: TcpStream, counts: Rc<Counts>) {
             if !counts.latency.get().is_zero() {
                 tokio::time::sleep(counts.latency.get()).await;
             }
-            content
+            content.into_bytes()
         } else if let Some(millis) = line.strip_prefix(b"POST /reset/") {
             let digits = millis.iter().take_while(|byte| byte.is_ascii_digit());
             let millis = digits.fold(0, |value, digit| 10 * value + u64::from(digit - b'0'));
@@ -79,21 +83,27 @@ async fn serve(mut stream: TcpStream, counts: Rc<Counts>) {
             counts.connections.set(0);
             counts.requests.set(0);
             counts.first.set(0);
-            "{}".to_owned()
+            counts.batches.own.set(0);
+            b"{}".to_vec()
         } else if line.starts_with(b"GET /stats") {
-            let Counts { connections, requests, first, .. } = &*counts;
+            let Counts { connections, requests, first, batches, .. } = &*counts;
             let (connections, requests, first) = (connections.get(), requests.get(), first.get());
-            format!(r#"{{"connections":{connections},"requests":{requests},"first":{first}}}"#)
+            let own = batches.own.get();
+            format!(r#"{{"connections":{connections},"requests":{requests},"first":{first},"own":{own}}}"#)
+                .into_bytes()
+        } else if let Some(content) = counts.batches.answer(line, body, answer) {
+            content
         } else {
-            r#"{"id":"gpt-4.1-mini-2025-04-14","object":"model","created":1744316542,"owned_by":"system"}"#
-                .to_owned()
+            br#"{"id":"gpt-4.1-mini-2025-04-14","object":"model","created":1744316542,"owned_by":"system"}"#
+                .to_vec()
         };
         out.clear();
         let _ = write!(
             out,
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_0123456789\r\ncontent-length: {}\r\n\r\n{content}",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_0123456789\r\ncontent-length: {}\r\n\r\n",
             content.len()
         );
+        out.extend_from_slice(&content);
         buffer.drain(..head + length);
         if stream.write_all(&out).await.is_err() {
             return;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::answer::{AnswerRow, COLUMNS, insert_or_replace_where};
 use super::error::{At, LedgerError};
@@ -21,6 +21,8 @@ pub struct Merged {
     pub runs: u64,
     /// Jobs that were not here.
     pub jobs: u64,
+    /// Batches that were not here, or have ended meanwhile.
+    pub batches: u64,
 }
 
 /// The numbers that runs and targets of the other ledger have here.
@@ -38,6 +40,7 @@ pub(super) fn merge(here: &mut Connection, path: &Path, other: &Path) -> Result<
     let transaction = here.transaction_with_behavior(TransactionBehavior::Immediate).at(path)?;
     let numbers = names(&transaction, path, &there, other, &mut merged)?;
     counts(&transaction, path, &there, other, &numbers)?;
+    merged.batches = batches(&transaction, path, &there, other, &numbers)?;
     transaction.commit().at(path)?;
 
     let sql = format!("SELECT {COLUMNS}, key, target, run FROM answers ORDER BY rowid");
@@ -146,6 +149,77 @@ fn counts(
     Ok(())
 }
 
+/// Batches with the rows that they claim: one that goes on is come back to from here as well as from there. Those that were
+/// never made are left out.
+fn batches(
+    here: &Transaction<'_>,
+    path: &Path,
+    there: &Connection,
+    other: &Path,
+    numbers: &Numbers,
+) -> Result<u64, LedgerError> {
+    let columns = "scope, part, subject, data, repeat, floor, rows, input, output, recorded, state, file,
+        batch_id, said, updated, answered, failed, error";
+    let query =
+        format!("SELECT number, target, {columns} FROM batches WHERE state <> 'dropped' ORDER BY number");
+    let added = each(there, other, &query, |row| {
+        let number: i64 = row.get(0).at(other)?;
+        let target: i64 = row.get(1).at(other)?;
+        let target = numbers.targets.get(&target).ok_or_else(|| strange(other))?;
+        let insert = format!(
+            "INSERT INTO batches ({columns}, target)
+            SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, {target}
+            WHERE NOT EXISTS (SELECT 1 FROM batches WHERE scope = ?1 AND part = ?2 AND recorded = ?10)"
+        );
+        if copy(here, path, &insert, row, other, 2..20)? > 0 {
+            let batch = here.last_insert_rowid();
+            claims(here, path, there, other, number, batch)?;
+            return Ok(1);
+        }
+        ended(here, path, row, other)
+    })?;
+    Ok(added.into_iter().sum())
+}
+
+/// The rows that a batch claims there, claimed here.
+fn claims(
+    here: &Transaction<'_>,
+    path: &Path,
+    there: &Connection,
+    other: &Path,
+    number: i64,
+    batch: i64,
+) -> Result<(), LedgerError> {
+    let mut query = there.prepare("SELECT key FROM batch_rows WHERE batch = ?").at(other)?;
+    let mut keys = query.query([number]).at(other)?;
+    let mut insert =
+        here.prepare_cached("INSERT OR IGNORE INTO batch_rows (key, batch) VALUES (?, ?)").at(path)?;
+    while let Some(row) = keys.next().at(other)? {
+        let key: [u8; 32] = row.get(0).at(other)?;
+        insert.execute(params![key, batch]).at(path)?;
+    }
+    Ok(())
+}
+
+/// A batch that is under way here and has ended there has ended: its answers come along.
+fn ended(here: &Transaction<'_>, path: &Path, row: &Row<'_>, other: &Path) -> Result<u64, LedgerError> {
+    let state: String = row.get(12).at(other)?;
+    if state != "ended" {
+        return Ok(0);
+    }
+    let find = "SELECT number FROM batches
+        WHERE scope = ?1 AND part = ?2 AND recorded = ?3 AND state IN ('intended', 'submitted')";
+    let values: [rusqlite::types::Value; 3] =
+        [row.get(2).at(other)?, row.get(3).at(other)?, row.get(11).at(other)?];
+    let number: Option<i64> = here.query_row(find, values, |row| row.get(0)).optional().at(path)?;
+    let Some(number) = number else { return Ok(0) };
+    let [answered, failed] = integers(row, 17, other)?;
+    let update = "UPDATE batches SET state = 'ended', answered = ?, failed = ? WHERE number = ?";
+    here.execute(update, params![answered, failed, number]).at(path)?;
+    here.execute("DELETE FROM batch_rows WHERE batch = ?", [number]).at(path)?;
+    Ok(1)
+}
+
 /// The answer that is here stays, unless somewhere a floor lies between the two.
 const ANSWER: &str = insert_or_replace_where!(
     "EXISTS (SELECT 1 FROM floors WHERE answers.asked < floor AND excluded.asked >= floor)"
@@ -175,12 +249,14 @@ impl Numbers {
         let run = self.runs.get(&row.get(run).at(other)?);
         match (run, self.targets.get(&row.get(target).at(other)?)) {
             (Some(run), Some(target)) => Ok((*run, *target)),
-            _ => {
-                let detail = "a row names a run or a model that is not there".to_owned();
-                Err(LedgerError::Damaged { path: other.to_owned(), detail })
-            }
+            _ => Err(strange(other)),
         }
     }
+}
+
+fn strange(other: &Path) -> LedgerError {
+    let detail = "a row names a run or a model that is not there".to_owned();
+    LedgerError::Damaged { path: other.to_owned(), detail }
 }
 
 fn each<T>(

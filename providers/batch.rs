@@ -1,7 +1,7 @@
 //! The batch side of a provider: a file of requests that is answered as one job, within a day and mostly at a lower price.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,13 +61,23 @@ pub struct BatchLimits {
     pub window: Duration,
     /// The shortest time between two looks at it.
     pub poll_interval: Duration,
+    /// Whether the provider keeps our mark with a batch. Where it does not, a batch of which only the order is known to have
+    /// been sent is told by its size and its time, until its answers show whose it is.
+    pub keeps_mark: bool,
 }
 
 impl BatchLimits {
     /// So many rows and bytes, answered within a day, looked at no more often than every 15 seconds.
     pub const fn new(rows: usize, bytes: u64) -> Self {
         let (window, poll_interval) = (Duration::from_secs(24 * 3_600), Duration::from_secs(15));
-        Self { rows, bytes, queued_tokens: None, window, poll_interval }
+        Self { rows, bytes, queued_tokens: None, window, poll_interval, keeps_mark: true }
+    }
+
+    /// The same, where a batch carries no mark of ours.
+    #[must_use]
+    pub const fn without_mark(mut self) -> Self {
+        self.keeps_mark = false;
+        self
     }
 
     /// The same, looked at no more often than this.
@@ -183,12 +193,22 @@ pub struct BatchOrder {
     pub file: FileId,
     /// Our name for it.
     pub mark: BatchMark,
+    /// The requests on this machine, one a line, for a provider that takes them along with the order; none where an order
+    /// is repeated because the provider's queue was full.
+    pub rows: Option<PathBuf>,
 }
 
 impl BatchOrder {
     /// Orders the answers of a model to an uploaded file.
     pub fn new(model: impl Into<String>, file: FileId, mark: BatchMark) -> Self {
-        Self { model: model.into(), file, mark }
+        Self { model: model.into(), file, mark, rows: None }
+    }
+
+    /// The same, with the file on this machine.
+    #[must_use]
+    pub fn rows(mut self, path: impl Into<PathBuf>) -> Self {
+        self.rows = Some(path.into());
+        self
     }
 }
 
@@ -265,14 +285,15 @@ pub trait Batch: Send + Sync {
         Ok(None)
     }
 
-    /// Hands over a file of rows.
+    /// Hands over a file of rows. A provider that takes them along with the order sends nothing, and gives any name.
     async fn upload(&self, file: &Path, mark: &BatchMark) -> Result<FileId, ProviderError>;
 
     /// Makes a batch. One attempt: a provider need not notice that it is asked twice. An error that
     /// [`may_be_billed`](ProviderError::may_be_billed) leaves open whether there is a batch now.
     async fn create(&self, order: &BatchOrder) -> Result<BatchJob, ProviderError>;
 
-    /// The batches of ours that were made no earlier than `since` (in seconds since 1970), the newest first.
+    /// The batches of ours that were made no earlier than `since` (in seconds since 1970), the newest first; where batches
+    /// carry no mark ([`BatchLimits::keeps_mark`]), all of them.
     async fn list(&self, since: i64) -> Result<Vec<BatchJob>, ProviderError>;
 
     /// A batch as it stands now.

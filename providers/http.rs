@@ -121,7 +121,7 @@ pub(crate) async fn read(mut response: Response) -> Result<Answer, ProviderError
 }
 
 /// The beginning of an answer that is a file.
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 pub(crate) enum Opened {
     /// The file, from the position that was asked for.
     Download(Download),
@@ -132,7 +132,7 @@ pub(crate) enum Opened {
 }
 
 /// A file that is read as it comes.
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 pub(crate) struct Download {
     response: Response,
     /// Bytes still to be passed over, where the server sends the file from its beginning.
@@ -140,7 +140,7 @@ pub(crate) struct Download {
 }
 
 /// Sends a request once and begins to read its answer, `offset` bytes from its beginning.
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 pub(crate) async fn open(request: RequestBuilder, offset: u64) -> Result<Opened, ProviderError> {
     // Positions are those of the file itself, not of a compressed form of it.
     let mut request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
@@ -158,7 +158,7 @@ pub(crate) async fn open(request: RequestBuilder, offset: u64) -> Result<Opened,
     }
 }
 
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 impl Download {
     /// The next piece; none at the end. A file that breaks off is an error, and may be opened again where it broke.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, ProviderError> {

@@ -21,7 +21,7 @@ pub mod google;
 mod http;
 #[cfg(feature = "local")]
 pub mod hub;
-#[cfg(any(feature = "google", feature = "openai"))]
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 mod lines;
 #[cfg(feature = "local")]
 pub mod local;
@@ -34,6 +34,8 @@ mod provider;
 mod registry;
 #[cfg(any(feature = "anthropic", feature = "openai"))]
 mod retry_after;
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
+mod rows_body;
 #[cfg(any(feature = "anthropic", feature = "command", feature = "google", feature = "openai"))]
 mod settings;
 #[cfg(all(test, feature = "contract", any(feature = "anthropic", feature = "google", feature = "openai")))]

@@ -1,5 +1,6 @@
 //! One account: address, key, and calls that either bring an answer or an error that says what to do.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,14 +11,29 @@ use secrecy::{ExposeSecret, SecretString};
 use super::errors::{self, About};
 use super::settings::{KeyHeader, Settings};
 use crate::http::{self, Answer, Http};
+use crate::lines::Lines;
+use crate::rows_body::{self, Form};
 use crate::settings::Withheld;
 use crate::{Access, Cause, ProviderError, Setup};
 
 /// For all calls but completions.
 const SHORT: Duration = Duration::from_secs(60);
+/// For the requests or the answers of a batch.
+const LONG: Duration = Duration::from_secs(3_600);
+/// How the requests of a batch stand in the body of its order.
+const ROWS: Form = Form::Array { before: r#"{"requests":["#, after: "]}" };
 /// The version of the API, which each request names.
 const VERSION: &str = "2026-10-21";
+const JSON: &str = "application/json";
 const VERSION_HEADER: &str = "anthropic-version";
+
+/// What a request carries.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Nothing,
+    Json(&'a [u8]),
+    Rows(&'a Path),
+}
 
 /// An account.
 pub(super) struct Connection {
@@ -53,12 +69,53 @@ impl Connection {
     /// Asks a model, with a body of JSON: the answer in full, also one that is an error.
     pub(super) async fn ask(&self, path: &[&str], body: &[u8]) -> Result<Answer, ProviderError> {
         let timeout = Duration::from_secs(self.settings.timeout_seconds);
-        self.send(Method::POST, path, Some(body), timeout).await
+        self.send(Method::POST, self.url(path), Content::Json(body), timeout).await
+    }
+
+    /// Orders a batch, with a file of its requests: the answer in full, also one that is an error.
+    pub(super) async fn post_rows(&self, path: &[&str], rows: &Path) -> Result<Answer, ProviderError> {
+        self.send(Method::POST, self.url(path), Content::Rows(rows), LONG).await
+    }
+
+    /// `POST` of nothing.
+    pub(super) async fn post(&self, path: &[&str]) -> Result<Answer, ProviderError> {
+        self.done(Method::POST, self.url(path), About::default()).await
     }
 
     /// `GET`.
     pub(super) async fn get(&self, path: &[&str], about: About<'_>) -> Result<Answer, ProviderError> {
-        let answer = self.send(Method::GET, path, None, SHORT).await?;
+        self.done(Method::GET, self.url(path), about).await
+    }
+
+    /// `GET`, with query parameters.
+    pub(super) async fn get_with(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        about: About<'_>,
+    ) -> Result<Answer, ProviderError> {
+        let mut url = self.url(path);
+        url.query_pairs_mut().extend_pairs(query);
+        self.done(Method::GET, url, about).await
+    }
+
+    /// `DELETE`.
+    pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, ProviderError> {
+        self.done(Method::DELETE, self.url(path), About::default()).await
+    }
+
+    /// Reads a file line by line, from a position on.
+    pub(super) async fn lines(&self, path: &[&str], offset: u64) -> Result<Lines, ProviderError> {
+        let request =
+            self.request(&Method::GET, self.url(path), Content::Nothing, LONG, self.usual_header())?;
+        match Lines::open(request, offset).await.map_err(|error| self.redacted(error))? {
+            Ok(lines) => Ok(lines),
+            Err(answer) => Err(self.error(&answer, About::default())),
+        }
+    }
+
+    async fn done(&self, method: Method, url: Url, about: About<'_>) -> Result<Answer, ProviderError> {
+        let answer = self.send(method, url, Content::Nothing, SHORT).await?;
         if (200..300).contains(&answer.status) { Ok(answer) } else { Err(self.error(&answer, about)) }
     }
 
@@ -78,21 +135,17 @@ impl Connection {
     async fn send(
         &self,
         method: Method,
-        path: &[&str],
-        body: Option<&[u8]>,
+        url: Url,
+        content: Content<'_>,
         timeout: Duration,
     ) -> Result<Answer, ProviderError> {
-        let usual = match self.settings.header {
-            Some(header) => header,
-            None if self.other_header.load(Ordering::Relaxed) => KeyHeader::ApiKey.other(),
-            None => KeyHeader::ApiKey,
-        };
-        let request = |header| self.request(&method, path, body, timeout, header);
-        let answer = self.done(request(usual)?).await?;
+        let usual = self.usual_header();
+        let request = |header| self.request(&method, url.clone(), content, timeout, header);
+        let answer = self.sent(request(usual)?).await?;
         if answer.status != 401 || self.key.is_none() || self.settings.header.is_some() {
             return Ok(answer);
         }
-        let again = self.done(request(usual.other())?).await?;
+        let again = self.sent(request(usual.other())?).await?;
         if again.status == 401 {
             return Ok(answer);
         }
@@ -100,7 +153,15 @@ impl Connection {
         Ok(again)
     }
 
-    async fn done(&self, request: RequestBuilder) -> Result<Answer, ProviderError> {
+    fn usual_header(&self) -> KeyHeader {
+        match self.settings.header {
+            Some(header) => header,
+            None if self.other_header.load(Ordering::Relaxed) => KeyHeader::ApiKey.other(),
+            None => KeyHeader::ApiKey,
+        }
+    }
+
+    async fn sent(&self, request: RequestBuilder) -> Result<Answer, ProviderError> {
         let mut answer = http::send(request).await.map_err(|error| self.redacted(error))?;
         if let Some(key) = &self.key {
             answer.hide(key.expose_secret());
@@ -111,21 +172,22 @@ impl Connection {
     fn request(
         &self,
         method: &Method,
-        path: &[&str],
-        body: Option<&[u8]>,
+        url: Url,
+        content: Content<'_>,
         timeout: Duration,
         header: KeyHeader,
     ) -> Result<RequestBuilder, ProviderError> {
-        let request = self.http.request(method.clone(), self.url(path), timeout)?;
+        let request = self.http.request(method.clone(), url, timeout)?;
         let mut request = request.header(VERSION_HEADER, VERSION);
         if let Some(variable) = &self.settings.key_variable {
             let (name, value) = self.key_header(variable, header)?;
             request = request.header(name, value);
         }
-        Ok(match body {
-            Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.to_vec()),
-            None => request,
-        })
+        match content {
+            Content::Nothing => Ok(request),
+            Content::Json(body) => Ok(request.header(CONTENT_TYPE, JSON).body(body.to_vec())),
+            Content::Rows(path) => rows_body::with_rows(request.header(CONTENT_TYPE, JSON), path, ROWS),
+        }
     }
 
     /// An address below the base URL. The parts are escaped: a model's name can't lead elsewhere.

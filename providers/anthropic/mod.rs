@@ -3,11 +3,13 @@
 //! * API reference: <https://docs.claude.com/en/api/messages>, version 2026-10-21
 //! * Structured outputs: <https://docs.claude.com/en/docs/build-with-claude/structured-outputs>
 //! * Prompt caching: <https://docs.claude.com/en/docs/build-with-claude/prompt-caching>
+//! * Message Batches: <https://docs.claude.com/en/docs/build-with-claude/batch-processing>
 //! * Errors and rate limits: <https://docs.claude.com/en/api/errors>, <https://docs.claude.com/en/api/rate-limits>
 //!
 //! The pages were read in August to October 2026, newer fields are from the official Python package 2.14.0 of November.
 //! There is no fine-tuning.
 
+mod batches;
 mod completions;
 mod connection;
 mod errors;
@@ -31,8 +33,8 @@ use self::models::{Dialect, Droppable, Traits};
 use self::settings::Settings;
 use crate::http::Answer;
 use crate::{
-    Access, AnswerMode, Cause, Completion, CompletionRequest, ModelInfo, Provider, ProviderError, Scope,
-    SettingError, Setup, async_trait,
+    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, ModelInfo, Provider, ProviderError,
+    Scope, SettingError, Setup, async_trait,
 };
 
 /// Settings that no answer can tell.
@@ -137,19 +139,23 @@ impl AnthropicProvider {
         if said.get("error").is_some_and(|error| !error.is_null()) {
             return Err(self.connection.error(&answer, about));
         }
-        let limits = limits::rate_limits(&answer.headers, Timestamp::now());
-        let mut completion = completions::completion(&said).map_err(|mut error| {
+        let mut completion = self.completion(&said, &request.model).map_err(|mut error| {
             error.request_id = answer.request_id().map(str::to_owned);
             error.may_be_billed(true)
         })?;
-        completion.rate_limits = limits;
-        if completions::has_thought(&said) && !dialect.thinks {
-            completion.note = Some(format!(
-                "`{}` thinks before it answers though it was told not to, which is billed",
-                request.model
-            ));
-        }
+        completion.rate_limits = limits::rate_limits(&answer.headers, Timestamp::now());
         Ok(Asked::Answer(Box::new(completion)))
+    }
+
+    /// What an answer of a model says.
+    fn completion(&self, said: &Value, model: &str) -> Result<Completion, ProviderError> {
+        let completion = completions::completion(said)?;
+        if completions::has_thought(said) && !self.dialect(model).thinks {
+            let note =
+                format!("`{model}` thinks before it answers though it was told not to, which is billed");
+            return Ok(completion.note(note));
+        }
+        Ok(completion)
     }
 
     /// What can't be asked of this model.
@@ -222,6 +228,10 @@ impl Provider for AnthropicProvider {
             info.description = Some("thinks before it answers, which is billed".to_owned());
         }
         Ok(info)
+    }
+
+    fn batches(&self) -> Option<&dyn Batch> {
+        Some(self)
     }
 
     fn known_models(&self) -> Vec<ModelInfo> {

@@ -8,6 +8,7 @@
 //! # }
 //! ```
 
+mod batches;
 mod tuning;
 
 use std::fmt;
@@ -121,6 +122,7 @@ impl<'a> Contract<'a> {
         self.check_answers().await;
         self.check_hostile_texts().await;
         self.check_many_at_once().await;
+        batches::check(&mut self).await;
         tuning::check(&mut self).await;
         Report { findings: self.findings }
     }
@@ -134,7 +136,7 @@ impl<'a> Contract<'a> {
         self.findings.push(Finding { rule, verdict: Verdict::NotOffered });
     }
 
-    fn request(&self, model: &str, text: &str) -> CompletionRequest {
+    pub(super) fn request(&self, model: &str, text: &str) -> CompletionRequest {
         let counts = vec![2; self.prompt.labels().len()];
         CompletionRequest::new(model.into(), self.prompt.clone(), text).label_counts(counts.into())
     }

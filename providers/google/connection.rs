@@ -1,5 +1,6 @@
 //! One account at Google: addresses, identity, and calls that either bring an answer or an error that says what to do.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -13,6 +14,7 @@ use super::names::{Location, Resource, Target};
 use super::settings::{Settings, Surface};
 use crate::http::{self, Answer, Http};
 use crate::lines::Lines;
+use crate::rows_body::{self, Form};
 use crate::{Access, Cause, ProviderError, Scope, Setup};
 
 /// For all calls but completions and uploads.
@@ -127,6 +129,20 @@ impl Connection {
         self.done(request.body(bytes), about).await
     }
 
+    /// Sends a file of rows with headers of their own, and reads the answer.
+    pub(super) async fn send_rows(
+        &self,
+        url: Url,
+        headers: &[(&'static str, &str)],
+        rows: &Path,
+        timeout: Duration,
+        about: About<'_>,
+    ) -> Result<Answer, ProviderError> {
+        let request = self.api.request(Method::POST, url, timeout)?;
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.done(rows_body::with_rows(request, rows, Form::Lines)?, about).await
+    }
+
     /// Reads a file line by line, from a position on; the other result is an answer that is no file.
     pub(super) async fn lines(
         &self,
@@ -134,8 +150,16 @@ impl Connection {
         offset: u64,
         timeout: Duration,
     ) -> Result<Result<Lines, Answer>, ProviderError> {
-        let headers = self.identity.headers().await?;
-        let request = self.api.request(Method::GET, url, timeout)?.headers(headers);
+        self.lines_of(self.api.request(Method::GET, url, timeout)?, offset).await
+    }
+
+    /// The same of a request that has begun.
+    pub(super) async fn lines_of(
+        &self,
+        request: RequestBuilder,
+        offset: u64,
+    ) -> Result<Result<Lines, Answer>, ProviderError> {
+        let request = request.headers(self.identity.headers().await?);
         Lines::open(request, offset).await.map_err(|error| self.redacted(error))
     }
 

@@ -27,6 +27,8 @@ use crate::{
     ProviderError, Retry, SettingError, TuningSpec, async_trait,
 };
 
+/// Where training files lie in the bucket.
+const FOLDER: &str = "tunebench";
 /// As many as a page holds.
 const PAGE: &str = "100";
 /// More pages than this are a server that repeats itself.
@@ -285,7 +287,7 @@ impl FineTuning for Tuning {
     }
 
     async fn upload(&self, file: &Path) -> Result<FileId, ProviderError> {
-        let (id, is_new) = self.storage.upload(file).await?;
+        let (id, is_new) = self.storage.upload(file, FOLDER).await?;
         if is_new {
             self.lock().insert(id.clone());
         }

@@ -37,7 +37,7 @@ use self::errors::ErrorBody;
 use self::fine_tuning::Tuning;
 use self::json::list;
 use self::models::Traits;
-use self::names::{Resource, Target};
+use self::names::{Location, Resource, Target};
 use self::settings::{Settings, Surface};
 use crate::http::Answer;
 use crate::{
@@ -57,6 +57,8 @@ pub struct GoogleProvider {
     bases: tokio::sync::Mutex<HashMap<Arc<str>, Option<String>>>,
     /// Models that refused to give log-probabilities.
     without_logprobs: Mutex<HashSet<Arc<str>>>,
+    /// Where models are that may be asked in batches.
+    batch_places: Mutex<Vec<Location>>,
 }
 
 /// What an answer with status 200 brought.
@@ -92,7 +94,7 @@ impl GoogleProvider {
     /// | `project` | else `GOOGLE_CLOUD_PROJECT`, else what the credentials say |
     /// | `location` | where untuned models are asked; else `GOOGLE_CLOUD_LOCATION`, else `global` |
     /// | `tuning_location` | the region of jobs; else `location` if it is one, else one near it |
-    /// | `bucket` | of Cloud Storage, for training files |
+    /// | `bucket` | of Cloud Storage, for training files and batches |
     /// | `credentials` | a key file or login file; else `GOOGLE_APPLICATION_CREDENTIALS`, else the login of `gcloud` |
     /// | `access_token_env` | the variable that may hold a ready token; `GOOGLE_OAUTH_ACCESS_TOKEN` |
     /// | `quota_project` | the project that pays for user credentials |
@@ -105,8 +107,9 @@ impl GoogleProvider {
         let settings = Settings::read(surface, setup)?;
         let connection = Arc::new(Connection::new(settings, setup));
         let tuning = (surface == Surface::Vertex).then(|| Tuning::new(connection.clone()));
-        let (bases, without_logprobs) = Default::default();
-        Ok(Self { connection, answer_settings: Settings::shaping(setup), tuning, bases, without_logprobs })
+        let (bases, without_logprobs, batch_places) = Default::default();
+        let answer_settings = Settings::shaping(setup);
+        Ok(Self { connection, answer_settings, tuning, bases, without_logprobs, batch_places })
     }
 
     fn target(&self, model: &str) -> Result<Target, ProviderError> {
@@ -297,7 +300,7 @@ impl Provider for GoogleProvider {
     }
 
     fn batches(&self) -> Option<&dyn Batch> {
-        self.takes_batches().then_some(self as &dyn Batch)
+        Some(self)
     }
 
     fn known_models(&self) -> Vec<ModelInfo> {

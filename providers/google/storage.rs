@@ -1,4 +1,4 @@
-//! Training files in Cloud Storage: uploaded once, never overwritten, resumed where they broke off.
+//! Files in Cloud Storage, for training and for batches: uploaded once, never overwritten, resumed where they broke off.
 //!
 //! JSON API (<https://cloud.google.com/storage/docs/json_api/v1>), discovery document of 2026-10-09. An object is named by
 //! the hash of its content and is only ever created (`ifGenerationMatch=0`): what exists already is the same file.
@@ -19,22 +19,25 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::connection::Connection;
-use super::json::{count, text};
+use super::json::{count, list, text};
 use crate::http::Answer;
+use crate::lines::Lines;
 use crate::{Cause, FileId, ProviderError, Retry, Scope};
 
-/// What a training file may have.
+/// What a file for training or for a batch may have.
 const LARGEST_FILE: u64 = 1 << 30;
 /// Up to this size a file goes in one request, and a larger one in pieces of it: a multiple of 256 KiB, as the service
 /// wants it.
 const PIECE: u64 = 8 << 20;
 /// For one piece.
 const UPLOAD: Duration = Duration::from_secs(600);
+/// For the answers of a batch.
+const DOWNLOAD: Duration = Duration::from_secs(3_600);
 const SHORT: Duration = Duration::from_secs(60);
 /// The type of training files.
 const JSONL: &str = "application/jsonl";
 
-/// The bucket for training files.
+/// The bucket for training files and batches.
 pub(super) struct Storage {
     connection: Arc<Connection>,
     pub(super) piece: u64,
@@ -55,18 +58,15 @@ impl Storage {
         Self { connection, piece: PIECE, sessions: Mutex::default() }
     }
 
-    /// Uploads a file, unless it is there already. Also says whether it was not.
-    pub(super) async fn upload(&self, path: &Path) -> Result<(FileId, bool), ProviderError> {
+    /// Uploads a file into a folder, unless it is there already. Also says whether it was not.
+    pub(super) async fn upload(&self, path: &Path, folder: &str) -> Result<(FileId, bool), ProviderError> {
         let bucket = self.bucket()?;
-        let upload = Upload::prepare(path).map_err(|error| {
+        let upload = Upload::prepare(path, folder).map_err(|error| {
             ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", path.display()))
         })?;
         if upload.size > LARGEST_FILE {
-            let message = format!(
-                "{} has {} bytes; a training file may have {LARGEST_FILE}",
-                path.display(),
-                upload.size
-            );
+            let message =
+                format!("{} has {} bytes; a file may have {LARGEST_FILE}", path.display(), upload.size);
             return Err(ProviderError::new(Cause::Invalid, message));
         }
         let id = FileId(format!("gs://{bucket}/{}", upload.object));
@@ -87,17 +87,51 @@ impl Storage {
 
     /// Removes an object. One that is gone already is as good.
     pub(super) async fn delete(&self, file: &FileId) -> Result<(), ProviderError> {
-        let bucket = self.bucket()?;
-        let object =
-            file.0.strip_prefix("gs://").and_then(|rest| rest.strip_prefix(bucket)?.strip_prefix('/'));
-        let Some(object) = object else {
-            let message = format!("{} does not lie in the bucket `{bucket}`", file.0);
-            return Err(ProviderError::new(Cause::Invalid, message));
-        };
+        let object = self.name_of(file)?;
         match self.done(self.request(Method::DELETE, self.object_url(object)?)?).await {
             Err(error) if error.cause != Cause::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// The name of an object within the bucket.
+    pub(super) fn name_of<'f>(&self, file: &'f FileId) -> Result<&'f str, ProviderError> {
+        let bucket = self.bucket()?;
+        let object =
+            file.0.strip_prefix("gs://").and_then(|rest| rest.strip_prefix(bucket)?.strip_prefix('/'));
+        object.ok_or_else(|| {
+            let message = format!("{} does not lie in the bucket `{bucket}`", file.0);
+            ProviderError::new(Cause::Invalid, message)
+        })
+    }
+
+    /// The objects whose names begin so.
+    pub(super) async fn objects(&self, prefix: &str) -> Result<Vec<FileId>, ProviderError> {
+        let bucket = self.bucket()?;
+        let (mut all, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let mut url = self.url(&["storage", "v1", "b", bucket, "o"]);
+            url.query_pairs_mut().append_pair("prefix", prefix);
+            if let Some(token) = &token {
+                url.query_pairs_mut().append_pair("pageToken", token);
+            }
+            let page: Value = self.done(self.request(Method::GET, url)?).await?.json()?;
+            let names = list(&page, "/items").iter().filter_map(|item| text(item, "/name"));
+            all.extend(names.map(|name| FileId(format!("gs://{bucket}/{name}"))));
+            match text(&page, "/nextPageToken") {
+                // A server that gives the same page again would do so for ever.
+                Some(next) if token.as_deref() != Some(next) => token = Some(next.to_owned()),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Reads an object line by line, from a position on.
+    pub(super) async fn lines(&self, file: &FileId, offset: u64) -> Result<Lines, ProviderError> {
+        let mut url = self.object_url(self.name_of(file)?)?;
+        url.query_pairs_mut().append_pair("alt", "media");
+        let request = self.storage(Method::GET, url, DOWNLOAD)?;
+        self.connection.lines_of(request, offset).await?.map_err(|answer| self.refusal(&answer))
     }
 
     /// Where the bucket lies, such as `US-CENTRAL1` or `EU`; an error if it can't be used.
@@ -109,9 +143,9 @@ impl Storage {
 
     fn bucket(&self) -> Result<&str, ProviderError> {
         self.connection.settings.bucket.as_deref().ok_or_else(|| {
-            ProviderError::new(Cause::Invalid, "there is no bucket for the training file")
-                .scope(Scope::Provider)
-                .hint("set `bucket = \"gs://…\"` under `[providers.vertex]`; best one near the region of the job")
+            ProviderError::new(Cause::Invalid, "there is no bucket for files").scope(Scope::Provider).hint(
+                "set `bucket = \"gs://…\"` under `[providers.vertex]`; best one near the region of the job",
+            )
         })
     }
 
@@ -285,7 +319,7 @@ impl Storage {
 
 impl<'a> Upload<'a> {
     /// Reads the file once, to name the object by its content.
-    fn prepare(path: &'a Path) -> io::Result<Self> {
+    fn prepare(path: &'a Path, folder: &str) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let (mut sha256, mut md5, mut size) = (Sha256::new(), Md5::new(), 0);
         let mut piece = vec![0; 64 << 10];
@@ -299,7 +333,7 @@ impl<'a> Upload<'a> {
             size += read as u64;
         }
         let hash = tunebench_data::hex(&sha256.finalize()[..]);
-        let object = format!("tunebench/{hash}/data.jsonl");
+        let object = format!("{folder}/{hash}/data.jsonl");
         Ok(Self { path, object, size, md5: BASE64.encode(md5.finalize()) })
     }
 
@@ -352,7 +386,10 @@ mod tests {
             file
         };
         let (a, b) = (file("abc"), file("abc"));
-        let (a, b) = (Upload::prepare(a.path()).unwrap(), Upload::prepare(b.path()).unwrap());
+        let (a, b) = (
+            Upload::prepare(a.path(), "tunebench").unwrap(),
+            Upload::prepare(b.path(), "tunebench").unwrap(),
+        );
         assert_eq!((&a.object, &a.md5, a.size), (&b.object, &b.md5, 3));
         assert_eq!(a.md5, "kAFQmDzST7DWlj99KOF/cg==");
         assert!(a.object.starts_with("tunebench/ba7816bf8f01cfea414140de5dae2223"));

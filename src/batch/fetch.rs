@@ -20,8 +20,6 @@ use crate::ledger::{BatchRecord, ContentKey, LedgerError};
 const ATTEMPTS: u32 = 6;
 /// Keys looked up at once.
 const CHUNK: usize = 256;
-/// How long results that are not found may only be late.
-const LATE: i64 = 3_600 * 1_000_000;
 
 /// What reading came to.
 pub(super) struct Read {
@@ -56,9 +54,9 @@ impl Road<'_> {
                     Err(other) => return Err(other),
                 };
             fruitless = if position == before { fruitless + 1 } else { 0 };
+            // What is not found may only be late, and is looked for again for some minutes.
             let gone = error.cause == Cause::NotFound;
-            let may_be_late = gone && crate::ledger::now() - record.recorded < LATE;
-            if fruitless >= ATTEMPTS || error.retry == Retry::Never && !may_be_late {
+            if fruitless >= ATTEMPTS || error.retry == Retry::Never && !gone {
                 if !gone {
                     return Err(Failure::Provider(error));
                 }
@@ -68,6 +66,7 @@ impl Road<'_> {
             }
             let wait = match error.retry {
                 Retry::Later { after: Some(after) } => after,
+                _ if gone => self.interval(batch) * fruitless,
                 _ => self.interval(batch).min(Duration::from_secs(1) * (fruitless + 1)),
             };
             self.pause(wait).await?;
@@ -81,7 +80,7 @@ impl Road<'_> {
     }
 
     /// The rows of a batch that the ledger has no answer to.
-    fn unanswered(
+    pub(super) fn unanswered(
         &self,
         all: &HashSet<ContentKey>,
         record: &BatchRecord,

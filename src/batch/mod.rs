@@ -2,8 +2,8 @@
 //!
 //! Rows that the ledger has no answer to go to the provider as files, and what comes back is kept in the ledger under the same
 //! keys as live answers; the evaluation then finds them there, and nothing else is different. What is done here, once for
-//! all providers: splitting (`parts`), ordering without ever ordering twice (`order`), waiting (`road`), and reading
-//! what came back (`fetch`).
+//! all providers: coming back to what is there (`find`), splitting (`parts`), handing in (`submit`), ordering without ever
+//! ordering twice (`order`), waiting (`watch`), and reading what came back (`fetch`), in the order that `road` says.
 //!
 //! **What survives what.** A batch is in the ledger, with the keys of its rows, before its file goes up; the id of the file
 //! before the batch is ordered; the id of the batch as soon as it is told. Whoever comes back, after Ctrl-C or `kill -9`,
@@ -12,9 +12,12 @@
 //! their keys. Rows of a batch are free again only when its answers are kept.
 
 mod fetch;
+mod find;
 mod order;
 mod parts;
 mod road;
+mod submit;
+mod watch;
 
 use std::time::Duration;
 

@@ -1,9 +1,12 @@
 //! The order for a batch: one attempt, and after a lost answer a search before anything else.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use tunebench_providers::{
-    Batch, BatchEnd, BatchJob, BatchMark, BatchOrder, Cause, FileId, ProviderError, Retry,
+    Batch, BatchEnd, BatchId, BatchJob, BatchMark, BatchOrder, BatchStatus, Cause, FileId, ProviderError,
+    Retry,
 };
 
 use super::BatchEvent;
@@ -22,8 +25,10 @@ const CLOCKS: i64 = 600;
 
 /// What became of an order.
 pub(super) enum Ordered {
-    /// There is such a batch.
+    /// It was made.
     Made(BatchJob),
+    /// Nobody saw the answer, and the list holds such a batch.
+    Found(BatchJob),
     /// It was refused, and will be.
     Refused(ProviderError),
     /// Nobody knows: the answer was lost, and the list does not hold it.
@@ -64,8 +69,12 @@ impl Road<'_> {
         batch: &dyn Batch,
         record: &BatchRecord,
         file: &FileId,
+        rows: Option<&Path>,
+        not_ours: &HashSet<BatchId>,
     ) -> Result<Ordered, Failed> {
-        let order = BatchOrder::new(record.order.target.model.as_str(), file.clone(), record.mark.clone());
+        let mut order =
+            BatchOrder::new(record.order.target.model.as_str(), file.clone(), record.mark.clone());
+        order.rows = rows.map(Path::to_owned);
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -76,8 +85,8 @@ impl Road<'_> {
             if error.may_be_billed || error.cause == Cause::Server {
                 // The order may have arrived all the same.
                 let waits = if error.may_be_billed { SEARCHES.as_slice() } else { &[] };
-                if let Some(job) = self.searched(batch, record, waits).await? {
-                    return Ok(Ordered::Made(job));
+                if let Some(job) = self.searched(batch, record, waits, not_ours).await? {
+                    return Ok(Ordered::Found(job));
                 }
             }
             let wait = match error.retry {
@@ -91,14 +100,24 @@ impl Road<'_> {
         }
     }
 
-    /// Looks for a batch in the provider's list, and again after each of these waits.
+    /// Looks for a batch in the provider's list, and again after each of these waits. Where batches carry no mark, one of the
+    /// same size that is not known to be another may be it, those apart whose answers have shown that they are not.
     pub(super) async fn searched(
         &self,
         batch: &dyn Batch,
         record: &BatchRecord,
         waits: &[f64],
+        not_ours: &HashSet<BatchId>,
     ) -> Result<Option<BatchJob>, Failed> {
         let since = record.recorded / 1_000_000 - CLOCKS;
+        let keeps_mark =
+            batch.limits(self.asker.candidate.name.model()).is_none_or(|limits| limits.keeps_mark);
+        let fits = |job: &BatchJob| match keeps_mark {
+            true => job.mark.as_ref() == Some(&record.mark),
+            false => {
+                job.counts.is_some_and(|counts| counts.total == record.rows) && !not_ours.contains(&job.id)
+            }
+        };
         for wait in std::iter::once(None).chain(waits.iter().map(Some)) {
             if let Some(wait) = wait {
                 self.pause(self.interval(batch).mul_f64(*wait)).await?;
@@ -106,9 +125,8 @@ impl Road<'_> {
             let listed = self.patiently(async || batch.list(since).await).await?;
             let known = self.known_ids().map_err(|error| Failure::Halted(Halt::Ledger(error)))?;
             // Of two, the older one: both are paid for, and it will be answered first.
-            let ours = listed.into_iter().rev().find(|job| {
-                job.mark.as_ref() == Some(&record.mark) && !known.contains(&job.id) && is_of_use(job)
-            });
+            let ours =
+                listed.into_iter().rev().find(|job| fits(job) && !known.contains(&job.id) && is_of_use(job));
             if ours.is_some() {
                 return Ok(ours);
             }
@@ -125,11 +143,7 @@ impl Road<'_> {
         error: Option<&ProviderError>,
     ) -> Result<(), LedgerError> {
         if let Some(file) = file {
-            let mut job = BatchJob::new(
-                tunebench_providers::BatchId(String::new()),
-                tunebench_providers::BatchStatus::Running,
-                "",
-            );
+            let mut job = BatchJob::new(BatchId(String::new()), BatchStatus::Running, "");
             job.input = Some(file.clone());
             // A file that stays behind costs nothing.
             let _ = batch.clean_up(&job).await;

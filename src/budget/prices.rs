@@ -114,7 +114,14 @@ impl Price {
         let input = self.batch_input.or(self.input);
         // Whether a batch has a cached price of its own differs: no more than its input costs.
         let cached_input = self.cached_input.min(input).or(self.cached_input);
-        let cache_write = if self.batch_input.is_some() { None } else { self.cache_write };
+        // Writing into the cache is as much dearer than other input as it is live.
+        let cache_write = match (self.cache_write, self.batch_input, self.input) {
+            (Some(write), Some(batch), Some(live)) if live.0 > 0 => {
+                let rate = (u128::from(write.0) * u128::from(batch.0)).div_ceil(u128::from(live.0));
+                Some(Rate(u64::try_from(rate).unwrap_or(u64::MAX)))
+            }
+            (write, ..) => write,
+        };
         Self { input, cached_input, cache_write, output: self.batch_output.or(self.output), ..self.clone() }
     }
 
@@ -280,6 +287,12 @@ mod tests {
         let million = |rate: Option<Rate>| rate.unwrap().of(1_000_000).dollars();
         assert_eq!((million(price.batch_input), million(price.batch_output)), (1.875, 7.5));
         assert_eq!(million(price.cached_input), 1.875);
+        let claude = table.find("anthropic/claude-haiku-4-5", day()).unwrap().in_batch();
+        assert_eq!(
+            (million(claude.input), million(claude.cache_write)),
+            (0.5, 0.625),
+            "1.25 of what input costs"
+        );
     }
 
     #[test]

@@ -83,12 +83,26 @@ fn join_ledgers(ledgers: &[&PathBuf], state: &Path, printer: Printer) -> Result<
     for other in ledgers {
         let merged = ledger.merge(other)?;
         printer.note(&format!(
-            "{}: {} answers, {} runs and {} jobs were not here",
+            "{}: {} answers, {} runs, {} jobs and {} batches were not here",
             other.display(),
             merged.answers,
             merged.runs,
-            merged.jobs
+            merged.jobs,
+            merged.batches
         ));
+    }
+    let open = ledger.batches(true)?;
+    if !open.is_empty() {
+        let rows = open.iter().map(|batch| batch.rows as usize).sum();
+        printer.note(&format!(
+            "{} in {} {} are still in work at their providers",
+            super::doctor::count(rows, "row"),
+            open.len(),
+            if open.len() == 1 { "batch" } else { "batches" }
+        ));
+        printer.hint(
+            "the command that made them comes back to them from here, and so does `tunebench batches watch`",
+        );
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! Batches, from outside: the same results as live, and nothing paid for twice or lost, whatever happens on the way.
+//! Batches, from outside: prices, budget, commands and settings. What every service must get right is in `batch_services`.
 
 use tunebench_fakes::openai::{BatchScript, Failing, FakeOpenAi, Fault};
 
 use crate::openai::{BASE, KEY, Project};
-use crate::support::{Outcome, without_times};
+use crate::support::Outcome;
 
 const FILE: &str = "results/predictions/openai-gpt-4.1-mini-2025-04-14.csv";
 
@@ -12,7 +12,7 @@ fn project(rows: usize) -> Project {
     with(FakeOpenAi::builder().key(KEY).start().unwrap(), rows, "")
 }
 
-pub(crate) fn with(fake: FakeOpenAi, rows: usize, batch: &str) -> Project {
+fn with(fake: FakeOpenAi, rows: usize, batch: &str) -> Project {
     let project = Project::at(fake, BASE);
     let config = project.place.read("tunebench.toml");
     let config = config.replace("fine_tuning = true\n", "fine_tuning = true\nbatch = true\n");
@@ -25,42 +25,13 @@ pub(crate) fn with(fake: FakeOpenAi, rows: usize, batch: &str) -> Project {
 }
 
 /// Rows of each outcome.
-pub(crate) fn outcomes(project: &Project) -> [usize; 2] {
+fn outcomes(project: &Project) -> [usize; 2] {
     let rows = project.place.csv(FILE);
     ["correct", "unanswered"].map(|outcome| rows.iter().filter(|row| row["outcome"] == outcome).count())
 }
 
 fn batch(project: &Project) -> Outcome {
     project.tunebench(&["eval", "--yes", "--batch"])
-}
-
-#[test]
-fn a_batch_brings_what_live_requests_bring() {
-    let live = project(30);
-    let done = live.tunebench(&["eval", "--yes"]);
-    assert_eq!(done.code, Some(0), "{}", done.stderr);
-    let batched = project(30);
-    let done = batch(&batched);
-    assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert!(
-        done.stderr.contains("batch batch_") && done.stderr.contains("29 rows answered"),
-        "{}",
-        done.stderr
-    );
-    // One row is asked live, to see that the model can be asked.
-    assert_eq!((batched.asked(), batched.fake.batch_rows(), batched.fake.stats().duplicates), (1, 29, 0));
-    assert_eq!(batched.fake.files(), Vec::<String>::new(), "files stay behind");
-    let results = [&live, &batched].map(|project| {
-        let mut files = without_times(project.place.files("results"));
-        // Which of the two was asked where is no part of the results.
-        for lines in files.values_mut() {
-            lines.iter_mut().for_each(|line| *line = line.replace(&project.fake.base_url(), "URL"));
-        }
-        files
-    });
-    let [live, batched] = results;
-    assert!(live.len() > 4);
-    assert_eq!(live, batched);
 }
 
 #[test]
@@ -108,94 +79,6 @@ fn no_wait_hands_in_and_any_later_command_comes_back() {
 }
 
 #[test]
-fn a_machine_without_the_ledger_finds_the_batch_at_the_provider() {
-    let project = project(12);
-    assert_eq!(project.tunebench(&["eval", "--yes", "--batch", "--no-wait"]).code, Some(0));
-    std::fs::remove_dir_all(project.place.path(".tunebench")).unwrap();
-    let done = batch(&project);
-    assert!(done.stderr.contains("going on with batch"), "{}", done.stderr);
-    assert_eq!((project.fake.batch_rows(), project.fake.batches().len()), (11, 1), "{}", done.stderr);
-    // The row that had been asked live was not in it.
-    assert_eq!((done.code, outcomes(&project)), (Some(3), [11, 1]), "{}", done.stderr);
-    let again = batch(&project);
-    assert_eq!((again.code, outcomes(&project), project.fake.batches().len()), (Some(0), [12, 0], 1));
-}
-
-#[test]
-fn every_end_brings_what_there_is_and_the_rest_is_asked_by_the_next_command() {
-    for (end, answered) in [("expired", 7), ("cancelled", 3), ("failed", 2), ("failed", 0)] {
-        let project = project(12);
-        project.fake.script_batches(BatchScript::ending(end, answered));
-        let done = batch(&project);
-        assert_eq!(
-            (done.code, outcomes(&project)),
-            (Some(3), [answered + 1, 11 - answered]),
-            "{end}: {}",
-            done.stderr
-        );
-        // Live, if that is wanted.
-        let live = project.tunebench(&["eval", "--yes"]);
-        assert_eq!((live.code, outcomes(&project)), (Some(0), [12, 0]), "{end}: {}", live.stderr);
-        assert_eq!(project.asked() + project.fake.batch_rows(), 12, "{end}");
-        assert_eq!(project.fake.stats().duplicates, 0, "{end}");
-    }
-}
-
-#[test]
-fn lines_in_any_order_twice_unknown_or_cut_count_once() {
-    let project = project(12);
-    let mut script = BatchScript::default();
-    (script.unkind, script.failing, script.late_files) = (true, 4, 2);
-    script.odd_state = Some("paused".to_owned());
-    project.fake.script_batches(script);
-    let done = batch(&project);
-    assert_eq!((done.code, outcomes(&project)), (Some(3), [10, 2]), "{}", done.stderr);
-    for odd in
-        ["1 line that can't be read", "1 line about rows that are not", "1 line about rows that had been"]
-    {
-        assert!(done.stderr.contains(odd), "{odd}: {}", done.stderr);
-    }
-    assert!(done.stderr.contains("2 rows failed, the first one: Too long"), "{}", done.stderr);
-}
-
-#[test]
-fn a_file_of_answers_that_breaks_off_is_read_on() {
-    let project = project(60);
-    project.fake.fail(Failing::new(Fault::Cut).on("/content").times(3));
-    let done = batch(&project);
-    assert_eq!((done.code, outcomes(&project)), (Some(0), [60, 0]), "{}", done.stderr);
-    let ranges = project.fake.recorded();
-    let ranges =
-        ranges.iter().filter(|e| e.path.ends_with("/content") && e.header_names.iter().any(|n| n == "range"));
-    assert_eq!(ranges.count(), 3);
-}
-
-#[test]
-fn answers_that_are_gone_are_told_and_asked_again() {
-    let project = project(6);
-    let mut script = BatchScript::default();
-    script.gone = true;
-    project.fake.script_batches(script);
-    let done = batch(&project);
-    assert_eq!((done.code, outcomes(&project)), (Some(3), [1, 5]), "{}", done.stderr);
-    assert!(done.stderr.contains("5 rows failed, the first one: No such File"), "{}", done.stderr);
-}
-
-#[test]
-fn a_lost_answer_to_the_order_makes_no_second_batch() {
-    let project = project(12);
-    project.fake.fail(Failing::new(Fault::Reset).on("POST /v1/batches").times(1).after_work());
-    let done = batch(&project);
-    assert_eq!((done.code, outcomes(&project)), (Some(0), [12, 0]), "{}", done.stderr);
-    assert_eq!((project.fake.batches().len(), project.fake.batch_rows()), (1, 11));
-    // A server that fails and says so has made none, and is asked again.
-    let failing = self::project(12);
-    failing.fake.fail(Failing::new(Fault::Status(503)).on("POST /v1/batches").times(2));
-    let done = batch(&failing);
-    assert_eq!((done.code, failing.fake.batches().len()), (Some(0), 1), "{}", done.stderr);
-}
-
-#[test]
 fn a_full_queue_is_waited_for() {
     let project = with(FakeOpenAi::builder().key(KEY).start().unwrap(), 12, "rows = 4\n");
     let mut script = BatchScript::default();
@@ -205,6 +88,21 @@ fn a_full_queue_is_waited_for() {
     assert_eq!((done.code, outcomes(&project)), (Some(0), [12, 0]), "{}", done.stderr);
     assert!(done.stderr.contains("queue is full"), "{}", done.stderr);
     assert_eq!((project.fake.batches().len(), project.fake.batch_rows()), (5, 11));
+}
+
+#[test]
+fn no_more_tokens_wait_at_once_than_are_allowed() {
+    // A row is some hundred tokens at most: a batch of all of them would be too much.
+    let project = with(FakeOpenAi::builder().key(KEY).start().unwrap(), 12, "queued_tokens = 400\n");
+    let done = batch(&project);
+    assert_eq!((done.code, outcomes(&project)), (Some(0), [12, 0]), "{}", done.stderr);
+    let told: Vec<_> = done.stderr.lines().filter(|line| line.contains("batch batch_")).collect();
+    let (handed_in, ended): (Vec<&str>, Vec<&str>) = told.iter().partition(|line| line.contains("handed in"));
+    assert!(handed_in.len() > 2 && ended.len() == handed_in.len(), "{}", done.stderr);
+    // The last one had to wait until others had ended.
+    let last = told.iter().rposition(|line| line.contains("handed in")).unwrap();
+    assert!(told[..last].iter().any(|line| !line.contains("handed in")), "{}", done.stderr);
+    assert_eq!((project.asked(), project.fake.batch_rows()), (1, 11));
 }
 
 #[test]
@@ -255,6 +153,22 @@ fn a_batch_that_is_cancelled_keeps_what_it_has() {
     let watched = project.tunebench(&["batches", "watch"]);
     assert!(watched.stderr.contains("was cancelled: 4 rows answered, 7 not tried"), "{}", watched.stderr);
     assert_eq!(project.fake.batch_rows(), 4);
+}
+
+#[test]
+fn a_merged_ledger_comes_back_to_the_batches_of_another_machine() {
+    let project = project(12);
+    let there = ["eval", "--yes", "--batch", "--no-wait", "--state", "there"];
+    assert_eq!(project.tunebench(&there).code, Some(0));
+    let merged = project.tunebench(&["merge", "there/ledger.sqlite"]);
+    assert_eq!(merged.code, Some(0), "{}", merged.stderr);
+    assert!(merged.stderr.contains("11 rows in 1 batch are still in work"), "{}", merged.stderr);
+    let live = project.tunebench(&["eval", "--yes"]);
+    assert_eq!((live.code, project.asked()), (Some(3), 1), "{}", live.stderr);
+    assert_eq!(project.tunebench(&["batches", "watch"]).code, Some(0));
+    let done = project.tunebench(&["eval", "--yes"]);
+    assert_eq!((done.code, outcomes(&project)), (Some(0), [12, 0]), "{}", done.stderr);
+    assert_eq!((project.asked(), project.fake.batch_rows(), project.fake.batches().len()), (1, 11, 1));
 }
 
 #[test]

@@ -301,38 +301,3 @@ fn an_interrupted_watch_leaves_the_job_and_the_same_command_comes_back() {
     assert!(done.stderr.contains("going on with job projects/"), "{}", done.stderr);
     assert_eq!((project.fake.jobs().len(), project.fake.objects().len()), (1, 1));
 }
-
-#[test]
-fn a_batch_brings_what_live_requests_bring_and_expires_without_anything() {
-    const MODEL: &str = "[[model]]\nbase = \"gemini/gemini-3.5-flash-lite\"\n[batch]\npoll_seconds = 0.01\n";
-    let results = [false, true].map(|batch| {
-        let project = Project::new(MODEL);
-        let args = if batch { vec!["eval", "--yes", "--batch"] } else { vec!["eval", "--yes"] };
-        let done = project.tunebench(&args);
-        assert_eq!(done.code, Some(0), "{}", done.stderr);
-        if batch {
-            assert_eq!((project.asked(), project.fake.batches()), (1, (1, 5)), "{}", done.stderr);
-            assert_eq!(project.fake.files(), Vec::<String>::new(), "files stay behind");
-        }
-        let mut files = crate::support::without_times(project.place.files("results"));
-        let here = project.fake.storage_url();
-        files.values_mut().flatten().for_each(|line| *line = line.replace(&here, "URL"));
-        files
-    });
-    assert_eq!(results[0], results[1]);
-
-    let project = Project::new(MODEL);
-    project.fake.script_batches("EXPIRED", Some(3));
-    let done = project.tunebench(&["eval", "--yes", "--batch"]);
-    assert!(
-        done.code == Some(3) && done.stderr.contains("ran out of time: 0 rows answered, 5 of which"),
-        "{}",
-        done.stderr
-    );
-    // The answer to the order gets lost, and the file breaks off.
-    project.fake.script_batches("SUCCEEDED", None);
-    project.fake.fail(Failing::new(Fault::Reset).on(":batchGenerateContent").times(1).after_work());
-    project.fake.fail(Failing::new(Fault::Cut).on(":download").times(2));
-    let again = project.tunebench(&["eval", "--yes", "--batch"]);
-    assert_eq!((again.code, project.fake.batches().0), (Some(0), 2), "{}", again.stderr);
-}

@@ -3,6 +3,7 @@
 mod answers;
 mod anthropic;
 mod batch_crash;
+mod batch_services;
 mod batches;
 mod command;
 mod compare;

@@ -135,6 +135,38 @@ def models_are_listed_with_what_they_can(fake, client):
 
 
 @check
+def a_batch_is_answered(fake, client):
+    def row(number, **more):
+        turn = {"role": "user", "content": f"<item>\ngive my money back {number}\n</item>"}
+        params = {"model": MODEL, "max_tokens": 64, "system": SYSTEM, "messages": [turn], "thinking": {"type": "disabled"}}
+        return {"custom_id": f"row-{number}", "params": {**params, **more}}
+
+    batch = client.messages.batches.create(requests=[row(0), row(1), row(2, max_tokens=1_000_000)])
+    assert (batch.type, batch.processing_status, batch.results_url) == ("message_batch", "in_progress", None)
+    assert batch.request_counts.processing == 3 and batch.expires_at > batch.created_at
+    with raises(anthropic.NotFoundError, "not_found_error"):
+        client.messages.batches.retrieve("msgbatch_none")
+    while batch.processing_status != "ended":
+        assert batch.request_counts.succeeded == 0, "nothing is told before the end"
+        batch = client.messages.batches.retrieve(batch.id)
+    assert (batch.request_counts.succeeded, batch.request_counts.errored) == (2, 1)
+    results = {line.custom_id: line.result for line in client.messages.batches.results(batch.id)}
+    assert results["row-0"].message.content[0].text == "<output>refund</output>"
+    assert results["row-0"].message.usage.service_tier == "batch"
+    assert results["row-2"].error.error.type == "invalid_request_error", "a row is checked while the batch runs"
+    for wrong in ([row(1), row(1)], [{**row(1), "custom_id": "a b"}], []):
+        with raises(anthropic.BadRequestError, "invalid_request_error"):
+            client.messages.batches.create(requests=wrong)
+    running = client.messages.batches.create(requests=[row(7)])
+    listed = [listed.id for listed in client.messages.batches.list(limit=1)]
+    assert listed == [running.id, batch.id], "the newest comes first, page by page"
+    assert client.messages.batches.cancel(running.id).processing_status == "canceling"
+    with raises(anthropic.BadRequestError):
+        client.messages.batches.delete(running.id)
+    assert client.messages.batches.delete(batch.id).type == "message_batch_deleted"
+
+
+@check
 def errors_have_their_classes(fake, client):
     with raises(anthropic.AuthenticationError, "authentication_error"):
         ask(fake.client(api_key="sk-wrong"), "x")

@@ -560,6 +560,63 @@ def a_size_by_number_is_not_that_size(fake):
     assert hyper == {"adapterSize": "ADAPTER_SIZE_SIXTEEN", "epochCount": "2"}, "and 64 bits are a string"
 
 
+def batch_request(number):
+    turn = {"role": "user", "parts": [{"text": f"<item>\ngive my money back {number}\n</item>"}]}
+    return {"contents": [turn], "systemInstruction": {"parts": [{"text": SYSTEM}]}}
+
+
+def batch_ended(client, job):
+    seen = set()
+    while job.state.name not in ("JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"):
+        job = client.batches.get(name=job.name)
+        seen.add(job.state.name)
+    assert "JOB_STATE_RUNNING" in seen, seen
+    return job
+
+
+@check
+def a_file_of_requests_is_answered_by_gemini(fake):
+    client = fake.gemini()
+    rows = jsonl({"key": f"row-{number}", "request": batch_request(number)} for number in range(3))
+    config = types.UploadFileConfig(display_name="rows", mime_type="jsonl")
+    file = client.files.upload(file=io.BytesIO(rows), config=config)
+    assert (file.display_name, file.size_bytes, file.state.name) == ("rows", len(rows), "ACTIVE")
+    job = client.batches.create(model=LITE, src=file.name, config={"display_name": "part 1"})
+    assert (job.display_name, job.state.name) == ("part 1", "JOB_STATE_PENDING")
+    assert job.name in [listed.name for listed in client.batches.list()]
+    job = batch_ended(client, job)
+    lines = [json.loads(line) for line in client.files.download(file=job.dest.file_name).splitlines()]
+    answer = types.GenerateContentResponse.model_validate(lines[0]["response"])
+    assert lines[0]["key"] == "row-0" and answer.text == "<output>refund</output>"
+    assert answer.usage_metadata.prompt_token_count > 0
+    running = client.batches.create(model=LITE, src=file.name, config={"display_name": "part 2"})
+    client.batches.cancel(name=running.name)
+    assert batch_ended(client, running).state.name == "JOB_STATE_CANCELLED"
+    client.files.delete(name=file.name)
+    with raises(404, "NOT_FOUND"):
+        client.files.get(name=file.name)
+
+
+@check
+def a_bucket_of_requests_is_answered_by_vertex(fake):
+    client, bucket = fake.vertex("us-central1"), fake.storage().bucket(BUCKET)
+    rows = jsonl({"request": {**batch_request(number), "labels": {"row": str(number)}}} for number in range(3))
+    bucket.blob("batch/in.jsonl").upload_from_string(rows)
+    config = {"display_name": "part 1", "dest": f"gs://{BUCKET}/batch/out/"}
+    job = client.batches.create(model=LITE, src=f"gs://{BUCKET}/batch/in.jsonl", config=config)
+    assert job.state.name == "JOB_STATE_QUEUED" and job.name.startswith(f"projects/{NUMBER}/locations/us-central1/")
+    assert job.name in [listed.name for listed in client.batches.list()]
+    job = batch_ended(client, job)
+    written = [blob for blob in bucket.list_blobs(prefix="batch/out/") if blob.name.endswith(".jsonl")]
+    lines = [json.loads(line) for blob in written for line in blob.download_as_bytes().splitlines()]
+    assert sorted(line["request"]["labels"]["row"] for line in lines) == ["0", "1", "2"]
+    answer = types.GenerateContentResponse.model_validate(lines[0]["response"])
+    assert lines[0]["status"] == "" and answer.text == "<output>refund</output>"
+    running = client.batches.create(model=LITE, src=f"gs://{BUCKET}/batch/in.jsonl", config=config)
+    client.batches.cancel(name=running.name)
+    assert batch_ended(client, running).state.name == "JOB_STATE_CANCELLED"
+
+
 @check
 def errors_have_their_classes(fake):
     server = errors.ServerError

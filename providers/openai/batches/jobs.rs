@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::text::one_line;
 use crate::{BatchCounts, BatchEnd, BatchId, BatchJob, BatchMark, BatchOrder, BatchStatus, FileId};
 
 /// The keys under which a batch carries our mark.
@@ -34,8 +35,16 @@ pub(super) fn mistral_order(order: &BatchOrder, endpoint: &str) -> Value {
     })
 }
 
-/// A batch object of either; `None` if it has no id.
+/// The body of Together's `POST /batches`, which keeps nothing of ours: <https://docs.together.ai/docs/batch-inference>, read in
+/// autumn 2026, and its Python package 3.1.1.
+pub(super) fn together_order(order: &BatchOrder, endpoint: &str) -> Value {
+    json!({"input_file_id": order.file.0, "endpoint": endpoint, "completion_window": "24h"})
+}
+
+/// A batch object of any of them; `None` if it has no id.
 pub(super) fn job(value: &Value) -> Option<BatchJob> {
+    // Together wraps what it has just made.
+    let value = value.get("job").unwrap_or(value);
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
     let said = text("/status").unwrap_or("unknown");
     let mut job = BatchJob::new(BatchId(text("/id")?.to_owned()), status(said), said.to_lowercase());
@@ -50,14 +59,19 @@ pub(super) fn job(value: &Value) -> Option<BatchJob> {
     };
     job.input = file(["input_file_id", "input_files/0"]);
     let answers = file(["output_file_id", "output_file"]);
-    let answered = job.counts.is_some_and(|counts| counts.answered > 0);
-    job.results_pending = job.end() == Some(BatchEnd::Completed) && answers.is_none() && answered;
-    job.results = answers.into_iter().chain(file(["error_file_id", "error_file"])).collect();
+    let failures = file(["error_file_id", "error_file"]);
+    // Some count nothing: there, one file at least is to come.
+    let to_come = job.counts.map_or(failures.is_none(), |counts| counts.answered > 0);
+    job.results_pending = job.end() == Some(BatchEnd::Completed) && answers.is_none() && to_come;
+    job.results = answers.into_iter().chain(failures).collect();
     let errors = ["/errors/data", "/errors"].into_iter().find_map(|at| value.pointer(at)?.as_array());
     let errors = errors.map(Vec::as_slice).unwrap_or_default();
     let code = |error: &Value, code: &str| error.get("code").and_then(Value::as_str) == Some(code);
     job.queue_full = errors.iter().any(|error| code(error, "token_limit_exceeded"));
-    job.error = errors.iter().find_map(described);
+    job.error = errors.iter().find_map(described).or_else(|| text("/error").map(one_line));
+    if let Some(progress) = value.get("progress").and_then(Value::as_f64).filter(|_| job.end().is_none()) {
+        job.said = format!("{}, {progress:.0} % done", job.said);
+    }
     Some(job)
 }
 
@@ -139,6 +153,19 @@ mod tests {
         let job = job(&value).unwrap();
         assert_eq!((job.end(), job.counts), (Some(BatchEnd::Expired), Some(BatchCounts::new(4, 3, 1))));
         assert_eq!((job.error.as_deref(), job.input), (Some("too slow"), Some(FileId("in".into()))));
+    }
+
+    #[test]
+    fn a_job_of_together_is_read_wrapped_or_not() {
+        let value = json!({"id": "t", "status": "IN_PROGRESS", "progress": 42.3, "input_file_id": "file-1",
+            "created_at": "2026-11-28T06:00:00Z", "output_file_id": null, "error": null});
+        for value in [value.clone(), json!({"job": value, "warning": null})] {
+            let job = job(&value).unwrap();
+            assert_eq!((job.end(), job.said.as_str()), (None, "in_progress, 42 % done"));
+            assert_eq!((job.created, job.input), (Some(1_795_845_600), Some(FileId("file-1".into()))));
+        }
+        let failed = job(&json!({"id": "t", "status": "FAILED", "error": "No\nway."})).unwrap();
+        assert_eq!((failed.end(), failed.error.as_deref()), (Some(BatchEnd::Failed), Some("No way.")));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod jobs;
 mod rows;
+mod together;
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use self::rows::{Line, Said};
 use super::errors::About;
-use super::hosts::BatchHost;
+use super::hosts::{BatchHost, BatchJobs};
 use super::settings::Api;
 use super::{Failure, OpenAiProvider};
 use crate::http::Answer;
@@ -33,7 +34,7 @@ impl OpenAiProvider {
 
     /// The path of the list of batches.
     fn batches_path(&self) -> &'static [&'static str] {
-        if self.batch_host().mistral { &["batch", "jobs"] } else { &["batches"] }
+        if self.batch_host().jobs == BatchJobs::Mistral { &["batch", "jobs"] } else { &["batches"] }
     }
 
     /// The address that answers a model, as a batch names it.
@@ -121,7 +122,8 @@ impl Batch for OpenAiProvider {
         out: &mut Vec<u8>,
     ) -> Result<(), ProviderError> {
         let body = self.body(self.route(&request.model).0, request)?;
-        let endpoint = (!self.batch_host().mistral).then(|| self.endpoint(&request.model));
+        let own_address = self.batch_host().jobs == BatchJobs::OpenAi;
+        let endpoint = own_address.then(|| self.endpoint(&request.model));
         out.extend_from_slice(rows::head(key, endpoint).as_bytes());
         out.extend_from_slice(&body);
         out.extend_from_slice(b"}\n");
@@ -129,6 +131,9 @@ impl Batch for OpenAiProvider {
     }
 
     async fn find_file(&self, mark: &BatchMark) -> Result<Option<FileId>, ProviderError> {
+        if self.batch_host().jobs == BatchJobs::Together {
+            return self.find_at_together(mark).await;
+        }
         let ours = |item: &Value| {
             let name = item.get("filename").and_then(Value::as_str)?;
             (BatchMark::read(name).as_ref() == Some(mark))
@@ -140,6 +145,9 @@ impl Batch for OpenAiProvider {
     }
 
     async fn upload(&self, file: &Path, mark: &BatchMark) -> Result<FileId, ProviderError> {
+        if self.batch_host().jobs == BatchJobs::Together {
+            return self.upload_to_together(file, mark).await;
+        }
         let part = Part::file(file).await.map_err(|error| {
             ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", file.display()))
         })?;
@@ -154,9 +162,10 @@ impl Batch for OpenAiProvider {
 
     async fn create(&self, order: &BatchOrder) -> Result<BatchJob, ProviderError> {
         let endpoint = self.endpoint(&order.model);
-        let body = match self.batch_host().mistral {
-            true => jobs::mistral_order(order, endpoint),
-            false => jobs::order(order, endpoint),
+        let body = match self.batch_host().jobs {
+            BatchJobs::OpenAi => jobs::order(order, endpoint),
+            BatchJobs::Mistral => jobs::mistral_order(order, endpoint),
+            BatchJobs::Together => jobs::together_order(order, endpoint),
         };
         let answer = self.connection.ask(self.batches_path(), body.to_string().as_bytes()).await;
         let answer = answer.map_err(|error| self.connection.redacted(error))?;
@@ -186,9 +195,10 @@ impl Batch for OpenAiProvider {
     async fn list(&self, since: i64) -> Result<Vec<BatchJob>, ProviderError> {
         let old =
             |item: &Value| jobs::job(item).and_then(|job| job.created).is_some_and(|created| created < since);
-        let items = match self.batch_host().mistral {
-            true => self.mistral_jobs(old).await?,
-            false => self.connection.list(self.batches_path(), None, old).await?,
+        let items = match self.batch_host().jobs {
+            BatchJobs::OpenAi => self.connection.list(self.batches_path(), None, old).await?,
+            BatchJobs::Mistral => self.mistral_jobs(old).await?,
+            BatchJobs::Together => return self.together_jobs(since).await,
         };
         let ours = items.iter().filter(|item| !old(item)).filter_map(jobs::job);
         Ok(ours.filter(|job| job.mark.is_some()).collect())

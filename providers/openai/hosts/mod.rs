@@ -49,12 +49,22 @@ pub(super) struct BatchHost {
     /// The shortest time between two looks at a batch.
     #[serde(default = "usual_poll_seconds")]
     pub(super) poll_seconds: u64,
-    /// Whether jobs are those of Mistral, not of OpenAI.
+    /// Whose jobs they are.
     #[serde(default)]
-    pub(super) mistral: bool,
+    pub(super) jobs: BatchJobs,
     /// Whether Responses can be asked as well.
     #[serde(default)]
     pub(super) responses: bool,
+}
+
+/// Whose way of speaking about files of requests a host has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum BatchJobs {
+    #[default]
+    OpenAi,
+    Mistral,
+    Together,
 }
 
 fn usual_poll_seconds() -> u64 {
@@ -64,7 +74,7 @@ fn usual_poll_seconds() -> u64 {
 impl BatchHost {
     /// OpenAI's own way: <https://developers.openai.com/api/docs/guides/batch>, read in July 2026.
     pub(super) const OPENAI: Self =
-        Self { rows: 50_000, bytes: 200_000_000, poll_seconds: 15, mistral: false, responses: true };
+        Self { rows: 50_000, bytes: 200_000_000, poll_seconds: 15, jobs: BatchJobs::OpenAi, responses: true };
 }
 
 /// How to keep some models from thinking about a label.

@@ -9,8 +9,10 @@ use tunebench_fakes::openai::FakeOpenAi;
 #[tokio::test]
 async fn through_every_api() {
     let fake = FakeOpenAi::builder().key(KEY).start().unwrap();
-    let tuned =
-        Contract::new(&provider(&fake, json!({})), "gpt-4.1-mini-2025-04-14").secret(KEY).check().await;
+    let tuned = Contract::new(&provider(&fake, json!({"batch": true})), "gpt-4.1-mini-2025-04-14")
+        .secret(KEY)
+        .check()
+        .await;
     tuned.assert_kept();
     assert!(!tuned.to_string().contains("not offered"), "{tuned}");
     let untuned = provider(&fake, json!({"fine_tuning": false}));

@@ -7,12 +7,13 @@
 //! assert!(fake.base_url().starts_with("http://127.0.0.1:"));
 //! ```
 //!
-//! It answers Messages, the counting of tokens and models, and checks what it is sent as the real service does: the
+//! It answers Messages, Message Batches, the counting of tokens and models, and checks what it is sent as the real service does: the
 //! version, which fields there are, which ways not to think a model takes, what a schema may hold, where cache marks may
 //! stand. Programs in other languages drive it through `/_fake/`, as the fake OpenAI; the example `fake_anthropic` of this
 //! crate serves it.
 
 mod answers;
+mod batches;
 mod cache;
 mod checks;
 mod errors;
@@ -22,12 +23,13 @@ mod server;
 
 use std::io;
 use std::ops::Deref;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::batches::Batches;
 use self::cache::Cache;
-use super::fake::{self, Call, Fake, Reply, Service, Shared};
-pub use super::fake::{Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
+use super::fake::{self, Call, Fake, Reply, Service, Shared, lock};
+pub use super::fake::{BatchScript, Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
 
 /// How a fake Anthropic is to behave.
 pub type Builder = fake::Builder<Settings>;
@@ -56,12 +58,13 @@ impl Builder {
 
     /// Starts to listen, on a thread of its own.
     pub fn start(self) -> io::Result<FakeAnthropic> {
-        let (fake, _) = self.serve(|_, Settings { key, bearer_only }| Anthropic {
+        let (fake, service) = self.serve(|_, Settings { key, bearer_only }| Anthropic {
             key,
             bearer_only,
             cache: Mutex::default(),
+            batches: Mutex::default(),
         })?;
-        Ok(FakeAnthropic { fake })
+        Ok(FakeAnthropic { fake, service })
     }
 }
 
@@ -69,6 +72,7 @@ struct Anthropic {
     key: Option<String>,
     bearer_only: bool,
     cache: Mutex<Cache>,
+    batches: Mutex<Batches>,
 }
 
 impl Service for Anthropic {
@@ -99,6 +103,7 @@ impl Service for Anthropic {
 /// A fake that listens until it is dropped.
 pub struct FakeAnthropic {
     fake: Fake,
+    service: Arc<Anthropic>,
 }
 
 impl Deref for FakeAnthropic {
@@ -123,5 +128,25 @@ impl FakeAnthropic {
     /// What clients take for `https://api.anthropic.com`.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.fake.address)
+    }
+
+    /// How batches go from now on.
+    pub fn script_batches(&self, script: BatchScript) {
+        lock(&self.service.batches).script = script;
+    }
+
+    /// The ids of the batches that are there, the oldest first.
+    pub fn batches(&self) -> Vec<String> {
+        lock(&self.service.batches).ids()
+    }
+
+    /// How many batches were created.
+    pub fn batches_made(&self) -> usize {
+        lock(&self.service.batches).made
+    }
+
+    /// How many rows of batches were answered, and so are paid for.
+    pub fn batch_rows(&self) -> u64 {
+        lock(&self.service.batches).answered
     }
 }

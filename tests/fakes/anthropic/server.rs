@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Anthropic, Reply, answers, models};
+use super::{Anthropic, Reply, answers, batches, models};
 use crate::fake::{Call, Shared};
 
 /// The versions of the API that are served.
@@ -29,6 +29,7 @@ pub(super) fn answer(service: &Anthropic, shared: &Shared, call: &Call) -> Reply
     match (call.method.as_str(), segments.as_slice()) {
         ("POST", ["v1", "messages"]) => answers::messages(service, shared, body),
         ("POST", ["v1", "messages", "count_tokens"]) => answers::count(body),
+        (_, ["v1", "messages", "batches", path @ ..]) => batches::answer(service, shared, call, path),
         ("GET", ["v1", "models"]) => Reply::json(models::list()),
         ("GET", ["v1", "models", id]) => models::page(id)
             .map_or_else(|| Reply::anthropic(404, "not_found_error", &format!("model: {id}")), Reply::json),
@@ -52,7 +53,7 @@ fn key_refused(service: &Anthropic, call: &Call) -> Option<Reply> {
 
 /// A path with its ids left out: `/v1/models/{id}`.
 pub(super) fn template(path: &str) -> String {
-    let words = ["v1", "messages", "count_tokens", "models"];
+    let words = ["v1", "messages", "count_tokens", "models", "batches", "cancel", "results"];
     let segment = |segment| if words.contains(&segment) || str::is_empty(segment) { segment } else { "{id}" };
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }

@@ -2,6 +2,7 @@
 //!
 //! A service says what it answers and how it words its errors ([`Service`]); all else is here.
 
+mod batch_script;
 mod brain;
 mod clock;
 mod connection;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+pub use self::batch_script::BatchScript;
 pub use self::brain::{Brain, Form, Question, Said};
 pub(super) use self::brain::{Memory, inner, named, pieces};
 pub(super) use self::clock::{http_date, now, timestamp};
@@ -185,6 +187,11 @@ pub struct Fake {
 }
 
 impl Fake {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Goes wrong from now on. Of several failings that fit a request, the first one shows.
     pub fn fail(&self, failing: Failing) {
         lock(&self.shared.faults).add(failing);

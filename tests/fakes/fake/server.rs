@@ -179,10 +179,12 @@ async fn read_form(shared: &Shared, request: Request) -> Result<(String, String,
     let broken = |_| shared.service.refused("The form cannot be read.");
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|_| shared.service.refused("No form."))?;
-    let (mut purpose, mut file) = (String::new(), None);
+    let (mut purpose, mut named, mut file) = (String::new(), None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
             Some("purpose") => purpose = field.text().await.map_err(broken)?,
+            // Together's files come later, and to another address.
+            Some("file_name") => named = Some((field.text().await.map_err(broken)?, Vec::new())),
             Some("file" | "files") => {
                 let name = field.file_name().unwrap_or_default().to_owned();
                 file = Some((name, field.bytes().await.map_err(broken)?.to_vec()));
@@ -190,7 +192,8 @@ async fn read_form(shared: &Shared, request: Request) -> Result<(String, String,
             _ => {}
         }
     }
-    let (name, bytes) = file.ok_or_else(|| shared.service.refused("'file' is a required property"))?;
+    let (name, bytes) =
+        file.or(named).ok_or_else(|| shared.service.refused("'file' is a required property"))?;
     Ok((purpose, name, bytes))
 }
 

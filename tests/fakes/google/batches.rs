@@ -1,4 +1,5 @@
-//! The Files API and batches of the Developer API: uploads in two steps, files of requests, and their answers.
+//! The Files API and batches of the Developer API: uploads in two steps, files of requests, and their answers. How rows are
+//! answered, and what goes wrong with them, holds for batches of Vertex as well.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +9,20 @@ use serde_json::{Value, json};
 
 use super::answers::{Answering, generated_from};
 use super::{Api, Surface, errors, models};
-use crate::fake::{Body, Call, Reply, lock, now, timestamp};
-
-/// How many looks see a batch that has not ended.
-const LOOKS: u32 = 2;
+use crate::fake::{BatchScript, Body, Call, Reply, lock, now, timestamp};
 
 /// Files and batches of an account.
+#[derive(Default)]
 pub(super) struct Batches {
+    pub(super) script: BatchScript,
     files: BTreeMap<String, File>,
     /// Display names of uploads that have begun.
     begun: Vec<String>,
     /// The oldest first.
     all: Vec<Batch>,
-    end: String,
-    answered: Option<usize>,
-    rows_answered: u64,
+    /// Rows answered, by either API.
+    pub(super) rows_answered: u64,
     last_id: u64,
-}
-
-impl Default for Batches {
-    fn default() -> Self {
-        let (files, begun, all, answered, rows_answered, last_id) = Default::default();
-        Self { files, begun, all, end: "SUCCEEDED".to_owned(), answered, rows_answered, last_id }
-    }
 }
 
 struct File {
@@ -44,6 +36,7 @@ struct Batch {
     display_name: String,
     input: String,
     created: u64,
+    script: BatchScript,
     looks: u32,
     state: String,
     counts: [usize; 2],
@@ -51,16 +44,12 @@ struct Batch {
 }
 
 impl Batches {
-    pub(super) fn script(&mut self, end: &str, answered: Option<usize>) {
-        (self.end, self.answered) = (end.to_owned(), answered);
-    }
-
     pub(super) fn file_names(&self) -> Vec<String> {
         self.files.keys().cloned().collect()
     }
 
-    pub(super) fn made(&self) -> (usize, u64) {
-        (self.all.len(), self.rows_answered)
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all.iter().map(|batch| batch.name.clone()).collect()
     }
 
     fn id(&mut self) -> String {
@@ -140,6 +129,7 @@ pub(super) fn answer(api: &Api<'_>, call: &Call, path: &[&str]) -> Reply {
         ("POST", ["batches", last]) if last.ends_with(":cancel") => {
             let name = name.trim_end_matches(":cancel");
             match batches.all.iter_mut().find(|batch| batch.name == name) {
+                Some(batch) if batch.has_ended() => errors::precondition("The batch has ended already."),
                 Some(batch) => {
                     // It goes on for a while.
                     batch.state = "CANCELLING".to_owned();
@@ -167,12 +157,17 @@ pub(super) fn create(api: &Api<'_>, call: &Call, model: &str) -> Reply {
     if !batches.files.contains_key(input) {
         return errors::not_found(&format!("File {input} not found."));
     }
+    if let Some(reply) = full(&mut batches.script) {
+        return reply;
+    }
+    let script = batches.script.clone();
     let batch = Batch {
         name: format!("batches/{}", batches.id()),
         model: model.to_owned(),
         display_name: display_name.to_owned(),
         input: input.to_owned(),
         created: now(),
+        script,
         looks: 0,
         state: "PENDING".to_owned(),
         counts: [0; 2],
@@ -183,26 +178,45 @@ pub(super) fn create(api: &Api<'_>, call: &Call, model: &str) -> Reply {
     Reply::json(object)
 }
 
+/// An order for which the queue has no room, as often as it is to be full.
+pub(super) fn full(script: &mut BatchScript) -> Option<Reply> {
+    script.queue_full = script.queue_full.checked_sub(1)?;
+    Some(errors::error(429, "RESOURCE_EXHAUSTED", "Too many batches are waiting.", Vec::new()))
+}
+
+/// How a script's end is called here.
+pub(super) fn end_of(script: &BatchScript) -> &'static str {
+    match script.end.as_str() {
+        _ if script.refused.is_some() => "FAILED",
+        "completed" => "SUCCEEDED",
+        "expired" => "EXPIRED",
+        "cancelled" => "CANCELLED",
+        _ => "FAILED",
+    }
+}
+
 /// A batch as it stands after this look.
 fn look(api: &Api<'_>, name: &str) -> Option<Value> {
     let due = {
         let mut batches = lock(api.batches);
-        let (end, answered) = (batches.end.clone(), batches.answered);
         let batch = batches.all.iter_mut().find(|batch| batch.name == name)?;
         batch.looks += 1;
         let cancelling = batch.state == "CANCELLING";
-        let ended = !["PENDING", "RUNNING", "CANCELLING"].contains(&batch.state.as_str());
-        let due = !ended && batch.looks > LOOKS;
+        let odd = batch.script.odd_state.clone().unwrap_or_else(|| "RUNNING".to_owned());
+        let ended = batch.has_ended();
+        let due = !ended && batch.looks > batch.script.looks;
         if !ended && !cancelling {
-            batch.state = "RUNNING".to_owned();
+            batch.state = odd;
         }
-        let (model, input) = (batch.model.clone(), batch.input.clone());
-        let end = if cancelling { "CANCELLED".to_owned() } else { end };
+        if cancelling {
+            batch.script.end = "cancelled".to_owned();
+        }
+        let (model, input, script) = (batch.model.clone(), batch.input.clone(), batch.script.clone());
         let input = batches.files.get(&input).map(|file| file.bytes.clone()).unwrap_or_default();
-        due.then_some((model, input, end, answered))
+        due.then_some((model, input, script))
     };
-    if let Some((model, input, end, answered)) = due {
-        finish(api, name, &model, &input, &end, answered);
+    if let Some((model, input, script)) = due {
+        finish(api, name, &model, &input, &script);
     }
     let batches = lock(api.batches);
     batches.all.iter().find(|batch| batch.name == name).map(Batch::object)
@@ -215,34 +229,65 @@ struct Row<'a> {
     request: &'a RawValue,
 }
 
-fn finish(api: &Api<'_>, name: &str, model: &str, input: &[u8], end: &str, answered: Option<usize>) {
-    let lines = input.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    let rows: Vec<Row<'_>> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
-    let mut results = Vec::new();
-    for row in rows.iter().take(answered.unwrap_or(rows.len())) {
-        let line = match ask(api, model, row.request) {
-            Ok(answer) => json!({"key": row.key, "response": answer}),
+fn finish(api: &Api<'_>, name: &str, model: &str, input: &[u8], script: &BatchScript) {
+    let rows: Vec<Row<'_>> = rows(input);
+    let (mut results, mut answered) = (Vec::new(), 0);
+    for (at, row) in rows.iter().take(script.reached(rows.len())).enumerate() {
+        if script.refused.is_some() {
+            break;
+        }
+        let line = match ask(api, Surface::Developer, model, row.request, script.fails(at)) {
+            Ok(answer) => {
+                answered += 1;
+                json!({"key": row.key, "response": answer})
+            }
             Err(error) => json!({"key": row.key, "error": error["error"]}),
         };
-        results.extend(line.to_string().into_bytes());
-        results.push(b'\n');
+        results.push(line.to_string());
     }
-    let done = answered.unwrap_or(rows.len()).min(rows.len());
+    script.disarrange(&mut results, "key");
+    let end = end_of(script);
     let mut batches = lock(api.batches);
-    batches.rows_answered += done as u64;
+    batches.rows_answered += answered as u64;
     // What has expired has no results at all.
-    let file = (end != "EXPIRED" && done > 0).then(|| batches.keep("results", results));
+    let file = (end != "EXPIRED" && !results.is_empty()).then(|| batches.keep("results", lines(&results)));
+    if let Some(file) = file.as_ref().filter(|_| script.gone) {
+        batches.files.remove(file);
+    }
     if let Some(batch) = batches.all.iter_mut().find(|batch| batch.name == name) {
-        (batch.state, batch.counts, batch.results) = (end.to_owned(), [rows.len(), done], file);
+        (batch.state, batch.counts, batch.results) = (end.to_owned(), [rows.len(), answered], file);
     }
 }
 
-/// Answers a row as it would be answered live.
-fn ask(api: &Api<'_>, model: &str, request: &RawValue) -> Result<Value, Value> {
+/// The rows of a file of requests.
+pub(super) fn rows<'a, T: Deserialize<'a>>(input: &'a [u8]) -> Vec<T> {
+    let lines = input.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+pub(super) fn lines(lines: &[String]) -> Vec<u8> {
+    lines.iter().flat_map(|line| line.bytes().chain(*b"\n")).collect()
+}
+
+/// Answers a row as it would be answered live, unless it is to fail.
+pub(super) fn ask(
+    api: &Api<'_>,
+    surface: Surface,
+    model: &str,
+    request: &RawValue,
+    fails: bool,
+) -> Result<Value, Value> {
+    if fails {
+        return Err(json!({"error": {"code": 400, "message": "Too long.", "status": "INVALID_ARGUMENT"}}));
+    }
     let json: Value = serde_json::from_str(request.get()).unwrap_or_default();
-    let Some(known) = models::at_developer(model, "v1beta") else { return Err(Value::Null) };
-    let (name, place) = (model.to_owned(), "developer in batches".to_owned());
-    let answering = Answering { surface: Surface::Developer, name, place, model: known, memory: None };
+    let known = match surface {
+        Surface::Developer => models::at_developer(model, "v1beta"),
+        Surface::Vertex => models::find(model),
+    };
+    let Some(known) = known else { return Err(Value::Null) };
+    let (name, place) = (model.to_owned(), "in batches".to_owned());
+    let answering = Answering { surface, name, place, model: known, memory: None };
     let reply =
         generated_from(api, request.get().as_bytes(), &json, &answering).unwrap_or_else(|reply| reply);
     match reply.body {
@@ -253,10 +298,19 @@ fn ask(api: &Api<'_>, model: &str, request: &RawValue) -> Result<Value, Value> {
 }
 
 impl Batch {
+    fn has_ended(&self) -> bool {
+        ["SUCCEEDED", "EXPIRED", "CANCELLED", "FAILED"].contains(&self.state.as_str())
+    }
+
     fn object(&self) -> Value {
         let ended =
             self.results.is_some() || ["EXPIRED", "CANCELLED", "FAILED"].contains(&self.state.as_str());
-        let state = if self.state == "CANCELLING" { "RUNNING" } else { &self.state };
+        let hidden = self.looks <= self.script.looks + self.script.late_files;
+        let state = match self.state.as_str() {
+            "CANCELLING" => "RUNNING",
+            "SUCCEEDED" if hidden => "RUNNING",
+            state => state,
+        };
         let mut object = json!({
             "name": self.name, "done": ended,
             "metadata": {
@@ -270,7 +324,10 @@ impl Batch {
             let [total, done] = self.counts.map(|count| count.to_string());
             object["metadata"]["batchStats"] = json!({"requestCount": total, "successfulRequestCount": done});
         }
-        if let Some(file) = &self.results {
+        if let Some(why) = self.script.refused.as_ref().filter(|_| self.state == "FAILED") {
+            object["error"] = json!({"code": 3, "message": why});
+        }
+        if let Some(file) = self.results.as_ref().filter(|_| !(hidden && self.state == "SUCCEEDED")) {
             object["metadata"]["output"] = json!({"responsesFile": file});
             object["response"] = json!({"responsesFile": file});
         }

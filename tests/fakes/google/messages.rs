@@ -203,6 +203,32 @@ pub(super) static HYPER_PARAMETERS: Message = Message(&[
     ),
 ]);
 
+pub(super) static BATCH_PREDICTION_JOB: Message = Message(&[
+    ("displayName", Text, Vertex),
+    ("model", Text, Vertex),
+    ("labels", Texts, Vertex),
+    ("inputConfig", Of(&BATCH_INPUT), Vertex),
+    ("outputConfig", Of(&BATCH_OUTPUT), Vertex),
+    ("encryptionSpec", Any, Vertex),
+    ("serviceAccount", Text, Vertex),
+]);
+
+static BATCH_INPUT: Message = Message(&[
+    ("instancesFormat", Text, Vertex),
+    ("gcsSource", Of(&GCS_SOURCE), Vertex),
+    ("bigquerySource", Any, Vertex),
+]);
+
+static GCS_SOURCE: Message = Message(&[("uris", List(&Text), Vertex)]);
+
+static BATCH_OUTPUT: Message = Message(&[
+    ("predictionsFormat", Text, Vertex),
+    ("gcsDestination", Of(&GCS_DESTINATION), Vertex),
+    ("bigqueryDestination", Any, Vertex),
+]);
+
+static GCS_DESTINATION: Message = Message(&[("outputUriPrefix", Text, Vertex)]);
+
 pub(super) static UNDEPLOY_MODEL: Message =
     Message(&[("deployedModelId", Text, Vertex), ("trafficSplit", Any, Vertex)]);
 

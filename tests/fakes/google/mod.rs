@@ -38,6 +38,7 @@ mod tests;
 mod training_file;
 mod uploads;
 mod vertex;
+mod vertex_batches;
 
 use std::collections::HashMap;
 use std::io;
@@ -52,8 +53,9 @@ use self::batches::Batches;
 use self::credentials::Tokens;
 use self::storage::Store;
 use self::vertex::Vertex;
+use self::vertex_batches::VertexBatches;
 use super::fake::{self, Call, Fake, Recorder, Reply, Service, Shared, Windows, lock};
-pub use super::fake::{Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
+pub use super::fake::{BatchScript, Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
 
 /// How a fake Google is to behave.
 pub type Builder = fake::Builder<Settings>;
@@ -191,6 +193,7 @@ impl Builder {
                 store: Mutex::new(Store::new(format!("http://{address}"), buckets, settings.chunk_kept)),
                 vertex: Mutex::default(),
                 batches: Mutex::default(),
+                vertex_batches: Mutex::default(),
                 daily: Mutex::new(Windows::new(settings.daily, None, Duration::from_secs(86_400))),
                 answers: AtomicU64::new(0),
                 settings,
@@ -206,6 +209,7 @@ struct Google {
     store: Mutex<Store>,
     vertex: Mutex<Vertex>,
     batches: Mutex<Batches>,
+    vertex_batches: Mutex<VertexBatches>,
     daily: Mutex<Windows>,
     answers: AtomicU64,
 }
@@ -217,6 +221,7 @@ struct Api<'a> {
     store: &'a Mutex<Store>,
     vertex: &'a Mutex<Vertex>,
     batches: &'a Mutex<Batches>,
+    vertex_batches: &'a Mutex<VertexBatches>,
     daily: &'a Mutex<Windows>,
     answers: &'a AtomicU64,
     brain: &'a Brain,
@@ -233,8 +238,20 @@ impl Api<'_> {
 impl Service for Google {
     fn answer(&self, shared: &Shared, call: &Call) -> Reply {
         let Shared { brain, windows, recorder, .. } = shared;
-        let Self { settings, tokens, store, vertex, batches, daily, answers } = self;
-        let api = Api { settings, tokens, store, vertex, batches, daily, answers, brain, windows, recorder };
+        let Self { settings, tokens, store, vertex, batches, vertex_batches, daily, answers } = self;
+        let api = Api {
+            settings,
+            tokens,
+            store,
+            vertex,
+            batches,
+            vertex_batches,
+            daily,
+            answers,
+            brain,
+            windows,
+            recorder,
+        };
         server::answer(&api, call)
     }
 
@@ -343,9 +360,9 @@ impl FakeGoogle {
         lock(&self.service.store).bytes(uri).map(<[u8]>::to_vec)
     }
 
-    /// How batches end from now on (`SUCCEEDED`, `EXPIRED`, `CANCELLED`), and after how many answered rows.
-    pub fn script_batches(&self, end: &str, answered: Option<usize>) {
-        lock(&self.service.batches).script(end, answered);
+    /// How batches of both APIs go from now on.
+    pub fn script_batches(&self, script: BatchScript) {
+        lock(&self.service.batches).script = script;
     }
 
     /// The files of the Files API that are there.
@@ -353,9 +370,15 @@ impl FakeGoogle {
         lock(&self.service.batches).file_names()
     }
 
-    /// How many batches were created, and how many of their rows were answered.
-    pub fn batches(&self) -> (usize, u64) {
-        lock(&self.service.batches).made()
+    /// The names of the batches of both APIs that were created, the oldest first of each.
+    pub fn batches(&self) -> Vec<String> {
+        let developer = lock(&self.service.batches).names();
+        developer.into_iter().chain(lock(&self.service.vertex_batches).names()).collect()
+    }
+
+    /// How many rows of batches were answered, and so are paid for.
+    pub fn batch_rows(&self) -> u64 {
+        lock(&self.service.batches).rows_answered
     }
 
     /// The names of the tuning jobs that were created, the oldest first.

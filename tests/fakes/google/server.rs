@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::answers::{self, Answering};
 use super::vertex::{self, Place};
-use super::{Api, Surface, batches, credentials, errors, messages, models, shape};
+use super::{Api, Surface, batches, credentials, errors, messages, models, shape, vertex_batches};
 use crate::fake::{Call, Reply, lock};
 
 pub(super) fn answer(api: &Api<'_>, call: &Call) -> Reply {
@@ -159,8 +159,8 @@ fn vertex(api: &Api<'_>, call: &Call, host: Option<&str>, path: &[&str]) -> Repl
 
 /// A parameter of the query that is none is refused, as a field is.
 fn known_parameters(call: &Call, path: &[&str]) -> Result<(), Reply> {
-    let lists =
-        matches!(path, ["tuningJobs"]) || path.last().is_some_and(|last| last.ends_with(":listCheckpoints"));
+    let lists = matches!(path, ["tuningJobs" | "batchPredictionJobs"])
+        || path.last().is_some_and(|last| last.ends_with(":listCheckpoints"));
     let listing = ["pageSize", "pageToken", "filter"];
     let known = |name: &str| {
         matches!(name, "alt" | "$alt" | "fields" | "prettyPrint") || lists && listing.contains(&name)
@@ -232,6 +232,15 @@ fn in_project(api: &Api<'_>, call: &Call, place: &Place<'_>, path: &[&str]) -> R
             }
             None => Reply::html(404),
         },
+        ("POST", ["batchPredictionJobs"]) => match read(&messages::BATCH_PREDICTION_JOB) {
+            Ok(order) => vertex_batches::create(api, place, order),
+            Err(reply) => reply,
+        },
+        ("GET", ["batchPredictionJobs"]) => lock(api.vertex_batches).list(place, call),
+        ("GET", ["batchPredictionJobs", _]) => vertex_batches::look(api, &name),
+        ("POST", ["batchPredictionJobs", last]) if last.ends_with(":cancel") => {
+            lock(api.vertex_batches).cancel(name.trim_end_matches(":cancel"))
+        }
         ("GET", ["endpoints" | "models", _] | ["endpoints" | "models", _, "operations", _]) => {
             lock(api.vertex).show(&name, call)
         }
@@ -272,6 +281,7 @@ pub(super) fn template(path: &str) -> String {
         "models",
         "endpoints",
         "tuningJobs",
+        "batchPredictionJobs",
         "operations",
         "b",
         "o",
@@ -288,6 +298,8 @@ pub(super) fn template(path: &str) -> String {
             "aiplatform" if segments[index].starts_with("v1") => continue,
             "locations" => continue,
             "aiplatform" => "{location}".to_owned(),
+            // The name of an object may hold any sign.
+            "o" => "{id}".to_owned(),
             _ => format!("{{id}}{verb}"),
         };
     }

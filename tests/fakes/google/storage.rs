@@ -122,6 +122,13 @@ impl Store {
         }
     }
 
+    /// Puts an object of a service of its own at `gs://…`.
+    pub(super) fn put(&mut self, uri: &str, bytes: Vec<u8>) {
+        if let Some((bucket, name)) = uri.strip_prefix("gs://").and_then(|rest| rest.split_once('/')) {
+            self.insert(bucket, name, "application/jsonl", &Value::Null, bytes);
+        }
+    }
+
     /// Whether an object is of the generation that it is to be of; 0 is none.
     pub(super) fn precondition(&self, bucket: &str, name: &str, wanted: Option<&str>) -> Result<(), Reply> {
         let Some(wanted) = wanted else { return Ok(()) };

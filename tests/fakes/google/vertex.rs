@@ -54,6 +54,11 @@ impl Vertex {
         (4_000_000_000_000_000_000 + self.last_id * 7_919).to_string()
     }
 
+    /// The untuned model behind a tuned one.
+    pub(super) fn base_of(&self, model: &str) -> Option<&'static Model> {
+        self.models.get(model.split('@').next().unwrap_or_default()).map(|tuned| tuned.base)
+    }
+
     pub(super) fn job_names(&self) -> Vec<String> {
         self.jobs.iter().map(|job| job.name.clone()).collect()
     }

@@ -7,52 +7,21 @@ use serde_json::{Map, Value, json};
 
 use super::world::{World, no_file, page};
 use super::{Api, Reply, answers};
-use crate::fake::{Body, lock, now};
-
-/// How batches go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BatchScript {
-    /// How many looks see a batch that has not ended.
-    pub looks: u32,
-    /// How it ends: `completed`, `expired`, `cancelled` or `failed`.
-    pub end: String,
-    /// A state of its own before the end, that no client knows.
-    pub odd_state: Option<String>,
-    /// How many rows are answered before it ends; all where not set.
-    pub answered: Option<usize>,
-    /// Each such row, counted from 1, fails with status 400; none for 0.
-    pub failing: usize,
-    /// How many looks see it ended without its files, though rows were answered.
-    pub late_files: u32,
-    /// How many batches to come are refused for a full queue.
-    pub queue_full: u32,
-    /// Whether lines come in reverse order, one of them twice, one about a row that nobody asked for, and one cut.
-    pub unkind: bool,
-    /// Whether files of results are gone as soon as they are there.
-    pub gone: bool,
-}
-
-impl Default for BatchScript {
-    fn default() -> Self {
-        let (odd_state, answered, failing, late_files, queue_full, unkind, gone) = Default::default();
-        let end = "completed".to_owned();
-        Self { looks: 2, end, odd_state, answered, failing, late_files, queue_full, unkind, gone }
-    }
-}
-
-impl BatchScript {
-    /// Ends in this way, with so many rows answered.
-    pub fn ending(end: &str, answered: usize) -> Self {
-        Self { end: end.to_owned(), answered: Some(answered), ..Self::default() }
-    }
-}
+use crate::fake::{BatchScript, Body, lock, now, timestamp};
 
 /// Whose way of speaking about batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     OpenAi,
     Mistral,
+    Together,
+}
+
+impl Style {
+    /// What files of requests are uploaded for.
+    fn purpose(self) -> &'static str {
+        if self == Self::Together { "batch-api" } else { "batch" }
+    }
 }
 
 /// All batches of an account.
@@ -91,8 +60,10 @@ impl Batches {
 
     pub(super) fn list(&self, query: &[(String, String)], style: Style) -> Reply {
         let all: Vec<_> = self.all.iter().rev().map(|batch| batch.object(style)).collect();
-        if style == Style::OpenAi {
-            return page(all, query, 20);
+        match style {
+            Style::OpenAi => return page(all, query, 20),
+            Style::Together => return Reply::json(all.into()),
+            Style::Mistral => {}
         }
         let asked = |name: &str| query.iter().find(|(known, _)| known == name)?.1.parse::<usize>().ok();
         let size = asked("page_size").unwrap_or(100);
@@ -117,15 +88,19 @@ pub(super) fn create(shared: &Api<'_>, body: &Map<String, Value>, style: Style) 
     };
     let mut world = lock(shared.world);
     let input = text(if style == Style::Mistral { "/input_files/0" } else { "/input_file_id" });
-    if world.uploaded(&input, "batch").is_none() {
+    if world.uploaded(&input, style.purpose()).is_none() {
         return no_file(&input);
     }
     let endpoints = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions"];
     if !endpoints.contains(&text("/endpoint").as_str()) {
         return Reply::invalid("invalid_value", "endpoint", "Invalid endpoint.");
     }
-    if style == Style::OpenAi && text("/completion_window") != "24h" {
+    if style != Style::Mistral && text("/completion_window") != "24h" {
         return Reply::invalid("invalid_value", "completion_window", "Must be 24h.");
+    }
+    if style == Style::Together && world.batches.script.queue_full > 0 {
+        world.batches.script.queue_full -= 1;
+        return Reply::error(429, "rate_limit", "", "", "Too many tokens are waiting.");
     }
     let id = world.id("batch");
     let mut order = Value::Object(body.clone());
@@ -138,9 +113,15 @@ pub(super) fn create(shared: &Api<'_>, body: &Map<String, Value>, style: Style) 
         batch.errors.push(json!({"code": "token_limit_exceeded", "line": null, "param": null,
             "message": "Enqueued token limit reached for gpt-4.1-mini in organization fake-org."}));
     }
+    if let Some(why) = &batch.script.refused {
+        batch.errors.push(json!({"code": "invalid_request", "line": 1, "param": null, "message": why}));
+    }
     let object = batch.object(style);
     world.batches.all.push(batch);
-    Reply::json(object)
+    match style {
+        Style::Together => Reply::json(json!({"job": object, "warning": null})),
+        _ => Reply::json(object),
+    }
 }
 
 /// `POST /batches/{id}/cancel`.
@@ -167,7 +148,9 @@ pub(super) fn look(shared: &Api<'_>, id: &str, style: Style) -> Reply {
         let (script, endpoint) =
             (batch.script.clone(), batch.order["endpoint"].as_str().unwrap_or_default().to_owned());
         let refused = !batch.errors.is_empty();
-        due.then(|| (world.uploaded(&input, "batch").unwrap_or_default().to_vec(), script, endpoint, refused))
+        due.then(|| {
+            (world.uploaded(&input, style.purpose()).unwrap_or_default().to_vec(), script, endpoint, refused)
+        })
     };
     if let Some((input, script, endpoint, refused)) = due {
         finish(shared, id, &input, &script, &endpoint, refused, style);
@@ -237,8 +220,7 @@ fn finish(
     let checked = if refused { Ok(Vec::new()) } else { rows(input, endpoint, style) };
     let (rows, error) = checked.map_or_else(|error| (Vec::new(), Some(error)), |rows| (rows, None));
     let total = rows.len();
-    let failed = script.end == "failed";
-    let answered = if failed { script.answered.unwrap_or(0) } else { script.answered.unwrap_or(total) };
+    let answered = script.reached(total);
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     for (at, row) in rows.iter().enumerate() {
         if at >= answered {
@@ -249,7 +231,7 @@ fn finish(
                 .push(json!({"id": "r", "custom_id": row.id, "response": null, "error": error}).to_string());
             continue;
         }
-        if script.failing > 0 && (at + 1) % script.failing == 0 {
+        if script.fails(at) {
             let error = json!({"error": {"message": "Too long.", "type": "invalid_request_error", "param": null, "code": null}});
             let response = json!({"status_code": 400, "request_id": "req", "body": error});
             errors.push(
@@ -266,12 +248,7 @@ fn finish(
     let mut world = lock(shared.world);
     world.batches.answered += output.len() as u64;
     let counts = [total, output.len(), errors.len()];
-    if script.unkind && !output.is_empty() {
-        output.reverse();
-        output.push(output[0].clone());
-        output.push(output[0].replacen("\"custom_id\":\"", "\"custom_id\":\"x", 1));
-        output.push(output[0].chars().take(40).collect());
-    }
+    script.disarrange(&mut output, "custom_id");
     let files = [("batch_output", output), ("batch_error", errors)]
         .map(|(name, lines)| written(&mut world, name, &lines).filter(|_| !lines.is_empty()));
     if script.gone {
@@ -332,6 +309,22 @@ impl Batch {
                     "cancelling_at": null, "cancelled_at": null,
                     "request_counts": {"total": total, "completed": answered, "failed": failed},
                     "metadata": self.order["metadata"],
+                })
+            }
+            // No counts, and nothing of ours.
+            Style::Together => {
+                let status = match self.status() {
+                    "validating" => "VALIDATING".to_owned(),
+                    "cancelling" => "IN_PROGRESS".to_owned(),
+                    other => other.to_uppercase(),
+                };
+                let why = self.errors.first().filter(|_| ended).map(|error| &error["message"]);
+                json!({
+                    "id": self.id, "user_id": "fake-user", "input_file_id": self.order["input_file_id"],
+                    "file_size_bytes": 0, "status": status, "job_deadline": timestamp(self.created + 86_400),
+                    "created_at": timestamp(self.created), "endpoint": self.order["endpoint"],
+                    "progress": if ended { 100.0 } else { 0.0 }, "model_id": "", "output_file_id": file(0),
+                    "error_file_id": file(1), "error": why, "completed_at": ended.then(|| timestamp(now())),
                 })
             }
             Style::Mistral => {

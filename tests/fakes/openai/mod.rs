@@ -22,6 +22,7 @@ mod jobs;
 mod limits;
 mod models;
 mod server;
+mod together;
 mod world;
 
 use std::io;
@@ -29,10 +30,9 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub use self::batches::BatchScript;
 use self::world::World;
 use super::fake::{self, Call, Fake, Recorder, Reply, Service, Shared, Windows, lock};
-pub use super::fake::{Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
+pub use super::fake::{BatchScript, Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
 
 /// How a fake OpenAI is to behave.
 pub type Builder = fake::Builder<Settings>;
@@ -152,6 +152,11 @@ impl FakeOpenAi {
     /// files, fine-tuning jobs and deployments.
     pub fn dashscope_url(&self) -> String {
         format!("http://{}/compatible-mode/v1", self.fake.address)
+    }
+
+    /// What clients take for `https://api.together.ai/v1`: the same answers, with Together's files and batches.
+    pub fn together_url(&self) -> String {
+        format!("http://{}/together/v1", self.fake.address)
     }
 
     /// The names of the models that are deployed in Alibaba's way.

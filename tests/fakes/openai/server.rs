@@ -3,17 +3,20 @@
 use serde_json::{Map, Value};
 
 use super::batches::Style;
-use super::{Api, Reply, answers, batches, dashscope};
+use super::{Api, Reply, answers, batches, dashscope, together};
 use crate::fake::{Call, lock};
 
 /// What the service does when nothing goes wrong.
 pub(super) fn answer(shared: &Api<'_>, call: &Call) -> Reply {
-    if call.json().is_none() && !call.body.is_empty() {
+    if call.json().is_none() && !call.body.is_empty() && call.method != "PUT" {
         return Reply::invalid("", "", "We could not parse the JSON body of your request.");
     }
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     if let Some(path) = segments.strip_prefix(&["api", "v1"]) {
         return dashscope::answer(shared, call, path, key_refused(shared, call));
+    }
+    if let Some(path) = segments.strip_prefix(&["together"]) {
+        return together::answer(shared, call, path, key_refused(shared, call));
     }
     let compatible = segments.strip_prefix(&["compatible-mode", "v1"]);
     let segments = compatible.or_else(|| segments.strip_prefix(&["v1"])).unwrap_or_default();
@@ -69,7 +72,7 @@ pub(super) fn answer(shared: &Api<'_>, call: &Call) -> Reply {
 }
 
 /// From which byte on a file is wanted.
-fn range(call: &Call) -> Option<usize> {
+pub(super) fn range(call: &Call) -> Option<usize> {
     call.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
@@ -96,6 +99,9 @@ pub(super) fn template(path: &str) -> String {
     let words = [
         "v1",
         "api",
+        "together",
+        "preprocess",
+        "uploads",
         "compatible-mode",
         "fine-tunes",
         "deployments",

@@ -122,6 +122,14 @@ impl World {
         object
     }
 
+    /// The bytes of a file that was announced before; whether it was.
+    pub(super) fn fill(&mut self, id: &str, bytes: Vec<u8>) -> bool {
+        let Some(file) = self.files.get_mut(id) else { return false };
+        file.object["bytes"] = bytes.len().into();
+        file.bytes = bytes;
+        true
+    }
+
     pub(super) fn files(&self, query: &[(String, String)]) -> Reply {
         let purpose = query.iter().find(|(name, _)| name == "purpose").map(|(_, value)| value.as_str());
         let fits = |file: &&File| purpose.is_none_or(|purpose| file.object["purpose"] == purpose);

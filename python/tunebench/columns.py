@@ -19,6 +19,8 @@ def batches(values: Any) -> Iterator[list[Any]]:
     if isinstance(values, (str, bytes)):
         raise TypeError("a list of texts is expected, not one text; write [text]")
     if _is_of("pandas", values):
+        if values.ndim != 1:
+            raise TypeError("this is a table; choose a column of texts, such as frame['text']")
         # Its Arrow interface needs pyarrow.
         yield from _chunks(_without_gaps(values.tolist(), values))
     elif arrow.is_arrow(values):
@@ -38,12 +40,7 @@ def texts(values: Any) -> list[str | None]:
 
 def numbers(values: Any) -> list[float | None]:
     """The values as numbers."""
-    if arrow.is_arrow(values) and hasattr(values, "to_pylist"):
-        values = values.to_pylist()
-    elif _is_of("polars", values):
-        values = values.to_list()
-    found = (None if _is_missing(value) else float(value) for value in _all(values))
-    return list(found)
+    return [None if _is_missing(value) else float(value) for value in _all(values)]
 
 
 def like(values: Any, found: list[Any]) -> Any:
@@ -63,8 +60,14 @@ def like(values: Any, found: list[Any]) -> Any:
 
 
 def _all(values: Any) -> Iterable[Any]:
-    for batch in batches(values):
-        yield from batch
+    """All values, of whatever type."""
+    if _is_of("polars", values):
+        yield from values.to_list()
+    elif arrow.is_arrow(values) and hasattr(values, "to_pylist"):
+        yield from values.to_pylist()
+    else:
+        for batch in batches(values):
+            yield from batch
 
 
 def _is_of(library: str, values: Any) -> bool:

@@ -92,8 +92,9 @@ def test_what_is_no_text_is_named(model):
         model.predict("where is my card?")
     with pytest.raises(ValueError, match="text 0 .* surrogate"):
         model.predict(["\ud800"])
-    with pytest.raises(TypeError, match="choose a column"):
-        model.predict(pyarrow.table({"text": ["a"]}))
+    for table in (pyarrow.table({"text": ["a"]}), polars.DataFrame({"text": ["a"]}), pandas.DataFrame({"text": ["a"]})):
+        with pytest.raises(TypeError, match="choose a column"):
+            model.predict(table)
     with pytest.raises(TypeError, match="cast it to strings"):
         model.predict(pyarrow.array([1, 2]))
 

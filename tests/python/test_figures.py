@@ -5,6 +5,7 @@ import json
 import numpy
 import pandas
 import polars
+import pyarrow
 import pytest
 import sklearn.metrics
 from conftest import tunebench
@@ -80,6 +81,8 @@ def test_scores_are_scikit_learns():
     assert scores["macro_average"]["f1"] == pytest.approx(sklearn.metrics.f1_score(gold, given, average="macro"))
     assert scores["weighted_average"]["recall"] == pytest.approx(sklearn.metrics.recall_score(gold, given, average="weighted"))
     assert scores["cohen_kappa"] == pytest.approx(sklearn.metrics.cohen_kappa_score(gold, given))
+    for kind in (polars.Series, pandas.Series, pyarrow.array, list):
+        assert metrics(kind(gold.tolist()), kind(given.tolist())) == found, kind
     assert scores["matthews_correlation"] == pytest.approx(sklearn.metrics.matthews_corrcoef(gold, given))
 
 

@@ -27,7 +27,10 @@ impl<'a> Trip<'a, '_> {
             if let Some(halt) = self.probe(parts).await? {
                 return Ok(Err(Failure::Halted(halt)));
             }
-            self.probed = true;
+            // Whoever is killed while the others are handed in must not pay for it again.
+            if let Err(error) = road.recorder.flush().await {
+                return Ok(Err(kept(error)));
+            }
         }
         let ledger = &road.book.ledger;
         let folder = ledger.path().parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -157,6 +160,7 @@ impl<'a> Trip<'a, '_> {
             let Row { asked, .. } = &row;
             let unanswered = match asker.ask(0, row.item(), Some(*asked)).await {
                 Ok(answered) => {
+                    self.probed = true;
                     let price = asker.candidate.price.as_ref();
                     let cost = answered.usage().and_then(|usage| price?.of(usage));
                     self.outcome.spent = self.outcome.spent.plus(cost.unwrap_or_default());

@@ -9,7 +9,7 @@ use tunebench_fakes::google::description::Descriptions;
 use tunebench_fakes::google::{Failing, FakeGoogle, Fault};
 
 /// Calls that must have been answered for the check to mean something.
-const WANTED: [&str; 11] = [
+const WANTED: [&str; 17] = [
     "generativelanguage/v1beta/models/*:generateContent",
     "generativelanguage/v1beta/models/*",
     "v1/projects/*/locations/*/publishers/google/models/*:generateContent",
@@ -21,6 +21,12 @@ const WANTED: [&str; 11] = [
     "v1/projects/*/locations/*/tuningJobs",
     "v1/projects/*/locations/*/tuningJobs/*:cancel",
     "upload/storage/v1/b/*/o",
+    "v1/projects/*/locations/*/batchPredictionJobs",
+    "v1/projects/*/locations/*/batchPredictionJobs/*",
+    "generativelanguage/upload/v1beta/files",
+    "generativelanguage/v1beta/models/*:batchGenerateContent",
+    "generativelanguage/v1beta/batches",
+    "generativelanguage/v1beta/batches/*",
 ];
 
 #[tokio::test]

@@ -100,6 +100,41 @@ const CALLS: &[(&str, &str, &str, &str, &str)] = &[
     ("POST", "token", "", "", ""),
 ];
 
+/// The same of files of requests and of batches, which the test of the provider makes and that of the fake does not.
+const BATCH_CALLS: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        "POST",
+        "v1/projects/*/locations/*/batchPredictionJobs",
+        VERTEX,
+        "~BatchPredictionJob",
+        "~BatchPredictionJob",
+    ),
+    ("GET", "v1/projects/*/locations/*/batchPredictionJobs", VERTEX, "", "~ListBatchPredictionJobsResponse"),
+    ("GET", "v1/projects/*/locations/*/batchPredictionJobs/*", VERTEX, "", "~BatchPredictionJob"),
+    (
+        "POST",
+        "v1/projects/*/locations/*/batchPredictionJobs/*:cancel",
+        VERTEX,
+        "~CancelBatchPredictionJobRequest",
+        "GoogleProtobufEmpty",
+    ),
+    ("POST", "generativelanguage/upload/v1beta/files", DEVELOPER, "", "CreateFileResponse"),
+    ("GET", "generativelanguage/v1beta/files", DEVELOPER, "", "ListFilesResponse"),
+    ("GET", "generativelanguage/v1beta/files/*:download", DEVELOPER, "", ""),
+    ("GET", "generativelanguage/v1beta/files/*", DEVELOPER, "", "File"),
+    ("DELETE", "generativelanguage/v1beta/files/*", DEVELOPER, "", ""),
+    (
+        "POST",
+        "generativelanguage/v1beta/models/*:batchGenerateContent",
+        DEVELOPER,
+        "BatchGenerateContentRequest",
+        "Operation",
+    ),
+    ("GET", "generativelanguage/v1beta/batches", DEVELOPER, "", "ListOperationsResponse"),
+    ("GET", "generativelanguage/v1beta/batches/*", DEVELOPER, "", "Operation"),
+    ("POST", "generativelanguage/v1beta/batches/*:cancel", DEVELOPER, "", ""),
+];
+
 /// The descriptions, with the schemas in JSON Schema.
 pub struct Descriptions {
     files: BTreeMap<&'static str, Value>,
@@ -156,7 +191,8 @@ impl Descriptions {
         // Of Vertex, the place is left out.
         let path =
             path.strip_prefix("aiplatform/").and_then(|path| Some(path.split_once('/')?.1)).unwrap_or(path);
-        let found = CALLS.iter().find(|call| call.0 == exchange.method && fits(call.1, path));
+        let found =
+            CALLS.iter().chain(BATCH_CALLS).find(|call| call.0 == exchange.method && fits(call.1, path));
         let Some(&(method, pattern, file, request, answer)) = found else {
             return vec![format!("{method} {path} is not described", method = exchange.method)];
         };
@@ -188,7 +224,10 @@ impl Descriptions {
 fn fits(pattern: &str, path: &str) -> bool {
     let segment = |(pattern, segment): (&str, &str)| match pattern.split_once('*') {
         None => pattern == segment,
-        Some((_, "")) => !segment.contains(':'),
+        // A time in the name of an object is no verb.
+        Some((_, "")) => {
+            segment.split_once(':').is_none_or(|(_, verb)| verb.starts_with(|c: char| c.is_ascii_digit()))
+        }
         Some((_, verb)) => segment.ends_with(verb),
     };
     pattern.split('/').count() == path.split('/').count()

@@ -24,6 +24,7 @@
 
 mod answer;
 mod batch;
+mod deployment;
 mod error;
 mod job;
 mod key;
@@ -46,6 +47,7 @@ mod tests;
 
 pub use answer::StoredAnswer;
 pub use batch::{BatchChange, BatchNumber, BatchRecord, BatchState, NewBatch};
+pub use deployment::{DeploymentRecord, NewDeployment};
 pub use error::LedgerError;
 pub use job::{JobNumber, JobRecord, NewJob};
 pub use key::{ContentKey, Identity, KeyPrefix, Scope};

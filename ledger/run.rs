@@ -185,7 +185,7 @@ fn dead(connection: &Connection, path: &Path) -> Result<Vec<(i64, String)>, Ledg
 }
 
 /// Whether a run still holds its lock.
-fn is_alive(path: &Path, id: &str) -> std::io::Result<bool> {
+pub(super) fn is_alive(path: &Path, id: &str) -> std::io::Result<bool> {
     match File::open(lock_path(path, id)) {
         Ok(file) => Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

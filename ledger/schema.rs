@@ -13,8 +13,12 @@ use super::error::{At, LedgerError};
 /// Marks the file as a ledger, in SQLite's own header (`tbnL`).
 const APPLICATION_ID: u32 = 0x7462_6e4c;
 /// Step n brings version n to version n + 1.
-const STEPS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("cached_tokens.sql"), include_str!("batches.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("cached_tokens.sql"),
+    include_str!("batches.sql"),
+    include_str!("deployments.sql"),
+];
 /// How long to wait for another process. Its commits take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Where SQLite keeps magic, version and application id.

@@ -8,13 +8,14 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::answer::{AnswerRow, FIND, StoredAnswer};
 use super::batch::{self, BatchChange, BatchNumber, BatchRecord, BatchState, NewBatch};
+use super::deployment;
 use super::error::{At, LedgerError};
 use super::job::{self, JobNumber, JobRecord, NewJob};
 use super::key::{ContentKey, Scope};
 use super::merge::{self, Merged};
 use super::outline::KeyFilter;
 use super::recorder::Recorder;
-use super::run::{self, OrphanedRequests, RunRecord};
+use super::run::{self, OrphanedRequests, RunId, RunRecord};
 use super::schema;
 
 /// Who is asked.
@@ -285,6 +286,43 @@ impl Ledger {
     /// The batches, or only those that are under way, the newest first.
     pub fn batches(&self, only_open: bool) -> Result<Vec<BatchRecord>, LedgerError> {
         batch::list(&self.connection(), only_open).at(&self.path)
+    }
+
+    /// Records a deployment before it is made, and gives it a name.
+    pub fn plan_deployment(
+        &self,
+        order: &super::NewDeployment,
+        run: &RunId,
+    ) -> Result<tunebench_providers::DeploymentMark, LedgerError> {
+        deployment::plan(&self.connection(), order, run, now()).at(&self.path)
+    }
+
+    /// Records that a run uses a deployment that is there.
+    pub fn hold_deployment(
+        &self,
+        mark: &tunebench_providers::DeploymentMark,
+        run: &RunId,
+    ) -> Result<(), LedgerError> {
+        deployment::hold(&self.connection(), mark, run).at(&self.path)
+    }
+
+    /// Records the provider's name for a deployment that was made.
+    pub fn made_deployment(
+        &self,
+        mark: &tunebench_providers::DeploymentMark,
+        id: &tunebench_providers::DeploymentId,
+    ) -> Result<(), LedgerError> {
+        deployment::made(&self.connection(), mark, id).at(&self.path)
+    }
+
+    /// Records that a deployment was seen to be gone, or was never made.
+    pub fn end_deployment(&self, mark: &tunebench_providers::DeploymentMark) -> Result<(), LedgerError> {
+        deployment::end(&self.connection(), mark, now()).at(&self.path)
+    }
+
+    /// The deployments that may be there, the newest first.
+    pub fn open_deployments(&self) -> Result<Vec<super::DeploymentRecord>, LedgerError> {
+        deployment::open(&self.connection(), &self.path).at(&self.path)
     }
 
     /// Takes in what another ledger holds; that one is left as it is.

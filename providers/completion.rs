@@ -56,6 +56,8 @@ pub struct CompletionRequest {
     pub parameters: Arc<Parameters>,
     /// The text.
     pub text: String,
+    /// How the provider names the model where it is deployed, for one that must be.
+    pub served_as: Option<Arc<str>>,
     /// Its messages, where they hold more of its row than the text.
     rendered: Option<Arc<[Message]>>,
 }
@@ -63,8 +65,8 @@ pub struct CompletionRequest {
 impl CompletionRequest {
     /// Asks a model for the label of a text.
     pub fn new(model: Arc<str>, prompt: Arc<Prompt>, text: impl Into<String>) -> Self {
-        let (label_counts, shots, parameters, rendered) = Default::default();
-        Self { model, prompt, label_counts, shots, parameters, text: text.into(), rendered }
+        let (label_counts, shots, parameters, served_as, rendered) = Default::default();
+        Self { model, prompt, label_counts, shots, parameters, text: text.into(), served_as, rendered }
     }
 
     /// The messages to send: the task, the shots with their answers, the text.
@@ -87,6 +89,13 @@ impl CompletionRequest {
     #[must_use]
     pub fn rendered(mut self, messages: Vec<Message>) -> Self {
         self.rendered = Some(messages.into());
+        self
+    }
+
+    /// The same, of a model that is deployed under this name.
+    #[must_use]
+    pub fn served_as(mut self, name: Option<Arc<str>>) -> Self {
+        self.served_as = name;
         self
     }
 

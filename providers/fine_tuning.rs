@@ -172,6 +172,35 @@ impl Job {
     }
 }
 
+/// Whether an uploaded file can be trained on, where the provider looks through it first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileStatus {
+    /// It can.
+    Ready,
+    /// It is being looked through.
+    Checking,
+    /// It can't, for this reason.
+    Refused(String),
+}
+
+/// What a provider says of a job before it is made.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct JobEstimate {
+    /// US dollars.
+    pub usd: f64,
+    /// What the user should know besides.
+    pub warnings: Vec<String>,
+}
+
+impl JobEstimate {
+    /// A price in US dollars.
+    pub fn new(usd: f64) -> Self {
+        Self { usd, warnings: Vec::new() }
+    }
+}
+
 /// Something that happened in a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobEvent {
@@ -247,6 +276,16 @@ pub trait FineTuning: Send + Sync {
 
     /// Hands over a file written by [`write_training_file`](Self::write_training_file).
     async fn upload(&self, file: &Path) -> Result<FileId, ProviderError>;
+
+    /// How the provider's own check of an uploaded file stands. Only one that is ready goes into a job.
+    async fn file_status(&self, _file: &FileId) -> Result<FileStatus, ProviderError> {
+        Ok(FileStatus::Ready)
+    }
+
+    /// What the provider expects a job to cost, where it can be asked before the job is made.
+    async fn estimate(&self, _request: &JobRequest) -> Result<Option<JobEstimate>, ProviderError> {
+        Ok(None)
+    }
 
     /// Removes an uploaded file. Where the provider keeps none, there is nothing to do.
     async fn delete_file(&self, _file: &FileId) -> Result<(), ProviderError> {

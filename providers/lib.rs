@@ -13,6 +13,7 @@ pub mod command;
 mod completion;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod deployment;
 mod error;
 mod fine_tuning;
 #[cfg(feature = "google")]
@@ -61,13 +62,16 @@ pub use batch::{
 pub use completion::{
     AnswerMode, Completion, CompletionRequest, FinishReason, Limit, Parameters, RateLimits, Usage,
 };
+pub use deployment::{
+    Deployment, DeploymentId, DeploymentMark, DeploymentOffer, DeploymentOrder, DeploymentState, Deployments,
+};
 pub use error::{Cause, ProviderError, Retry, Scope, SettingError};
 pub use fine_tuning::{
-    Checkpoint, Epochs, FileId, FineTuning, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest,
-    JobStatus, LossPoint, TrainingProgress, TuningSpec,
+    Checkpoint, Epochs, FileId, FileStatus, FineTuning, Hyperparameters, Job, JobEstimate, JobEvent, JobId,
+    JobMark, JobRequest, JobStatus, LossPoint, TrainingProgress, TuningSpec,
 };
 pub use model::{BadModelRef, ModelInfo, ModelRef};
-pub use provider::{Access, Provider};
+pub use provider::{Access, Provider, ProviderFacts};
 pub use registry::{Factory, Registry, Setup};
 
 /// For authors of providers: what every provider must keep to, as a test.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tunebench_data::Message;
 
-use crate::{Batch, Completion, CompletionRequest, FineTuning, ModelInfo, ProviderError};
+use crate::{Batch, Completion, CompletionRequest, Deployments, FineTuning, ModelInfo, ProviderError};
 
 /// Whether a provider can be used as it is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,24 @@ pub enum Access {
     Unavailable(String),
     /// There is a key, but it is not sent to the address that is set, for this reason.
     Withheld(String),
+}
+
+/// What is known of a provider beside what it can do, for those who choose one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ProviderFacts {
+    /// Requests a minute that every account has, and that are kept to where the user sets nothing else.
+    pub requests_per_minute: Option<u64>,
+    /// What else there is to say of its rate limits.
+    pub limits: Option<String>,
+    /// The most rows and bytes of a batch, where it takes batches.
+    pub batch: Option<(u64, u64)>,
+    /// How it tunes, where it does.
+    pub tuning: Option<String>,
+    /// Who says so.
+    pub source: Option<String>,
+    /// When that was read (`YYYY-MM-DD`).
+    pub checked: Option<String>,
 }
 
 /// Answers prompts.
@@ -53,6 +71,16 @@ pub trait Provider: Send + Sync + 'static {
     /// Many requests as one job, where the provider offers it.
     fn batches(&self) -> Option<&dyn Batch> {
         None
+    }
+
+    /// Deployments, where its tuned models need one to answer.
+    fn deployments(&self) -> Option<&dyn Deployments> {
+        None
+    }
+
+    /// What is known of it besides, for those who choose a provider.
+    fn facts(&self) -> ProviderFacts {
+        ProviderFacts::default()
     }
 
     /// Where it is reached, without user name and password; empty where there is only one place. Answers of one place

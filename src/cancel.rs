@@ -1,7 +1,7 @@
 //! Ctrl-C and the signals that end a program: the first ends the work cleanly, the second at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,7 @@ pub struct Cancel {
 struct State {
     requested: AtomicBool,
     changed: Notify,
+    last_words: Mutex<Option<String>>,
 }
 
 impl Cancel {
@@ -27,6 +28,11 @@ impl Cancel {
     /// Whether the end was asked for.
     pub fn requested(&self) -> bool {
         self.state.requested.load(Ordering::SeqCst)
+    }
+
+    /// What is to be said if the program is ended at once, where something outlives it; none from when on nothing does.
+    pub fn last_words(&self, words: Option<String>) {
+        *self.state.last_words.lock().unwrap_or_else(PoisonError::into_inner) = words;
     }
 
     /// Returns when the end is asked for.
@@ -54,6 +60,8 @@ impl Cancel {
             while let Some(signal) = signals.next().await {
                 // Shells and the system both say that the terminal has gone.
                 if seen.contains(&signal) && signal != Signal::HangUp {
+                    let words = cancel.state.last_words.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    words.iter().for_each(|words| tell(words));
                     std::process::exit(crate::exit::INCOMPLETE.into());
                 }
                 seen.push(signal);

@@ -9,6 +9,7 @@ use tunebench_providers::{Cause, ModelRef, ProviderError};
 use crate::budget::BudgetError;
 use crate::compare::CompareError;
 use crate::config::{ConfigError, Document, Step};
+use crate::deploy::DeployError;
 use crate::evaluate::EvaluateError;
 use crate::exit;
 use crate::gate::GateError;
@@ -97,6 +98,14 @@ pub enum Error {
         /// What happened.
         error: Box<TuneError>,
     },
+    /// A model could not be deployed, or still is.
+    #[error("{model}: deployment {error}")]
+    Deploy {
+        /// The model.
+        model: ModelRef,
+        /// What happened.
+        error: Box<DeployError>,
+    },
     /// The test file changed while it was read, or the ledger can't be read.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
@@ -157,6 +166,15 @@ impl Error {
         Self::Tune { base: base.clone(), error: Box::new(error) }
     }
 
+    /// A deployment of `model` that failed, or is still there.
+    pub(crate) fn deploy(model: &ModelRef, error: DeployError) -> Self {
+        match error {
+            DeployError::Budget(error) => Self::Budget(error),
+            DeployError::Ledger(error) => Self::Ledger(error),
+            error => Self::Deploy { model: model.clone(), error: Box::new(error) },
+        }
+    }
+
     /// A model whose provider this program does not have.
     pub(crate) fn unknown_provider(model: &ModelRef, providers: &Providers) -> Self {
         let hint = Some(providers.suggestion(model.provider()));
@@ -188,6 +206,7 @@ impl Error {
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) | TuneError::Cancelled => exit::INCOMPLETE,
                 TuneError::Stopped(_) => exit::INCOMPLETE,
             },
+            Self::Deploy { .. } => exit::INCOMPLETE,
             Self::Provider { error, .. } if error.cause == Cause::NotFound => exit::USAGE,
             Self::Provider { .. } => exit::INCOMPLETE,
             // What is wrong in the command stays wrong, whatever else may pass.
@@ -237,6 +256,7 @@ impl Error {
                     None
                 }
             },
+            Self::Deploy { error, .. } => error.hint(),
             Self::Results(error) => error.hint(),
             Self::Compare(error) => error.hint(),
             Self::Gate(error) => error.hint(),

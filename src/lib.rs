@@ -16,6 +16,7 @@ pub mod cancel;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod deploy;
 pub mod doctor;
 pub mod error;
 pub mod evaluate;

@@ -16,9 +16,10 @@ use tunebench_providers::{Access, Batch, ModelRef, Provider, Registry};
 
 use crate::budget::{Price, PriceTable};
 use crate::config::{Config, Document, Step};
+use crate::deploy::DeploySettings;
 use crate::error::Error;
-use crate::evaluate::EvalTarget;
 use crate::evaluate::governor::Limits;
+use crate::evaluate::{Deployed, EvalTarget};
 use crate::providers::Providers;
 use crate::shots::Shots;
 use crate::tune::{PollSchedule, Tuning};
@@ -153,6 +154,7 @@ impl Project {
             label_counts: self.label_counts.clone(),
             concurrency,
             price: self.price(slot.provider.as_ref(), model),
+            deployed: Deployed::NotNeeded,
             limits,
         })
     }
@@ -167,6 +169,18 @@ impl Project {
     /// A prompt by its name; the common one where there is none.
     pub fn prompt_named(&self, name: Option<&str>) -> &Arc<Prompt> {
         name.and_then(|name| self.named_prompts.get(name)).unwrap_or(&self.prompt)
+    }
+
+    /// How deployments at a provider are followed.
+    pub(crate) fn deploy_settings(&self, provider: &dyn Provider) -> DeploySettings {
+        let own = &self.config.deployments;
+        let minutes = |number: std::num::NonZeroU32| Duration::from_secs(60 * u64::from(number.get()));
+        let shortest = provider.deployments().map_or(Duration::ZERO, |deployed| deployed.shortest_idle());
+        DeploySettings {
+            longest: minutes(own.max_minutes),
+            idle: minutes(own.idle_minutes).max(shortest),
+            poll: own.poll_seconds.map(Duration::from_secs_f64),
+        }
     }
 
     /// How many requests and tokens a minute the configuration allows a model.

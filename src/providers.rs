@@ -90,6 +90,8 @@ impl Providers {
                 place.extend(error.setting.as_deref().map(Step::Key));
                 document.setting(&place, &error)
             })?;
+            // What every account has is kept to from the start.
+            let requests_per_minute = requests_per_minute.or(provider.facts().requests_per_minute);
             slots.insert(
                 name.to_owned(),
                 ConfiguredProvider { provider, requests_per_minute, tokens_per_minute, window },

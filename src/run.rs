@@ -1,6 +1,7 @@
 //! The main job: tune what is to be tuned, put every model to the test, gather what they answered.
 
 mod batches;
+mod deployed;
 mod listener;
 mod predict;
 mod ready;
@@ -29,7 +30,8 @@ use crate::error::Error;
 use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
 use crate::evaluate::{
-    Answers, Book, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows, Route, evaluate,
+    Answers, Book, Deployed, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows, Route,
+    evaluate,
 };
 use crate::ledger::{Ledger, Recorder};
 use crate::plan::Plan;
@@ -39,6 +41,7 @@ use crate::variants::Configured;
 
 pub use crate::variants::ModelVariant;
 pub use batches::{Batched, Batching};
+use deployed::Up;
 pub use listener::Listener;
 pub use predict::Labelling;
 pub(crate) use predict::{LABELLING, shows_texts_only};
@@ -286,39 +289,59 @@ impl<'a> Session<'a> {
         let names: Vec<String> = asked.iter().map(|((subject, _), repeat)| subject.name(*repeat)).collect();
         let (mut whole, last) = (true, asked.len());
         self.listener.begins(last);
-        for ((((subject, candidate), repeat), name), file) in asked.into_iter().zip(&names).zip(slugs(&names))
-        {
-            if self.cancel.requested() {
-                run.manifest.complete = false;
-                run.manifest.ended_by.get_or_insert_with(interrupted);
-                break;
+        let (mut up, mut left) = (None::<Up<'_>>, None::<Error>);
+        let all = asked.into_iter().zip(&names).zip(slugs(&names));
+        let asking = async {
+            for ((((subject, candidate), repeat), name), file) in all {
+                if self.cancel.requested() {
+                    run.manifest.complete = false;
+                    run.manifest.ended_by.get_or_insert_with(interrupted);
+                    break;
+                }
+                let named = |repeat| subject.name(repeat);
+                let deployed = self.deployed(&mut up, candidate, named, recorder.as_ref()).await?;
+                let candidate = &EvalTarget { deployed, ..candidate.clone() };
+                let answers =
+                    self.evaluate_model(candidate, name, recorder.as_ref(), repeat, keep, batched).await?;
+                let done = repeat + 1 == repeats || self.cancel.requested();
+                let stood = match up.take_if(|_| done) {
+                    Some(up) => up.take_down().await.map_err(|error| left.get_or_insert(error)).ok(),
+                    None => None,
+                };
+                whole &= answers.halted_by.is_none() && !self.cancel.requested();
+                // What came first is the cause of what follows.
+                if let Some(halt) = &answers.halted_by {
+                    run.manifest.ended_by.get_or_insert_with(|| format!("{name}: {halt}"));
+                } else if self.cancel.requested() {
+                    run.manifest.ended_by.get_or_insert_with(interrupted);
+                }
+                let record = record(subject, repeat, file, candidate, &answers, stood.as_ref());
+                run.evaluations.push(Evaluation {
+                    model: name.clone(),
+                    tuned_from: record.tuned_from.clone(),
+                    predictions: answers.predictions,
+                    clusters: clusters.clone(),
+                    slices: slices.clone(),
+                });
+                run.manifest.models.push(record);
+                run.manifest.finished = Some(now());
+                // An accident from here on leaves a run without the models to come.
+                run.manifest.complete = whole && run.evaluations.len() == last;
+                save(&run, answers.kept)?;
             }
-            let answers =
-                self.evaluate_model(candidate, name, recorder.as_ref(), repeat, keep, batched).await?;
-            whole &= answers.halted_by.is_none() && !self.cancel.requested();
-            // What came first is the cause of what follows.
-            if let Some(halt) = &answers.halted_by {
-                run.manifest.ended_by.get_or_insert_with(|| format!("{name}: {halt}"));
-            } else if self.cancel.requested() {
-                run.manifest.ended_by.get_or_insert_with(interrupted);
-            }
-            let record = record(subject, repeat, file, candidate, &answers);
-            run.evaluations.push(Evaluation {
-                model: name.clone(),
-                tuned_from: record.tuned_from.clone(),
-                predictions: answers.predictions,
-                clusters: clusters.clone(),
-                slices: slices.clone(),
-            });
-            run.manifest.models.push(record);
-            run.manifest.finished = Some(now());
-            // An accident from here on leaves a run without the models to come.
-            run.manifest.complete = whole && run.evaluations.len() == last;
-            save(&run, answers.kept)?;
+            Ok::<_, Error>(())
         }
+        .await;
+        // Whatever ended it, nothing stands longer than it is asked.
+        let taken = match up {
+            Some(up) => up.take_down().await.map(drop),
+            None => Ok(()),
+        };
         if let Some(recorder) = recorder {
             recorder.finish().await?;
         }
+        // What may go on to cost money is worse than any other failure.
+        taken.and(left.map_or(Ok(()), Err)).and(asking)?;
         Ok(run)
     }
 
@@ -398,10 +421,19 @@ impl<'a> Session<'a> {
         };
         let mut means = self.means(candidate, book.clone());
         means.asked_in_batches = batched.not_answered(name);
+        let ended = Cancel::default();
+        if matches!(candidate.deployed, Deployed::As { .. }) {
+            means.cancel = ended.clone();
+        }
         let (listener, shown) = (self.listener.clone(), name.to_owned());
         let observe = move |tally: &EvalProgress| listener.evaluating(&shown, tally);
         let answers = evaluate(candidate, test, means.clone(), keep, observe);
-        let mut answers = self.saying_why_it_waits(&means, answers).await?;
+        let asking = self.saying_why_it_waits(&means, answers);
+        let (answers, too_long) = self.while_it_stands(&candidate.deployed, &ended, asking).await;
+        let mut answers = answers?;
+        if too_long {
+            deployed::cut_short(&mut answers, self.stood_long_enough());
+        }
         batched.add_to(name, &mut answers);
         if let (Some(book), Some(recorder)) = (book, recorder) {
             // No score is shown that is not kept.

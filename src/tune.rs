@@ -15,7 +15,7 @@ use tunebench_providers::{
     SettingError, TuningSpec,
 };
 
-use crate::budget::{Budget, BudgetError, Price};
+use crate::budget::{Budget, BudgetError, Cost, Price};
 use crate::cancel::Cancel;
 use crate::evaluate::retry::{Failure, Retries};
 use crate::ledger::{Ledger, LedgerError, NewJob};
@@ -68,6 +68,8 @@ pub enum TuneEvent {
     Created(Job),
     /// Something happened in the job.
     Job(JobEvent),
+    /// What the provider expects the job to cost.
+    Estimate(Cost),
     /// Something to know before money is spent, such as the day on which the model will be shut down.
     Warning(String),
     /// The provider was not reached; it will be asked again.
@@ -135,7 +137,8 @@ pub enum TuneError {
 fn ending(job: &Job) -> String {
     match (&job.status, &job.error) {
         (JobStatus::Cancelled, _) => "was cancelled".into(),
-        (JobStatus::Succeeded, _) => "succeeded, but names no model".into(),
+        (JobStatus::Succeeded, Some(then)) => format!("succeeded, and its model does not answer yet: {then}"),
+        (JobStatus::Succeeded, None) => "succeeded, but names no model".into(),
         (_, Some(error)) => format!("failed: {error}"),
         (_, None) => "failed; the provider gives no reason".into(),
     }

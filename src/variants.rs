@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tunebench_providers::{Job, ModelRef};
 
+use crate::budget::Price;
 use crate::error::Error;
 use crate::evaluate::EvalTarget;
 use crate::project::{ModelConfig, Project};
@@ -71,6 +72,9 @@ impl ModelVariant {
             && candidate.provider.tuned_at_base_price()
         {
             candidate.price = project.candidate(base)?.price;
+        }
+        if candidate.must_be_deployed() {
+            candidate.price = Some(Price::by_the_hour(candidate.price.as_ref()));
         }
         if let Some((_, shots)) = &self.shots {
             candidate.shots = shots.clone();

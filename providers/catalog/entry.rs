@@ -20,6 +20,8 @@ pub struct ModelEntry {
     pub output: Option<f64>,
     /// For a million tokens trained on, for each epoch.
     pub training: Option<f64>,
+    /// For an hour in which it, or what was tuned from it, is deployed.
+    pub hour: Option<f64>,
     /// What tokens that are written into the cache cost of the price of input.
     pub cache_write: Option<f64>,
     /// What a batch job costs of input and output.
@@ -78,15 +80,16 @@ impl ModelEntry {
             (&mut prices.cached_input, self.cached_input),
             (&mut prices.output, self.output),
             (&mut prices.training, self.training),
+            (&mut prices.hour, self.hour),
             (&mut prices.batch, self.batch),
             (&mut prices.cache_write, self.cache_write),
         ] {
             *known = said.or(*known);
         }
-        let TokenPrices { batch, training, cache_write, .. } = *prices;
+        let TokenPrices { batch, training, hour, cache_write, .. } = *prices;
         if let Some(LaterPrices { from, input, cached_input, output }) = self.later {
             model.later =
-                Some((from, TokenPrices { input, cached_input, output, batch, training, cache_write }));
+                Some((from, TokenPrices { input, cached_input, output, batch, training, hour, cache_write }));
         } else if self.input.or(self.output).is_some() {
             // The price that was announced is not a change of the one that is said now.
             model.later = None;

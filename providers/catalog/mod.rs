@@ -29,6 +29,8 @@ pub struct TokenPrices {
     pub output: Option<f64>,
     /// Tokens trained on, for each epoch.
     pub training: Option<f64>,
+    /// Not for tokens, but for an hour in which it, or what was tuned from it, is deployed.
+    pub hour: Option<f64>,
     /// What tokens cost, of the price of input, that the provider writes into its cache: 1.25 is a quarter more. Where
     /// not set, the same.
     pub cache_write: Option<f64>,

@@ -9,6 +9,7 @@
 //! ```
 
 mod batches;
+mod deployments;
 mod tuning;
 
 use std::fmt;

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use tunebench_data::Example;
 
-use super::Contract;
+use super::{Contract, deployments};
 use crate::{
-    CompletionRequest, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, ProviderError,
-    TuningSpec,
+    CompletionRequest, FileStatus, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
+    ProviderError, TuningSpec,
 };
 
 const SPEC: &str = "hyperparameters and data are checked before anything is sent";
@@ -116,6 +116,13 @@ async fn run_job(
     mark: &JobMark,
 ) -> Result<(Job, String), String> {
     let uploaded = tuning.upload(file).await.map_err(told)?;
+    for _ in 0..LOOKS {
+        match tuning.file_status(&uploaded).await.map_err(told)? {
+            FileStatus::Ready => break,
+            FileStatus::Checking => pause(tuning).await,
+            FileStatus::Refused(reason) => return Err(format!("the file is refused: {reason}")),
+        }
+    }
     let request = JobRequest::new(spec(contract), uploaded, mark.clone());
     let mut job = tuning.create_job(&request).await.map_err(told)?;
     for _ in 0..LOOKS {
@@ -125,14 +132,18 @@ async fn run_job(
         if job.status.is_final() {
             break;
         }
-        // A fake service is asked as often as it likes to be.
-        tokio::time::sleep(tuning.poll_interval().min(std::time::Duration::from_millis(20))).await;
+        pause(tuning).await;
         job = tuning.job(&job.id).await.map_err(told)?;
     }
     match (&job.status, job.tuned_model.clone()) {
         (JobStatus::Succeeded, Some(model)) => Ok((job, model)),
         _ => Err(format!("the job ended as {job:?}")),
     }
+}
+
+/// A fake service is asked as often as it likes to be.
+async fn pause(tuning: &dyn FineTuning) {
+    tokio::time::sleep(tuning.poll_interval().min(std::time::Duration::from_millis(20))).await;
 }
 
 async fn is_found(tuning: &dyn FineTuning, mark: &JobMark, job: &Job) -> Result<(), String> {
@@ -154,13 +165,22 @@ async fn events(tuning: &dyn FineTuning, job: &JobId) -> Result<(), String> {
     if steps.is_sorted() { Ok(()) } else { Err(format!("steps are {steps:?}")) }
 }
 
-async fn model_answers(contract: &Contract<'_>, model: &str) -> Result<(), String> {
-    let info = contract.provider.model_info(model).await.map_err(told)?;
+async fn model_answers(contract: &mut Contract<'_>, model: &str) -> Result<(), String> {
+    let provider = contract.provider;
+    let info = provider.model_info(model).await.map_err(told)?;
     if info.id != model {
         return Err(format!("asked for `{model}`, told of `{}`", info.id));
     }
-    let request = CompletionRequest::new(model.into(), contract.prompt.clone(), "Where is my new card?");
-    let completion = contract.provider.complete(&request).await.map_err(told)?;
+    let completion = match provider.deployments() {
+        Some(deployed) if deployed.is_needed(model) => {
+            deployments::asked_while_deployed(contract, deployed, model).await?
+        }
+        _ => {
+            let request =
+                CompletionRequest::new(model.into(), contract.prompt.clone(), "Where is my new card?");
+            provider.complete(&request).await.map_err(told)?
+        }
+    };
     contract.is_sound(&completion)
 }
 

@@ -1,6 +1,5 @@
 //! One account at one server: address, key, and calls that either bring an answer or an error that says what to do.
 
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -13,7 +12,6 @@ use super::errors::{self, About};
 use super::settings::{KeyHeader, Settings};
 use crate::http::{self, Answer, Http};
 use crate::lines::Lines;
-use crate::rows_body::{self, Form as RowsForm};
 use crate::settings::Withheld;
 use crate::{Access, Cause, ProviderError, Setup};
 
@@ -91,6 +89,18 @@ impl Connection {
         self.done(request, About::default()).await
     }
 
+    /// `PATCH` of JSON, with query parameters.
+    pub(super) async fn patch(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Answer, ProviderError> {
+        let mut url = self.url(path);
+        url.query_pairs_mut().extend_pairs(query);
+        self.done(self.request_to(Method::PATCH, url, SHORT)?.json(body), About::default()).await
+    }
+
     /// `POST` of a form with a file in it.
     pub(super) async fn upload(&self, path: &[&str], form: Form) -> Result<Answer, ProviderError> {
         self.done(self.request(Method::POST, path, UPLOAD)?.multipart(form), About::default()).await
@@ -99,25 +109,6 @@ impl Connection {
     /// `POST` of a form: the answer in full, also one that leads elsewhere.
     pub(super) async fn form(&self, path: &[&str], form: Form) -> Result<Answer, ProviderError> {
         self.send(self.request(Method::POST, path, SHORT)?.multipart(form)).await
-    }
-
-    /// Sends a file of rows to an address that the server gave, and that lets in whoever knows it: no key goes along.
-    pub(super) async fn put_elsewhere(&self, url: Url, rows: &Path) -> Result<(), ProviderError> {
-        if url.scheme() != "https" && !http::is_loopback(&url) {
-            return Err(ProviderError::new(
-                Cause::Server,
-                "the upload is to go where it would not be encrypted",
-            ));
-        }
-        let http = Http::new(&url);
-        let request = rows_body::with_rows(http.request(Method::PUT, url, UPLOAD)?, rows, RowsForm::Lines)?;
-        let answer = http::send(request).await.map_err(|error| self.redacted(error))?;
-        match answer.status {
-            200..300 => Ok(()),
-            status => {
-                Err(ProviderError::new(Cause::Server, format!("the upload failed with status {status}")))
-            }
-        }
     }
 
     /// `DELETE`.

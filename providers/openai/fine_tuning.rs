@@ -10,15 +10,14 @@ use std::time::Duration;
 
 use jiff::Zoned;
 use jiff::civil::Date;
-use reqwest::multipart::{Form, Part};
+use reqwest::multipart::Form;
 use serde_json::Value;
 use tunebench_data::{Example, Prompt};
 
 use super::connection::Connection;
 use super::errors::{About, ErrorBody};
 use super::jobs::{self, MARK};
-use super::training_file::{self, LARGEST_FILE};
-use super::{loss_curve, models};
+use super::{loss_curve, models, training_file};
 use crate::{
     Cause, Checkpoint, Epochs, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
     LossPoint, ProviderError, Retry, Scope, SettingError, TuningSpec, async_trait,
@@ -51,13 +50,6 @@ impl Tuning {
             return error.scope(Scope::Request).retry(Retry::Later { after: Some(Duration::from_secs(2)) });
         }
         error
-    }
-
-    async fn remove_files(&self, request: &JobRequest) {
-        for file in std::iter::once(&request.training_file).chain(&request.validation_file) {
-            // The reason why there is no job matters more than a file that stays behind.
-            let _ = self.delete_file(file).await;
-        }
     }
 
     /// What the calendar says of tuning `base`, where its dates are OpenAI's.
@@ -114,9 +106,8 @@ impl FineTuning for Tuning {
                 format!("`{}` cannot be tuned; OpenAI tunes {}", spec.base, models::tunable().join(", "));
             return Err(SettingError::at("base", message));
         }
-        jobs::hyperparameters(spec)?;
-        training_file::check(examples, prompt)?;
-        training_file::check_size(examples, prompt)
+        jobs::hyperparameters(spec, settings.tuning())?;
+        training_file::check(examples, prompt)
     }
 
     fn epochs(&self, spec: &TuningSpec, rows: usize) -> Option<Epochs> {
@@ -130,6 +121,7 @@ impl FineTuning for Tuning {
 
     async fn preflight(&self, spec: &TuningSpec) -> Result<Vec<String>, ProviderError> {
         let settings = &self.connection.settings;
+        let then = settings.tuning().and_then(|host| host.then.clone());
         let mut shutdown = settings.official.then(|| models::shutdown_date(&spec.base)).flatten();
         if settings.check_models {
             let about = About { model: Some(&spec.base), key_variable: None };
@@ -146,7 +138,9 @@ impl FineTuning for Tuning {
                 Err(error) => return Err(error),
             }
         }
-        self.check_dates(&spec.base, shutdown)
+        let mut warnings = self.check_dates(&spec.base, shutdown)?;
+        warnings.extend(then);
+        Ok(warnings)
     }
 
     fn write_training_file(
@@ -155,25 +149,14 @@ impl FineTuning for Tuning {
         prompt: &Prompt,
         out: &mut dyn Write,
     ) -> io::Result<()> {
+        if self.connection.settings.tuning().is_some_and(|host| host.byte_order_mark) {
+            out.write_all("\u{feff}".as_bytes())?;
+        }
         training_file::write(examples, prompt, out)
     }
 
     async fn upload(&self, file: &Path) -> Result<FileId, ProviderError> {
-        let unreadable = |error: io::Error| {
-            ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", file.display()))
-        };
-        let size = std::fs::metadata(file).map_err(unreadable)?.len();
-        if size > LARGEST_FILE {
-            let message =
-                format!("{} has {size} bytes; a training file may have {LARGEST_FILE}", file.display());
-            return Err(ProviderError::new(Cause::Invalid, message));
-        }
-        let name =
-            file.file_name().map_or_else(|| "train".into(), |name| name.to_string_lossy().into_owned());
-        // Only files that are called so are taken.
-        let name = if name.ends_with(".jsonl") { name } else { format!("{name}.jsonl") };
-        let part = Part::file(file).await.map_err(unreadable)?.file_name(name);
-        let form = Form::new().text("purpose", "fine-tune").part("file", part);
+        let form = Form::new().text("purpose", "fine-tune").part("file", training_file::part(file).await?);
         let answer = self.connection.upload(&["files"], form).await?;
         let uploaded: Value = answer.json()?;
         match uploaded.get("id").and_then(Value::as_str) {
@@ -187,7 +170,9 @@ impl FineTuning for Tuning {
     }
 
     async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError> {
-        let body = jobs::order(request).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
+        let host = self.connection.settings.tuning();
+        let body =
+            jobs::order(request, host).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
         let answer = self.connection.ask(&["fine_tuning", "jobs"], body.to_string().as_bytes()).await;
         let answer = answer.map_err(|error| self.connection.redacted(error))?;
         if (200..300).contains(&answer.status) {
@@ -196,7 +181,7 @@ impl FineTuning for Tuning {
         }
         let error = self.not_started(&answer);
         if error.retry == Retry::Never {
-            self.remove_files(request).await;
+            training_file::remove(self, request).await;
         }
         Err(error)
     }
@@ -212,7 +197,9 @@ impl FineTuning for Tuning {
         let jobs =
             self.connection.list(&["fine_tuning", "jobs"], Some((&filter.0, &filter.1)), |_| false).await?;
         for job in jobs.iter().filter_map(fits) {
-            let Some(model) = job.tuned_model.as_deref() else { return Ok(Some(job)) };
+            // Where the list of models does not hold all that are there, it says nothing of this one.
+            let listed = job.tuned_model.as_deref().filter(|_| self.connection.settings.check_models);
+            let Some(model) = listed else { return Ok(Some(job)) };
             // A job whose model was deleted is of no use any more.
             let about = About { model: Some(model), key_variable: None };
             match self.connection.get(&["models", model], &[], about).await {
@@ -226,8 +213,13 @@ impl FineTuning for Tuning {
 
     async fn job(&self, id: &JobId) -> Result<Job, ProviderError> {
         let found = self.raw_job(id).await?;
-        jobs::job(&found)
-            .ok_or_else(|| ProviderError::new(Cause::Server, format!("the answer is not about job {}", id.0)))
+        let mut job = jobs::job(&found).ok_or_else(|| {
+            ProviderError::new(Cause::Server, format!("the answer is not about job {}", id.0))
+        })?;
+        if job.status == JobStatus::Succeeded && job.tuned_model.is_none() {
+            job.error = self.connection.settings.tuning().and_then(|host| host.then.clone());
+        }
+        Ok(job)
     }
 
     async fn jobs(&self) -> Result<Vec<Job>, ProviderError> {

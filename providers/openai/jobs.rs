@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::hosts::TuningHost;
+use super::marks;
 use crate::{
     Checkpoint, FileId, Hyperparameters, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus, SettingError,
     TrainingProgress, TuningSpec,
@@ -13,27 +15,63 @@ use crate::{
 /// The key under which a job carries our mark.
 pub(super) const MARK: &str = "tunebench_mark";
 
-/// The body of `POST /fine_tuning/jobs`.
-pub(super) fn order(request: &JobRequest) -> Result<Value, SettingError> {
-    let (numbers, suffix) = hyperparameters(&request.spec)?;
+/// The body of `POST /fine_tuning/jobs`. To a host that is known nothing is sent that it does not know: what it ignores
+/// without a word would train with defaults.
+pub(super) fn order(request: &JobRequest, host: Option<&TuningHost>) -> Result<Value, SettingError> {
+    let (numbers, suffix) = hyperparameters(&request.spec, host)?;
     let mut body = Map::new();
     body.insert("model".into(), request.spec.base.as_str().into());
     body.insert("training_file".into(), request.training_file.0.as_str().into());
     if let Some(file) = &request.validation_file {
         body.insert("validation_file".into(), file.0.as_str().into());
     }
-    body.insert("method".into(), json!({"type": "supervised", "supervised": {"hyperparameters": numbers}}));
-    if let Some(suffix) = suffix {
+    if host.is_some_and(|host| host.plain) {
+        body.insert("hyperparameters".into(), numbers.into());
+    } else {
+        let method = json!({"type": "supervised", "supervised": {"hyperparameters": numbers}});
+        body.insert("method".into(), method);
+        // The service takes 31 bits.
+        body.insert("seed".into(), (request.spec.seed & 0x7fff_ffff).into());
+    }
+    let marked = host.is_some_and(|host| !host.metadata).then(|| marks::named(&request.mark));
+    if marked.is_none() {
+        body.insert("metadata".into(), json!({MARK: request.mark.0, "tool": "tunebench"}));
+    }
+    if let Some(suffix) = marked.or(suffix) {
         body.insert("suffix".into(), suffix.into());
     }
-    // The service takes 31 bits.
-    body.insert("seed".into(), (request.spec.seed & 0x7fff_ffff).into());
-    body.insert("metadata".into(), json!({MARK: request.mark.0, "tool": "tunebench"}));
     Ok(Value::Object(body))
 }
 
 /// Checks what the user set: the numbers of the method, and the suffix of the model's name.
-pub(super) fn hyperparameters(spec: &TuningSpec) -> Result<(Hyperparameters, Option<String>), SettingError> {
+pub(super) fn hyperparameters(
+    spec: &TuningSpec,
+    host: Option<&TuningHost>,
+) -> Result<(Hyperparameters, Option<String>), SettingError> {
+    match host {
+        Some(host) => Ok((of_host(spec, host)?, None)),
+        None => of_openai(spec),
+    }
+}
+
+/// Those that a host is known to take, with what is always sent.
+fn of_host(spec: &TuningSpec, host: &TuningHost) -> Result<Hyperparameters, SettingError> {
+    let mut numbers = host.always.clone();
+    for (name, value) in &spec.hyperparameters {
+        let Some(knob) = host.hyperparameters.get(name) else {
+            let known: Vec<_> = host.hyperparameters.keys().map(|name| format!("`{name}`")).collect();
+            let message = format!("there is no `{name}` here; there are {}", known.join(", "));
+            return Err(SettingError::at(name, message));
+        };
+        if let Some(wanted) = knob.refusal(value) {
+            return Err(SettingError::at(name, format!("`{name}` must be {wanted}")));
+        }
+        numbers.insert(name.clone(), value.clone());
+    }
+    Ok(numbers)
+}
+
+fn of_openai(spec: &TuningSpec) -> Result<(Hyperparameters, Option<String>), SettingError> {
     let (mut numbers, mut suffix) = (Hyperparameters::new(), None);
     for (name, value) in &spec.hyperparameters {
         let wrong = |wanted: &str| SettingError::at(name, format!("`{name}` must be {wanted}"));
@@ -90,7 +128,8 @@ pub(super) fn job(value: &Value) -> Option<Job> {
         other => JobStatus::Other(other.to_owned()),
     };
     let mut job = Job::new(JobId(text("/id")?.to_owned()), status, text("/model").unwrap_or_default());
-    job.mark = text(&format!("/metadata/{MARK}")).map(|mark| JobMark(mark.to_owned()));
+    let named = || ["/user_provided_suffix", "/suffix"].iter().find_map(|name| marks::read(text(name)?));
+    job.mark = text(&format!("/metadata/{MARK}")).map(|mark| JobMark(mark.to_owned())).or_else(named);
     // Until the job has succeeded, a name here may be of a model that will not be.
     job.tuned_model =
         text("/fine_tuned_model").filter(|_| job.status == JobStatus::Succeeded).map(str::to_owned);
@@ -127,8 +166,11 @@ pub(super) fn event(value: &Value) -> JobEvent {
 
 pub(super) fn checkpoint(value: &Value) -> Option<Checkpoint> {
     let metric = |name: &str| value.get("metrics")?.get(name)?.as_f64();
+    let text = |name: &str| value.get(name)?.as_str();
+    // Where a checkpoint is no model that answers, job and checkpoint name it.
+    let unnamed = || Some(format!("{}:{}", text("fine_tuning_job_id")?, text("id")?));
     Some(Checkpoint {
-        model: value.get("fine_tuned_model_checkpoint")?.as_str()?.to_owned(),
+        model: text("fine_tuned_model_checkpoint").map(str::to_owned).or_else(unnamed)?,
         step: value.get("step_number").and_then(whole)?,
         train_loss: metric("train_loss"),
         valid_loss: metric("full_valid_loss").or_else(|| metric("valid_loss")),
@@ -156,7 +198,7 @@ mod tests {
         let spec = spec(json!({"n_epochs": 3, "learning_rate_multiplier": "auto", "suffix": "bank"}));
         let request = JobRequest::new(spec, FileId("file-1".into()), JobMark("ab12".into()));
         assert_eq!(
-            order(&request.validation_file(FileId("file-2".into()))).unwrap(),
+            order(&request.validation_file(FileId("file-2".into())), None).unwrap(),
             json!({
                 "model": "gpt-4.1-mini-2025-04-14", "training_file": "file-1", "validation_file": "file-2",
                 "method": {"type": "supervised", "supervised": {"hyperparameters": {
@@ -183,9 +225,48 @@ mod tests {
             ("suffix", json!(7)),
             ("epochs", json!(3)),
         ] {
-            let error = hyperparameters(&spec(json!({name: value.clone()}))).unwrap_err();
+            let error = hyperparameters(&spec(json!({name: value.clone()})), None).unwrap_err();
             assert_eq!(error.setting.as_deref(), Some(name), "{value}");
         }
+    }
+
+    fn host(name: &str) -> &'static TuningHost {
+        crate::openai::hosts::Host::all()[name].tuning.as_ref().unwrap()
+    }
+
+    #[test]
+    fn a_host_gets_nothing_that_it_does_not_know() {
+        let mark = JobMark("0a".repeat(16));
+        let request = |set: Value| JobRequest::new(spec(set), FileId("file-1".into()), mark.clone());
+        let nebius = request(json!({"learning_rate": 2e-5, "n_epochs": 3}));
+        let nebius = order(&nebius, Some(host("nebius"))).unwrap();
+        assert_eq!(
+            nebius,
+            json!({
+                "model": "gpt-4.1-mini-2025-04-14", "training_file": "file-1", "suffix": marks::named(&mark),
+                "hyperparameters": {"learning_rate": 2e-5, "n_epochs": 3, "lora": true},
+            })
+        );
+        let azure = request(json!({"learning_rate_multiplier": "auto"}));
+        let azure = order(&azure, Some(host("azure"))).unwrap();
+        let method = &azure["method"]["supervised"]["hyperparameters"];
+        assert_eq!(*method, json!({"learning_rate_multiplier": "auto"}));
+        assert!(azure.get("metadata").is_none() && azure["suffix"].as_str().unwrap().len() <= 40);
+        for (name, set, words) in [
+            ("nebius", json!({"learning_rate_multiplier": 2}), "there is no `learning_rate_multiplier`"),
+            ("nebius", json!({"n_epochs": "auto"}), "a whole number from 1 to 20"),
+            ("nebius", json!({"lora_r": 4}), "a whole number from 8 to 128"),
+            ("nebius", json!({"learning_rate": 0}), "a number from"),
+            ("nebius", json!({"packing": 1}), "true or false"),
+            ("azure", json!({"learning_rate": 1e-5}), "there is no `learning_rate`"),
+            ("azure", json!({"n_epochs": 51}), "or \"auto\""),
+            ("crusoe", json!({"lora_r": 8}), "there are `n_epochs`"),
+        ] {
+            let error = hyperparameters(&spec(set.clone()), Some(host(name))).unwrap_err();
+            assert!(error.setting.is_some() && error.message.contains(words), "{name} {set}: {error}");
+        }
+        let found = job(&json!({"id": "j", "status": "running", "suffix": nebius["suffix"]})).unwrap();
+        assert_eq!(found.mark, Some(mark));
     }
 
     #[test]

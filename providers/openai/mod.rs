@@ -20,12 +20,14 @@ pub(crate) mod hosts;
 mod jobs;
 mod limits;
 mod loss_curve;
+mod marks;
 mod models;
 mod responses;
 mod settings;
 mod stated;
 #[cfg(all(test, feature = "contract"))]
 mod tests;
+mod together;
 #[cfg(feature = "tiktoken")]
 mod tokens;
 mod training_file;
@@ -43,11 +45,12 @@ use self::fine_tuning::Tuning;
 use self::hosts::Host;
 use self::models::{Dialect, Droppable};
 use self::settings::{Api, Settings};
+use self::together::Together;
 use crate::catalog::Catalog;
 use crate::http::Answer;
 use crate::{
-    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, FineTuning, FinishReason, ModelInfo,
-    Provider, ProviderError, Retry, Scope, SettingError, Setup, async_trait,
+    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, Deployments, FineTuning, FinishReason,
+    ModelInfo, Provider, ProviderError, ProviderFacts, Retry, Scope, SettingError, Setup, async_trait,
 };
 
 /// Settings that no answer can tell.
@@ -70,6 +73,8 @@ pub struct OpenAiProvider {
     tuning: Option<Tuning>,
     /// Fine-tuning in Alibaba's own way.
     dashscope: Option<DashScope>,
+    /// Fine-tuning in Together's, with deployments.
+    together: Option<Together>,
     /// What models refused, so that it is not sent to them again.
     refused: Mutex<HashMap<Arc<str>, BTreeSet<Droppable>>>,
     /// Models that reason in their answers, where a stop sequence would end them too soon.
@@ -130,10 +135,12 @@ impl OpenAiProvider {
             if shaping.is_empty() { String::new() } else { Value::Object(shaping).to_string() };
         let tunes = settings.tunes();
         let dashscope = settings.tunes_as("dashscope").then(|| DashScope::new(&settings, setup));
+        let together = settings.tunes_as("together").then(|| Together::new(&settings, setup));
         let connection = Arc::new(Connection::new(settings, setup));
-        let tuning = (tunes && dashscope.is_none()).then(|| Tuning::new(connection.clone()));
+        let own_way = dashscope.is_some() || together.is_some();
+        let tuning = (tunes && !own_way).then(|| Tuning::new(jobs_at(&connection, setup)));
         let (refused, reasoning) = Default::default();
-        Ok(Self { connection, answer_settings, tuning, dashscope, refused, reasoning })
+        Ok(Self { connection, answer_settings, tuning, dashscope, together, refused, reasoning })
     }
 
     /// The API that answers a model, and the model's own id.
@@ -156,6 +163,8 @@ impl OpenAiProvider {
 
     fn body(&self, api: Api, request: &CompletionRequest) -> Result<Vec<u8>, ProviderError> {
         let (_, model) = self.route(&request.model);
+        // How to speak to it follows from what it is, not from where it stands.
+        let model = request.served_as.as_deref().unwrap_or(model);
         let dialect = self.dialect(&request.model);
         if request.parameters.answer == AnswerMode::Schema && !dialect.schema {
             return Err(ProviderError::new(Cause::Unsupported, "this server takes no schema for answers")
@@ -209,7 +218,14 @@ impl OpenAiProvider {
         let (_, model) = self.route(&request.model);
         let about = About { model: Some(model), key_variable: None };
         if !(200..300).contains(&answer.status) {
-            return self.refusal(answer, body, about);
+            return self.refusal(answer, body, about).map_err(|failure| match failure {
+                // What has just been deployed is not known everywhere at once.
+                Failure::Error(error) if request.served_as.is_some() && error.cause == Cause::NotFound => {
+                    let after = Some(std::time::Duration::from_secs(2));
+                    Failure::Error(error.scope(Scope::Request).retry(Retry::Later { after }))
+                }
+                other => other,
+            });
         }
         // A gateway may answer 200 although the server behind it did not. In Responses the member belongs to the answer.
         let masked = || Err(self.connection.error(answer, about).into());
@@ -236,6 +252,12 @@ impl OpenAiProvider {
         match completion {
             Ok(mut completion) => {
                 completion.rate_limits = limits;
+                // Where a model stands changes from one deployment to the next, and is no version of it.
+                if completion.model_version.is_some()
+                    && completion.model_version.as_deref() == request.served_as.as_deref()
+                {
+                    completion.model_version = Some(request.model.to_string());
+                }
                 Ok(completion)
             }
             Err(mut error) => {
@@ -327,6 +349,10 @@ impl OpenAiProvider {
 impl Provider for OpenAiProvider {
     /// Makes one call, and a second one only to drop a parameter that the model has just refused.
     async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ProviderError> {
+        let alone = self.together.as_ref().filter(|_| request.served_as.is_none());
+        if let Some(refusal) = alone.and_then(|together| together.refusal(&request.model)) {
+            return Err(refusal);
+        }
         let (api, _) = self.route(&request.model);
         let stops = self.sends_stop(api, request);
         let body = self.body(api, request)?;
@@ -361,6 +387,11 @@ impl Provider for OpenAiProvider {
     async fn model_info(&self, model: &str) -> Result<ModelInfo, ProviderError> {
         let (api, id) = self.route(model);
         let settings = &self.connection.settings;
+        if let Some(together) = &self.together
+            && let Some(info) = together.model_info(model).await?
+        {
+            return Ok(info);
+        }
         let mut info = ModelInfo::new(model);
         if settings.check_models {
             let about = About { model: Some(id), key_variable: None };
@@ -393,7 +424,8 @@ impl Provider for OpenAiProvider {
 
     fn known_models(&self) -> Vec<ModelInfo> {
         let settings = &self.connection.settings;
-        if let Some(host) = settings.host.as_ref().filter(|_| self.dashscope.is_some()) {
+        let own_way = self.dashscope.is_some() || self.together.is_some();
+        if let Some(host) = settings.host.as_ref().filter(|_| own_way) {
             let tunable = Catalog::built_in().iter().filter(|known| known.host == host.name && known.tunable);
             return tunable.map(|known| ModelInfo::new(&known.id).tunable()).collect();
         }
@@ -439,7 +471,8 @@ impl Provider for OpenAiProvider {
     }
 
     fn price_name<'a>(&self, model: &'a str) -> &'a str {
-        model.strip_prefix("responses/").unwrap_or(model)
+        let model = model.strip_prefix("responses/").unwrap_or(model);
+        if self.together.is_some() { together::base_of(model) } else { model }
     }
 
     fn base_url(&self) -> String {
@@ -454,7 +487,8 @@ impl Provider for OpenAiProvider {
     }
 
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
-        let own = self.dashscope.as_ref().map(|tuning| tuning as &dyn FineTuning);
+        let dashscope = self.dashscope.as_ref().map(|tuning| tuning as &dyn FineTuning);
+        let own = dashscope.or_else(|| self.together.as_ref().map(|tuning| tuning as &dyn FineTuning));
         own.or_else(|| self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning))
     }
 
@@ -462,8 +496,40 @@ impl Provider for OpenAiProvider {
         self.connection.settings.takes_batches().map(|_| self as &dyn Batch)
     }
 
+    fn deployments(&self) -> Option<&dyn Deployments> {
+        self.together.as_ref().map(|together| together as &dyn Deployments)
+    }
+
     fn access(&self) -> Access {
         self.connection.access()
+    }
+
+    fn facts(&self) -> ProviderFacts {
+        let settings = &self.connection.settings;
+        let batch = settings.takes_batches().map(|batch| (batch.rows as u64, batch.bytes));
+        let mut facts = ProviderFacts { batch, ..ProviderFacts::default() };
+        if let Some(host) = &settings.host {
+            facts.requests_per_minute = host.limits.requests_per_minute;
+            facts.limits = host.limits.note.clone();
+            facts.tuning = host.tuning.as_ref().map(|tuning| match (&tuning.then, tuning.unasked) {
+                (_, true) => "by its own API".to_owned(),
+                (Some(then), false) => format!("with `fine_tuning = true`; {then}"),
+                (None, false) => "with `fine_tuning = true`".to_owned(),
+            });
+            facts.source = Some(host.source.clone());
+            facts.checked = Some(host.checked.clone());
+        }
+        facts
+    }
+}
+
+/// Where jobs are started: at some hosts not where models answer.
+fn jobs_at(answers: &Arc<Connection>, setup: &Setup) -> Arc<Connection> {
+    let mut settings = answers.settings.clone();
+    let elsewhere = settings.tuning().and_then(|tuning| tuning.base_url.clone());
+    match elsewhere.filter(|_| !setup.settings.contains_key("base_url")) {
+        Some(url) if settings.move_to(&url).is_ok() => Arc::new(Connection::new(settings, setup)),
+        _ => answers.clone(),
     }
 }
 

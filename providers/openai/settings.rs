@@ -4,7 +4,7 @@ use reqwest::Url;
 use serde_json::{Map, Value};
 
 use super::completions::INTO_USER;
-use super::hosts::{BatchHost, Host};
+use super::hosts::{BatchHost, Host, TuningHost};
 use crate::http::is_loopback;
 use crate::settings::{
     Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name,
@@ -312,8 +312,19 @@ impl Settings {
 
     /// Whether jobs are started in a host's own way.
     pub(super) fn tunes_as(&self, way: &str) -> bool {
-        let own = self.host.as_ref().and_then(|host| host.tuning.as_deref());
-        own == Some(way) && self.fine_tuning.unwrap_or(true)
+        self.tuning().is_some_and(|own| own.way == way && self.fine_tuning.unwrap_or(own.unasked))
+    }
+
+    /// How the host tunes, where that is known.
+    pub(super) fn tuning(&self) -> Option<&TuningHost> {
+        self.host.as_ref()?.tuning.as_ref()
+    }
+
+    /// The same account at another address of its host.
+    pub(super) fn move_to(&mut self, url: &str) -> Result<(), SettingError> {
+        self.set_base_url("base_url", url)?;
+        self.official = false;
+        Ok(())
     }
 
     /// Whether jobs can be started: at OpenAI itself, and elsewhere only where the user says so.

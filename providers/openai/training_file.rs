@@ -4,11 +4,13 @@
 //! reports of jobs that failed.
 
 use std::io::{self, Write};
+use std::path::Path;
 
+use reqwest::multipart::Part;
 use serde::Serialize;
 use tunebench_data::{Example, Message, Prompt};
 
-use crate::{SettingError, training_rows};
+use crate::{Cause, FineTuning, JobRequest, ProviderError, SettingError, training_rows};
 
 /// A job takes no fewer rows.
 const FEWEST_ROWS: usize = 10;
@@ -31,7 +33,7 @@ pub(super) fn write(examples: &[Example], prompt: &Prompt, out: &mut dyn Write) 
     Ok(())
 }
 
-/// Checks what would make the job fail, or lose labels without a word.
+/// Checks what would make the job fail, or lose labels without a word, and that the file can be uploaded.
 pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
     if examples.len() < FEWEST_ROWS {
         let message =
@@ -53,7 +55,7 @@ pub(super) fn check(examples: &[Example], prompt: &Prompt) -> Result<(), Setting
     for (index, example) in examples.iter().enumerate() {
         check_row(&training_rows::place(index, example), example, prompt)?;
     }
-    Ok(())
+    check_size(examples, prompt)
 }
 
 fn check_row(place: &str, example: &Example, prompt: &Prompt) -> Result<(), SettingError> {
@@ -83,11 +85,11 @@ fn special_token(text: &str) -> Option<&str> {
 }
 
 /// What one file may hold, in bytes.
-pub(super) const LARGEST_FILE: u64 = 512 << 20;
+const LARGEST_FILE: u64 = 512 << 20;
 
 /// Checks that the file can be uploaded, without writing it: what is counted are texts and prompts, and the file is
 /// larger than these.
-pub(super) fn check_size(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
+fn check_size(examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
     let around: usize = prompt.render("").iter().map(|message| message.content.len()).sum();
     let bytes: u64 = examples.iter().map(|example| (example.text.len() + around) as u64).sum();
     if bytes <= LARGEST_FILE {
@@ -97,6 +99,33 @@ pub(super) fn check_size(examples: &[Example], prompt: &Prompt) -> Result<(), Se
     let message =
         format!("the training file would have more than {mebibytes} MiB; a file may have {most} MiB");
     Err(SettingError::new(message + ": take a part of the rows"))
+}
+
+/// The file as a part of an upload, under a name that is taken: only what ends in `.jsonl` is.
+pub(super) async fn part(file: &Path) -> Result<Part, ProviderError> {
+    let unreadable = |error: io::Error| {
+        ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", file.display()))
+    };
+    let size = std::fs::metadata(file).map_err(unreadable)?.len();
+    if size > LARGEST_FILE {
+        let message = format!("{} has {size} bytes; a training file may have {LARGEST_FILE}", file.display());
+        return Err(ProviderError::new(Cause::Invalid, message));
+    }
+    Ok(Part::file(file).await.map_err(unreadable)?.file_name(name(file)))
+}
+
+/// How an uploaded file is called.
+pub(super) fn name(file: &Path) -> String {
+    let stem = file.file_stem().map_or_else(|| "train".into(), |name| name.to_string_lossy());
+    format!("{stem}.jsonl")
+}
+
+/// Removes the files of a job that can't be started.
+pub(super) async fn remove(tuning: &dyn FineTuning, request: &JobRequest) {
+    for file in std::iter::once(&request.training_file).chain(&request.validation_file) {
+        // The reason why there is no job matters more than a file that stays behind.
+        let _ = tuning.delete_file(file).await;
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,14 @@ pub enum BudgetError {
         /// The model, as `provider/model`.
         model: String,
     },
+    /// There is no knowing what a machine costs.
+    #[error(
+        "nobody knows what an hour of the machine costs on which `{model}` would be deployed; give it in tunebench.toml, in dollars:\n[prices.\"{model}\"]\nhour = …"
+    )]
+    UnknownHourlyPrice {
+        /// The model, as `provider/model`.
+        model: String,
+    },
     /// There is a cap on money, and no knowing what training costs.
     #[error(
         "a cost cap is set, but the price of tuning `{model}` is not known; give it in tunebench.toml, in dollars for a million tokens:\n[prices.\"{model}\"]\ninput = …\noutput = …\ntraining = …"
@@ -181,6 +189,28 @@ impl Budget {
         self.hold(Reservation { budget: self, price, whole, requests: 0, open: true })
     }
 
+    /// Holds back what the provider itself says that a fine-tuning job will cost.
+    pub fn reserve_estimate<'a>(
+        &'a self,
+        price: Option<&'a Price>,
+        cost: Cost,
+    ) -> Result<Reservation<'a>, BudgetError> {
+        self.hold(Reservation { budget: self, price, whole: Some(cost), requests: 0, open: true })
+    }
+
+    /// Holds back what a deployment may cost at most.
+    pub fn reserve_deployment(&self, most: Cost) -> Result<Reservation<'_>, BudgetError> {
+        self.hold(Reservation { budget: self, price: None, whole: Some(most), requests: 0, open: true })
+    }
+
+    /// Holds back what a deployment may cost that is there already, whatever the cap.
+    pub fn take_over_deployment(&self, most: Cost) -> Reservation<'_> {
+        let mut spent = self.spent();
+        spent.reserved = spent.reserved.plus(most);
+        drop(spent);
+        Reservation { budget: self, price: None, whole: Some(most), requests: 0, open: true }
+    }
+
     fn hold<'a>(&'a self, mut reservation: Reservation<'a>) -> Result<Reservation<'a>, BudgetError> {
         let amount = reservation.amount();
         let mut spent = self.spent();
@@ -241,6 +271,11 @@ impl Reservation<'_> {
         let cost = self.price.and_then(|price| price.of_training(tokens));
         self.close(cost, true);
         cost
+    }
+
+    /// It is billed for so much.
+    pub fn settle_cost(mut self, cost: Cost) {
+        self.close(Some(cost), true);
     }
 
     /// The request was sent and will not be billed: it was refused, or the provider failed.

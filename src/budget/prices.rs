@@ -28,6 +28,8 @@ pub struct PriceEntry {
     pub batch_output: Option<f64>,
     /// Tokens trained on, for each epoch.
     pub training: Option<f64>,
+    /// Not for tokens, but for an hour in which it is deployed.
+    pub hour: Option<f64>,
     /// The first day of the price.
     #[serde(default, deserialize_with = "day")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
@@ -79,6 +81,8 @@ pub struct Price {
     pub batch_output: Option<Rate>,
     /// Tokens trained on, for each epoch.
     pub training: Option<Rate>,
+    /// An hour of the machine, for a model that must be deployed to answer.
+    pub hour: Option<Cost>,
     /// When the price was looked up, where that is known.
     pub date: Option<Date>,
     /// Where.
@@ -125,6 +129,39 @@ impl Price {
         Self { input, cached_input, cache_write, output: self.batch_output.or(self.output), ..self.clone() }
     }
 
+    /// The price of a model that is deployed: the machine is paid for, and tokens cost nothing besides.
+    #[must_use]
+    pub(crate) fn by_the_hour(price: Option<&Self>) -> Self {
+        let free = Some(Rate(0));
+        let mut own = Self::unknown();
+        if let Some(price) = price {
+            own = price.clone();
+        }
+        (own.input, own.output, own.cached_input, own.cache_write) = (free, free, None, None);
+        (own.batch_input, own.batch_output) = (None, None);
+        own
+    }
+
+    /// Nothing is known.
+    fn unknown() -> Self {
+        let (input, cached_input, cache_write, output, batch_input, batch_output) = Default::default();
+        let (training, hour, date, source, from, until) = Default::default();
+        Self {
+            input,
+            cached_input,
+            cache_write,
+            output,
+            batch_input,
+            batch_output,
+            training,
+            hour,
+            date,
+            source,
+            from,
+            until,
+        }
+    }
+
     /// The cost of training on so many tokens, epochs counted.
     pub fn of_training(&self, tokens: u64) -> Option<Cost> {
         Some(self.training?.of(tokens))
@@ -160,6 +197,7 @@ impl PriceEntry {
             batch_input: rate("batch_input", self.batch_input)?,
             batch_output: rate("batch_output", self.batch_output)?,
             training: rate("training", self.training)?,
+            hour: rate("hour", self.hour)?.map(|Rate(nanos)| Cost::from_nanos(nanos)),
             date: self.date,
             source: self.source.clone(),
             from: self.from,
@@ -180,6 +218,7 @@ fn entries(model: &KnownModel) -> impl Iterator<Item = PriceEntry> + use<'_> {
             batch_input: share_of(prices.input, prices.batch),
             batch_output: share_of(prices.output, prices.batch),
             training: prices.training,
+            hour: prices.hour,
             from,
             until,
             date: model.checked,
@@ -190,7 +229,7 @@ fn entries(model: &KnownModel) -> impl Iterator<Item = PriceEntry> + use<'_> {
     let until = later.and_then(|(day, _)| day?.yesterday().ok());
     let entries = std::iter::once(entry(model.prices, None, until))
         .chain(later.map(|(from, prices)| entry(prices, from, None)));
-    entries.filter(|entry| entry.input.or(entry.output).or(entry.training).is_some())
+    entries.filter(|entry| entry.input.or(entry.output).or(entry.training).or(entry.hour).is_some())
 }
 
 /// Prices by `provider/model`.

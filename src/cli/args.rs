@@ -221,6 +221,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: BatchesCommand,
     },
+    /// List and stop deployments: tuned models that some providers answer from a machine billed by the minute
+    ///
+    /// `run`, `eval` and `predict` put them up, ask, and take them down again, whatever happens meanwhile. What may still run
+    /// after a program was killed is told by the next command.
+    Deployments {
+        #[command(subcommand)]
+        command: DeploymentsCommand,
+    },
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -332,6 +340,27 @@ pub(crate) enum BatchesCommand {
     Cancel {
         /// The batch, as the list names it, with or without PROVIDER/ before it
         batch: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeploymentsCommand {
+    /// List what is deployed, by the ledger and by the providers whose keys are set
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take down what was deployed here and is in no use, and wait until it is gone
+    ///
+    /// Exit code 3 means that something may still run. For the last step of a job in CI, whatever came before.
+    #[command(visible_alias = "cleanup")]
+    Stop {
+        /// Only these, in use or not, as the list names them
+        names: Vec<String>,
+        /// Also what tunebench has deployed on other machines
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
     },
 }
 

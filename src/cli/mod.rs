@@ -5,6 +5,7 @@ mod args;
 mod batches;
 mod compare;
 mod consent;
+mod deployments;
 mod doctor;
 mod eval;
 mod gate;
@@ -80,6 +81,9 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     let global = &cli.global;
     let open = |data: DataArgs, concurrency| open(global, data, concurrency, registry);
     let configured = || Providers::at(&global.config, registry, &global.state);
+    if works_at_providers(&cli.command) {
+        warn_of_orphans(global, printer);
+    }
     match cli.command {
         Command::Init(args) => init::init(&args, global, printer),
         Command::Import(args) => import::import(&args, global, printer),
@@ -178,6 +182,17 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
             let ledger = existing(&project.ledger_path())?;
             runtime.block_on(batches::batches(command, &project, ledger.as_ref(), printer))
         }
+        Command::Deployments { command } => {
+            let ledger = existing(&ledger_path(&global.state))?;
+            let poll = poll_of_deployments(global);
+            runtime.block_on(deployments::deployments(
+                command,
+                &configured()?,
+                ledger.as_ref(),
+                poll,
+                printer,
+            ))
+        }
         Command::Models(models::ModelsArgs {
             command: Some(models::ModelsCommand::Pull { name }), ..
         }) => fetch(&runtime, name.as_deref(), printer),
@@ -192,6 +207,22 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
     }
 }
 
+/// Whether a command is of those among which one that was killed may have left a deployment.
+fn works_at_providers(command: &Command) -> bool {
+    use Command::{Batches, Eval, Jobs, Plan, Predict, Run, Tune};
+    matches!(
+        command,
+        Batches { .. } | Eval { .. } | Jobs { .. } | Plan(_) | Predict(_) | Run { .. } | Tune { .. }
+    )
+}
+
+/// Tells of deployments that may still run. A ledger that can't be read is told of by the command itself.
+fn warn_of_orphans(global: &Global, printer: Printer) {
+    if let Ok(Some(ledger)) = existing(&ledger_path(&global.state)) {
+        deployments::warn_of_orphans(&ledger, printer);
+    }
+}
+
 fn open(
     global: &Global,
     data: DataArgs,
@@ -200,6 +231,12 @@ fn open(
 ) -> Result<Project, Error> {
     let overrides = Overrides { train: data.train, test: data.test, concurrency, shard: None };
     Project::open(&global.config, overrides, registry, &global.state)
+}
+
+/// How often a deployment is looked at, where the configuration says so.
+fn poll_of_deployments(global: &Global) -> Option<std::time::Duration> {
+    let (config, _) = Config::read(&global.config).ok()?;
+    config.deployments.poll_seconds.map(std::time::Duration::from_secs_f64)
 }
 
 /// On what terms a command may spend.

@@ -70,6 +70,7 @@ pub(super) fn brief(plan: &Plan, caps: &Caps) -> Vec<String> {
             format!("plan: {}: {}{most}{day}", sent.join(" and "), sum_of(&bill))
         }
     }];
+    lines.extend(plan.steps.iter().filter_map(deployed).map(|note| format!("plan: {note}")));
     lines.extend(cap_note(&bill, caps).map(|note| format!("plan: {note}")));
     if !bill.is_free() {
         lines.extend(retiring(plan).map(|(model, day)| format!("plan: {model} is shut down on {day}")));
@@ -262,7 +263,7 @@ fn prices(plan: &Plan) -> Vec<String> {
     let used: BTreeMap<_, _> = plan
         .steps
         .iter()
-        .filter(|step| step.sends())
+        .filter(|step| step.sends() && step.deployment.is_none())
         .filter_map(|step| Some((step.price_key.as_str(), step.price.as_ref()?)))
         .collect();
     if used.is_empty() {
@@ -288,12 +289,17 @@ fn notes(plan: &Plan, caps: &Caps) -> Vec<(&'static str, String)> {
     let mut notes = Vec::new();
     let paid: Vec<_> = plan.steps.iter().filter(|step| step.sends()).collect();
     for step in paid.iter().filter(|step| step.cost.is_none()) {
-        let what = if matches!(step.work, Work::Train { .. }) { "training" } else { "input and output" };
+        let what = match (&step.work, &step.deployment) {
+            (Work::Train { .. }, _) => "training",
+            (_, Some(_)) => "an hour of the machine",
+            _ => "input and output",
+        };
         let key = &step.price_key;
         let note =
             format!("not known for {what} of {key}; give it in tunebench.toml, under [prices.\"{key}\"]");
         notes.push(("price", note));
     }
+    notes.extend(paid.iter().filter_map(|step| Some(("deploy", deployed(step)?))));
     let bases = [Basis::Vocabulary, Basis::Answers, Basis::Length];
     let used = bases.into_iter().filter(|basis| paid.iter().any(|step| basis_of(step) == *basis));
     for basis in used.collect::<Vec<_>>() {
@@ -324,6 +330,21 @@ fn notes(plan: &Plan, caps: &Caps) -> Vec<(&'static str, String)> {
     notes.extend(retiring(plan).map(|(model, day)| ("retires", format!("{model} on {day}"))));
     notes.push(("proof", proof(plan)));
     notes
+}
+
+/// What a deployment costs, and what ends it.
+fn deployed(step: &Step) -> Option<String> {
+    let deployment = step.deployment?;
+    let price =
+        deployment.per_hour.map_or_else(|| "at a price that is not known".into(), |price| price.to_string());
+    let minutes = |time: std::time::Duration| time.as_secs() / 60;
+    Some(format!(
+        "{}: {price} for each hour in which it is deployed, for {} minutes at most; should this program be killed then, its \
+         provider stops it after {} minutes without a request",
+        title(step),
+        minutes(deployment.longest),
+        minutes(deployment.idle)
+    ))
 }
 
 fn basis_of(step: &Step) -> Basis {
@@ -416,6 +437,11 @@ fn step_as_json(step: &Step) -> Value {
                 value["output_tokens"] = tokens_as_json(requests.output);
                 value["tokens_from"] = json!(requests.basis);
                 value["seconds"] = json!(requests.time.map(|time| time.takes.as_secs_f64()));
+                value["deployment"] = json!(step.deployment.map(|deployment| json!({
+                    "usd_per_hour": deployment.per_hour.map(Cost::dollars),
+                    "max_minutes": deployment.longest.as_secs() / 60,
+                    "idle_minutes": deployment.idle.as_secs() / 60,
+                })));
                 value["bound_by"] = json!(requests.time.as_ref().map(bound));
                 value["in_batch"] = json!(step.batch.map(|road| json!({
                     "chosen": road.chosen,
@@ -463,6 +489,7 @@ fn price_as_json(price: &Price) -> Value {
         "batch_input": dollars(price.batch_input),
         "batch_output": dollars(price.batch_output),
         "training": dollars(price.training),
+        "hour": price.hour.map(Cost::dollars),
         "date": price.date.map(|day| day.to_string()),
         "source": price.source,
     })

@@ -10,6 +10,7 @@ use super::doctor::count;
 use super::output::Printer;
 use crate::batch::{BatchEvent, Fetched};
 use crate::budget::Cost;
+use crate::deploy::DeployEvent;
 use crate::evaluate::{Answers, EvalProgress, Halt};
 use crate::ledger::OrphanedRequests;
 use crate::run::Listener;
@@ -191,6 +192,7 @@ impl Listener for Progress {
             TuneEvent::Found(job) => self.say(&format!("{title}: going on with job {}", job.id.0)),
             TuneEvent::Created(job) => self.say(&format!("{title}: job {}", job.id.0)),
             TuneEvent::Job(event) => self.job_event(base, event),
+            TuneEvent::Estimate(cost) => self.say(&format!("{title}: the provider expects {cost}")),
             TuneEvent::Warning(text) => self.printer.warn(&format!("{base}: {text}")),
             TuneEvent::Unreachable(error) => self.say(&format!("{title}: {error}; asking again")),
         }
@@ -277,6 +279,21 @@ impl Listener for Progress {
             )),
             BatchEvent::Unreachable(error) => self.say(&format!("{title}: {error}; asking again")),
             BatchEvent::Note(note) => self.say(&format!("{title}: {note}")),
+        }
+    }
+
+    fn deployment(&self, model: &str, event: &DeployEvent) {
+        let title = format!("deploying {model}");
+        match event {
+            DeployEvent::Found(mark) => self.say(&format!("{title}: going on with {mark}")),
+            DeployEvent::Ordered { mark, hardware, per_hour } => {
+                self.say(&format!("{title}: {mark} on {hardware}, at {per_hour} an hour"));
+            }
+            DeployEvent::Said(said) => self.say(&format!("{title}: {said}")),
+            DeployEvent::Ready(took) => self.say(&format!("{title}: answers after {}", seconds(*took))),
+            DeployEvent::TakingDown => self.say(&format!("{title}: taking it down")),
+            DeployEvent::Gone(stood) => self.printer.note(&format!("{model}: {stood}; it is gone")),
+            DeployEvent::Unreachable(error) => self.say(&format!("{title}: {error}; asking again")),
         }
     }
 

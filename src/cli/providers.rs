@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style};
 use tunebench_providers::contract::{Contract, Verdict};
-use tunebench_providers::{Access, Provider};
+use tunebench_providers::{Access, Provider, ProviderFacts};
 
 use super::output::Printer;
 use super::words::entry;
@@ -27,6 +27,8 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
             json!({
                 "provider": name,
                 "fine_tuning": provider.fine_tuning().is_some(),
+                "deployments": provider.deployments().is_some(),
+                "facts": facts_as_json(&provider.facts()),
                 "access": access(*provider),
                 "base_url": provider.base_url(),
                 "models": models(*provider),
@@ -45,8 +47,14 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
         .map(|(name, provider)| {
             let mut lines = vec![(*name).to_owned()];
             let known = models(*provider);
-            let entries =
-                [("key", access(*provider)), ("can", abilities(*provider)), ("models", known.join(", "))];
+            let facts = provider.facts();
+            let entries = [
+                ("key", access(*provider)),
+                ("can", abilities(*provider)),
+                ("limits", limits(&facts)),
+                ("models", known.join(", ")),
+                ("checked", facts.checked.unwrap_or_default()),
+            ];
             let entries = entries.into_iter().filter(|(_, text)| !text.is_empty());
             lines.extend(entries.map(|(label, text)| entry(2, COLUMN, label, &text)));
             lines.join("\n")
@@ -54,15 +62,41 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
         .collect();
     if !plain_ones.is_empty() {
         let mut table = Builder::default();
-        table.push_record(["MORE HOSTS", "KEY", "AT"]);
+        table.push_record(["MORE HOSTS", "KEY", "AT", "CAN", "LIMITS", "CHECKED"]);
         for (name, provider) in plain_ones {
-            let (key, address) = (access(provider), provider.base_url());
-            table.push_record([name, key.trim_start_matches("missing: "), &host(&address)]);
+            let (key, address, facts) = (access(provider), provider.base_url(), provider.facts());
+            let (can, limits) = (more_abilities(&facts), limits(&facts));
+            let checked = facts.checked.unwrap_or_default();
+            let key = key.trim_start_matches("missing: ");
+            table.push_record([name, key, &host(&address), &can, &limits, &checked]);
         }
         blocks.push(plain(table));
     }
     printer.data(&blocks.join("\n\n"))?;
     Ok(exit::DONE)
+}
+
+/// What a host of which little is said can do besides answering.
+fn more_abilities(facts: &ProviderFacts) -> String {
+    let can = [facts.batch.map(|_| "batches"), facts.tuning.as_ref().map(|_| "fine-tuning")];
+    can.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What is known of rate limits.
+fn limits(facts: &ProviderFacts) -> String {
+    let number = facts.requests_per_minute.map(|number| format!("{number} requests a minute"));
+    number.into_iter().chain(facts.limits.clone()).collect::<Vec<_>>().join("; ")
+}
+
+fn facts_as_json(facts: &ProviderFacts) -> Value {
+    json!({
+        "requests_per_minute": facts.requests_per_minute,
+        "limits": facts.limits,
+        "batch": facts.batch.map(|(rows, bytes)| json!({ "rows": rows, "bytes": bytes })),
+        "tuning": facts.tuning,
+        "source": facts.source,
+        "checked": facts.checked,
+    })
 }
 
 /// Puts a provider through the contract, with one of its models.
@@ -118,7 +152,10 @@ fn abilities(provider: &dyn Provider) -> String {
         (true, false) => format!("; fine-tuning of {}", tunable.join(", ")),
     };
     let place = if provider.in_process() { "answers, computed here" } else { "answers" };
-    format!("{place}{tuning}")
+    let deployed =
+        if provider.deployments().is_some() { " (answers while deployed, by the minute)" } else { "" };
+    let batches = if provider.batches().is_some() { "; batches" } else { "" };
+    format!("{place}{tuning}{deployed}{batches}")
 }
 
 fn access(provider: &dyn Provider) -> String {

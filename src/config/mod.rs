@@ -45,6 +45,9 @@ pub struct Config {
     /// How batches are made and followed.
     #[serde(default)]
     pub batch: Batch,
+    /// How long models may be deployed that answer only so.
+    #[serde(default)]
+    pub deployments: Deployments,
     /// When the user is asked before money is spent.
     #[serde(default)]
     pub budget: Budget,
@@ -283,6 +286,26 @@ pub struct Batch {
     pub keep_files: bool,
 }
 
+/// How long models may be deployed that answer only so. Each minute of a deployment costs money.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Deployments {
+    /// Minutes that a deployment may stand for one command; then it is taken down, and the command ends as incomplete.
+    pub max_minutes: NonZeroU32,
+    /// Minutes without a request after which the provider stops it by itself, should this program be killed; 30 to 1440.
+    pub idle_minutes: NonZeroU32,
+    /// Seconds between two looks at a deployment; where not set, as the provider wants it.
+    pub poll_seconds: Option<f64>,
+}
+
+impl Default for Deployments {
+    fn default() -> Self {
+        let minutes = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self { max_minutes: minutes(60), idle_minutes: minutes(30), poll_seconds: None }
+    }
+}
+
 /// When the user is asked before money is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -372,6 +395,7 @@ impl Config {
             evaluation: Evaluation::default(),
             tuning: Tuning::default(),
             batch: Batch::default(),
+            deployments: Deployments::default(),
             budget: Budget::default(),
             providers: BTreeMap::new(),
             prices: BTreeMap::new(),

@@ -264,7 +264,7 @@ pub(super) fn known_models(_: &mut SchemaGenerator) -> Schema {
     });
     let properties = json!({
         "aliases": texts,
-        "input": number, "cached_input": number, "output": number, "cache_write": number, "training": number, "batch": number,
+        "input": number, "cached_input": number, "output": number, "cache_write": number, "training": number, "hour": number, "batch": number,
         "later": later,
         "unpriced": switch, "one_source": switch, "tunable": switch,
         "retires": day, "not_before": day, "tunable_until": day, "date": day,

@@ -11,7 +11,7 @@ use tunebench_reports::{Answer, Probability, UnansweredKind};
 use super::ask::{Answered, Failure, ask};
 use super::book::RequestKey;
 use super::breaker::Breaker;
-use super::{EvalContext, EvalTarget, Halt, outcome};
+use super::{Deployed, EvalContext, EvalTarget, Halt, outcome};
 
 /// Asks one model about text after text, and stops when no further text could be answered.
 pub(crate) struct Asker {
@@ -46,7 +46,11 @@ impl Asker {
     pub(crate) fn new(candidate: EvalTarget, means: EvalContext) -> Self {
         let model = candidate.name.model().into();
         let slots = Semaphore::new(candidate.concurrency);
-        let (breaker, info, halted, left_to_batches) = Default::default();
+        let (breaker, info, left_to_batches) = Default::default();
+        let halted = match &candidate.deployed {
+            Deployed::Not(halt) => OnceLock::from(halt.clone()),
+            Deployed::NotNeeded | Deployed::As { .. } => OnceLock::new(),
+        };
         Self { candidate, means, slots, model, breaker, info, halted, left_to_batches }
     }
 
@@ -117,12 +121,17 @@ impl Asker {
 
     /// What an item is asked with.
     pub(crate) fn request(&self, item: Item<'_>) -> CompletionRequest {
-        let EvalTarget { prompt, parameters, shots, label_counts, .. } = &self.candidate;
+        let EvalTarget { prompt, parameters, shots, label_counts, deployed, .. } = &self.candidate;
+        let served_as = match deployed {
+            Deployed::As { name, .. } => Some(name.clone()),
+            Deployed::NotNeeded | Deployed::Not(_) => None,
+        };
         let shots = shots.before(item.text);
         let request = CompletionRequest::new(self.model.clone(), prompt.clone(), item.text)
             .shots(shots.pairs().clone())
             .parameters(parameters.clone())
-            .label_counts(label_counts.clone());
+            .label_counts(label_counts.clone())
+            .served_as(served_as);
         match prompt.columns() {
             Columns::None => request,
             _ => request.rendered(prompt.render_with_shots(shots.items(), item)),

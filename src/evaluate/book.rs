@@ -153,6 +153,7 @@ mod tests {
             label_counts: Default::default(),
             concurrency: 1,
             price: None,
+            deployed: Default::default(),
             limits: Limits {
                 requests_per_minute: None,
                 tokens_per_minute: None,

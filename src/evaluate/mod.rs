@@ -64,8 +64,34 @@ pub struct EvalTarget {
     pub concurrency: usize,
     /// What its tokens cost, where that is known.
     pub price: Option<Price>,
+    /// Whether it is deployed, where it must be.
+    pub deployed: Deployed,
     /// The limits to keep to.
     pub limits: Limits,
+}
+
+/// Whether a model is deployed, where it answers only so.
+#[derive(Debug, Clone, Default)]
+pub enum Deployed {
+    /// It answers as it is, or is not asked.
+    #[default]
+    NotNeeded,
+    /// It is.
+    As {
+        /// How requests name it.
+        name: Arc<str>,
+        /// When it comes down.
+        until: tokio::time::Instant,
+    },
+    /// It is not, for this reason.
+    Not(Halt),
+}
+
+impl EvalTarget {
+    /// Whether the model answers only while it is deployed.
+    pub(crate) fn must_be_deployed(&self) -> bool {
+        self.provider.deployments().is_some_and(|deployments| deployments.is_needed(self.name.model()))
+    }
 }
 
 /// How requests reach a model.

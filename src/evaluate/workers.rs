@@ -143,7 +143,9 @@ impl EvaluationRun {
         let (id, gold) = (row.example.id, row.example.label);
         let mut details = self.of_row(&row.example);
         if let Some(usage) = completion.usage {
-            let price = self.asker.candidate.price.as_ref();
+            // Where the machine is paid for, no single answer has a price.
+            let candidate = &self.asker.candidate;
+            let price = candidate.price.as_ref().filter(|_| !candidate.must_be_deployed());
             details.cost_usd = price.and_then(|price| price.of(usage)).map(Cost::dollars);
             (details.input_tokens, details.output_tokens) = (Some(usage.input), Some(usage.output));
         }

@@ -13,9 +13,9 @@ const CHUNK: usize = 256;
 
 /// The requests of one model.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     /// Rows to be asked about, each as often as it is to be.
-    pub(super) requests: u64,
+    pub(crate) requests: u64,
     /// Answers that are there.
     pub(super) cached: u64,
     /// Of all messages that are to be sent.
@@ -40,7 +40,7 @@ pub(crate) fn texts(test: &TestSet) -> Result<Texts<'_>, Error> {
 
 /// Counts what is to be asked, row by row; `named` gives the name of each repeat, and `data` tells apart whose answers are
 /// wanted fresh.
-pub(super) fn count<'t>(
+pub(crate) fn count<'t>(
     candidate: &EvalTarget,
     data: &str,
     texts: impl Fn() -> Result<Texts<'t>, Error>,

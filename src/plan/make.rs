@@ -9,8 +9,9 @@ use tunebench_providers::{Access, ModelRef};
 use super::count::{Counted, Texts, answer, count, texts};
 use super::time::Throughput;
 use super::tokens::{self, Learned};
-use super::{Basis, BatchRoad, Plan, Range, Requests, Step, Training, Work};
+use super::{Basis, BatchRoad, Deployment, Plan, Range, Requests, Step, Training, Work};
 use crate::budget::{Cost, Price};
+use crate::deploy::DeploySettings;
 use crate::error::Error;
 use crate::evaluate::EvalTarget;
 use crate::ledger::Ledger;
@@ -195,15 +196,21 @@ impl Maker<'_> {
 
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {
         let Draft { name, price_key, candidate, task, batch, .. } = draft;
-        let mut road = None;
+        let (mut road, mut deployment) = (None, None);
         let (in_process, price) = (candidate.provider.in_process(), candidate.price.clone());
         let keyless = candidate.provider.access() == Access::Open;
         let retires = self.project.retires(candidate.provider.as_ref(), &candidate.name);
         let (work, cost) = match task {
             Task::Evaluate { counted, to_be_tuned } => {
                 let requests = self.requests(&candidate, &counted, learned, to_be_tuned);
-                let live = cost_of(&requests, price.as_ref());
-                road = self.batch_road(&candidate, &requests, live, batch);
+                deployment = self.deployment(&candidate, to_be_tuned).filter(|_| requests.requests > 0);
+                let live = match deployment {
+                    Some(deployment) => deployment.cost(requests.time.map(|time| time.takes)),
+                    None => cost_of(&requests, price.as_ref()),
+                };
+                if deployment.is_none() {
+                    road = self.batch_road(&candidate, &requests, live, batch);
+                }
                 let chosen = road.filter(|road| road.chosen);
                 (Work::Evaluate(requests), chosen.map_or(live, |road| road.cost))
             }
@@ -221,7 +228,30 @@ impl Maker<'_> {
         let cost = if in_process { Some(Range::default()) } else { cost };
         let prompt = matches!(work, Work::Evaluate(_)).then(|| sketched(&candidate)).flatten();
         let model = candidate.name;
-        Step { model, name, work, in_process, keyless, price_key, price, cost, batch: road, retires, prompt }
+        Step {
+            model,
+            name,
+            work,
+            in_process,
+            keyless,
+            price_key,
+            price,
+            cost,
+            batch: road,
+            deployment,
+            retires,
+            prompt,
+        }
+    }
+
+    /// The deployment that a model needs, or will.
+    fn deployment(&self, candidate: &EvalTarget, to_be_tuned: bool) -> Option<Deployment> {
+        let offered = candidate.provider.deployments().is_some();
+        (offered && (to_be_tuned || candidate.must_be_deployed())).then(|| {
+            let DeploySettings { longest, idle, .. } =
+                self.project.deploy_settings(candidate.provider.as_ref());
+            Deployment { per_hour: candidate.price.as_ref().and_then(|price| price.hour), longest, idle }
+        })
     }
 
     /// What the requests come to in batches, where the provider offers that.

@@ -16,13 +16,14 @@ use jiff::civil::Date;
 use tunebench_providers::{Epochs, ModelRef};
 use tunebench_reports::{PromptMessage, smallest_difference};
 
-pub(crate) use count::{Texts, texts};
+pub(crate) use count::{Texts, count, texts};
 pub use range::Range;
 pub use time::{Bound, Time};
 pub use tokens::Basis;
 pub use training::Training;
 
 use crate::budget::{BudgetError, Caps, Cost, Price};
+use crate::deploy::for_time;
 use crate::tune::TuningState;
 
 /// The shares of rows that tell two models apart, for which a plan says what can be proven. Which it will be is known
@@ -61,6 +62,8 @@ pub struct Step {
     pub cost: Option<Range<Cost>>,
     /// The same work in batches, where that can be done.
     pub batch: Option<BatchRoad>,
+    /// The deployment without which it does not answer.
+    pub deployment: Option<Deployment>,
     /// The day on which the model stops answering, where one is announced.
     pub retires: Option<String>,
     /// What it would be sent, with `{text}` where the text of a row stands; nothing where it is trained or computed here.
@@ -81,6 +84,35 @@ pub enum Work {
         /// Where the job stands.
         standing: TuningState,
     },
+}
+
+/// A deployment that a step needs, whose minutes are what is paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deployment {
+    /// What an hour costs; none where no price is known.
+    pub per_hour: Option<Cost>,
+    /// The longest time that it may stand.
+    pub longest: Duration,
+    /// After how long without a request its provider stops it by itself.
+    pub idle: Duration,
+}
+
+impl Deployment {
+    /// Until a model answers, by the word of its host: up to 20 minutes are usual.
+    const RISE: Duration = Duration::from_secs(10 * 60);
+    /// Until it is gone.
+    const FALL: Duration = Duration::from_secs(2 * 60);
+
+    /// What it costs to ask for so long; where nobody knows how long that is, as if for five minutes.
+    pub(crate) fn cost(&self, asking: Option<Duration>) -> Option<Range<Cost>> {
+        let per_hour = self.per_hour?;
+        let most = self.longest + self.idle;
+        let asking = asking.unwrap_or(Duration::from_secs(5 * 60));
+        let expected = (Self::RISE + asking + Self::FALL).min(most);
+        let least = asking.min(expected);
+        let cost = |time| for_time(per_hour, time);
+        Some(Range { low: cost(least), expected: cost(expected), high: cost(most) })
+    }
 }
 
 /// What asking in batches comes to, beside asking live.
@@ -213,6 +245,9 @@ impl Plan {
             None => Ok(()),
             Some(Step { work: Work::Train { .. }, price_key, .. }) => {
                 Err(BudgetError::UnknownTrainingPrice { model: price_key.clone() })
+            }
+            Some(Step { deployment: Some(_), price_key, .. }) => {
+                Err(BudgetError::UnknownHourlyPrice { model: price_key.clone() })
             }
             Some(Step { price_key, .. }) => Err(BudgetError::UnknownPrice { model: price_key.clone() }),
         }

@@ -284,6 +284,7 @@ impl Session<'_> {
 
 /// Whether a model can be asked in batches.
 pub(crate) fn offers_batches(candidate: &EvalTarget) -> bool {
-    let batches = candidate.provider.batches();
+    // What must be deployed answers from there alone.
+    let batches = candidate.provider.batches().filter(|_| !candidate.must_be_deployed());
     batches.is_some_and(|batches| batches.limits(candidate.name.model()).is_some())
 }

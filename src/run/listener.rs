@@ -3,6 +3,7 @@
 use tunebench_providers::ModelRef;
 
 use crate::batch::BatchEvent;
+use crate::deploy::DeployEvent;
 use crate::evaluate::{Answers, EvalProgress};
 use crate::ledger::OrphanedRequests;
 use crate::tune::{TuneEvent, TunedModel};
@@ -46,6 +47,11 @@ pub trait Listener: Send + Sync {
 
     /// Something happened to a batch of this model.
     fn batch(&self, model: &str, event: &BatchEvent) {
+        let _ = (model, event);
+    }
+
+    /// Something happened to the deployment of this model.
+    fn deployment(&self, model: &str, event: &DeployEvent) {
         let _ = (model, event);
     }
 

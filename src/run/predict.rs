@@ -8,7 +8,7 @@ use super::{Batched, ModelVariant, Session};
 use crate::budget::Cost;
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::evaluate::{Book, EvalTarget, Halt, Labeller, PredictedLabel};
+use crate::evaluate::{Book, Deployed, EvalTarget, Halt, Labeller, PredictedLabel};
 use crate::plan::Plan;
 use crate::suggest::nearest;
 
@@ -115,16 +115,18 @@ impl Session<'_> {
     /// Labels texts in their order, and gives them to `see` as their answers come.
     ///
     /// When the end is asked for, or no further text could be answered, what is under way is finished and kept in the
-    /// ledger. What `see` has been given then is the beginning of the texts, without a gap.
+    /// ledger. What `see` has been given then is the beginning of the texts, without a gap. Unless it `asks`, all answers are in
+    /// the ledger, and no model need be deployed for them.
     pub async fn label<T: Send + 'static>(
         &self,
         subject: &ModelVariant,
         chunks: impl Stream<Item = Vec<T>> + 'static,
         text: fn(&T) -> &str,
         batched: &Batched,
+        asks: bool,
         mut see: impl FnMut(Vec<(T, PredictedLabel)>, Cost) -> Result<(), Error>,
     ) -> Result<Labelling, Error> {
-        let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
+        let (_, mut candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
         shows_texts_only(&candidate)?;
         let recorder = match candidate.provider.in_process() {
             true => None,
@@ -140,13 +142,30 @@ impl Session<'_> {
         };
         let mut means = self.means(&candidate, book);
         means.asked_in_batches = batched.not_answered(&subject.name(0));
+        let mut up = None;
+        if let Some(recorder) = recorder.as_ref().filter(|_| asks && candidate.must_be_deployed()) {
+            candidate.deployed = match self.put_up(&candidate, &subject.name(0), recorder).await? {
+                Ok(standing) => up.insert(standing).deployed(),
+                Err(halt) => Deployed::Not(halt),
+            };
+        }
+        let until = match candidate.deployed {
+            Deployed::As { until, .. } => Some(until),
+            Deployed::NotNeeded | Deployed::Not(_) => None,
+        };
         let labeller = Labeller::new(candidate, means.clone());
 
         let (cancel, end) = (self.cancel.clone(), Cancel::default());
         let ended = {
             let end = end.clone();
             async move {
-                tokio::select! { () = cancel.wait() => {}, () = end.wait() => {} }
+                let over = async {
+                    match until {
+                        Some(until) => tokio::time::sleep_until(until).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! { () = cancel.wait() => {}, () = end.wait() => {}, () = over => {} }
             }
         };
         let chunks = chunks.take_until(Box::pin(ended));
@@ -176,11 +195,18 @@ impl Session<'_> {
             }
         }
         drop(batches);
+        let over = until.is_some_and(|until| tokio::time::Instant::now() >= until);
+        let taken = match up {
+            Some(up) => up.take_down().await.map(drop),
+            None => Ok(()),
+        };
         if let Some(recorder) = recorder {
             recorder.finish().await?;
         }
+        taken?;
         let halted_by = labeller.halted().cloned();
-        let cut_short = cut_short || self.cancel.requested();
+        let cut_short = cut_short || over || self.cancel.requested();
+        let halted_by = halted_by.or_else(|| over.then(|| self.stood_long_enough()));
         let halted_by = halted_by.or_else(|| batched.halts().next().map(|(_, halt)| halt.clone()));
         let spent = self.budget.so_far().cost;
         failed.map_or(Ok(Labelling { cut_short, halted_by, spent }), Err)

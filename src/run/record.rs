@@ -7,6 +7,7 @@ use tunebench_providers::Usage;
 use tunebench_reports::{Counts, ModelRecord, Outcome, TokenUsage};
 
 use super::sent::prompt_sha256;
+use crate::deploy::Stood;
 use crate::evaluate::{Answers, EvalTarget};
 use crate::variants::ModelVariant;
 
@@ -17,10 +18,14 @@ pub(super) fn record(
     file: String,
     candidate: &EvalTarget,
     answers: &Answers,
+    stood: Option<&Stood>,
 ) -> ModelRecord {
     let Usage { input, output, .. } = answers.usage;
     let in_process = candidate.provider.in_process();
     let price = candidate.price.as_ref().and_then(|price| price.of(answers.usage)).map(|cost| cost.dollars());
+    // Where the machine is paid for, its minutes are all that is known of a cost.
+    let deployed = candidate.must_be_deployed();
+    let price = if deployed { stood.map(|stood| stood.cost.dollars()) } else { price };
     // What is computed here costs nothing; that is known, and not a price that is missing.
     let cost_usd = price.or(in_process.then_some(0.0));
     let usage = (in_process || input + output > 0).then_some(TokenUsage {
@@ -40,11 +45,17 @@ pub(super) fn record(
         prompt_sha256: Some(prompt_sha256(subject, candidate)),
         description: match &subject.shots {
             Some((spec, _)) => Some(format!("the base, with {} in its prompt", spec.in_words())),
-            None => answers.info.as_ref().and_then(|info| info.description.clone()),
+            None => match stood {
+                Some(stood) => Some(stood.to_string()),
+                None => answers.info.as_ref().and_then(|info| info.description.clone()),
+            },
         },
         answered_by: answered_by(subject, in_process, answers),
         usage,
-        paid_usd: (in_process || candidate.price.is_some()).then(|| answers.tally.spent.dollars()),
+        paid_usd: (in_process || candidate.price.is_some()).then(|| {
+            let machine = stood.map(|stood| stood.cost).unwrap_or_default();
+            answers.tally.spent.plus(machine).dollars()
+        }),
         rows: Some(counts(answers)),
         job_id: subject.job.as_ref().map(|job| job.id.0.clone()),
         hyperparameters: subject.job.as_ref().map_or(Value::Null, |job| job.hyperparameters.clone().into()),

@@ -1,12 +1,20 @@
 //! From prepared files to a job: paid for from the budget, recorded before it is made, and never made twice.
 
-use tunebench_providers::{Job, JobRequest, Retry};
+use std::path::Path;
+use std::time::Duration;
+
+use tunebench_providers::{Cause, FileId, FileStatus, Job, JobRequest, ProviderError, Retry};
 
 use super::prepare::PreparedJob;
 use super::{TuneContext, TuneError, TuneEvent, Tuning, patiently};
-use crate::budget::{Budget, BudgetError, Reservation};
-use crate::ledger::{JobNumber, NewJob};
+use crate::budget::{Budget, BudgetError, Cost, Reservation};
+use crate::ledger::{JobNumber, LedgerError, NewJob};
 use crate::plan::Training;
+
+/// How long a provider may look through a file.
+const LONGEST_CHECK: Duration = Duration::from_secs(30 * 60);
+/// How long to wait at most between two looks at a file, which are cheap.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 impl Tuning<'_> {
     /// Uploads the training file and makes the job. Before each attempt to make it, also the second, it is looked
@@ -22,12 +30,13 @@ impl Tuning<'_> {
         warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
         let reservation = self.reserve(means.budget)?;
         let number = self.record(means, &order)?;
-        let file = patiently(means, async || provider.upload(&order.file).await).await?;
+        let file = self.hand_over(means, &order.file, number).await?;
         let mut request = JobRequest::new((*spec).clone(), file, order.mark);
         if let Some(validation) = &order.validation {
-            let file = patiently(means, async || provider.upload(validation).await).await?;
+            let file = self.hand_over(means, validation, number).await?;
             request = request.validation_file(file);
         }
+        let reservation = self.estimated(means, &request, reservation, number, observe).await?;
         let make = async || match provider.find_job(&request.mark).await? {
             Some(job) => Ok(job),
             None => provider.create_job(&request).await,
@@ -43,12 +52,74 @@ impl Tuning<'_> {
                 // Refused for good, it was never made; after anything else it may have been.
                 if matches!(&error, TuneError::Provider(error) if error.retry == Retry::Never) {
                     reservation.into_iter().for_each(Reservation::release);
-                    if let (Some(ledger), Some(number)) = (means.ledger, number) {
-                        ledger.forget_job(number)?;
-                    }
+                    self.forget(means, number)?;
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Uploads a file, and waits until the provider has looked through it, where it does.
+    async fn hand_over(
+        &self,
+        means: &TuneContext<'_>,
+        path: &Path,
+        number: Option<JobNumber>,
+    ) -> Result<FileId, TuneError> {
+        let file = patiently(means, async || self.provider.upload(path).await).await?;
+        let interval = self.pace.interval.unwrap_or(self.provider.poll_interval()).min(LONGEST_LOOK);
+        let began = tokio::time::Instant::now();
+        loop {
+            match patiently(means, async || self.provider.file_status(&file).await).await? {
+                FileStatus::Checking if began.elapsed() < LONGEST_CHECK => {}
+                FileStatus::Ready => return Ok(file),
+                FileStatus::Refused(reason) => {
+                    self.forget(means, number)?;
+                    let message = format!("the provider refuses {}: {reason}", path.display());
+                    return Err(ProviderError::new(Cause::Invalid, message).into());
+                }
+                _ => {
+                    let message = format!("file {} is still being looked through", file.0);
+                    return Err(ProviderError::new(Cause::Server, message).into());
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                () = means.cancel.wait() => return Err(TuneError::Cancelled),
+            }
+        }
+    }
+
+    /// Holds back what the provider says that the job will cost, where it says so, instead of what was supposed. Where that is
+    /// more than may be spent, no job is made.
+    async fn estimated<'b>(
+        &'b self,
+        means: &TuneContext<'b>,
+        request: &JobRequest,
+        supposed: Option<Reservation<'b>>,
+        number: Option<JobNumber>,
+        observe: &mut impl FnMut(TuneEvent),
+    ) -> Result<Option<Reservation<'b>>, TuneError> {
+        let said = patiently(means, async || self.provider.estimate(request).await).await?;
+        let Some(estimate) = said else { return Ok(supposed) };
+        estimate.warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
+        let Some(cost) = Cost::from_dollars(estimate.usd) else { return Ok(supposed) };
+        observe(TuneEvent::Estimate(cost));
+        supposed.into_iter().for_each(Reservation::release);
+        match means.budget.reserve_estimate(self.price.as_ref(), cost) {
+            Ok(reservation) => Ok(Some(reservation)),
+            Err(error) => {
+                self.forget(means, number)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Takes a job off the record that was never ordered.
+    fn forget(&self, means: &TuneContext<'_>, number: Option<JobNumber>) -> Result<(), LedgerError> {
+        match (means.ledger, number) {
+            (Some(ledger), Some(number)) => ledger.forget_job(number),
+            _ => Ok(()),
         }
     }
 

@@ -92,6 +92,7 @@ fn every_settings_block_of_the_docs_is_taken() {
         ("docs/plan.md", 1),
         ("docs/providers.md", 10),
         ("docs/replace.md", 1),
+        ("docs/tuning.md", 1),
     ];
     for (page, at_least) in pages {
         let blocks = blocks(page);
@@ -101,7 +102,7 @@ fn every_settings_block_of_the_docs_is_taken() {
             let done = opens(&place, "tunebench.toml");
             assert_eq!(done.code, Some(0), "{}: {}", block.place, done.stderr);
             let listed = place.tunebench(&["providers", "--json"]);
-            let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+            let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
             for name in providers(&parsed) {
                 let known = listed.as_array().unwrap().iter();
                 let known = known.filter_map(|provider| provider.get("provider")?.as_str());
@@ -143,6 +144,38 @@ fn every_setting_of_the_providers_is_described() {
             assert!(table.contains(name), "{name} is not in the table of settings of {provider}");
         }
     }
+}
+
+/// The table of `docs/tuning.md` names the hosts that tune, with the hyperparameters that each takes.
+#[test]
+fn every_host_that_tunes_is_described() {
+    let page = std::fs::read_to_string(repository().join("docs/tuning.md")).unwrap();
+    let listed = Place::new().tunebench(&["providers", "--json"]).stdout;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let mut found = 0;
+    for provider in listed.as_array().unwrap() {
+        let name = provider["provider"].as_str().unwrap();
+        let tunes = provider["facts"]["tuning"].as_str().is_some() || name == "openai";
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        assert_eq!(row.is_some(), tunes || ["local", "vertex"].contains(&name), "{name}");
+        let Some(row) = row.filter(|_| tunes) else { continue };
+        let text = format!(
+            "[providers.{name}]\nfine_tuning = true\n[[model]]\nbase = \"{name}/gpt-4.1-mini-2025-04-14\"\ntune = {{ no_such = 1 }}\n"
+        );
+        let (place, _) = project(&Block { place: "here".into(), text });
+        let said = opens(&place, "tunebench.toml").stderr;
+        let (_, names) = said.split_once("there are ").unwrap_or_else(|| panic!("{name}: {said}"));
+        let taken = row.split('|').nth(3).unwrap();
+        let names = names.lines().next().unwrap();
+        let sorted = |text: &str| {
+            let mut names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(sorted(taken), sorted(names), "{name}");
+        found += 1;
+    }
+    assert!(found >= 6, "{found}");
 }
 
 #[test]

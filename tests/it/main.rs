@@ -12,6 +12,7 @@ mod consent;
 mod contract;
 mod crash;
 mod data;
+mod deployments;
 mod disk;
 mod docs;
 mod doctor;

@@ -3,55 +3,26 @@
 //! Its Python package 3.1.1 of November 2026. A job keeps nothing of ours, but names the file of its requests.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
-use reqwest::Url;
-use reqwest::multipart::Form;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::super::OpenAiProvider;
 use super::super::errors::About;
+use super::super::together::upload::hand_over;
 use super::jobs;
-use crate::http::Answer;
-use crate::{BatchJob, BatchMark, Cause, FileId, ProviderError};
+use crate::{BatchJob, BatchMark, FileId, ProviderError};
 
 const PURPOSE: &str = "batch-api";
 
 impl OpenAiProvider {
-    /// Asks for an address, sends the file there, and says that it is there.
+    /// Hands a file over under the name that is our mark.
     pub(super) async fn upload_to_together(
         &self,
         file: &Path,
         mark: &BatchMark,
     ) -> Result<FileId, ProviderError> {
-        let checksum = checksum(file).map_err(|error| {
-            ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", file.display()))
-        })?;
-        let fields = [
-            ("purpose", PURPOSE.to_owned()),
-            ("file_name", format!("{mark}.jsonl")),
-            ("file_type", "jsonl".to_owned()),
-            ("checksum", checksum),
-        ];
-        let form = fields.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
-        let answer = self.connection.form(&["files"], form).await?;
-        match answer.status {
-            302 => {}
-            // The same file is there.
-            409 => return known(&answer).ok_or_else(|| self.connection.error(&answer, About::default())),
-            _ => return Err(self.connection.error(&answer, About::default())),
-        }
-        let address = answer.header("location").and_then(|url| url.parse::<Url>().ok());
-        let id = answer.header("x-together-file-id").filter(|id| is_plain(id));
-        let (Some(address), Some(id)) = (address, id) else {
-            return Err(answer.broken("the upload got no address or no id".to_owned()));
-        };
-        self.connection.put_elsewhere(address, file).await?;
-        self.connection.post(&["files", id, "preprocess"], None).await?;
-        Ok(FileId(id.to_owned()))
+        hand_over(&self.connection, &["files"], file, (PURPOSE, format!("{mark}.jsonl"))).await
     }
 
     /// The names of files, by their ids.
@@ -87,29 +58,4 @@ impl OpenAiProvider {
         ours.sort_by_key(|job| std::cmp::Reverse(job.created));
         Ok(ours)
     }
-}
-
-/// The id of a file that is there already.
-fn known(answer: &Answer) -> Option<FileId> {
-    let said: Value = answer.json().ok()?;
-    let id = ["/file_id", "/error/file_id"].iter().find_map(|at| said.pointer(at)?.as_str())?;
-    is_plain(id).then(|| FileId(id.to_owned()))
-}
-
-/// Whether an id can be a part of an address.
-fn is_plain(id: &str) -> bool {
-    id.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
-fn checksum(path: &Path) -> io::Result<String> {
-    let (mut file, mut hash, mut piece) = (File::open(path)?, Sha256::new(), vec![0; 64 << 10]);
-    loop {
-        let read = file.read(&mut piece)?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&piece[..read]);
-    }
-    Ok(tunebench_data::hex(&hash.finalize()[..]))
 }

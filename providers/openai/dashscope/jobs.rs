@@ -2,12 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::openai::marks;
 use crate::{FileId, Job, JobId, JobMark, JobRequest, JobStatus, SettingError, TuningSpec};
-
-/// What stands before our mark in the name of a model.
-const OURS: &str = "tb-";
-/// How many hexadecimal digits a mark has.
-const DIGITS: usize = 32;
 
 /// What is sent where the user names none: the service asks for these.
 pub(super) const EPOCHS: u64 = 3;
@@ -22,7 +18,7 @@ pub(super) fn order(request: &JobRequest) -> Result<Value, SettingError> {
         // Adapters; only these are deployed without an hourly fee.
         "training_type": "efficient_sft",
         "hyper_parameters": hyperparameters(&request.spec)?,
-        "model_name": format!("{OURS}{}", request.mark.0),
+        "model_name": marks::named(&request.mark),
     });
     if let (Some(file), Some(body)) = (&request.validation_file, body.as_object_mut()) {
         body.insert("validation_file_ids".into(), json!([file.0]));
@@ -99,11 +95,7 @@ pub(super) fn job(value: &Value) -> Option<Job> {
 /// Our mark, from whichever of a job's names holds it.
 fn mark(job: &Value) -> Option<JobMark> {
     let names = ["model_name", "job_name", "finetuned_output", "finetuned_model"];
-    names.iter().filter_map(|name| job.get(name)?.as_str()).find_map(|name| {
-        let mark = name.get(name.find(OURS)? + OURS.len()..)?.get(..DIGITS)?;
-        let digits = mark.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        digits.then(|| JobMark(mark.to_owned()))
-    })
+    names.iter().filter_map(|name| job.get(name)?.as_str()).find_map(marks::read)
 }
 
 /// Where a deployment stands.
@@ -172,20 +164,6 @@ mod tests {
             (json!({"batch_size": "auto"}), "batch_size"),
         ] {
             assert_eq!(hyperparameters(&spec(wrong)).unwrap_err().setting.as_deref(), Some(name));
-        }
-    }
-
-    #[test]
-    fn a_mark_is_found_in_any_name() {
-        let digits = "0123456789abcdef0123456789abcdef";
-        for (name, found) in [
-            (format!("tb-{digits}"), true),
-            (format!("qwen3-14b-tb-{digits}-x1"), true),
-            (format!("tb-{}", &digits[1..]), false),
-            ("tb-é".repeat(20), false),
-            ("mine".to_owned(), false),
-        ] {
-            assert_eq!(mark(&json!({"finetuned_output": name})).is_some(), found, "{name}");
         }
     }
 

@@ -11,7 +11,7 @@ mod jobs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use reqwest::multipart::{Form, Part};
+use reqwest::multipart::Form;
 use serde_json::{Value, json};
 use tunebench_data::{Example, Prompt};
 
@@ -133,8 +133,7 @@ impl DashScope {
 impl FineTuning for DashScope {
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
         jobs::hyperparameters(spec)?;
-        training_file::check(examples, prompt)?;
-        training_file::check_size(examples, prompt)
+        training_file::check(examples, prompt)
     }
 
     fn epochs(&self, spec: &TuningSpec, _rows: usize) -> Option<Epochs> {
@@ -152,14 +151,8 @@ impl FineTuning for DashScope {
     }
 
     async fn upload(&self, file: &Path) -> Result<FileId, ProviderError> {
-        let unreadable = |error: io::Error| {
-            ProviderError::new(Cause::Invalid, format!("cannot read {}: {error}", file.display()))
-        };
-        let name =
-            file.file_stem().map_or_else(|| "train".into(), |name| name.to_string_lossy().into_owned());
-        let part = Part::file(file).await.map_err(unreadable)?.file_name(format!("{name}.jsonl"));
         // The part has a name of its own here, and the id stands deep.
-        let form = Form::new().part("files", part);
+        let form = Form::new().part("files", training_file::part(file).await?);
         let answer = self.connection.upload(&["files"], form).await?;
         let body = self.read(&answer)?;
         let id = body.pointer("/data/uploaded_files/0/file_id").and_then(Value::as_str);
@@ -180,10 +173,7 @@ impl FineTuning for DashScope {
             Ok(made) => made,
             Err(error) => {
                 if error.retry == crate::Retry::Never {
-                    for file in std::iter::once(&request.training_file).chain(&request.validation_file) {
-                        // The reason why there is no job matters more than a file that stays behind.
-                        let _ = self.delete_file(file).await;
-                    }
+                    training_file::remove(self, request).await;
                 }
                 return Err(error);
             }

@@ -1,10 +1,14 @@
 //! Hosts that speak OpenAI's language, by name: data, not code. `hosts.toml` says how to add one.
 
+mod tuning;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub(super) use self::tuning::TuningHost;
 
 const FILE: &str = include_str!("hosts.toml");
 
@@ -27,15 +31,28 @@ pub(crate) struct Host {
     pub(super) thinking: Vec<Thinking>,
     /// How it takes files of requests, where it does.
     pub(super) batch: Option<BatchHost>,
-    /// Whose way of fine-tuning it has, where that is known here.
-    pub(super) tuning: Option<String>,
+    /// How it tunes, where it does.
+    pub(super) tuning: Option<TuningHost>,
+    /// What is known of its rate limits.
+    #[serde(default)]
+    pub(super) limits: RateFacts,
     /// Set if the host has closed.
     pub(crate) gone: Option<String>,
-    source: String,
-    checked: String,
+    pub(super) source: String,
+    pub(super) checked: String,
     /// What else is set, as under `[providers.NAME]`.
     #[serde(flatten)]
     pub(super) settings: Map<String, Value>,
+}
+
+/// What is known of a host's rate limits.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateFacts {
+    /// The same for every account, and so kept to from the start.
+    pub(super) requests_per_minute: Option<u64>,
+    /// What else there is to say of them.
+    pub(super) note: Option<String>,
 }
 
 /// A host's way with files of requests.
@@ -169,7 +186,8 @@ mod tests {
         for (name, host) in Host::all() {
             assert!(!host.source.is_empty() && host.checked.parse::<jiff::civil::Date>().is_ok(), "{name}");
             assert!(host.thinking.iter().all(|entry| entry.off.is_some() != entry.least.is_some()), "{name}");
-            assert!(host.tuning.as_deref().is_none_or(|way| way == "dashscope"), "{name}");
+            let way = host.tuning.as_ref().map(|tuning| tuning.way.as_str());
+            assert!(matches!(way, None | Some("openai" | "dashscope" | "together")), "{name}");
             if host.gone.is_some() {
                 assert!(host.base_url.is_empty() && host.settings.is_empty(), "{name}");
                 continue;

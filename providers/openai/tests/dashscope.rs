@@ -44,7 +44,7 @@ async fn it_keeps_to_the_contract() {
     let report = Contract::new(&provider(&fake), BASE).secret(KEY).check().await;
     report.assert_kept();
     let not_offered =
-        report.findings.iter().filter(|finding| finding.verdict == crate::test_kit::Verdict::NotOffered);
+        report.findings.iter().filter(|finding| finding.verdict == crate::contract::Verdict::NotOffered);
     assert_eq!(not_offered.map(|finding| finding.rule).collect::<Vec<_>>(), ["batches"]);
     assert_eq!(fake.deployments(), Vec::<String>::new());
 }

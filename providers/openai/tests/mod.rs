@@ -4,6 +4,7 @@ mod calls;
 mod contract;
 mod dashscope;
 mod spec;
+mod together;
 mod tuning;
 
 use std::collections::BTreeMap;

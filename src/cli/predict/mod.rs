@@ -217,12 +217,14 @@ pub(super) async fn predict(
     if prompt.may_fail() {
         texts.check(Some(prompt))?;
     }
-    let mut batched = Batched::default();
+    // Of what comes from a pipe nobody knows beforehand whether it was asked before.
+    let (mut batched, mut asks) = (Batched::default(), true);
     if total.is_some() {
         for model in session.without_batches(std::slice::from_ref(&subject))? {
             printer.warn(&format!("{model} can't be asked in batches, and is asked live"));
         }
         let plan = session.plan_of_texts(&subject, texts.all()?)?;
+        asks = plan.requests() > 0;
         consent::ask(&plan, terms, printer)?;
         session.check_ready(&plan).await?;
         let items = || {
@@ -258,7 +260,7 @@ pub(super) async fn predict(
         sink.write(&bytes)
     };
     let labelling =
-        session.label(&subject, rows.chunks(), |text: &read::Text| &text.text, &batched, see).await;
+        session.label(&subject, rows.chunks(), |text: &read::Text| &text.text, &batched, asks, see).await;
     let took = progress.end(&title);
     let labelling = labelling?;
     if counts.rows > 0 || !labelling.cut_short {

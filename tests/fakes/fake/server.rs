@@ -46,6 +46,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// Purpose, name and bytes of an upload by form.
     pub(crate) form: Option<(String, String, Vec<u8>)>,
+    /// What else a form says in words.
+    pub(crate) fields: Vec<(String, String)>,
     json: OnceLock<Option<Value>>,
 }
 
@@ -163,11 +165,11 @@ async fn read(shared: &Shared, request: Request) -> Result<Call, Reply> {
         (request.method().clone(), request.uri().path().to_owned(), request.headers().clone());
     let query = Query::try_from_uri(request.uri()).map(|Query(query)| query).unwrap_or_default();
     let segments = path.strip_prefix('/').unwrap_or_default().split('/').map(unescaped).collect();
-    let (body, form, json) = Default::default();
-    let mut call = Call { method, path, segments, query, headers, body, form, json };
+    let (body, form, fields, json) = Default::default();
+    let mut call = Call { method, path, segments, query, headers, body, form, fields, json };
     let kind = call.header("content-type").unwrap_or_default();
     if kind.starts_with("multipart/form-data") {
-        call.form = Some(read_form(shared, request).await?);
+        (call.form, call.fields) = read_form(shared, request).await?;
     } else {
         let read = Bytes::from_request(request, &()).await;
         call.body = read.map_err(|_| shared.service.refused("The body cannot be read."))?;
@@ -175,26 +177,28 @@ async fn read(shared: &Shared, request: Request) -> Result<Call, Reply> {
     Ok(call)
 }
 
-async fn read_form(shared: &Shared, request: Request) -> Result<(String, String, Vec<u8>), Reply> {
+/// The file of a form, with its purpose, and all that the form says in words.
+type Form = (Option<(String, String, Vec<u8>)>, Vec<(String, String)>);
+
+async fn read_form(shared: &Shared, request: Request) -> Result<Form, Reply> {
     let broken = |_| shared.service.refused("The form cannot be read.");
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|_| shared.service.refused("No form."))?;
-    let (mut purpose, mut named, mut file) = (String::new(), None, None);
+    let (mut fields, mut file) = (Vec::new(), None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
-            Some("purpose") => purpose = field.text().await.map_err(broken)?,
-            // Together's files come later, and to another address.
-            Some("file_name") => named = Some((field.text().await.map_err(broken)?, Vec::new())),
             Some("file" | "files") => {
                 let name = field.file_name().unwrap_or_default().to_owned();
                 file = Some((name, field.bytes().await.map_err(broken)?.to_vec()));
             }
-            _ => {}
+            name => {
+                let name = name.unwrap_or_default().to_owned();
+                fields.push((name, field.text().await.map_err(broken)?));
+            }
         }
     }
-    let (name, bytes) =
-        file.or(named).ok_or_else(|| shared.service.refused("'file' is a required property"))?;
-    Ok((purpose, name, bytes))
+    let purpose = fields.iter().find(|(name, _)| name == "purpose").map(|(_, text)| text.clone());
+    Ok((file.map(|(name, bytes)| (purpose.unwrap_or_default(), name, bytes)), fields))
 }
 
 fn respond(shared: &Shared, reply: Reply, id: u64, begun: Instant) -> Response {

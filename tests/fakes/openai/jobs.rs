@@ -248,6 +248,16 @@ impl Job {
     }
 }
 
+/// What is wrong with a training file, if anything is.
+pub(super) fn problem(file: &[u8]) -> Option<String> {
+    read(Some(file)).err().map(|(_, message)| message)
+}
+
+/// The tokens of a training file, once.
+pub(super) fn tokens(file: &[u8]) -> u64 {
+    read(Some(file)).map_or(0, |rows| rows.tokens)
+}
+
 /// Reads a training file as strictly as the service does.
 fn read(file: Option<&[u8]>) -> Result<Rows, (&'static str, String)> {
     let Some(file) = file else {

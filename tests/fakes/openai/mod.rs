@@ -9,7 +9,7 @@
 //!
 //! It answers files, fine-tuning jobs, batches, models, Chat Completions, Responses and Decisions, and checks what it is sent as
 //! the real service does. A job or a batch advances by one state at each look. The same jobs are there in Alibaba's
-//! way, under `/api/v1`, where a model must be deployed before it answers. Programs in other languages drive it through
+//! way, under `/api/v1`, and in Together's, under `/together`, where a model must be deployed before it answers. Programs in other languages drive it through
 //! `GET /_fake/stats`, `GET /_fake/recorded` and `POST /_fake/faults` (see [`Failing`]); the example `fake_openai`
 //! of this crate serves it.
 
@@ -30,6 +30,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use self::together::DeploymentScript;
 use self::world::World;
 use super::fake::{self, Call, Fake, Recorder, Reply, Service, Shared, Windows, lock};
 pub use super::fake::{BatchScript, Brain, Exchange, Failing, Fault, Form, Hint, Question, Said, Stats};
@@ -154,9 +155,35 @@ impl FakeOpenAi {
         format!("http://{}/compatible-mode/v1", self.fake.address)
     }
 
-    /// What clients take for `https://api.together.ai/v1`: the same answers, with Together's files and batches.
+    /// What clients take for `https://api.together.ai/v1`: Together's answers, beside which stand its files, batches, fine-tuning
+    /// jobs and deployments.
     pub fn together_url(&self) -> String {
         format!("http://{}/together/v1", self.fake.address)
+    }
+
+    /// How deployments in Together's way go from now on.
+    pub fn script_deployments(&self, script: DeploymentScript) {
+        lock(&self.service.world).together.script = script;
+    }
+
+    /// The names of the deployments in Together's way that cost money now.
+    pub fn running(&self) -> Vec<String> {
+        lock(&self.service.world).together.running()
+    }
+
+    /// The names of all endpoints in Together's way, whether anything stands below them or not.
+    pub fn endpoints(&self) -> Vec<String> {
+        lock(&self.service.world).together.endpoint_names()
+    }
+
+    /// What machines have cost so far, in US cents.
+    pub fn bill_cents(&self) -> u64 {
+        lock(&self.service.world).together.bill_cents()
+    }
+
+    /// Lets minutes pass by the clock that machines are billed by, and that no test waits for.
+    pub fn pass_minutes(&self, minutes: u64) {
+        lock(&self.service.world).together.pass(minutes);
     }
 
     /// The names of the models that are deployed in Alibaba's way.

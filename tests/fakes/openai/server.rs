@@ -16,6 +16,9 @@ pub(super) fn answer(shared: &Api<'_>, call: &Call) -> Reply {
         return dashscope::answer(shared, call, path, key_refused(shared, call));
     }
     if let Some(path) = segments.strip_prefix(&["together"]) {
+        if path.starts_with(&["v1", "chat"]) && !call.body.is_empty() {
+            shared.recorder.prompted(&call.body);
+        }
         return together::answer(shared, call, path, key_refused(shared, call));
     }
     let compatible = segments.strip_prefix(&["compatible-mode", "v1"]);
@@ -43,7 +46,7 @@ pub(super) fn answer(shared: &Api<'_>, call: &Call) -> Reply {
         ("GET", ["files"]) => lock(shared.world).files(query),
         ("POST", ["files"]) => match &call.form {
             Some((purpose, name, bytes)) => lock(shared.world).upload(purpose, name, bytes.clone()),
-            None => Reply::invalid("", "", "Expected a multipart form."),
+            None => Reply::invalid("", "", "'file' is a required property"),
         },
         ("GET", ["files", id]) => lock(shared.world).file(id),
         ("DELETE", ["files", id]) => lock(shared.world).delete_file(id),
@@ -103,6 +106,19 @@ pub(super) fn template(path: &str) -> String {
         "preprocess",
         "uploads",
         "compatible-mode",
+        "by",
+        "limits",
+        "estimate-price",
+        "metrics",
+        "v2",
+        "v3",
+        "whoami",
+        "projects",
+        "configs",
+        "endpoints",
+        "public",
+        "inference-instance-types",
+        "supported-models",
         "fine-tunes",
         "deployments",
         "logs",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::batches::Batches;
 use super::jobs::{Job, Kept};
+use super::together::Together;
 use super::{Reply, models};
 use crate::fake::{Memory, now};
 
@@ -36,6 +37,7 @@ pub(super) struct World {
     packed_results: bool,
     last_id: u64,
     pub(super) batches: Batches,
+    pub(super) together: Together,
 }
 
 impl World {
@@ -43,8 +45,8 @@ impl World {
         let bases = models::BASES.iter().map(|id| ((*id).to_owned(), None));
         let retired = models::RETIRED.iter().map(|(id, day)| ((*id).to_owned(), Some((*day).to_owned())));
         let bases = bases.chain(retired).chain(more).collect();
-        let (tuned, deployments, files, jobs, batches) = Default::default();
-        Self { bases, tuned, deployments, files, jobs, packed_results, last_id: 0, batches }
+        let (tuned, deployments, files, jobs, batches, together) = Default::default();
+        Self { bases, tuned, deployments, files, jobs, packed_results, last_id: 0, batches, together }
     }
 
     pub(super) fn id(&mut self, kind: &str) -> String {
@@ -66,8 +68,14 @@ impl World {
         let retired = models::RETIRED.iter().any(|(id, _)| *id == model);
         let base = self.bases.iter().any(|(id, _)| id == model) && !retired;
         let deployed = self.deployments.iter().find(|deployed| deployed.name == model && deployed.answers());
-        let model = deployed.map_or(model, |deployed| &deployed.model);
+        let served = self.served(model);
+        let model = served.as_deref().unwrap_or(deployed.map_or(model, |deployed| &deployed.model));
         if base { Some(None) } else { self.tuned.get(model).cloned().map(Some) }
+    }
+
+    /// The ids of all bases.
+    pub(super) fn base_ids(&self) -> impl Iterator<Item = &str> {
+        self.bases.iter().map(|(id, _)| id.as_str())
     }
 
     pub(super) fn models(&self) -> Reply {
@@ -112,6 +120,24 @@ impl World {
         Reply::json(self.add_file(purpose, name, bytes, false))
     }
 
+    /// A file under an id that was given away before.
+    pub(super) fn put_file(&mut self, id: &str, purpose: &str, name: &str, bytes: Vec<u8>) {
+        let object = json!({
+            "id": id, "bytes": bytes.len(), "created_at": now(), "filename": name, "purpose": purpose,
+        });
+        self.files.insert(id.to_owned(), File { object, bytes, packed: false });
+    }
+
+    /// What is kept of a file beside its bytes.
+    pub(super) fn file_as_kept(&self, id: &str) -> Value {
+        self.files.get(id).map(|file| file.object.clone()).unwrap_or_default()
+    }
+
+    /// Whether a file is there.
+    pub(super) fn has_file(&self, id: &str) -> bool {
+        self.files.contains_key(id)
+    }
+
     pub(super) fn add_file(&mut self, purpose: &str, name: &str, bytes: Vec<u8>, packed: bool) -> Value {
         let id = self.id("file");
         let object = json!({
@@ -120,14 +146,6 @@ impl World {
         });
         self.files.insert(id, File { object: object.clone(), bytes, packed });
         object
-    }
-
-    /// The bytes of a file that was announced before; whether it was.
-    pub(super) fn fill(&mut self, id: &str, bytes: Vec<u8>) -> bool {
-        let Some(file) = self.files.get_mut(id) else { return false };
-        file.object["bytes"] = bytes.len().into();
-        file.bytes = bytes;
-        true
     }
 
     pub(super) fn files(&self, query: &[(String, String)]) -> Reply {

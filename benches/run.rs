@@ -160,7 +160,7 @@ impl Bench {
         let mut command = Command::new(&self.tunebench);
         command.arg("--config").arg(folder.join("tunebench.toml")).arg("--state").arg(state);
         command.arg("eval").arg("--test").arg(path).arg("--results").arg(folder.join("results"));
-        command.arg("--concurrency").arg(in_flight.to_string());
+        command.arg("--concurrency").arg(in_flight.to_string()).arg("--yes");
         command
     }
 

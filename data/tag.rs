@@ -37,7 +37,7 @@ impl Tag {
 
     /// The first such tag at or after `from`, in any case and with white space inside: `</ Output >`.
     pub(crate) fn find(&self, text: &str, from: usize) -> Option<Found> {
-        let (start, closing, name_end) = self.head(text, from, |c| c == '<')?;
+        let (start, closing, name_end) = self.head(text, from, text[from..].match_indices('<'))?;
         let rest = text[name_end..].trim_start();
         if rest.starts_with('>') {
             return Some(Found { start, end: text.len() - rest.len() + 1, closing });
@@ -45,11 +45,17 @@ impl Tag {
         self.find(text, name_end)
     }
 
-    /// The first beginning of such a tag: where it starts, whether it closes, and where the name ends.
-    fn head(&self, text: &str, from: usize, bracket: impl Fn(char) -> bool) -> Option<(usize, bool, usize)> {
-        for (offset, c) in text[from..].char_indices().filter(|&(_, c)| bracket(c)) {
+    /// The first beginning of such a tag: where it starts, whether it closes, and where the name ends. Brackets are given as
+    /// they are found in the text after `from`.
+    fn head<'t>(
+        &self,
+        text: &str,
+        from: usize,
+        brackets: impl Iterator<Item = (usize, &'t str)>,
+    ) -> Option<(usize, bool, usize)> {
+        for (offset, bracket) in brackets {
             let start = from + offset;
-            let mut rest = text[start + c.len_utf8()..].trim_start();
+            let mut rest = text[start + bracket.len()..].trim_start();
             let closing = rest.starts_with('/');
             if closing {
                 rest = rest[1..].trim_start();
@@ -80,7 +86,7 @@ fn is_bracket(c: char) -> bool {
 
 /// Whether the text holds the beginning of one of the tags.
 pub(crate) fn holds(text: &str, tags: &[Tag]) -> bool {
-    tags.iter().any(|tag| tag.head(text, 0, is_bracket).is_some())
+    tags.iter().any(|tag| tag.head(text, 0, text.match_indices(is_bracket)).is_some())
 }
 
 /// Writes `text` to `out` with every beginning of one of the tags made harmless: its bracket becomes `&lt;`.
@@ -91,8 +97,11 @@ pub(crate) fn defuse(text: &str, tags: &[Tag], out: &mut String) {
     if memchr::memchr2(b'<', 0xEF, text.as_bytes()).is_none() {
         return out.push_str(text);
     }
-    while let Some(start) =
-        tags.iter().filter_map(|tag| tag.head(text, from, is_bracket)).map(|(start, ..)| start).min()
+    while let Some(start) = tags
+        .iter()
+        .filter_map(|tag| tag.head(text, from, text[from..].match_indices(is_bracket)))
+        .map(|(start, ..)| start)
+        .min()
     {
         out.push_str(&text[from..start]);
         out.push_str("&lt;");

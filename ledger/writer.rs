@@ -17,8 +17,9 @@ use super::{ContentKey, OrphanedRequests, StoredAnswer};
 const GROUP: usize = 1024;
 /// A commit of fewer is worth a short wait for more.
 const SMALL: usize = 8;
-/// How long that is: the most by which a request is delayed so that a commit is shared.
-const WAIT: Duration = Duration::from_millis(1);
+/// How long that is: the most by which a request is delayed so that a commit is shared. After the first part it is looked
+/// whether enough has come: where answers come at once, all requests would stand still together.
+const WAIT: [Duration; 2] = [Duration::from_micros(250), Duration::from_micros(750)];
 /// After how many changes the totals of a run that is under way are written down.
 const TOTALS_EVERY: u64 = 512;
 
@@ -82,12 +83,17 @@ impl Writer {
         let mut pace = Pace::default();
         while ops.blocking_recv_many(&mut group, GROUP) > 0 {
             if pace.wait_for_more(group.len()) {
-                std::thread::sleep(WAIT);
                 let before = group.len();
-                while group.len() < GROUP
-                    && let Ok(op) = ops.try_recv()
-                {
-                    group.push(op);
+                for part in WAIT {
+                    std::thread::sleep(part);
+                    while group.len() < GROUP
+                        && let Ok(op) = ops.try_recv()
+                    {
+                        group.push(op);
+                    }
+                    if group.len() >= SMALL {
+                        break;
+                    }
                 }
                 pace.gained(group.len() - before);
             }

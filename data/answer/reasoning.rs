@@ -5,6 +5,8 @@
 //! (`<|begin_of_thought|>`), gpt-oss (channels), MedGemma (`<unused94>`), Apertus (`<|inner_prefix|>`), Granite 3.2 (a
 //! sentence), and tags that prompts ask for (`<reasoning>`).
 
+use memchr::memmem::Finder;
+
 use crate::LabelSet;
 use crate::tag::Tag;
 
@@ -14,7 +16,7 @@ enum Marks {
     /// A tag; `native` to models, which may begin inside it, so that what stands before its end is reasoning always.
     Tag { tag: Tag, native: bool },
     /// Fixed texts, native to models.
-    Fixed { open: &'static str, close: &'static str },
+    Fixed { open: Finder<'static>, close: Finder<'static> },
 }
 
 const NATIVE_TAGS: [&str; 5] = ["think", "thinking", "thought", "thoughts", "longcat_think"];
@@ -58,7 +60,15 @@ impl Reasoning {
         let fixed = FIXED.iter().filter(|(open, close)| {
             !labels.names().iter().any(|name| name.contains(open) || name.contains(close))
         });
-        Self(tags.chain(fixed.map(|&(open, close)| Marks::Fixed { open, close })).collect())
+        Self(
+            tags.chain(
+                fixed.map(|&(open, close)| Marks::Fixed {
+                    open: Finder::new(open),
+                    close: Finder::new(close),
+                }),
+            )
+            .collect(),
+        )
     }
 
     /// What an answer says aside from its reasoning.
@@ -117,9 +127,9 @@ impl Marks {
                 tag.find(text, from).map(|found| (found.start, found.end, found.closing))
             }
             Self::Fixed { open, close } => {
-                let find = |mark: &str, closing| {
-                    let start = from + text[from..].find(mark)?;
-                    Some((start, start + mark.len(), closing))
+                let find = |mark: &Finder<'_>, closing| {
+                    let start = from + mark.find(&text.as_bytes()[from..])?;
+                    Some((start, start + mark.needle().len(), closing))
                 };
                 find(open, false).into_iter().chain(find(close, true)).min()
             }

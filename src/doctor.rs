@@ -18,8 +18,8 @@ use crate::project::{Overrides, entries, missetting};
 use crate::providers::Providers;
 use crate::whole_file::WholeFile;
 
+pub(crate) use label_errors::LabelDoubts;
 pub use label_errors::LabelErrors;
-pub(crate) use label_errors::doubted_lines;
 
 /// The name of the log that lies beside cleaned copies.
 const LOG: &str = "changes.csv";

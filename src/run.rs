@@ -6,6 +6,7 @@ mod listener;
 mod predict;
 mod ready;
 mod record;
+mod row_facts;
 mod sent;
 mod taught;
 
@@ -15,17 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tunebench_data::doctor::main_script;
-use tunebench_data::{Columns, ExampleId, LabelId, overlap};
+use tunebench_data::{ExampleId, LabelId, overlap};
 use tunebench_providers::ModelRef;
-use tunebench_reports::{
-    Clustering, Clusters, DataFile, Evaluation, MANIFEST_VERSION, Manifest, Run, Slices, Slicing, length_of,
-    slugs,
+use tunebench_reports::{DataFile, Evaluation, MANIFEST_VERSION, Manifest, Run, slugs,
 };
 
 use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;
-use crate::doctor::doubted_lines;
 use crate::error::Error;
 use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
@@ -46,6 +43,7 @@ pub use listener::Listener;
 pub use predict::Labelling;
 pub(crate) use predict::{LABELLING, shows_texts_only};
 use record::record;
+use row_facts::RowFacts;
 use sent::prompts;
 pub(crate) use sent::{sent, sketched};
 
@@ -65,9 +63,6 @@ pub struct Spending {
     /// Whether and how it asks in batches.
     pub batching: Batching,
 }
-
-/// Of all rows the clusters, the values by which they are parted, and those whose gold label is in doubt.
-type RowsTogether = (Option<Arc<Clusters>>, Option<Arc<Slices>>, Vec<ExampleId>);
 
 /// The work on one project.
 pub struct Session<'a> {
@@ -280,8 +275,9 @@ impl<'a> Session<'a> {
             false => None,
         };
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
-        let (clusters, slices, doubted) = self.rows_together()?;
-        let mut run = Run { manifest: Manifest { doubted, ..self.manifest()? }, evaluations: Vec::new() };
+        // Found out while the models answer; no request waits for it.
+        let mut row_facts = RowFacts::find_out(self.project);
+        let mut run = Run { manifest: self.manifest()?, evaluations: Vec::new() };
         run.manifest.rendered_prompts = prompts(&candidates);
         let repeats = self.spending.repeats.max(1);
         let asked: Vec<_> =
@@ -316,6 +312,8 @@ impl<'a> Session<'a> {
                     run.manifest.ended_by.get_or_insert_with(interrupted);
                 }
                 let record = record(subject, repeat, file, candidate, &answers, stood.as_ref());
+                let RowFacts { clusters, slices, doubted } = row_facts.get().await?;
+                run.manifest.doubted.clone_from(doubted);
                 run.evaluations.push(Evaluation {
                     model: name.clone(),
                     tuned_from: record.tuned_from.clone(),
@@ -360,29 +358,6 @@ impl<'a> Session<'a> {
         let subject = subjects.iter().find(|subject| subject.name(0) == model)?;
         let path = Tuning::losses(&self.project.training_folder(), subject.job.as_ref()?.mark.as_ref()?);
         path.exists().then_some(path)
-    }
-
-    /// Which test rows belong together, none where each is a cluster of its own, by what they are parted, and which of them the
-    /// doctor doubts.
-    fn rows_together(&self) -> Result<RowsTogether, EvaluateError> {
-        let columns = &self.project.config.data.slices;
-        let test = match columns.as_slice() {
-            [] => self.project.test.clone(),
-            named => self.project.test.carrying(Columns::Named(named.to_vec())),
-        };
-        let mut clustering = Clustering::new(test.source().group.is_some());
-        let mut slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
-        let lines = doubted_lines(self.project);
-        let mut doubted = Vec::new();
-        for row in test.examples()? {
-            let row = row?;
-            clustering.push(row.group.as_deref(), &row.text);
-            doubted.extend(lines.contains(&row.line).then_some(row.id));
-            let known = [length_of(&row.text), main_script(&row.text).unwrap_or("none")];
-            let own = columns.iter().map(|name| row.fields.get(name).unwrap_or_default());
-            slicing.push(own.chain(known));
-        }
-        Ok((clustering.finish().map(Arc::new), slicing.finish().map(Arc::new), doubted))
     }
 
     fn candidates<'s>(

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use tunebench_data::DataError;
 use tunebench_data::doctor::{Check, Diagnosis, Files, Finding, JudgedRow, JudgedRows, Role, Rows, Severity};
+use tunebench_data::{DataError, LabelSet, PromptTemplate, Source};
 
 use super::DataCheck;
 use crate::error::Error;
@@ -79,27 +79,39 @@ impl DataCheck {
     }
 }
 
-/// The lines of the test file whose label is likely wrong, of which a verdict should not depend. None are looked for where
-/// that would take more than a few seconds.
-pub(crate) fn doubted_lines(project: &Project) -> BTreeSet<u64> {
-    let (test, prompt) = (project.test.source(), &project.config.prompt.own);
-    let train = project.train_source.as_ref();
-    let sizes = train.into_iter().chain([test]).filter_map(|source| source.path.metadata().ok());
-    let bytes: u64 = sizes.map(|file| file.len()).sum();
-    if bytes.saturating_mul(project.test.labels().len() as u64 + READING) > MAX_WORK / 4 {
-        return BTreeSet::new();
+/// A search for test rows whose label is likely wrong, on which a verdict should not depend.
+pub(crate) struct LabelDoubts {
+    train: Option<Source>,
+    test: Source,
+    labels: LabelSet,
+    template: PromptTemplate,
+}
+
+impl LabelDoubts {
+    /// In the files of a project.
+    pub(crate) fn of(project: &Project) -> Self {
+        Self {
+            train: project.train_source.clone(),
+            test: project.test.source().clone(),
+            labels: project.test.labels().clone(),
+            template: project.config.prompt.own.template(),
+        }
     }
-    let template = prompt.template();
-    let files = Files {
-        train,
-        validation: None,
-        test: Some(test),
-        labels: Some(project.test.labels()),
-        template: &template,
-    };
-    // Where no two labels can be told apart, nothing is in doubt.
-    let found = cross_validated(&files).unwrap_or_default();
-    found.likely().filter(|judged| judged.file == Role::Test).map(|judged| judged.row.line).collect()
+
+    /// The lines of these rows. None are looked for where that would take more than a few seconds.
+    pub(crate) fn test_lines(&self) -> BTreeSet<u64> {
+        let Self { train, test, labels, template } = self;
+        let sizes = train.iter().chain([test]).filter_map(|source| source.path.metadata().ok());
+        let bytes: u64 = sizes.map(|file| file.len()).sum();
+        if bytes.saturating_mul(labels.len() as u64 + READING) > MAX_WORK / 4 {
+            return BTreeSet::new();
+        }
+        let (train, test) = (train.as_ref(), Some(test));
+        let files = Files { train, validation: None, test, labels: Some(labels), template };
+        // Where no two labels can be told apart, nothing is in doubt.
+        let found = cross_validated(&files).unwrap_or_default();
+        found.likely().filter(|judged| judged.file == Role::Test).map(|judged| judged.row.line).collect()
+    }
 }
 
 #[cfg(feature = "local")]

@@ -30,14 +30,16 @@ impl Results {
         texts: impl IntoIterator<Item = Result<(ExampleId, String), E>>,
     ) -> Result<(), E> {
         self.make_room_for(run)?;
-        let ids: BTreeSet<_> =
-            run.evaluations.iter().flat_map(|evaluation| &evaluation.predictions).map(|row| row.id).collect();
+        let rows = run.evaluations.iter().flat_map(|evaluation| &evaluation.predictions);
+        let mut ids: Vec<_> = rows.map(|row| row.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
         let mut failed = None;
         let texts = texts.into_iter().map_while(|text| text.map_err(|error| failed = Some(error)).ok());
         let written = self.stream(TEXTS, |out| {
             let mut writer = csv::Writer::from_writer(out);
             writer.write_record(["id", "text"])?;
-            for (id, text) in texts.filter(|(id, _)| ids.contains(id)) {
+            for (id, text) in texts.filter(|(id, _)| ids.binary_search(id).is_ok()) {
                 writer.write_record([&id.to_string(), &text])?;
             }
             writer.flush()
@@ -148,7 +150,8 @@ impl KeptAnswers {
 /// The texts of rows, found by where they begin: sixteen bytes for each instead of the text.
 struct KeptTexts {
     reader: Reader<File>,
-    places: HashMap<ExampleId, Position>,
+    /// In the order of the ids.
+    places: Vec<(ExampleId, u64)>,
     record: StringRecord,
 }
 
@@ -158,26 +161,31 @@ impl KeptTexts {
         let mut reader = Reader::from_path(folder.join(TEXTS)).ok()?;
         // Else the first place would be that of the header.
         reader.headers().ok()?;
-        let (mut places, mut record) = (HashMap::new(), StringRecord::new());
+        let (mut places, mut record) = (Vec::new(), StringRecord::new());
         loop {
-            let place = reader.position().clone();
+            let place = reader.position().byte();
             match reader.read_record(&mut record) {
                 Ok(true) => {
                     if let Some(id) = record.get(0).and_then(|id| id.parse().ok()) {
-                        places.insert(id, place);
+                        places.push((id, place));
                     }
                 }
                 Ok(false) | Err(_) => break,
             }
         }
+        places.sort_unstable();
+        places.shrink_to_fit();
         Some(Self { reader, places, record })
     }
 
     fn find(&mut self, id: ExampleId) -> io::Result<Option<String>> {
-        let Some(place) = self.places.get(&id) else { return Ok(None) };
+        let Ok(at) = self.places.binary_search_by_key(&id, |(id, _)| *id) else { return Ok(None) };
+        let (_, byte) = self.places[at];
         // Mostly the next text is where the reader stands.
-        if self.reader.position().byte() != place.byte() {
-            self.reader.seek(place.clone())?;
+        if self.reader.position().byte() != byte {
+            let mut place = Position::new();
+            place.set_byte(byte);
+            self.reader.seek(place)?;
         }
         let found = self.reader.read_record(&mut self.record)?;
         Ok(self.record.get(1).filter(|_| found).map(str::to_owned))

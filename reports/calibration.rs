@@ -28,8 +28,8 @@ const PRECISIONS: [f64; 3] = [0.9, 0.95, 0.99];
 
 /// How good the probabilities are that a model gives to its answers.
 ///
-/// Providers give the probability of the answered label alone, so all figures are those of one event: "the answer is
-/// right" (top-label calibration).
+/// Most providers give the probability of the answered label alone, so all figures but the multi-class log loss are those of one
+/// event: "the answer is right" (top-label calibration).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Calibration {
@@ -41,6 +41,9 @@ pub struct Calibration {
     /// The mean negative natural logarithm of the probability of what happened, from 0 (best). Probabilities are clipped
     /// to within 2⁻⁵² of 0 and 1, as in scikit-learn's `log_loss`: so no row costs more than about 36.
     pub log_loss: f64,
+    /// The same over all labels: the mean negative natural logarithm of the probability that the gold label had, clipped likewise;
+    /// scikit-learn's `log_loss` of a matrix of probabilities. None unless 98 % of the answered rows tell it.
+    pub multiclass_log_loss: Option<f64>,
     /// The mean distance of confidence and accuracy over the bins, weighted by their rows, 0 (best) to 1: Naeini, Cooper
     /// and Hauskrecht (2015), with [`CALIBRATION_BINS`] bins of equal width.
     pub expected_calibration_error: f64,
@@ -132,6 +135,7 @@ impl Calibration {
             rows: rows.len() as u64,
             brier: rows.iter().map(|row| (row.probability() - row.outcome()).powi(2)).sum::<f64>() / n,
             log_loss: rows.iter().map(Row::log_loss).sum::<f64>() / n,
+            multiclass_log_loss: multiclass_log_loss(predictions, answered),
             expected_calibration_error: gaps.sum::<f64>() / n,
             bins,
             risk_coverage: curve.points(),
@@ -152,6 +156,20 @@ fn rows(predictions: &[Prediction]) -> impl Iterator<Item = Row> {
         Some(Row(probability.get(), prediction.outcome() == Outcome::Correct))
     };
     predictions.iter().filter_map(row)
+}
+
+/// See [`Calibration::multiclass_log_loss`].
+fn multiclass_log_loss(predictions: &[Prediction], answered: usize) -> Option<f64> {
+    let rows = predictions.iter().filter(|row| row.is_answered());
+    let losses: Vec<f64> =
+        rows.filter_map(|row| Some(surprise(row.gold_probability?.get().into()))).collect();
+    let told = ratio(losses.len() as u64, answered as u64)? >= MIN_SHARE;
+    told.then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+}
+
+/// The negative logarithm of a probability, clipped.
+fn surprise(p: f64) -> f64 {
+    -libm::log(p.clamp(f64::EPSILON, 1.0 - f64::EPSILON))
 }
 
 /// The rows in falling order of their probabilities, each with its cluster and the least id in that.
@@ -192,8 +210,7 @@ impl Row {
     }
 
     fn log_loss(&self) -> f64 {
-        let p = self.probability().clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-        -libm::log(if self.1 { p } else { 1.0 - p })
+        surprise(if self.1 { self.probability() } else { 1.0 - self.probability() })
     }
 }
 

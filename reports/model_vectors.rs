@@ -55,6 +55,31 @@ fn calibration_agrees_with_scikit_learn() {
 }
 
 #[derive(Deserialize)]
+struct MulticlassCase {
+    gold_probabilities: Vec<f32>,
+    log_loss: f64,
+}
+
+#[test]
+fn the_log_loss_over_all_labels_agrees_with_scikit_learn() {
+    let cases = read::<MulticlassCase>(include_str!("testdata/multiclass_log_loss.json"));
+    assert!(cases.len() > 5);
+    for case in cases {
+        let mut rows = rows(&vec![1; case.gold_probabilities.len()]);
+        for (row, probability) in rows.iter_mut().zip(&case.gold_probabilities) {
+            row.gold_probability = Probability::new(*probability);
+            row.probability = row.gold_probability;
+        }
+        let ours = Calibration::of(&rows, None).unwrap().multiclass_log_loss.unwrap();
+        same("the log loss", "all labels", ours, case.log_loss);
+        // Where too many rows do not tell, there is none.
+        let few = rows.len() / 20 + 1;
+        rows.iter_mut().take(few).for_each(|row| row.gold_probability = None);
+        assert_eq!(Calibration::of(&rows, None).unwrap().multiclass_log_loss, None);
+    }
+}
+
+#[derive(Deserialize)]
 struct ClusterCase {
     name: String,
     groups: Vec<u32>,

@@ -93,18 +93,19 @@ impl Answer {
 
 /// A probability, 0 to 1, as the provider gave it.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct Probability(f32);
+pub struct Probability(NonZeroU32);
 
 impl Probability {
     /// `None` unless the value lies within 0 to 1.
     pub fn new(value: f32) -> Option<Self> {
-        // Adding zero turns -0.0 into 0.0, which would not survive being written and read.
-        (0.0..=1.0).contains(&value).then_some(Self(value + 0.0))
+        // Adding zero turns -0.0 into 0.0, which would not survive being written and read. The bits of what is left rise with
+        // the value and end far below the highest number, so that an optional probability takes four bytes.
+        (0.0..=1.0).contains(&value).then(|| Self(NonZeroU32::MIN.saturating_add((value + 0.0).to_bits())))
     }
 
     /// The value, 0 to 1.
     pub fn get(self) -> f32 {
-        self.0
+        f32::from_bits(self.0.get() - 1)
     }
 }
 
@@ -148,6 +149,8 @@ pub struct Prediction {
     pub answer: Answer,
     /// The probability of the answer, where the provider gives one.
     pub probability: Option<Probability>,
+    /// The probability of the gold label, where the provider gives those of all labels.
+    pub gold_probability: Option<Probability>,
     /// How long the answer took, where that was measured.
     pub latency: Option<Latency>,
 }
@@ -231,7 +234,14 @@ mod tests {
     use super::*;
 
     fn prediction(answer: Answer) -> Prediction {
-        Prediction { id: ExampleId(1), gold: LabelId(3), answer, probability: None, latency: None }
+        Prediction {
+            id: ExampleId(1),
+            gold: LabelId(3),
+            answer,
+            probability: None,
+            gold_probability: None,
+            latency: None,
+        }
     }
 
     #[test]

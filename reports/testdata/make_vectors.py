@@ -382,6 +382,27 @@ def calibration_case(name, probabilities, right):
     }
 
 
+def multiclass_case(rng, rows, labels):
+    """Of the probabilities of all labels, kept in 32 bits, only that of the gold label is needed."""
+    scores = np.array([[rng.gammavariate(0.3, 1) + 1e-9 for _ in range(labels)] for _ in range(rows)])
+    p = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32).astype(np.float64)
+    p /= p.sum(axis=1, keepdims=True)
+    gold = [rng.randrange(labels) for _ in range(rows)]
+    kept = p[np.arange(rows), gold].astype(np.float32).astype(np.float64)
+    p[np.arange(rows), gold] = kept
+    others = np.ones_like(p, dtype=bool)
+    others[np.arange(rows), gold] = False
+    rest = np.where(others, p, 0)
+    p = np.where(others, rest * ((1 - kept) / rest.sum(axis=1))[:, None], p)
+    return {"gold_probabilities": kept.tolist(), "log_loss": float(sk.log_loss(gold, p, labels=list(range(labels))))}
+
+
+def multiclass_cases():
+    rng = random.Random(31)
+    for rows, labels in [(1, 3), (10, 3), (200, 3), (200, 10), (300, 77), (50, 150)]:
+        yield multiclass_case(rng, rows, labels)
+
+
 def calibration_cases():
     rng = random.Random(13)
     yield calibration_case("one right", [0.7], [1])
@@ -639,6 +660,7 @@ write(
     "scikit-learn's f1_score over the labels of the gold ones without each cluster, and the variance of these by numpy",
     list(jackknife_cases()),
 )
+write("multiclass_log_loss.json", "scikit-learn log_loss of a matrix of probabilities", list(multiclass_cases()))
 write("holm.json", "statsmodels multipletests(method='holm')", list(holm_cases()))
 write(
     "calibration.json",

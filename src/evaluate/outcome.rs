@@ -1,6 +1,6 @@
 //! What an answer, or the lack of one, counts as.
 
-use tunebench_data::{AnswerError, Prompt};
+use tunebench_data::{AnswerError, LabelId, Prompt};
 use tunebench_providers::{Cause, Completion, FinishReason, ProviderError};
 use tunebench_reports::{Answer, InvalidKind, Probability, UnansweredKind};
 
@@ -29,8 +29,12 @@ pub(super) fn of_completion(prompt: &Prompt, completion: &Completion) -> Answer 
 /// The probability that the model gives to its own answer.
 pub(super) fn probability(answer: Answer, completion: &Completion) -> Option<Probability> {
     let Answer::Label(label) = answer else { return None };
-    let of_all = completion.probabilities.as_ref().and_then(|all| all.get(label.index()).copied());
-    of_all.or(completion.label_probability).and_then(Probability::new)
+    of_all(label, completion).or_else(|| completion.label_probability.and_then(Probability::new))
+}
+
+/// The probability of any label, where the model gives those of all.
+pub(super) fn of_all(label: LabelId, completion: &Completion) -> Option<Probability> {
+    completion.probabilities.as_ref()?.get(label.index()).copied().and_then(Probability::new)
 }
 
 /// Why a row has no answer.
@@ -47,7 +51,7 @@ pub(crate) fn of_error(error: &ProviderError) -> UnansweredKind {
 
 #[cfg(test)]
 mod tests {
-    use tunebench_data::{LabelId, LabelSet, PromptTemplate};
+    use tunebench_data::{LabelSet, PromptTemplate};
 
     use super::*;
 

@@ -13,7 +13,7 @@ use tunebench_reports::{Answer, Outcome, Prediction, RowDetails, UnansweredKind,
 use super::ask::Answered;
 use super::asker::{Asker, Unanswered};
 use super::rows::{NextRow, Row, Rows};
-use super::{Answers, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows};
+use super::{Answers, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows, outcome};
 use crate::budget::Cost;
 
 /// How often the observer is told.
@@ -141,6 +141,7 @@ impl EvaluationRun {
     fn record_answer(&self, row: &Row, Answered { completion, latency, known }: Answered) {
         let (answer, probability) = self.asker.read(&completion);
         let (id, gold) = (row.example.id, row.example.label);
+        let gold_probability = outcome::of_all(gold, &completion);
         let mut details = self.of_row(&row.example);
         if let Some(usage) = completion.usage {
             // Where the machine is paid for, no single answer has a price.
@@ -153,7 +154,7 @@ impl EvaluationRun {
         details.answer = self.texts.then(|| bounded(&completion.text));
         self.keep(row.index, &details);
         lock(&self.found).note(answer, completion, known);
-        self.record(row, Prediction { id, gold, answer, probability, latency });
+        self.record(row, Prediction { id, gold, answer, probability, gold_probability, latency });
     }
 
     /// What is known of a row before it is asked about.
@@ -260,7 +261,14 @@ impl EvalProgress {
 }
 
 fn unanswered(id: ExampleId, gold: LabelId, kind: UnansweredKind) -> Prediction {
-    Prediction { id, gold, answer: Answer::Unanswered(kind), probability: None, latency: None }
+    Prediction {
+        id,
+        gold,
+        answer: Answer::Unanswered(kind),
+        probability: None,
+        gold_probability: None,
+        latency: None,
+    }
 }
 
 /// A worker that panicked elsewhere leaves what it had written whole.

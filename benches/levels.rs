@@ -108,6 +108,7 @@ impl World {
                         gold: LabelId(gold),
                         answer,
                         probability: None,
+                        gold_probability: None,
                         latency: None,
                     });
                 }

@@ -22,7 +22,14 @@ fn evaluation(model: &str, skill: f64, seed: u64, clusters: Option<&Arc<Clusters
         let right = f64::from(random(row, 0)) < skill * f64::from(u32::MAX);
         let answer = if right { gold } else { LabelId(random(row, 1) % LABELS) };
         let id = ExampleId(row.into());
-        Prediction { id, gold, answer: Answer::Label(answer), probability: None, latency: None }
+        Prediction {
+            id,
+            gold,
+            answer: Answer::Label(answer),
+            probability: None,
+            gold_probability: None,
+            latency: None,
+        }
     });
     let tuned_from = (model == "tuned").then(|| "base".to_owned());
     let clusters = clusters.cloned();

@@ -235,6 +235,7 @@ mod tests {
                 gold: LabelId(i % 10_000),
                 answer: Answer::Label(LabelId((i * 7) % 10_000)),
                 probability: None,
+                gold_probability: None,
                 latency: None,
             })
             .collect();

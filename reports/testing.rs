@@ -28,6 +28,7 @@ pub(crate) fn predictions(gold: &str, answers: &str) -> Vec<Prediction> {
                 other => Answer::Label(label(other)),
             },
             probability: None,
+            gold_probability: None,
             latency: None,
         })
         .collect()
@@ -155,6 +156,7 @@ pub(crate) fn any_predictions(labels: u32) -> impl Strategy<Value = Vec<Predicti
                     other => other,
                 },
                 probability: probability.and_then(Probability::new),
+                gold_probability: right.then(|| probability.and_then(Probability::new)).flatten(),
                 latency: latency.and_then(Latency::from_micros),
             })
             .collect()

@@ -32,6 +32,7 @@ pub(crate) fn rows_of(gold: &[u32], answers: &[i64]) -> Vec<Prediction> {
             label => Answer::Label(LabelId(u32::try_from(label).unwrap())),
         },
         probability: None,
+        gold_probability: None,
         latency: None,
     };
     gold.iter().zip(answers).enumerate().map(row).collect()

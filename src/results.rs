@@ -8,6 +8,7 @@
 //! summary.csv              a row for each model
 //! per_class.csv            a row for each model and label
 //! comparisons.csv          a row for each fine-tuned model against its base
+//! slices.csv               a row for each part of the rows and each model
 //! confusion/MODEL.csv      gold labels down, answers across
 //! predictions/MODEL.csv    a row for each example; all other figures are made from these
 //! losses/MODEL.csv         a row for each training step of a fine-tuned model, where its provider tells
@@ -51,7 +52,7 @@ pub(crate) const AGAINST: &str = "against.html";
 const REPORTS: [(&str, &dyn Renderer); 3] =
     [(PAGE, &Html), ("report.md", &Markdown { marker: None }), ("summary.json", &Json)];
 /// The figures in files for programs.
-const FIGURES: [&str; 3] = ["summary.csv", "per_class.csv", "comparisons.csv"];
+const FIGURES: [&str; 4] = ["summary.csv", "per_class.csv", "comparisons.csv", "slices.csv"];
 /// The folders with a file for each model.
 const PER_MODEL: [&str; 3] = ["confusion", "predictions", "losses"];
 /// The texts of the rows.
@@ -211,9 +212,12 @@ impl Results {
                 self.stream(&file, |out| csv::confusion_to(out, report, model))?;
             }
         }
-        for (name, table) in
-            FIGURES.into_iter().zip([csv::summary(report), csv::per_class(report), csv::comparisons(report)])
-        {
+        for (name, table) in FIGURES.into_iter().zip([
+            csv::summary(report),
+            csv::per_class(report),
+            csv::comparisons(report),
+            csv::slices(report),
+        ]) {
             self.put(name, &table)?;
         }
         for (name, renderer) in REPORTS {

@@ -162,7 +162,14 @@ impl Rows {
                 Some(text) => clusterings[model].push(None, text),
                 None => clusterings[model].push_group(None),
             }
-            predictions[model].push(Prediction { id, gold, answer, probability: None, latency: row.latency });
+            predictions[model].push(Prediction {
+                id,
+                gold,
+                answer,
+                probability: None,
+                gold_probability: None,
+                latency: row.latency,
+            });
             texts.extend(row.text.map(|text| (id, text)));
         }
         let manifest = manifest(tool, origin, labels, &models);

@@ -95,6 +95,7 @@ pub fn summary(report: &Report) -> Vec<u8> {
             "output_tokens",
             "cost_usd",
             "repeat_of",
+            "multiclass_log_loss",
         ])?;
         for figures in &report.figures.models {
             let counts = figures.counts();
@@ -149,6 +150,7 @@ fn further(figures: &ModelFigures) -> Vec<String> {
     row.push(figures.usage.map(|usage| usage.output_tokens.to_string()).unwrap_or_default());
     row.push(number(figures.usage.and_then(|usage| usage.cost_usd)));
     row.push(figures.repeat_of.clone().unwrap_or_default());
+    row.push(number(calibration.and_then(|calibration| calibration.multiclass_log_loss)));
     row
 }
 
@@ -258,6 +260,60 @@ fn cells_to(target: impl io::Write, report: &Report, figures: &ModelFigures) -> 
         }
     }
     csv.flush()
+}
+
+/// A row for each part of the rows and each model, with the comparisons in which it is the tuned one.
+pub fn slices(report: &Report) -> Vec<u8> {
+    to_bytes(|bytes| {
+        let mut csv = writer(bytes);
+        csv.write_record([
+            "property",
+            "value",
+            "rows",
+            "model",
+            "answered",
+            "accuracy",
+            "accuracy_low",
+            "accuracy_high",
+            "base",
+            "difference",
+            "difference_low",
+            "difference_high",
+            "p",
+            "holm_p",
+            "verdict",
+        ])?;
+        for slice in &report.figures.slices {
+            for model in &slice.models {
+                let [accuracy_low, accuracy_high] = ends(model.accuracy_interval);
+                let row = [
+                    slice.property.clone(),
+                    slice.value.clone(),
+                    slice.rows.to_string(),
+                    model.model.clone(),
+                    model.answered.to_string(),
+                    number(model.accuracy),
+                    accuracy_low,
+                    accuracy_high,
+                ];
+                let pairs: Vec<_> = slice.comparisons.iter().filter(|one| one.tuned == model.model).collect();
+                if pairs.is_empty() {
+                    csv.write_record(row.iter().map(String::as_str).chain([""; 7]))?;
+                }
+                for pair in pairs {
+                    let [low, high] = ends(pair.difference_interval);
+                    let (difference, p) = (number(Some(pair.difference)), number(Some(pair.p)));
+                    let holm_p = number(Some(pair.holm_p));
+                    let against =
+                        [&pair.base, &difference, &low, &high, &p, &holm_p].into_iter().map(String::as_str);
+                    csv.write_record(
+                        row.iter().map(String::as_str).chain(against).chain([pair.verdict.name()]),
+                    )?;
+                }
+            }
+        }
+        csv.flush()
+    })
 }
 
 /// A row for each pair of base and tuned model; without difference and p-value where the verdict is
@@ -370,7 +426,7 @@ mod tests {
             "model,n,correct,incorrect,invalid,unanswered,accuracy,accuracy_low,accuracy_high,coverage,macro_precision,"
         ));
         assert!(summary.next().unwrap().starts_with("m,5,3,1,1,0,0.6,0.23072"));
-        let incomplete = format!("t,5,4,0,0,1,,,,0.8,,,,,,,,,,,,,m,t,false{}", ",".repeat(22));
+        let incomplete = format!("t,5,4,0,0,1,,,,0.8,,,,,,,,,,,,,m,t,false{}", ",".repeat(23));
         assert_eq!(summary.next().unwrap(), incomplete);
 
         let per_class = text(per_class(&report));

@@ -73,11 +73,13 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             ));
         }
         if let Some(calibration) = &figures.calibration {
+            let of_all = calibration.multiclass_log_loss;
             notes.push(format!(
-                "{model}: probabilities: expected calibration error {}, Brier {}, log loss {}",
+                "{model}: probabilities: expected calibration error {}, Brier {}, log loss {}{}",
                 percent(calibration.expected_calibration_error),
                 coefficient(calibration.brier),
-                coefficient(calibration.log_loss)
+                coefficient(calibration.log_loss),
+                of_all.map(|loss| format!(", over all labels {}", coefficient(loss))).unwrap_or_default()
             ));
         }
     }

@@ -13,9 +13,19 @@ use crate::{
     RowDetails, Slices, Slicing, UnansweredKind,
 };
 
-/// `group` only where the data has groups, `cluster` only where clusters are not rows.
-pub(super) const COLUMNS: [&str; 9] =
-    ["id", "label", "prediction", "outcome", "detail", "probability", "latency_ms", "group", "cluster"];
+/// `group` only where the data has groups, `cluster` only where clusters are not rows, `gold_probability` only where some row has one.
+pub(super) const COLUMNS: [&str; 10] = [
+    "id",
+    "label",
+    "prediction",
+    "outcome",
+    "detail",
+    "probability",
+    "latency_ms",
+    "group",
+    "cluster",
+    "gold_probability",
+];
 
 /// How the names of columns begin that hold a property by which rows are parted: see [`Slices`].
 pub(super) const SLICE: &str = "slice:";
@@ -24,7 +34,8 @@ pub(super) const SLICE: &str = "slice:";
 const REQUIRED: usize = 4;
 
 /// A row for each example, in the order given: `id,label,prediction,outcome,detail,probability,latency_ms`, then `group` where
-/// the data has groups, and `cluster` where some rows belong together: a number, the same for those that do. After these come columns
+/// the data has groups, `cluster` where some rows belong together: a number, the same for those that do, and `gold_probability`, that of
+/// the gold label, where the model gives probabilities of all labels. After these come columns
 /// `slice:` and the name of a property by which rows are parted.
 ///
 /// The prediction is empty where no label was named, and the detail then says why. The cells are exact: a label
@@ -60,6 +71,7 @@ pub fn predictions_to(
     let without = |column: usize| match column {
         GROUP => clusters.is_none_or(|clusters| !clusters.has_groups()),
         CLUSTER => clusters.is_none_or(|clusters| !clusters.are_not_rows()),
+        GOLD_PROBABILITY => evaluation.predictions.iter().all(|row| row.gold_probability.is_none()),
         _ => false,
     };
     let columns: Vec<usize> = (0..COLUMNS.len()).filter(|column| !without(*column)).collect();
@@ -77,7 +89,8 @@ pub fn predictions_to(
             Answer::Unanswered(kind) => ("", kind.name()),
         };
         let id = row.id.to_string();
-        let probability = row.probability.map(|p| p.get().to_string()).unwrap_or_default();
+        let decimal = |p: Option<Probability>| p.map(|p| p.get().to_string()).unwrap_or_default();
+        let (probability, gold_probability) = (decimal(row.probability), decimal(row.gold_probability));
         let latency = row.latency.map(milliseconds).unwrap_or_default();
         let cluster = clusters.and_then(|clusters| clusters.of(i)).map(|cluster| cluster.to_string());
         let cluster = cluster.unwrap_or_default();
@@ -91,6 +104,7 @@ pub fn predictions_to(
             &latency,
             clusters.and_then(|clusters| clusters.group(i)).unwrap_or_default(),
             &cluster,
+            &gold_probability,
         ];
         columns.iter().try_for_each(|column| csv.write_field(cells[*column]))?;
         slices.iter().flat_map(|slices| slices.of(i)).try_for_each(|value| csv.write_field(value))?;
@@ -222,6 +236,7 @@ const PROBABILITY: usize = 5;
 const LATENCY: usize = 6;
 const GROUP: usize = 7;
 const CLUSTER: usize = 8;
+const GOLD_PROBABILITY: usize = 9;
 
 /// Where each column stands in the file.
 struct Header {
@@ -303,22 +318,24 @@ impl<'a> Row<'a> {
         let id = id.parse().map_err(|_| self.not_a(ID, "16 hexadecimal digits", id))?;
         let gold = self.label(LABEL, labels)?;
         let answer = self.answer(gold, labels)?;
-        let probability = match self.text(PROBABILITY)? {
-            "" => None,
-            text => Some(
-                text.parse()
-                    .ok()
-                    .and_then(Probability::new)
-                    .ok_or_else(|| self.not_a(PROBABILITY, "a number from 0 to 1", text))?,
-            ),
-        };
+        let (probability, gold_probability) =
+            (self.probability(PROBABILITY)?, self.probability(GOLD_PROBABILITY)?);
         let latency = match self.text(LATENCY)? {
             "" => None,
             text => Some(from_milliseconds(text).ok_or_else(|| {
                 self.not_a(LATENCY, "a number of milliseconds above 0, with at most 3 decimals", text)
             })?),
         };
-        Ok(Prediction { id, gold, answer, probability, latency })
+        Ok(Prediction { id, gold, answer, probability, gold_probability, latency })
+    }
+
+    fn probability(&self, column: usize) -> Result<Option<Probability>, ReadError> {
+        let text = self.text(column)?;
+        let read = || text.parse().ok().and_then(Probability::new);
+        match text {
+            "" => Ok(None),
+            _ => read().map(Some).ok_or_else(|| self.not_a(column, "a number from 0 to 1", text)),
+        }
     }
 
     fn answer(&self, gold: LabelId, labels: &LabelSet) -> Result<Answer, ReadError> {

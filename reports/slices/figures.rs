@@ -196,6 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn files_tell_of_slices() {
+        let run = sliced(20);
+        let report = crate::Report::new(&run);
+        let csv = String::from_utf8(crate::render::csv::slices(&report)).unwrap();
+        let rows: Vec<_> = csv.lines().collect();
+        assert!(rows[1].starts_with("channel,phone,100,m,100,1,") && rows[1].ends_with(",,,,,,,"), "{csv}");
+        assert!(rows[2].starts_with("channel,phone,100,t,100,0.8,") && rows[2].ends_with(",worse"), "{csv}");
+        assert_eq!(rows.len(), 1 + 4 * 2);
+        let markdown =
+            crate::render::Renderer::render(&crate::render::markdown::Markdown::default(), &report);
+        let markdown = String::from_utf8(markdown).unwrap();
+        assert!(markdown.contains("### Parts of the rows on which a model does worse: 1 of 3"), "{markdown}");
+    }
+
+    #[test]
     fn a_slice_is_called_worse_where_that_survives_the_others() {
         let figures = Figures::of(&sliced(20));
         let found: Vec<_> =

@@ -54,6 +54,15 @@ impl Slices {
         Some(rows.map(|(at, _)| at).collect())
     }
 
+    /// The properties that part the rows into few enough parts to choose from: the name, the values, and of each row which of these.
+    pub(crate) fn choices(&self) -> impl Iterator<Item = (&str, Vec<&str>, &[u32])> {
+        let few = self.0.iter().filter(|property| (2..=MOST_VALUES).contains(&property.values.len()));
+        few.map(|property| {
+            let values = property.values.iter().map(|value| shown(value)).collect();
+            (property.name.as_str(), values, property.rows.as_slice())
+        })
+    }
+
     /// Each value of each property, the most frequent first, with its rows; a property of one value parts nothing.
     fn each(&self) -> impl Iterator<Item = (&str, String, Vec<usize>)> {
         self.0.iter().filter(|property| property.values.len() > 1).flat_map(|property| {

@@ -192,7 +192,7 @@ fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, Ga
             Row::Invalid(kind) => Answer::Invalid(*kind),
             Row::Unanswered(kind) => Answer::Unanswered(*kind),
         };
-        Ok(Prediction { answer, probability: None, latency: None, ..*row })
+        Ok(Prediction { answer, probability: None, gold_probability: None, latency: None, ..*row })
     });
     let (model, predictions) =
         (format!("{} (baseline)", before.model), predictions.collect::<Result<_, _>>()?);

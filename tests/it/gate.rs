@@ -22,6 +22,7 @@ fn run(gold: &str, answers: &str) -> Run {
             answer => Answer::Label(label(answer)),
         },
         probability: None,
+        gold_probability: None,
         latency: (answer != b'?').then(|| Latency::from_micros(120_000)).flatten(),
     });
     let model = "local/lexical".to_owned();

@@ -21,7 +21,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
     );
     html.each(with, |html, (model, calibration)| {
         html.add(
-            "<h3>{}</h3><p class=\"note\">Expected calibration error {} (15 bins of equal width), without what chance adds {}{}, Brier score {}, log loss {}, over {} rows.</p>",
+            "<h3>{}</h3><p class=\"note\">Expected calibration error {} (15 bins of equal width), without what chance adds {}{}, Brier score {}, log loss {}{}, over {} rows.</p>",
             &[
                 &name(model),
                 &percent(calibration.expected_calibration_error),
@@ -31,6 +31,9 @@ pub(super) fn section(figures: &Figures) -> Markup {
                 }),
                 &coefficient(calibration.brier),
                 &coefficient(calibration.log_loss),
+                &calibration.multiclass_log_loss.map_or_else(String::new, |loss| {
+                    format!(", log loss over all labels {}", coefficient(loss))
+                }),
                 &thousands(calibration.rows),
             ],
         );

@@ -49,6 +49,7 @@ fn rows(labels: u32, count: u32, skill: u64, seed: u64) -> Vec<Prediction> {
             gold: LabelId(gold),
             answer,
             probability: matches!(answer, Answer::Label(_)).then(|| Probability::new(sure)).flatten(),
+            gold_probability: None,
             latency: Latency::from_micros(180_000 + (dice % 900_000) as u32),
         }
     };

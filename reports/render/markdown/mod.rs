@@ -51,6 +51,7 @@ impl Renderer for Markdown {
         page.part(&unread(report));
         page.part(&verdicts(report));
         page.part(&models(report));
+        page.part(&slices(report));
         page.part(&doubts(report));
         // Kept free for the last two lines.
         let foot = format!("<sub>{}</sub>\n", text(&definitions(report)));
@@ -130,6 +131,14 @@ fn unread(report: &Report) -> String {
         );
     }
     part
+}
+
+/// The parts of the rows on which a model does worst.
+fn slices(report: &Report) -> String {
+    let told = super::slices::worst(&report.figures);
+    let Some((title, lines)) = super::slices::words(&report.figures, &told) else { return String::new() };
+    let lines: String = lines.iter().map(|line| format!("* {}\n", text(line))).collect();
+    format!("### {title}\n\n{lines}")
 }
 
 /// A paragraph for each comparison, with its counts in the last line.

@@ -22,6 +22,7 @@ fn rows(labels: u32, each: u32, skill: u64, seed: u64) -> Vec<Prediction> {
                 gold: LabelId(gold),
                 answer,
                 probability: None,
+                gold_probability: None,
                 latency: None,
             }
         })

@@ -278,8 +278,14 @@ impl Random {
                 let right = if other { [loses, !loses] } else { [self.share() < 0.8; 2] };
                 let answer = |right: bool| Answer::Label(LabelId(u32::from(!right)));
                 let (id, gold) = (ExampleId(group * 10 + row), LabelId(0));
-                let prediction =
-                    |right| Prediction { id, gold, answer: answer(right), probability: None, latency: None };
+                let prediction = |right| Prediction {
+                    id,
+                    gold,
+                    answer: answer(right),
+                    probability: None,
+                    gold_probability: None,
+                    latency: None,
+                };
                 base.push(prediction(right[0]));
                 model.push(prediction(right[1]));
                 clustering.push(Some(&group.to_string()), "");

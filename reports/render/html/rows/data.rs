@@ -100,15 +100,15 @@ impl PageRows {
                 put_chunk(&mut files, &key, &mut chunks, &rows)?;
             }
         }
-        let all: Vec<_> = (0..table.ids().len()).collect();
-        let (shown, rows, beside) = if size <= WITHIN {
-            (all, pending, None)
+        let all = 0..table.ids().len();
+        let (shown, rows, beside): (Vec<_>, _, _) = if size <= WITHIN {
+            (all.collect(), pending, None)
         } else {
             put_chunk(&mut files, &key, &mut chunks, &pending)?;
             if let Some(files) = &mut files {
                 files.put("index.js", &mut |out| {
                     write!(out, "tunebenchRows({key:?},-1,")?;
-                    index(out, &table, report, &all)?;
+                    index(out, &table, report, all.clone())?;
                     out.write_all(b");\n")
                 })?;
             }
@@ -116,9 +116,10 @@ impl PageRows {
             (shown, rows, files.map(|files| files.folder()))
         };
         let mut data = Vec::new();
-        let about = about(report, source.columns(), &key, beside.as_deref());
+        let mut about = about(report, source.columns(), &key, beside.as_deref());
+        about["slices"] = json!(table.properties());
         write!(data, "{{\"about\":{},\"index\":", harmless(&about.to_string()))?;
-        index(&mut data, &table, report, &shown)?;
+        index(&mut data, &table, report, shown.iter().copied())?;
         write!(data, ",\"rows\":[{}]}}", rows.join(","))?;
         let data = String::from_utf8_lossy(&data).into_owned();
         Ok(Self { data, total: table.ids().len(), within: shown.len(), beside, has_texts })
@@ -203,9 +204,14 @@ fn about(report: &Report, columns: Vec<String>, key: &str, beside: Option<&str>)
     })
 }
 
-/// Of these rows, column by column: gold label, kind, and of each model the answer and its probability in thousandths. An answer
+/// Of these rows, column by column: gold label, kind, the value of each property by which they are parted, and of each model the answer and its probability in thousandths. An answer
 /// is the number of a label; the kinds of invalid answers and then of missing ones count on from there.
-fn index(out: &mut dyn Write, table: &RowTable, report: &Report, rows: &[usize]) -> io::Result<()> {
+fn index(
+    out: &mut dyn Write,
+    table: &RowTable,
+    report: &Report,
+    rows: impl Iterator<Item = usize> + Clone,
+) -> io::Result<()> {
     let labels = report.run.labels().len();
     let code = |answer: Answer| match answer {
         Answer::Label(label) => label.index(),
@@ -213,20 +219,24 @@ fn index(out: &mut dyn Write, table: &RowTable, report: &Report, rows: &[usize])
         Answer::Unanswered(kind) => labels + InvalidKind::ALL.len() + kind as usize,
     };
     write!(out, "{{\"total\":{},\"gold\":", table.ids().len())?;
-    column(out, rows.iter().map(|&row| table.gold(row).map(|label| label.index())))?;
+    column(out, rows.clone().map(|row| table.gold(row).map(|label| label.index())))?;
     out.write_all(b",\"kind\":")?;
-    column(out, rows.iter().map(|&row| table.kind(row).map(usize::from)))?;
-    out.write_all(b",\"answers\":[")?;
+    column(out, rows.clone().map(|row| table.kind(row).map(usize::from)))?;
+    out.write_all(b",\"slices\":[")?;
+    for property in 0..table.properties().len() {
+        out.write_all(if property > 0 { b"," } else { b"" })?;
+        column(out, rows.clone().map(table.values(property)))?;
+    }
+    out.write_all(b"],\"answers\":[")?;
     for model in 0..table.models() {
         out.write_all(if model > 0 { b"," } else { b"" })?;
-        column(out, rows.iter().map(|&row| table.prediction(row, model).map(|row| code(row.answer))))?;
+        column(out, rows.clone().map(|row| table.prediction(row, model).map(|row| code(row.answer))))?;
     }
     out.write_all(b"],\"chances\":[")?;
     for model in 0..table.models() {
         out.write_all(if model > 0 { b"," } else { b"" })?;
-        let chance =
-            |&row: &usize| Some((table.prediction(row, model)?.probability?.get() * 1000.0).round() as usize);
-        column(out, rows.iter().map(chance))?;
+        let chance = |row| Some((table.prediction(row, model)?.probability?.get() * 1000.0).round() as usize);
+        column(out, rows.clone().map(chance))?;
     }
     out.write_all(b"]}")
 }

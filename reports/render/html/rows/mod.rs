@@ -78,6 +78,7 @@ fn controls() -> Markup {
          <label class=\"wide\">Search <input id=\"search\" type=\"search\" placeholder=\"words in text, answer or columns\" autocomplete=\"off\" spellcheck=\"false\"></label>\
          <div class=\"chips\" id=\"kinds\" role=\"group\" aria-label=\"Kind of row\"></div>\
          <label>Gold label <select id=\"of-gold\"><option value=\"\">any</option></select></label>\
+         <label id=\"part\" hidden>Part <select id=\"of-part\"><option value=\"\">any</option></select></label>\
          <label>Model <select id=\"of-model\"><option value=\"\">any</option></select></label>\
          <label>Outcome <select id=\"of-outcome\"><option value=\"\">any</option><option value=\"right\">right</option>\
          <option value=\"wrong\">wrong label</option><option value=\"invalid\">invalid</option><option value=\"none\">no answer</option></select></label>\

@@ -81,6 +81,7 @@
     const kind = control("kinds").querySelector("[aria-pressed=true]").dataset.kind;
     const among = value("of-model") === "" ? models : [Number(value("of-model"))];
     const [gold, came, code] = [value("of-gold"), value("of-outcome"), value("of-answer")];
+    const [property, part] = value("of-part").split(":").map(Number);
     const [from, to] = [share("from", -1), share("to", 1001)], bounded = from >= 0 || to <= 1000;
     const fits = (model, row) => (came === "" || outcome(model, row) === came) && (code === "" || answer(model, row) === Number(code))
       && (!bounded || (chance(model, row) >= Math.max(from, 0) && chance(model, row) <= to));
@@ -88,6 +89,7 @@
     const rows = [];
     for (let row = 0; row < index.gold.length; row += 1) {
       if ((kind === "" || index.kind[row] === Number(kind)) && (gold === "" || index.gold[row] === Number(gold))
+        && (part === undefined || index.slices[property][row] === part)
         && (any || among.some((model) => fits(model, row)))) rows.push(row);
     }
     return rows;
@@ -271,6 +273,9 @@
     return refresh();
   };
   options("of-gold", about.labels);
+  control("of-part").append(...about.slices.map(([name, values], property) => element("optgroup", { label: plain(name) },
+    ...values.map((value, i) => element("option", { value: `${property}:${i}` }, plain(value))))));
+  control("part").hidden = about.slices.length === 0;
   options("of-answer", says);
   options("of-model", about.models);
   const sure = models.map((model) => own.chances[model].some((one) => one >= 0));

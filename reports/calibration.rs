@@ -161,8 +161,10 @@ fn rows(predictions: &[Prediction]) -> impl Iterator<Item = Row> {
 /// See [`Calibration::multiclass_log_loss`].
 fn multiclass_log_loss(predictions: &[Prediction], answered: usize) -> Option<f64> {
     let rows = predictions.iter().filter(|row| row.is_answered());
-    let losses: Vec<f64> =
+    let mut losses: Vec<f64> =
         rows.filter_map(|row| Some(surprise(row.gold_probability?.get().into()))).collect();
+    // Equal rows give equal sums, whatever the order of the file.
+    losses.sort_unstable_by(f64::total_cmp);
     let told = ratio(losses.len() as u64, answered as u64)? >= MIN_SHARE;
     told.then(|| losses.iter().sum::<f64>() / losses.len() as f64)
 }

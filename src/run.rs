@@ -18,8 +18,7 @@ use std::time::Duration;
 
 use tunebench_data::{ExampleId, LabelId, overlap};
 use tunebench_providers::ModelRef;
-use tunebench_reports::{DataFile, Evaluation, MANIFEST_VERSION, Manifest, Run, slugs,
-};
+use tunebench_reports::{DataFile, Evaluation, MANIFEST_VERSION, Manifest, Run, slugs};
 
 use crate::budget::{Budget, Caps};
 use crate::cancel::Cancel;

@@ -1,5 +1,7 @@
 //! The data of a project, looked over before any money moves: its own findings and those of the providers.
 
+#[cfg(feature = "local")]
+mod in_meaning;
 mod label_errors;
 
 use std::io::{self, Write};
@@ -18,6 +20,8 @@ use crate::project::{Overrides, entries, missetting};
 use crate::providers::Providers;
 use crate::whole_file::WholeFile;
 
+#[cfg(feature = "local")]
+pub use in_meaning::Reader;
 pub(crate) use label_errors::LabelDoubts;
 pub use label_errors::LabelErrors;
 

@@ -76,6 +76,8 @@ pub enum Check {
     Leaks,
     /// Test rows that nearly stand in the training data.
     NearLeaks,
+    /// Rows that say the same as training rows in other words.
+    LeaksInMeaning,
     /// Groups with rows in the training data and in another file.
     SharedGroups,
     /// The same text with different labels.
@@ -86,6 +88,8 @@ pub enum Check {
     Duplicates,
     /// Rows that nearly stand twice.
     NearDuplicates,
+    /// Training rows that say the same in other words.
+    DuplicatesInMeaning,
     /// Labels that are bare numbers.
     NumericLabels,
     /// Rows that an annotator has rejected.

@@ -12,6 +12,7 @@ mod duplicates;
 mod finding;
 mod fix;
 mod groups;
+mod in_meaning;
 mod judged;
 mod known;
 pub mod label_errors;
@@ -29,6 +30,7 @@ use serde::Serialize;
 
 pub use finding::{Check, Finding, Place, Role, Rows, Severity};
 pub use fix::{Action, Change, FixOptions};
+pub use in_meaning::RowsInMeaning;
 pub use judged::{JudgedRow, JudgedRows, LabelledRows};
 pub use scripts::main_script;
 

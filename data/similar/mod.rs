@@ -41,7 +41,6 @@ pub(crate) fn print(text: &str) -> u64 {
 }
 
 /// The similarity of two texts, without any index.
-#[cfg(test)]
 pub(crate) fn similarity(a: &str, b: &str) -> f64 {
     Shingles::of(&normal_form(a)).jaccard(&Shingles::of(&normal_form(b)))
 }

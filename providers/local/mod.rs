@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub use classifier::{Classifier, MAX_LABELS, Scratch, TrainError};
-pub use encoder::{Encoder, EncoderError, NearestInMeaning};
+pub use encoder::{Encoder, EncoderError, NearestInMeaning, nearest_in_meaning, out_of_fold_in_meaning};
 pub use features::MAX_NGRAMS;
 pub use model_file::ModelFileError;
 pub use nearest::{Nearest, NearestScratch};

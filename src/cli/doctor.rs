@@ -13,7 +13,9 @@ use tunebench_providers::Registry;
 use super::args::{DataArgs, Global};
 use super::output::{ERROR, HINT, Printer, WARNING};
 use super::providers::plain;
-use crate::doctor::{DataCheck, FixedData};
+#[cfg(feature = "local")]
+use crate::doctor::Reader;
+use crate::doctor::{DataCheck, FixedData, LabelErrors};
 use crate::error::Error;
 use crate::exit;
 use crate::project::Overrides;
@@ -50,6 +52,14 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "FILE")]
     label_errors: Option<PathBuf>,
 
+    /// Look through this encoder as well: a folder, or a name fetched by `models pull`
+    ///
+    /// It finds rows that say the same in other words, and judges labels by what texts mean. Each text goes through the encoder
+    /// twice: some 200 short ones a second and core for a small one.
+    #[cfg(feature = "local")]
+    #[arg(long, value_name = "NAME")]
+    encoder: Option<String>,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -62,8 +72,12 @@ pub(super) fn doctor(
     registry: &Registry,
     printer: Printer,
 ) -> Result<u8, Error> {
-    let overrides =
-        Overrides { train: args.data.train, test: args.data.test, concurrency: None, shard: None };
+    let overrides = Overrides {
+        train: args.data.train.clone(),
+        test: args.data.test.clone(),
+        concurrency: None,
+        shard: None,
+    };
     let mut patient = DataCheck::open(&global.config, overrides)?;
     if !patient.is_configured() {
         let config = global.config.display();
@@ -77,7 +91,7 @@ pub(super) fn doctor(
     }
     let mut diagnosis = patient.examine()?;
     diagnosis.add(patient.provider_limits(registry, &global.state)?);
-    let label_errors = patient.label_errors(&diagnosis, args.label_errors.is_some())?;
+    let label_errors = label_errors(&args, &patient, &mut diagnosis, printer)?;
     diagnosis.add(label_errors.finding());
     if let Some(path) = &args.label_errors {
         patient.write_label_errors(&label_errors, path)?;
@@ -98,6 +112,24 @@ pub(super) fn doctor(
     let bad =
         diagnosis.count(Severity::Error) + if args.strict { diagnosis.count(Severity::Warning) } else { 0 };
     Ok(if bad > 0 { exit::USAGE } else { exit::DONE })
+}
+
+/// The search for label errors, by an encoder where one is named.
+fn label_errors(
+    args: &DoctorArgs,
+    patient: &DataCheck,
+    diagnosis: &mut Diagnosis,
+    printer: Printer,
+) -> Result<LabelErrors, Error> {
+    #[cfg(feature = "local")]
+    if let Some(name) = &args.encoder {
+        let reader = Reader::open(name)?;
+        let rows: u64 = diagnosis.files.iter().map(|file| file.rows).sum();
+        printer.note(&format!("{} go through the encoder", count(rows as usize, "text")));
+        return patient.in_meaning(&reader, diagnosis);
+    }
+    let _ = printer;
+    patient.label_errors(diagnosis, args.label_errors.is_some())
 }
 
 /// Looks at the data before it is used: an error ends the command, warnings are counted.

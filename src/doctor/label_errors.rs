@@ -116,11 +116,25 @@ impl LabelDoubts {
 
 #[cfg(feature = "local")]
 fn cross_validated(files: &Files<'_>) -> Result<LabelErrors, DataError> {
+    cross_validated_by(files, None)
+}
+
+/// By the n-gram classifier, or by that and an encoder together.
+#[cfg(feature = "local")]
+pub(super) fn cross_validated_by(
+    files: &Files<'_>,
+    encoder: Option<&tunebench_providers::local::Encoder>,
+) -> Result<LabelErrors, DataError> {
     use tunebench_data::doctor::LabelledRows;
-    use tunebench_providers::local::out_of_fold;
+    use tunebench_providers::local::{out_of_fold, out_of_fold_in_meaning};
 
     let Some(rows) = LabelledRows::read(files)? else { return Ok(LabelErrors::default()) };
-    Ok(match out_of_fold(&rows.texts(), rows.labels(), rows.label_set(), rows.folds()) {
+    let (texts, labels, set, folds) = (rows.texts(), rows.labels(), rows.label_set(), rows.folds());
+    let probabilities = match encoder {
+        None => out_of_fold(&texts, labels, set, folds).map_err(|error| error.to_string()),
+        Some(encoder) => out_of_fold_in_meaning(&encoder.embed(&texts), &texts, labels, set, folds),
+    };
+    Ok(match probabilities {
         Ok(probabilities) => LabelErrors { judged: Some(rows.judge(&probabilities)), skipped: None },
         Err(error) => LabelErrors::skipped(error, "nothing need be done"),
     })

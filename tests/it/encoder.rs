@@ -66,6 +66,32 @@ fn the_better_way_is_chosen_on_the_training_data() {
 }
 
 #[test]
+fn the_doctor_looks_through_an_encoder_where_one_is_named() {
+    let place = place("tune = {}");
+    // This encoder has learned nothing: to it texts of the same words mean the same.
+    std::fs::write(
+        place.path("train.tsv"),
+        "text\tlabel\n".to_owned()
+            + &(0..20)
+                .map(|i| format!("{}\tcard\n{}\trate\n", WORDS[i % 28], WORDS[(i + 9) % 28]))
+                .collect::<String>()
+            + "zzz qqq\tcard\nxxx vvv\tcard\n",
+    )
+    .unwrap();
+    let without = place.tunebench(&["doctor", "--train", "train.tsv"]);
+    assert!(!without.stdout.contains("in-meaning"), "{without:?}");
+    let with = place.tunebench(&["doctor", "--train", "train.tsv", "--encoder", "mini"]);
+    assert!(with.stdout.contains("[duplicates-in-meaning]"), "{with:?}");
+    assert!(with.stdout.contains("zzz qqq"), "both are unknown words: {with:?}");
+    assert!(with.stderr.contains("go through the encoder"), "{with:?}");
+    let json = place.tunebench(&["doctor", "--train", "train.tsv", "--encoder", "mini", "--json"]);
+    assert!(json.stdout.contains("\"duplicates-in-meaning\""), "{json:?}");
+    let missing = place.tunebench(&["doctor", "--encoder", "mnii"]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("there is no encoder `mnii`"), "{missing:?}");
+}
+
+#[test]
 fn a_tuned_encoder_is_of_no_use_with_another_base() {
     let place = place("tune = {}");
     run(&place);

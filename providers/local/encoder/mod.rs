@@ -20,6 +20,7 @@ mod full;
 mod gelu;
 #[cfg(test)]
 mod gradient_check;
+mod in_meaning;
 mod layer_norm;
 mod linear;
 mod locate;
@@ -43,6 +44,7 @@ mod untrained;
 mod worker;
 
 pub use error::EncoderError;
+pub use in_meaning::{nearest_in_meaning, out_of_fold_in_meaning};
 pub use nearest::NearestInMeaning;
 pub use text_encoder::Encoder;
 

@@ -16,7 +16,7 @@ enum Marks {
     /// A tag; `native` to models, which may begin inside it, so that what stands before its end is reasoning always.
     Tag { tag: Tag, native: bool },
     /// Fixed texts, native to models.
-    Fixed { open: Finder<'static>, close: Finder<'static> },
+    Fixed { open: Box<Finder<'static>>, close: Box<Finder<'static>> },
 }
 
 const NATIVE_TAGS: [&str; 5] = ["think", "thinking", "thought", "thoughts", "longcat_think"];
@@ -61,13 +61,8 @@ impl Reasoning {
             !labels.names().iter().any(|name| name.contains(open) || name.contains(close))
         });
         Self(
-            tags.chain(
-                fixed.map(|&(open, close)| Marks::Fixed {
-                    open: Finder::new(open),
-                    close: Finder::new(close),
-                }),
-            )
-            .collect(),
+            tags.chain(fixed.map(|&(open, close)| Marks::Fixed { open: finder(open), close: finder(close) }))
+                .collect(),
         )
     }
 
@@ -82,6 +77,10 @@ impl Reasoning {
         }
         Ok(said)
     }
+}
+
+fn finder(mark: &'static str) -> Box<Finder<'static>> {
+    Box::new(Finder::new(mark))
 }
 
 fn after_bare_channels(answer: &str) -> Option<&str> {

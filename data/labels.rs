@@ -46,7 +46,7 @@ pub enum LabelSetError {
         name: String,
     },
     /// A name stands twice.
-    #[error("label `{name}` stands twice")]
+    #[error("duplicate label `{name}`")]
     Duplicate {
         /// The name.
         name: String,

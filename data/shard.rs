@@ -49,7 +49,7 @@ impl fmt::Display for Shard {
 
 /// A text that names no part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no shard; the second of eight is `2/8`")]
+#[error("invalid shard `{0}`; expected e.g. 2/8")]
 pub struct BadShard(pub String);
 
 impl FromStr for Shard {

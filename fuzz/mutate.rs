@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 
-/// The largest input that is made.
-const LARGEST: usize = 256 * 1024;
+/// By how many bytes an input may be larger than what was started from.
+const GROWTH: usize = 16 * 1024;
 
 /// Bytes and pieces that mean something somewhere.
 const PIECES: &[&[u8]] = &[
@@ -66,13 +66,18 @@ const NUMBERS: &[&str] = &[
 ];
 
 /// Makes a new input from one or two known ones. `words` are pieces that the parser knows.
-pub(crate) fn mutated(rng: &mut Rng, corpus: &[Vec<u8>], words: &[&str]) -> Vec<u8> {
+pub(crate) fn mutated(rng: &mut Rng, corpus: &[Vec<u8>], words: &[&str], largest: usize) -> Vec<u8> {
     let mut bytes = corpus[rng.usize(..corpus.len())].clone();
     for _ in 0..=rng.u32(..6) {
         change(rng, &mut bytes, corpus, words);
     }
-    bytes.truncate(LARGEST);
+    bytes.truncate(largest);
     bytes
+}
+
+/// The size that inputs may have, by what they start from.
+pub(crate) fn largest(seeds: &[Vec<u8>]) -> usize {
+    seeds.iter().map(Vec::len).max().unwrap_or_default() + GROWTH
 }
 
 fn change(rng: &mut Rng, bytes: &mut Vec<u8>, corpus: &[Vec<u8>], words: &[&str]) {
@@ -104,9 +109,7 @@ fn change(rng: &mut Rng, bytes: &mut Vec<u8>, corpus: &[Vec<u8>], words: &[&str]
 }
 
 fn insert(bytes: &mut Vec<u8>, at: usize, piece: &[u8]) {
-    if bytes.len() + piece.len() <= LARGEST {
-        bytes.splice(at..at, piece.iter().copied());
-    }
+    bytes.splice(at..at, piece.iter().copied());
 }
 
 /// Another number in the place of the next one.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::mutate::{cut_down, mutated};
+use crate::mutate::{cut_down, largest, mutated};
 use crate::targets::{Run, Target};
 
 /// Longer than this no input may take, in an unoptimised build beside others.
@@ -55,6 +55,7 @@ impl Session {
     pub(crate) fn run(mut self, time: Duration) -> (String, Option<Failure>) {
         let mut corpus = (self.target.seeds)();
         corpus.push(Vec::new());
+        let largest = largest(&corpus);
         let (mut ways, mut inputs) = (HashSet::new(), 0_u64);
         let (start, watch) = (Instant::now(), Watch::start(self.target.name));
         let seeds = corpus.clone();
@@ -63,7 +64,7 @@ impl Session {
             let bytes = match first.next() {
                 Some(seed) => seed,
                 None if start.elapsed() >= time => break None,
-                None => mutated(&mut self.rng, &corpus, self.target.words),
+                None => mutated(&mut self.rng, &corpus, self.target.words, largest),
             };
             inputs += 1;
             watch.begins(&bytes);

@@ -12,7 +12,7 @@ pub struct ModelRef {
 
 /// A text that is no model reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no model; write provider/model, for example local/lexical")]
+#[error("`{0}` is not a model reference; expected provider/model, for example local/lexical")]
 pub struct BadModelRef(pub String);
 
 impl ModelRef {

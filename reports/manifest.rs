@@ -261,7 +261,7 @@ impl Manifest {
         slug::check(manifest.models.iter().map(|model| model.file.as_str())).map_err(ManifestError::Value)?;
         for (i, model) in manifest.models.iter().enumerate() {
             if manifest.models[..i].iter().any(|earlier| earlier.model == model.model) {
-                return Err(ManifestError::Value(format!("model `{}` stands twice", model.model)));
+                return Err(ManifestError::Value(format!("duplicate model `{}`", model.model)));
             }
         }
         Ok(manifest)

@@ -65,7 +65,7 @@ pub(crate) fn check<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Stri
             return Err(format!("`{}` is not a safe file name", name.escape_debug()));
         }
         if !taken.insert(name.to_ascii_lowercase()) {
-            return Err(format!("file name `{name}` stands twice"));
+            return Err(format!("duplicate file name `{name}`"));
         }
     }
     Ok(())

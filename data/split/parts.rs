@@ -11,13 +11,13 @@ pub struct Parts(Vec<(String, f64)>);
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BadParts {
     /// An item is no name with a share.
-    #[error("`{0}` is no part; write NAME=SHARE, such as test=0.2")]
+    #[error("invalid part `{0}`; expected NAME=SHARE, such as test=0.2")]
     Item(String),
     /// A name can't be that of a file.
-    #[error("`{0}` is no name for a part; use letters, digits, `_` and `-`")]
+    #[error("invalid name for a part: `{0}`; use letters, digits, `_` and `-`")]
     Name(String),
     /// A name stands twice.
-    #[error("the part `{0}` stands twice")]
+    #[error("duplicate part `{0}`")]
     Twice(String),
     /// The shares do not add up to 1.
     #[error("the shares add up to {0}, not to 1")]

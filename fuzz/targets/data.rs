@@ -7,7 +7,7 @@ use tunebench_data::{
     TableSource, sniff,
 };
 
-use super::{Run, Target, seeds, told};
+use super::{Target, seeds, told};
 
 /// Tables in all text formats, packed ones too: the first byte says which, and how.
 pub(super) const TABLE: Target = Target {

@@ -86,7 +86,7 @@ fn request(answer: AnswerMode) -> CompletionRequest {
     let labels =
         LabelSet::new(["card", "rate", "refund"].map(str::to_owned).to_vec()).expect("they are plain");
     let prompt = Prompt::new(PromptTemplate::default(), labels).expect("it is the default");
-    let parameters = Parameters { answer, logprobs: true, ..Parameters::default() };
+    let parameters = Parameters { answer, probabilities: true, ..Parameters::default() };
     CompletionRequest::new("m".into(), Arc::new(prompt), "where is my card").parameters(Arc::new(parameters))
 }
 
@@ -131,12 +131,12 @@ fn answered(stream: &TcpStream, answer: &Mutex<(u16, Vec<u8>)>) -> Option<()> {
     }
     std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
     let (status, body) = answer.lock().ok()?.clone();
-    let head = format!(
-        "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+    // In one piece: the second would wait for the first to be acknowledged.
     let mut stream = stream;
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).ok()
+    stream.write_all(&[head.as_bytes(), &body].concat()).ok()
 }
 
 /// Requests to the fake OpenAI.

@@ -119,7 +119,7 @@ struct File {
 
 /// A key of the user's entries that is no `provider/model`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no model; write provider/model, for example openai/gpt-6-luna")]
+#[error("`{0}` is not a model reference; expected provider/model, for example openai/gpt-6-luna")]
 pub struct BadKey(pub String);
 
 /// Known models.

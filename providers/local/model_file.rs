@@ -201,7 +201,7 @@ impl<'a> Cursor<'a> {
     fn name(&mut self) -> Result<String, ModelFileError> {
         let len = self.count(1)?;
         let name = std::str::from_utf8(self.take(len)?);
-        name.map(str::to_owned).map_err(|_| ModelFileError::Damaged("a label is no UTF-8"))
+        name.map(str::to_owned).map_err(|_| ModelFileError::Damaged("a label is not valid UTF-8"))
     }
 
     fn varint(&mut self) -> Result<u64, ModelFileError> {

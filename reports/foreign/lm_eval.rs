@@ -74,7 +74,7 @@ pub(super) fn read(bytes: &[u8], name: &str) -> Result<Foreign, ForeignError> {
 /// `labels` are the choices of the rows before; each row must have the same.
 fn row(sample: Sample, labels: &mut Option<Vec<String>>) -> Result<Row, Problem> {
     let Some(target) = scalar(&sample.target) else {
-        return Err(Problem::Task("its target is no single text".into()));
+        return Err(Problem::Task("its target is not a single text".into()));
     };
     let (gold, said) = match choices(&sample) {
         Some(choices) => {

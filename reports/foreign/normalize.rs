@@ -151,7 +151,7 @@ impl Rows {
             let id = match &row.text {
                 Some(text) => ExampleId::of(text, &row.gold, *repetition),
                 None if *repetition > 0 => {
-                    let problem = format!("stands twice for the model `{}`, without a text", models[model]);
+                    let problem = format!("duplicate for the model `{}`, without a text", models[model]);
                     return Err(ForeignError::Record { tool, place: row.key, problem });
                 }
                 None => content,

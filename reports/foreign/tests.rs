@@ -206,7 +206,7 @@ fn without_a_text_the_tools_own_id_names_the_row() {
     let error = read(twice.as_bytes(), "words").unwrap_err().to_string();
     assert_eq!(
         error,
-        "lm-eval's results cannot be read: lm-eval doc 0: stands twice for the model `words`, without a text"
+        "lm-eval's results cannot be read: lm-eval doc 0: duplicate for the model `words`, without a text"
     );
 }
 

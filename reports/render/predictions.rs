@@ -141,13 +141,13 @@ pub enum ReadError {
     #[error("the predictions cannot be read: {0}")]
     Io(#[from] io::Error),
     /// A column that must be there is not.
-    #[error("line 1: there is no column `{column}`")]
+    #[error("line 1: no column `{column}`")]
     MissingColumn {
         /// The name of the column.
         column: &'static str,
     },
     /// A column stands twice.
-    #[error("line 1: column `{column}` stands twice")]
+    #[error("line 1: duplicate column `{column}`")]
     DuplicateColumn {
         /// The name of the column.
         column: &'static str,
@@ -202,7 +202,7 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
         let row = header.row(&record)?;
         let prediction = row.prediction(labels)?;
         if !ids.insert(prediction.id) {
-            return Err(row.error(ID, format!("{} stands twice", prediction.id)));
+            return Err(row.error(ID, format!("duplicate id {}", prediction.id)));
         }
         let group = Some(row.text(GROUP)?).filter(|name| !name.is_empty());
         match header.places[CLUSTER] {
@@ -391,14 +391,14 @@ mod tests {
     fn errors_name_line_and_column() {
         const HEADER: &str = "id,label,prediction,outcome,detail,probability,latency_ms\n";
         let row = |row: &str| fails(&format!("{HEADER}0000000000000001,a,a,correct,,,\n{row}\n"));
-        assert_eq!(fails(""), "line 1: there is no column `id`");
-        assert_eq!(fails("id,label,outcome\n"), "line 1: there is no column `prediction`");
-        assert_eq!(fails("id,id\n"), "line 1: column `id` stands twice");
+        assert_eq!(fails(""), "line 1: no column `id`");
+        assert_eq!(fails("id,label,outcome\n"), "line 1: no column `prediction`");
+        assert_eq!(fails("id,id\n"), "line 1: duplicate column `id`");
         assert_eq!(row("x"), "line 3: the row has 1 cells, and the header has 7");
         assert_eq!(row("7,a,a,correct,,,"), "line 3, column `id`: `7` is not 16 hexadecimal digits");
         assert_eq!(
             row("0000000000000001,a,b,incorrect,,,"),
-            "line 3, column `id`: 0000000000000001 stands twice"
+            "line 3, column `id`: duplicate id 0000000000000001"
         );
         assert_eq!(
             row("0000000000000002,c,a,correct,,,"),

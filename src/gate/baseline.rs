@@ -141,7 +141,7 @@ impl Baseline {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BaselineError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            BaselineError { line, message: "this is no UTF-8".to_owned() }
+            BaselineError { line, message: "this is not valid UTF-8".to_owned() }
         })?;
         Reader { lines: text.split_terminator('\n'), line: 0 }.baseline()
     }
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
             }
             let model = self.model()?;
             if baseline.models.iter().any(|other| other.model == model.model) {
-                return Err(self.error(format!("the model `{}` stands twice", model.model)));
+                return Err(self.error(format!("the duplicate model `{}`", model.model)));
             }
             baseline.models.push(model);
         }
@@ -317,6 +317,13 @@ mod tests {
         }
         assert_eq!(Baseline::from_bytes(b"tunebench-baseline 1\n\xff").unwrap_err().line, 2);
         assert!(Baseline::from_bytes(b"").is_err());
+    }
+
+    #[test]
+    fn a_figure_of_all_its_digits_is_read_back() {
+        let model = Model { macro_f1: Some(0.495_620_984_023_374_84), ..Model::default() };
+        let baseline = Baseline { models: vec![model], ..Baseline::default() };
+        assert_eq!(Baseline::from_bytes(baseline.to_text().as_bytes()), Ok(baseline));
     }
 
     proptest! {

@@ -70,7 +70,7 @@ pub(crate) fn entries(
         let own = own.transpose().map_err(|message| document.error(&at("tune"), message))?;
         let tune = own.map(|own| TuningSpec::new(base.model(), own, config.seed));
         if config.models[..i].contains(model) {
-            return Err(document.error(&at("base"), format!("the model `{base}` stands twice")));
+            return Err(document.error(&at("base"), format!("duplicate model `{base}`")));
         }
         let tuned = model.tuned.as_ref().map(|id| ModelRef::new(base.provider(), id));
         let tuned = tuned.transpose().map_err(|error| document.error(&at("tuned"), error.to_string()))?;

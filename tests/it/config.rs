@@ -36,7 +36,11 @@ fn every_mistake_names_its_line_and_its_cure() {
             5,
             vec!["unknown provider `lokal`", "did you mean `local`?"],
         ),
-        (format!("{DATA}[[model]]\nbase = \"lexical\"\n"), 5, vec!["`lexical` is no model", "local/lexical"]),
+        (
+            format!("{DATA}[[model]]\nbase = \"lexical\"\n"),
+            5,
+            vec!["`lexical` is not a model reference", "local/lexical"],
+        ),
         (
             format!("{DATA}[[model]]\nbase = \"local/lexical\"\ntune = {{ epochz = 3 }}\n"),
             6,
@@ -83,7 +87,7 @@ fn every_mistake_names_its_line_and_its_cure() {
         (
             format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[[model]]\nbase = \"local/lexical\"\n"),
             7,
-            vec!["stands twice"],
+            vec!["duplicate model"],
         ),
         (
             format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate]\nmin_accuracy = 90\n"),

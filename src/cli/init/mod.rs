@@ -175,7 +175,7 @@ fn portable(folder: &Path, path: &Path) -> Result<String, Error> {
     let path = if here || path.is_absolute() { path.to_owned() } else { std::path::absolute(path)? };
     path.into_os_string().into_string().map_err(|path| Error::Output {
         message: format!(
-            "the path `{}` is no UTF-8, which a configuration has to be",
+            "the path `{}` is not valid UTF-8, which a configuration has to be",
             path.to_string_lossy()
         ),
         hint: "give the file another name".to_owned(),

@@ -37,7 +37,7 @@ pub(super) fn read(prompts: &Value, folder: &Path) -> Result<Vec<Message>, Strin
             let text = object.get("raw").or(object.get("id")).and_then(Value::as_str);
             text.ok_or("its prompt is an object without `raw` or `id`")?
         }
-        _ => return Err("its prompt is no text".to_owned()),
+        _ => return Err("its prompt is not a text".to_owned()),
     };
     let file = text.starts_with("file://") || text.ends_with(".txt") || text.ends_with(".json");
     if !file {

@@ -113,7 +113,9 @@ def a_model_answers_while_it_is_deployed(fake, client):
     for _ in range(3):
         ready = deployments.retrieve(made.id, **here)
     assert ready.status.state == "DEPLOYMENT_STATE_READY" and ready.status.ready_replicas == 1
-    messages = [{"role": "user", "content": "<item>\nwhere is the plastic\n</item>"}]
+    task = "<labels>\ncard arrival\nrefund\n</labels>\nAnswer inside <output></output>."
+    item = "<item>\nwhere is the plastic\n</item>"
+    messages = [{"role": "system", "content": task}, {"role": "user", "content": item}]
     answer = client.chat.completions.create(model=ready.name, messages=messages, max_tokens=16)
     assert "card arrival" in answer.choices[0].message.content
     listed = client.endpoints.list(project_id=PROJECT, filter="name:tunebench-*").data

@@ -65,7 +65,7 @@ impl World {
     }
 
     fn estimated(&self, body: &Map<String, Value>) -> Reply {
-        let given = |name: &str| body.get(name).and_then(Value::as_str);
+        let given = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let Some(file) = given("training_file") else { return error(400, "training_file is required") };
         let files =
             [("train_file_not_validated", Some(file)), ("eval_file_not_validated", given("validation_file"))];
@@ -84,7 +84,8 @@ impl World {
     }
 
     fn together_order(&mut self, body: &Map<String, Value>) -> Reply {
-        let given = |name: &str| body.get(name).cloned().unwrap_or_default();
+        // An empty text is as good as nothing, and sent by the official client.
+        let given = |name: &str| body.get(name).filter(|value| *value != "").cloned().unwrap_or_default();
         if given("suffix").as_str().is_some_and(|suffix| suffix.len() > 40) {
             return error(400, "suffix must have at most 40 characters");
         }

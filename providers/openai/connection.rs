@@ -89,16 +89,17 @@ impl Connection {
         self.done(request, About::default()).await
     }
 
-    /// `PATCH` of JSON, with query parameters.
-    pub(super) async fn patch(
+    /// JSON, with query parameters.
+    pub(super) async fn send_json(
         &self,
+        method: Method,
         path: &[&str],
         query: &[(&str, &str)],
         body: &Value,
     ) -> Result<Answer, ProviderError> {
         let mut url = self.url(path);
         url.query_pairs_mut().extend_pairs(query);
-        self.done(self.request_to(Method::PATCH, url, SHORT)?.json(body), About::default()).await
+        self.done(self.request_to(method, url, SHORT)?.json(body), About::default()).await
     }
 
     /// `POST` of a form with a file in it.

@@ -36,16 +36,12 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The body with which a deployment is made.
-pub(super) fn order(order: &DeploymentOrder, model: &str, only_check: bool) -> Value {
-    let mut body = json!({
+/// The body with which a deployment is made. That it is only to be checked is said in the query.
+pub(super) fn order(order: &DeploymentOrder, model: &str) -> Value {
+    json!({
         "name": DEPLOYMENT, "model": model, "config": order.offer.config,
         "autoscaling": {"minReplicas": 1, "maxReplicas": 1}, "inactiveTimeout": order.idle.as_secs() / 60,
-    });
-    if only_check {
-        body["validateOnly"] = true.into();
-    }
-    body
+    })
 }
 
 /// The body that takes all machines away.

@@ -1,5 +1,6 @@
 //! Deployments at Together: an endpoint with one deployment below it, on one machine.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::deployed::{self, Place};
@@ -48,8 +49,9 @@ impl Together {
         let model = format!("projects/{project}/models/{object}");
         let path = ["v2", "projects", project, "endpoints", endpoint, "deployments"];
         // What is refused is refused before there is anything to pay for.
-        self.post(&path, Some(&deployed::order(order, &model, true))).await?;
-        let made = self.post(&path, Some(&deployed::order(order, &model, false))).await?;
+        let body = deployed::order(order, &model);
+        self.connection.send_json(Method::POST, &path, &[("validateOnly", "true")], &body).await?;
+        let made = self.post(&path, Some(&body)).await?;
         deployed::deployment(endpoint, Some(&order.mark), &made)
             .ok_or_else(|| ProviderError::new(Cause::Server, "the deployment got no id"))
     }
@@ -128,7 +130,8 @@ impl Deployments for Together {
                 // What runs is not deleted, but loses its machines first.
                 _ => {
                     let query = [("updateMask", "autoscaling")];
-                    return self.connection.patch(&path, &query, &deployed::no_replicas()).await.map(drop);
+                    let body = deployed::no_replicas();
+                    return self.connection.send_json(Method::PATCH, &path, &query, &body).await.map(drop);
                 }
             }
         }

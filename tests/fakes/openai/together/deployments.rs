@@ -180,7 +180,7 @@ impl World {
                 }
                 None => missing(id),
             },
-            ("POST", [endpoint, "deployments"]) => self.new_deployment(endpoint, body),
+            ("POST", [endpoint, "deployments"]) => self.new_deployment(call, endpoint, body),
             ("GET", [endpoint, "deployments", id]) => self.look(endpoint, id),
             ("PATCH", [endpoint, "deployments", id]) => self.scale(call, endpoint, id, body),
             ("DELETE", [endpoint, "deployments", id]) => {
@@ -224,7 +224,7 @@ impl World {
         Reply::json(json!({"object": "list", "data": data, "nextCursor": cursor}))
     }
 
-    fn new_deployment(&mut self, endpoint: &str, body: &Map<String, Value>) -> Reply {
+    fn new_deployment(&mut self, call: &Call, endpoint: &str, body: &Map<String, Value>) -> Reply {
         let given = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let object = given("model").split('/').nth(3).unwrap_or_default().to_owned();
         if self.object_model(&object).is_none() {
@@ -255,7 +255,7 @@ impl World {
             created: clock,
         };
         let object = standing.object(endpoint);
-        if body.get("validateOnly") != Some(&Value::Bool(true)) {
+        if call.asked("validateOnly") != Some("true") {
             self.together.endpoints[at].deployments.push(standing);
         }
         Reply::json(object)

@@ -13,8 +13,9 @@ use tunebench_reports::{
     Probability, Report, Run, UnansweredKind, slugs,
 };
 
-/// The answers of a model: its name, a label or none for each row, and the probabilities of these answers.
-type Answers = (String, Vec<Option<PyBackedStr>>, Option<Vec<Option<f32>>>);
+/// The answers of a model: its name, a label or none for each row, and the probabilities of these answers and of the gold labels.
+type Answers = (String, Vec<Option<PyBackedStr>>, Option<Probabilities>, Option<Probabilities>);
+type Probabilities = Vec<Option<f32>>;
 
 /// The summary of models on the same rows, as `summary.json` has it. `settings` are fields of the manifest, as JSON.
 #[pyfunction]
@@ -69,8 +70,9 @@ fn run(
         clustering.finish()
     });
     let clusters = clusters.map(Into::into);
-    let evaluations = models.iter().map(|(model, answers, probabilities)| {
-        let predictions = predictions(&set, (&gold, ids), answers, probabilities.as_deref())?;
+    let evaluations = models.iter().map(|(model, answers, probabilities, of_gold)| {
+        let predictions =
+            predictions(&set, (&gold, ids), answers, [probabilities.as_deref(), of_gold.as_deref()])?;
         Ok(Evaluation {
             model: model.clone(),
             tuned_from: None,
@@ -88,23 +90,27 @@ fn predictions(
     labels: &LabelSet,
     (gold, ids): (&[LabelId], &[ExampleId]),
     answers: &[Option<PyBackedStr>],
-    probabilities: Option<&[Option<f32>]>,
+    [probabilities, of_gold]: [Option<&[Option<f32>]>; 2],
 ) -> Result<Vec<Prediction>, String> {
     let answer = |answer: &Option<PyBackedStr>| match answer.as_deref() {
         None => Answer::Unanswered(UnansweredKind::Provider),
         Some(text) if text.trim().is_empty() => Answer::Invalid(InvalidKind::Empty),
         Some(text) => labels.get(text).map_or(Answer::Invalid(InvalidKind::NoLabel), Answer::Label),
     };
-    let row = |(row, (&gold, given)): (usize, (&LabelId, &Option<PyBackedStr>))| {
-        let probability = probabilities.and_then(|all| all[row]);
-        let probability = probability.map(|p| {
+    let probability = |all: Option<&[Option<f32>]>, row: usize| {
+        let given = all.and_then(|all| all[row]);
+        let read = given.map(|p| {
             Probability::new(p).ok_or_else(|| format!("probability {row} is {p}, not within 0 to 1"))
         });
+        read.transpose()
+    };
+    let row = |(row, (&gold, given)): (usize, (&LabelId, &Option<PyBackedStr>))| {
         Ok(Prediction {
             id: ids[row],
             gold,
             answer: answer(given),
-            probability: probability.transpose()?,
+            probability: probability(probabilities, row)?,
+            gold_probability: probability(of_gold, row)?,
             latency: None,
         })
     };

@@ -17,7 +17,7 @@ def tuned_models(state: str | PathLike[str], name: str) -> tuple[list[str], byte
 def summary(
     labels: list[str],
     gold: list[str],
-    models: list[tuple[str, list[str | None], list[float | None] | None]],
+    models: list[tuple[str, list[str | None], list[float | None] | None, list[float | None] | None]],
     groups: list[str | None] | None,
     ids: list[str] | None,
     settings: str,

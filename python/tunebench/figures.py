@@ -133,6 +133,7 @@ def metrics(
     labels: Sequence[Any] | None = None,
     groups: Any = None,
     probabilities: Any = None,
+    gold_probabilities: Any = None,
     ids: Any = None,
     min_coverage: float = MIN_COVERAGE,
 ) -> Metrics:
@@ -141,12 +142,13 @@ def metrics(
     ``None`` or NaN among the answers is a row that was not answered: it counts neither for nor against the model, but lowers its
     coverage, and below ``min_coverage`` there are no scores. ``labels`` is the closed list; an answer that is none of them is
     invalid, and counts as wrong. Without it all gold labels and answers make up the list, sorted, as in scikit-learn.
-    ``groups`` names what each row belongs to, where rows are not independent; ``probabilities`` are those of the answers.
+    ``groups`` names what each row belongs to, where rows are not independent; ``probabilities`` are those of the answers, and
+    ``gold_probabilities`` those that the model gave to the gold labels, for the log loss over all labels.
     ``ids`` are the rows' ids in results: by them the rows are parted of which some choose a threshold and others judge it.
     """
     settings = {"min_coverage": min_coverage}
-    probabilities = None if probabilities is None else columns.numbers(probabilities)
-    told = _summary(gold, {"answers": answers}, labels, groups, settings, probabilities, ids)
+    given = [None if column is None else columns.numbers(column) for column in (probabilities, gold_probabilities)]
+    told = _summary(gold, {"answers": answers}, labels, groups, settings, given[0], given[1], ids)
     found: Metrics = {**told["models"][0], "labels": told["labels"], "doubts": told["doubts"]}  # type: ignore[typeddict-item]
     return found
 
@@ -230,13 +232,14 @@ def _summary(
     groups: Any,
     settings: dict[str, Any],
     probabilities: list[float | None] | None = None,
+    gold_probabilities: list[float | None] | None = None,
     ids: Any = None,
 ) -> Any:
     found = {"gold": columns.texts(gold), **{name: columns.texts(answers) for name, answers in models.items()}}
     given = None if groups is None else columns.texts(groups)
     row_ids = None if ids is None else _whole(columns.texts(ids), "id")
     sizes = {name: len(values) for name, values in found.items()}
-    further = {"groups": given, "probabilities": probabilities, "ids": row_ids}
+    further = {"groups": given, "probabilities": probabilities, "gold_probabilities": gold_probabilities, "ids": row_ids}
     sizes |= {name: len(values) for name, values in further.items() if values is not None}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"all must have as many rows: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
@@ -244,7 +247,7 @@ def _summary(
     if not gold_labels:
         raise ValueError("there are no rows")
     closed = _closed(gold_labels, found) if labels is None else _whole(columns.texts(labels))
-    rows = [(name, answers, probabilities) for name, answers in found.items()]
+    rows = [(name, answers, probabilities, gold_probabilities) for name, answers in found.items()]
     given_settings = {name: value for name, value in settings.items() if value is not None}
     return json.loads(summary(closed, gold_labels, rows, given, row_ids, json.dumps(given_settings)))
 

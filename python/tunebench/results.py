@@ -17,7 +17,7 @@ Library = Literal["pandas", "polars"]
 
 # Of predictions: all other columns are texts, also those of the user's file.
 _WHOLE_NUMBERS = {"cluster", "line", "input_tokens", "output_tokens"}
-_NUMBERS = {"probability", "latency_ms", "cost_usd"}
+_NUMBERS = {"probability", "gold_probability", "latency_ms", "cost_usd"}
 # Of the tables: a label that is written as a number is a text all the same.
 _TEXTS = {
     "model", "base", "tuned", "label", "tuned_from", "repeat_of", "file", "verdict", "withheld", "figure",

@@ -18,7 +18,7 @@ use crate::parquet::{GROUP_ROWS, bytes, number_field, properties, text_field, wr
 
 /// The columns that hold whole numbers, and those that hold other numbers; all else is text, as users' own columns are.
 const WHOLE_NUMBERS: [&str; 4] = ["cluster", "line", "input_tokens", "output_tokens"];
-const NUMBERS: [&str; 3] = ["probability", "latency_ms", "cost_usd"];
+const NUMBERS: [&str; 4] = ["probability", "gold_probability", "latency_ms", "cost_usd"];
 
 /// Writes what is in the results folder.
 pub(super) fn write(folder: &Path, manifest: &Manifest, out: impl Write + Send) -> Result<()> {

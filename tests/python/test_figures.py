@@ -42,7 +42,10 @@ def test_metrics_are_those_of_the_summary(results, answers):
     for model in results.summary["models"]:
         gold, given, rows = answers[model["model"]]
         probability = None if rows["probability"].isna().all() else rows["probability"]
-        found = metrics(gold, given, labels=labels, probabilities=probability, ids=rows["id"])
+        of_gold = None if rows["gold_probability"].isna().all() else rows["gold_probability"]
+        found = metrics(
+            gold, given, labels=labels, probabilities=probability, gold_probabilities=of_gold, ids=rows["id"]
+        )  # fmt: skip
         for figure in ("n", "counts", "coverage", "complete", "scores", "intervals", "confusion", "calibration"):
             assert same(found[figure], model[figure]), (model["model"], figure)
 

@@ -76,7 +76,9 @@ pub(super) fn upload(api: &Api<'_>, call: &Call) -> Reply {
     let mut batches = lock(api.batches);
     match call.header("x-goog-upload-command") {
         Some("start") if call.header("x-goog-upload-protocol") == Some("resumable") => {
-            let name = call.json().and_then(|json| json["file"]["displayName"].as_str()).unwrap_or_default();
+            // Names come in either case.
+            let named = |name: &str| call.json().and_then(|json| json["file"][name].as_str());
+            let name = named("displayName").or_else(|| named("display_name")).unwrap_or_default();
             batches.begun.push(name.to_owned());
             let host = call.header("host").unwrap_or_default();
             let url = format!("http://{host}{}?upload_id={}", call.path, batches.begun.len());

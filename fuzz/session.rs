@@ -122,10 +122,13 @@ fn keep(target: &str, bytes: &[u8]) -> PathBuf {
 
 /// Ends the program where an input takes for ever: no thread can be ended from outside.
 #[derive(Clone)]
-struct Watch(Arc<Mutex<Option<(Instant, Vec<u8>)>>>);
+struct Watch(Arc<Mutex<Option<Try>>>);
+
+/// Since when a parser has been at which bytes.
+type Try = (Instant, Vec<u8>);
 
 impl Watch {
-    #[expect(clippy::print_stderr, clippy::exit, reason = "the thread that hangs can't be ended otherwise")]
+    #[expect(clippy::print_stderr, reason = "the thread that hangs can't be ended otherwise")]
     fn start(target: &'static str) -> Self {
         let watch = Self(Arc::default());
         let watched = Arc::downgrade(&watch.0);

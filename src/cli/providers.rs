@@ -38,8 +38,11 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
         return Ok(exit::DONE);
     }
     // Hosts of which nothing more is to be said than where they are.
-    let is_plain =
-        |provider: &dyn Provider| provider.known_models().is_empty() && provider.fine_tuning().is_none();
+    let is_plain = |provider: &dyn Provider| {
+        let facts = provider.facts();
+        let told = !limits(&facts).is_empty() || !more_abilities(&facts).is_empty();
+        provider.known_models().is_empty() && provider.fine_tuning().is_none() && !told
+    };
     let (plain_ones, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|(_, provider)| is_plain(*provider));
     let mut blocks: Vec<_> = others
@@ -50,7 +53,7 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
             let facts = provider.facts();
             let entries = [
                 ("key", access(*provider)),
-                ("can", abilities(*provider)),
+                ("can", abilities(*provider, &facts)),
                 ("limits", limits(&facts)),
                 ("models", known.join(", ")),
                 ("checked", facts.checked.unwrap_or_default()),
@@ -62,13 +65,10 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
         .collect();
     if !plain_ones.is_empty() {
         let mut table = Builder::default();
-        table.push_record(["MORE HOSTS", "KEY", "AT", "CAN", "LIMITS", "CHECKED"]);
+        table.push_record(["MORE HOSTS", "KEY", "AT"]);
         for (name, provider) in plain_ones {
-            let (key, address, facts) = (access(provider), provider.base_url(), provider.facts());
-            let (can, limits) = (more_abilities(&facts), limits(&facts));
-            let checked = facts.checked.unwrap_or_default();
-            let key = key.trim_start_matches("missing: ");
-            table.push_record([name, key, &host(&address), &can, &limits, &checked]);
+            let (key, address) = (access(provider), provider.base_url());
+            table.push_record([name, key.trim_start_matches("missing: "), &host(&address)]);
         }
         blocks.push(plain(table));
     }
@@ -76,10 +76,10 @@ pub(super) fn providers(providers: &Providers, as_json: bool, printer: Printer) 
     Ok(exit::DONE)
 }
 
-/// What a host of which little is said can do besides answering.
-fn more_abilities(facts: &ProviderFacts) -> String {
+/// What a host is known to do besides answering, whether or not it is set up for that.
+fn more_abilities(facts: &ProviderFacts) -> Vec<&'static str> {
     let can = [facts.batch.map(|_| "batches"), facts.tuning.as_ref().map(|_| "fine-tuning")];
-    can.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    can.into_iter().flatten().collect()
 }
 
 /// What is known of rate limits.
@@ -143,7 +143,7 @@ fn rank(provider: &dyn Provider) -> u8 {
 }
 
 /// What it offers, in words.
-fn abilities(provider: &dyn Provider) -> String {
+fn abilities(provider: &dyn Provider, facts: &ProviderFacts) -> String {
     let known = provider.known_models();
     let tunable: Vec<_> = known.iter().filter(|info| info.tunable).map(|info| info.id.as_str()).collect();
     let tuning = match (provider.fine_tuning().is_some(), tunable.is_empty()) {
@@ -155,7 +155,9 @@ fn abilities(provider: &dyn Provider) -> String {
     let deployed =
         if provider.deployments().is_some() { " (answers while deployed, by the minute)" } else { "" };
     let batches = if provider.batches().is_some() { "; batches" } else { "" };
-    format!("{place}{tuning}{deployed}{batches}")
+    let said = format!("{place}{tuning}{deployed}{batches}");
+    let more = more_abilities(facts).into_iter().filter(|what| !said.contains(what));
+    more.fold(said.clone(), |all, what| format!("{all}; {what}"))
 }
 
 fn access(provider: &dyn Provider) -> String {

@@ -330,9 +330,20 @@ def tables_sort_and_copy(browser: Chromium, page: pathlib.Path) -> None:
     table = list(csv.reader(io.StringIO(lines, newline="")))
     check(len(table) == 401 and table[0][:4] == ["id", "line", "text", "gold label"], f"all rows are copied as CSV: {len(table)}")
     check(not any(cell[:1] in ("=", "+", "@", "-") for row in table for cell in row), "no cell is run as a formula")
-    tab.value("{ const one = document.getElementById('of-part'); one.value = '0:1'; one.dispatchEvent(new Event('input', { bubbles: true })); }")
-    settled(tab, "rows are chosen by a part of them", f"{SAID} === '166 of 400 rows'")
     quiet(tab, "tables")
+    tab.close()
+
+
+def parts_choose_rows(browser: Chromium) -> None:
+    shipped = pathlib.Path(__file__).resolve().parents[2] / "reports" / "examples" / "report.html"
+    tab = browser.open(shipped.as_uri(), WIDE)
+    settled(tab, "the shipped example shows its rows", f"{SAID} === '400 rows'")
+    tab.value("{ const one = document.getElementById('of-part'); one.value = '0:1'; one.dispatchEvent(new Event('input', { bubbles: true })); }")
+    settled(tab, "rows are chosen by a part of them", f"/^(225|166|9) of 400 rows$/.test({SAID})")
+    part = tab.value("document.getElementById('of-part').selectedOptions[0].textContent")
+    counted = tab.value(f"[...document.querySelectorAll('section[aria-labelledby=slices] tr')].find(row => row.cells[0].textContent === '{part}').cells[1].textContent")
+    check(tab.value(SAID) == f"{counted.split(' ')[0]} of 400 rows", f"as many as the table of parts counts: {part}, {counted}")
+    quiet(tab, "parts")
     tab.close()
 
 
@@ -448,6 +459,7 @@ def main() -> None:
         a_row_opens(browser, folder / "small.html")
         a_cell_lists_its_rows(browser, folder / "small.html")
         tables_sort_and_copy(browser, folder / "small.html")
+        parts_choose_rows(browser)
         a_hundred_thousand_rows(browser, folder)
         one_look(browser, folder)
         hostile_text_is_text(browser, folder / "hostile.html")

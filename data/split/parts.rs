@@ -111,11 +111,11 @@ mod tests {
     #[test]
     fn what_is_no_list_of_parts() {
         for (text, words) in [
-            ("train", "no part"),
-            ("train=x,test=0.2", "no part"),
-            ("train=1.2,test=-0.2", "no part"),
-            ("a/b=0.5,test=0.5", "no name"),
-            ("test=0.5,Test=0.5", "twice"),
+            ("train", "invalid part"),
+            ("train=x,test=0.2", "invalid part"),
+            ("train=1.2,test=-0.2", "invalid part"),
+            ("a/b=0.5,test=0.5", "invalid name"),
+            ("test=0.5,Test=0.5", "duplicate"),
             ("train=0.8,test=0.1", "add up to 0.9,"),
             ("train=0.9999", "two parts"),
         ] {

@@ -68,8 +68,8 @@ fn what_is_cut_off_while_reasoning_is_truncated() {
     let file = project.place.csv("results/summary.csv").remove(0)["file"].clone();
     let predictions = project.place.csv(&format!("results/predictions/{file}.csv"));
     assert!(predictions.iter().all(|row| row["detail"] == "truncated"), "{predictions:?}");
-    // Without a stop sequence nothing is left to learn.
-    assert_eq!(project.asked(), 12);
+    // Without a stop sequence nothing is left to learn; rows that are asked after that was found are asked once.
+    assert!((7..=12).contains(&project.asked()), "{}", project.asked());
 }
 
 #[test]

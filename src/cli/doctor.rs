@@ -55,7 +55,7 @@ pub(crate) struct DoctorArgs {
     /// Look through this encoder as well: a folder, or a name fetched by `models pull`
     ///
     /// It finds rows that say the same in other words, and judges labels by what texts mean. Each text goes through the encoder
-    /// twice: some 200 short ones a second and core for a small one.
+    /// twice; a small encoder reads some 200 short texts a second on each core.
     #[cfg(feature = "local")]
     #[arg(long, value_name = "NAME")]
     encoder: Option<String>,

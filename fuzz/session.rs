@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -60,6 +62,7 @@ impl Session {
         let (start, watch) = (Instant::now(), Watch::start(self.target.name));
         let seeds = corpus.clone();
         let mut first = seeds.into_iter();
+        let mut in_work = InWork::create(self.target.name);
         let failure = loop {
             let bytes = match first.next() {
                 Some(seed) => seed,
@@ -67,6 +70,7 @@ impl Session {
                 None => mutated(&mut self.rng, &corpus, self.target.words, largest),
             };
             inputs += 1;
+            in_work.write(&bytes);
             watch.begins(&bytes);
             let outcome = self.outcome(&bytes);
             watch.ends();
@@ -88,6 +92,7 @@ impl Session {
                 }
             }
         };
+        in_work.remove();
         let report = format!(
             "{:<16} {inputs:>9} inputs, {:>5} ways to answer, {} s",
             self.target.name,
@@ -111,12 +116,45 @@ fn way(outcome: &str) -> u64 {
     hash.finish()
 }
 
+/// The file with the input that a target is at: what is left of it where its process is ended.
+pub(crate) fn input_in_work(target: &str) -> PathBuf {
+    failures().join(format!("{target}-in-work"))
+}
+
+struct InWork {
+    path: PathBuf,
+    file: File,
+}
+
+impl InWork {
+    fn create(target: &str) -> Self {
+        let path = input_in_work(target);
+        let file = std::fs::create_dir_all(failures()).and_then(|()| File::create(&path));
+        let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { path, file }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let written = self.file.rewind().and_then(|()| self.file.set_len(0));
+        written
+            .and_then(|()| self.file.write_all(bytes))
+            .unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
+    }
+
+    fn remove(self) {
+        let _ = std::fs::remove_file(self.path);
+    }
+}
+
+fn failures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("failures")
+}
+
 fn keep(target: &str, bytes: &[u8]) -> PathBuf {
     let mut hash = DefaultHasher::new();
     bytes.hash(&mut hash);
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("failures");
-    let file = folder.join(format!("{target}-{:016x}", hash.finish()));
-    let _ = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, bytes));
+    let file = failures().join(format!("{target}-{:016x}", hash.finish()));
+    let _ = std::fs::create_dir_all(failures()).and_then(|()| std::fs::write(&file, bytes));
     file
 }
 

@@ -5,6 +5,7 @@
 
 mod error;
 mod form;
+mod jinja;
 mod message;
 mod tagged;
 mod templated;

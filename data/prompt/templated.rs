@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::syntax::SyntaxConfig;
+use minijinja::Environment;
 use minijinja::value::Value;
-use minijinja::{Environment, UndefinedBehavior, filters};
 use serde::{Deserialize, Serialize};
 
+use super::jinja::{add, environment, is_plain, names};
 use super::{AnswerForm, Item, Message, PromptError, Role};
 use crate::tag::{self, Tag};
 use crate::{Columns, LabelSet};
@@ -293,66 +293,6 @@ impl Templated {
 }
 
 type Context = BTreeMap<String, Value>;
-
-/// Jinja that keeps every line break and knows nothing but what can't fail on a text.
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::empty();
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-    environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
-    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-    environment.add_filter("join", filters::join);
-    environment.add_filter("length", filters::length);
-    environment.add_filter("lower", filters::lower);
-    environment.add_filter("replace", filters::replace);
-    environment.add_filter("tojson", tojson);
-    environment.add_filter("trim", filters::trim);
-    environment.add_filter("upper", filters::upper);
-    environment
-}
-
-/// A text, or a list of texts, as JSON.
-fn tojson(value: &Value) -> String {
-    use serde_json::Value as Json;
-    let json = match (value.as_str(), value.try_iter()) {
-        (Some(text), _) => Json::from(text),
-        (None, Ok(list)) => list.map(|entry| Json::from(entry.to_string())).collect(),
-        (None, Err(_)) => Json::from(value.to_string()),
-    };
-    json.to_string()
-}
-
-fn add(environment: &mut Environment<'static>, name: &str, source: &str) -> Result<(), String> {
-    environment.add_template_owned(name.to_owned(), source.to_owned()).map_err(|error| {
-        let line = error.line().map_or_else(String::new, |line| format!(" in line {line}"));
-        format!("{}{line}", error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))
-    })
-}
-
-/// Whether a template only puts names in their places, through filters or not.
-fn is_plain(source: &str) -> bool {
-    let is_name = |name: &str| name.chars().all(|c| c.is_alphanumeric() || ['_', '.'].contains(&c));
-    // Filters take literals: what stands in their parentheses is not a name of the row.
-    let is_filter = |filter: &str| {
-        let (name, arguments) = filter.split_once('(').unwrap_or((filter, "''"));
-        is_name(name) && arguments.starts_with(['\'', '"']) && !arguments.contains(['+', '*', '/', '%'])
-    };
-    let mut in_braces = source.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
-    let is_simple = |inside: &str| {
-        let mut parts = inside.trim_matches('-').split('|').map(str::trim);
-        parts.next().is_some_and(is_name) && parts.all(is_filter)
-    };
-    !source.contains("{%") && in_braces.all(|(inside, _)| is_simple(inside))
-}
-
-/// The names that a template takes from outside, with a part: `text`, `item.subject`.
-fn names(environment: &Environment<'_>, template: &str) -> BTreeSet<String> {
-    let names = environment.get_template(template).map(|template| template.undeclared_variables(true));
-    names
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|name| name != "loop" && !name.starts_with("loop."))
-        .collect()
-}
 
 /// The tags that stand in messages.
 fn tags(messages: &[Message]) -> Vec<Tag> {

@@ -45,13 +45,13 @@ fn record(path: &Path, rows: std::ops::Range<u32>, in_flight: usize, request: Op
     let (start, before) = (Instant::now(), cpu());
     runtime.block_on(async {
         let run = ledger.begin("bench", "0.1.0").unwrap();
-        let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
+        let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
         let (prefix, completion) = (prefix("gpt"), completion());
         futures::stream::iter(rows)
             .for_each_concurrent(in_flight, |row| {
-                let (lane, prefix, completion) = (&lane, &prefix, &completion);
+                let (recorder, prefix, completion) = (&recorder, &prefix, &completion);
                 async move {
-                    let intent = lane.intend(row_key(prefix, row)).await.unwrap();
+                    let intent = recorder.intend(row_key(prefix, row)).await.unwrap();
                     if let Some(request) = request {
                         let factor = 1.0 + spread * (f64::from(row * 7919 % 1000) / 500.0 - 1.0);
  tokio::time::sleep(request.mul_f64(factor)).await;

@@ -11,8 +11,8 @@ fn ledger() -> (tempfile::TempDir, Ledger) {
     (folder, ledger)
 }
 
-async fn lane(run: &Recorder) -> Lane {
-    run.lane(&target("gpt"), Floor::default()).await.unwrap()
+async fn recorder(run: &Recorder) -> ModelRecorder {
+    run.of_model(&target("gpt"), Floor::default()).await.unwrap()
 }
 
 fn open(claim: Claim) -> Intent {
@@ -34,7 +34,7 @@ fn a_second_run_waits_for_the_answer_of_the_first() {
     let (_folder, ledger) = ledger();
     runtime().block_on(async {
         let runs = [(); 2].map(|()| ledger.begin("eval", "0.1.0").unwrap());
-        let [first, second] = [lane(&runs[0]).await, lane(&runs[1]).await];
+        let [first, second] = [recorder(&runs[0]).await, recorder(&runs[1]).await];
         for (row, [one, other]) in [(0, [&first, &second]), (1, [&second, &first])] {
             let intent = open(one.claim(key(row)).await.unwrap());
             assert!(matches!(other.claim(key(row)).await.unwrap(), Claim::UnderWay));
@@ -58,7 +58,7 @@ fn what_failed_or_was_killed_elsewhere_may_be_asked() {
     let (_folder, ledger) = ledger();
     runtime().block_on(async {
         let [first, second] = [(); 2].map(|()| ledger.begin("eval", "0.1.0").unwrap());
-        let (here, there) = (lane(&first).await, lane(&second).await);
+        let (here, there) = (recorder(&first).await, recorder(&second).await);
         let failing = open(there.claim(key(0)).await.unwrap());
         failing.failed(&ProviderError::new(Cause::Server, "broken")).await.unwrap();
         second.flush().await.unwrap();
@@ -78,17 +78,17 @@ fn equal_rows_of_one_run_are_asked_once() {
     let (_folder, ledger) = ledger();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
-        let lane = lane(&run).await;
-        let intent = open(lane.claim(key(0)).await.unwrap());
-        assert!(matches!(lane.claim(key(0)).await.unwrap(), Claim::UnderWay));
+        let recorder = recorder(&run).await;
+        let intent = open(recorder.claim(key(0)).await.unwrap());
+        assert!(matches!(recorder.claim(key(0)).await.unwrap(), Claim::UnderWay));
         intent.answered(&Completion::new("once"), latency()).await.unwrap();
         // No flush: what this run was told comes before what it asks.
-        assert_eq!(text(&lane.claim(key(0)).await.unwrap()), Some("once"));
+        assert_eq!(text(&recorder.claim(key(0)).await.unwrap()), Some("once"));
         // Whoever does not want to wait any longer sends it all the same.
-        let second = lane.intend(key(0)).await.unwrap();
-        assert!(matches!(lane.claim(key(0)).await.unwrap(), Claim::UnderWay));
+        let second = recorder.intend(key(0)).await.unwrap();
+        assert!(matches!(recorder.claim(key(0)).await.unwrap(), Claim::UnderWay));
         second.withdraw().await.unwrap();
-        assert_eq!(text(&lane.claim(key(0)).await.unwrap()), Some("once"));
+        assert_eq!(text(&recorder.claim(key(0)).await.unwrap()), Some("once"));
         assert_eq!(run.finish().await.unwrap().0.answered, 1);
     });
 }
@@ -98,11 +98,11 @@ fn an_answer_below_the_floor_is_none() {
     let (_folder, ledger) = ledger();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
-        let old = lane(&run).await;
+        let old = recorder(&run).await;
         open(old.claim(key(0)).await.unwrap()).answered(&Completion::new("old"), latency()).await.unwrap();
         run.flush().await.unwrap();
         let floor = ledger.freshen(&super::tests::prefix("gpt").scope(&[])).unwrap();
-        let fresh = run.lane(&target("gpt"), floor).await.unwrap();
+        let fresh = run.of_model(&target("gpt"), floor).await.unwrap();
         open(fresh.claim(key(0)).await.unwrap()).answered(&Completion::new("new"), latency()).await.unwrap();
         assert_eq!(text(&fresh.claim(key(0)).await.unwrap()), Some("new"));
     });

@@ -50,12 +50,12 @@ fn the_child() {
         let keys: Vec<_> = (0..ROWS).map(key).collect();
         let found = ledger.lookup(&keys, Floor::default()).unwrap();
         let missing = (0..ROWS).filter(|row| found[*row as usize].is_none());
-        let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
+        let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
         futures::stream::iter(missing)
             .for_each_concurrent(IN_FLIGHT, |row| {
-                let lane = &lane;
+                let recorder = &recorder;
                 async move {
-                    let intent = lane.intend(key(row)).await.unwrap();
+                    let intent = recorder.intend(key(row)).await.unwrap();
                     say(">", row);
                     // The others get their turn, as they would while the network is waited for.
                     tokio::task::yield_now().await;

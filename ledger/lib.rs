@@ -12,7 +12,7 @@
 //! and paid for, once more.
 //!
 //! **How many can be paid for twice.** A slot of the evaluator is one request after another. The writer keeps the
-//! order in which it is told things, and [`Lane::claim`] returns only after its commit; the answer that the slot
+//! order in which it is told things, and [`ModelRecorder::claim`] returns only after its commit; the answer that the slot
 //! brought before is in the same commit or an earlier one. So for each slot at most one request was sent whose answer
 //! is not kept: never more than there are slots, although no answer is waited for.
 //!
@@ -53,6 +53,6 @@ pub use job::{JobNumber, JobRecord, NewJob};
 pub use key::{ContentKey, Identity, KeyPrefix, Scope};
 pub use merge::Merged;
 pub use outline::KeyFilter;
-pub use recorder::{Claim, Intent, Lane, Recorder};
+pub use recorder::{Claim, Intent, ModelRecorder, Recorder};
 pub use run::{OrphanedRequests, RunId, RunRecord, RunState, Totals};
 pub use store::{Floor, Ledger, ModelStats, Stats, Target, now};

@@ -114,9 +114,9 @@ impl Recorder {
     }
 
     /// Prepares to ask a target. Answers that are older than the floor will be replaced.
-    pub async fn lane(&self, target: &Target, floor: Floor) -> Result<Lane, LedgerError> {
+    pub async fn of_model(&self, target: &Target, floor: Floor) -> Result<ModelRecorder, LedgerError> {
         let target = tell(&self.ops, &self.shared, |ack| Op::Target { target: target.clone(), ack }).await?;
-        Ok(Lane { ops: self.ops.clone(), shared: self.shared.clone(), target, floor })
+        Ok(ModelRecorder { ops: self.ops.clone(), shared: self.shared.clone(), target, floor })
     }
 
     /// Returns once everything that was told before is kept, or says why it is not.
@@ -145,7 +145,7 @@ impl Drop for Recorder {
         // The channel closes with its last sender, and then the writer writes what is left and ends.
         let (ops, _) = mpsc::channel(1);
         self.ops = ops;
-        // A lane that outlives its run holds the channel open: to wait for the writer could then take for ever.
+        // A `ModelRecorder` that outlives its run holds the channel open: to wait for the writer could then take for ever.
         if let Some(writer) = self.writer.take()
             && Arc::strong_count(&self.shared) == 1
         {
@@ -154,17 +154,17 @@ impl Drop for Recorder {
     }
 }
 
-/// One target in one run. Clones share the run.
+/// What asks one target in one run. Clones share the run.
 #[derive(Debug, Clone)]
-pub struct Lane {
+pub struct ModelRecorder {
     ops: mpsc::Sender<Op>,
     shared: Arc<Shared>,
     target: i64,
     floor: Floor,
 }
 
-impl Lane {
-    /// From when on answers count for this lane.
+impl ModelRecorder {
+    /// From when on answers count for this model.
     pub fn floor(&self) -> Floor {
         self.floor
     }
@@ -229,7 +229,7 @@ impl Lane {
         slot: u32,
         anyway: bool,
     ) -> Result<(Intent, Found), LedgerError> {
-        let intent = Intent { lane: self.clone(), key, slot, asked: 0, state: State::Announced };
+        let intent = Intent { recorder: self.clone(), key, slot, asked: 0, state: State::Announced };
         let (target, floor) = (self.target, self.floor.0);
         let op = |ack| Op::Intend { slot, target, floor, key, anyway, ack };
         let found = tell(&self.ops, &self.shared, op).await?;
@@ -254,7 +254,7 @@ pub enum Claim {
     /// It need not: its answer has come since it was looked up, to this run or to another.
     Answered(Box<StoredAnswer>),
     /// Someone else waits for the answer to an equal request, in this run or in another that is alive. What becomes of
-    /// it, [`Lane::look`] tells.
+    /// it, [`ModelRecorder::look`] tells.
     UnderWay,
     /// It is in a batch that is under way.
     InBatch,
@@ -266,7 +266,7 @@ pub enum Claim {
 #[derive(Debug)]
 #[must_use = "the ledger is to be told what became of the request"]
 pub struct Intent {
-    lane: Lane,
+    recorder: ModelRecorder,
     key: ContentKey,
     slot: u32,
     asked: i64,
@@ -286,7 +286,7 @@ enum State {
 impl Intent {
     fn opened(mut self) -> Self {
         // No clock may make an answer older than the floor that it was asked for.
-        self.asked = now().max(self.lane.floor.0);
+        self.asked = now().max(self.recorder.floor.0);
         self.state = State::Open;
         self
     }
@@ -294,7 +294,7 @@ impl Intent {
     /// The writer has not taken it down.
     fn needless(mut self) {
         self.state = State::Closed;
-        self.lane.shared.slots().free.push(self.slot);
+        self.recorder.shared.slots().free.push(self.slot);
     }
 
     /// The answer has come. Returns once the writer has it: it is kept before the next intent of this run is.
@@ -302,7 +302,7 @@ impl Intent {
     /// [`Recorder::flush`] or [`Recorder::finish`] tell whether the last ones are.
     pub async fn answered(mut self, completion: &Completion, latency: Latency) -> Result<(), LedgerError> {
         let answer = Box::new(AnswerRow::new(completion, Some(latency), self.asked));
-        let Lane { target, floor, .. } = self.lane;
+        let ModelRecorder { target, floor, .. } = self.recorder;
         let op = Op::Answer { target, floor: floor.0, key: self.key, answer };
         self.close(op).await
     }
@@ -312,7 +312,7 @@ impl Intent {
         let retryable = error.retry != Retry::Never;
         let op = Op::Fail {
             slot: self.slot,
-            target: self.lane.target,
+            target: self.recorder.target,
             cause: error.cause.name().to_owned(),
             retryable,
         };
@@ -326,21 +326,22 @@ impl Intent {
     }
 
     async fn close(&mut self, op: Op) -> Result<(), LedgerError> {
-        self.lane.ops.send(op).await.map_err(|_| self.lane.shared.closed())?;
+        self.recorder.ops.send(op).await.map_err(|_| self.recorder.shared.closed())?;
         self.state = State::Closed;
         // Only now: whoever takes the slot next must be told to the writer after this.
-        self.lane.shared.slots().free.push(self.slot);
+        self.recorder.shared.slots().free.push(self.slot);
         Ok(())
     }
 }
 
 impl Drop for Intent {
     fn drop(&mut self) {
-        self.lane.shared.slots().leave(self.key);
+        self.recorder.shared.slots().leave(self.key);
         // If the queue is full the intent stays open: a request too many in doubt, never one too few.
-        if self.state == State::Announced && self.lane.ops.try_send(Op::Withdraw { slot: self.slot }).is_ok()
+        if self.state == State::Announced
+            && self.recorder.ops.try_send(Op::Withdraw { slot: self.slot }).is_ok()
         {
-            self.lane.shared.slots().free.push(self.slot);
+            self.recorder.shared.slots().free.push(self.slot);
         }
     }
 }

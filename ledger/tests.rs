@@ -56,9 +56,9 @@ fn answer(path: &Path, rows: std::ops::Range<u32>, text: &str, floor: Floor) -> 
     let ledger = Ledger::open(path).unwrap();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
-        let lane = run.lane(&target("gpt"), floor).await.unwrap();
+        let recorder = run.of_model(&target("gpt"), floor).await.unwrap();
         for row in rows {
-            let intent = lane.intend(key(row)).await.unwrap();
+            let intent = recorder.intend(key(row)).await.unwrap();
             intent.answered(&Completion::new(format!("{text} {row}")), latency()).await.unwrap();
         }
         run.finish().await.unwrap().0
@@ -112,11 +112,11 @@ proptest! {
         let keys: Vec<_> = (0..completions.len() as u32).map(key).collect();
         runtime().block_on(async {
             let run = ledger.begin("eval", "0.1.0").unwrap();
-            let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
+            let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
             for (key, completion) in keys.iter().zip(&completions) {
                 // The rate limits of a moment are the one thing that is not kept.
                 let told = completion.clone().rate_limits(RateLimits { requests: Limit::default(), ..RateLimits::default() });
-                lane.intend(*key).await.unwrap().answered(&told, latency).await.unwrap();
+                recorder.intend(*key).await.unwrap().answered(&told, latency).await.unwrap();
             }
             run.finish().await.unwrap();
         });
@@ -148,14 +148,14 @@ proptest! {
         let (mut next, mut kept, mut under_way) = (0, BTreeSet::new(), BTreeSet::new());
         let in_doubt = runtime().block_on(async {
             let run = ledger.begin("eval", "0.1.0").unwrap();
-            let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
+            let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
             let mut slots: [Option<(u32, Intent)>; 4] = Default::default();
             // Answers that a later intent has not yet confirmed.
             let mut told = BTreeSet::new();
             for (slot, step) in steps {
                 match slots[slot].take() {
                     None => {
-                        slots[slot] = Some((next, lane.intend(key(next)).await.unwrap()));
+                        slots[slot] = Some((next, recorder.intend(key(next)).await.unwrap()));
                         next += 1;
                         kept.append(&mut told);
                     }
@@ -175,7 +175,7 @@ proptest! {
             }
             under_way.extend(slots.iter().flatten().map(|(row, _)| *row));
             drop(slots);
-            drop(lane);
+            drop(recorder);
             run.kill();
             let doubts = ledger.unresolved().unwrap();
             doubts.iter().map(|doubt| doubt.requests).sum::<u64>()
@@ -295,9 +295,9 @@ fn an_old_answer_does_not_settle_a_fresh_intent() {
     let floor = ledger.freshen(&prefix("gpt").scope(&[])).unwrap();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
-        let lane = run.lane(&target("gpt"), floor).await.unwrap();
-        let intent = lane.intend(key(0)).await.unwrap();
-        drop((intent, lane));
+        let recorder = run.of_model(&target("gpt"), floor).await.unwrap();
+        let intent = recorder.intend(key(0)).await.unwrap();
+        drop((intent, recorder));
         run.kill();
     });
     assert_eq!(ledger.unresolved().unwrap()[0].requests, 1);
@@ -309,8 +309,8 @@ fn only_runs_that_nobody_holds_are_dead() {
     let ledger = lab.open();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
-        let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
-        let intent = lane.intend(key(0)).await.unwrap();
+        let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
+        let intent = recorder.intend(key(0)).await.unwrap();
         // Another run starts beside it and finds nothing in doubt.
         let other = lab.open().begin("eval", "0.1.0").unwrap();
         assert_eq!((other.found_in_doubt(), ledger.unresolved().unwrap().len()), (&[][..], 0));
@@ -320,7 +320,7 @@ fn only_runs_that_nobody_holds_are_dead() {
         let (totals, doubts) = run.finish().await.unwrap();
         assert_eq!(totals, Totals { asked: 1, answered: 0, failed: 0 });
         assert_eq!((doubts.len(), doubts[0].requests, &doubts[0].target), (1, 1, &target("gpt")));
-        assert!(matches!(lane.intend(key(1)).await, Err(LedgerError::Closed(_))));
+        assert!(matches!(recorder.intend(key(1)).await, Err(LedgerError::Closed(_))));
     });
     let states: Vec<_> = ledger.runs().unwrap().into_iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Ended; 2]);
@@ -335,15 +335,15 @@ fn attempts_and_totals_are_counted() {
     let ledger = lab.open();
     runtime().block_on(async {
         let run = ledger.begin("eval --refresh", "0.1.0").unwrap();
-        let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
+        let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
         for _ in 0..3 {
             let error = ProviderError::new(Cause::RateLimit, "later");
-            lane.intend(key(0)).await.unwrap().failed(&error).await.unwrap();
+            recorder.intend(key(0)).await.unwrap().failed(&error).await.unwrap();
         }
-        lane.intend(key(1)).await.unwrap().withdraw().await.unwrap();
+        recorder.intend(key(1)).await.unwrap().withdraw().await.unwrap();
         let usage = Usage::new(100, 7);
         let completion = Completion::new("x").usage(usage);
-        lane.intend(key(0)).await.unwrap().answered(&completion, latency()).await.unwrap();
+        recorder.intend(key(0)).await.unwrap().answered(&completion, latency()).await.unwrap();
         let (totals, doubts) = run.finish().await.unwrap();
         assert_eq!((totals, doubts), (Totals { asked: 4, answered: 1, failed: 3 }, vec![]));
     });
@@ -476,15 +476,15 @@ fn a_writer_that_cannot_write_says_so_to_everyone() {
     let ledger = lab.open();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
-        let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
-        let intent = lane.intend(key(0)).await.unwrap();
+        let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
+        let intent = recorder.intend(key(0)).await.unwrap();
         let spoiler = rusqlite::Connection::open(&lab.path).unwrap();
         spoiler.execute_batch("DROP TABLE answers").unwrap();
         // Taken by the queue; that it could not be kept is told with the next acknowledgement.
         intent.answered(&Completion::new("x"), latency()).await.unwrap();
         let error = run.flush().await.unwrap_err();
         assert!(matches!(error, LedgerError::Failed { .. }), "{error:?}");
-        assert_eq!(lane.intend(key(1)).await.unwrap_err(), error);
+        assert_eq!(recorder.intend(key(1)).await.unwrap_err(), error);
         assert_eq!(run.finish().await.unwrap_err(), error);
     });
 }
@@ -495,12 +495,12 @@ fn an_intent_that_was_never_acknowledged_was_never_sent() {
     let ledger = lab.open();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
-        let lane = run.lane(&target("gpt"), Floor::default()).await.unwrap();
+        let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
         // While another holds the file, nothing can be acknowledged.
         let other = rusqlite::Connection::open(&lab.path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         {
-            let intend = std::pin::pin!(lane.intend(key(0)));
+            let intend = std::pin::pin!(recorder.intend(key(0)));
             assert!(futures::poll!(intend).is_pending());
         }
         other.execute_batch("COMMIT").unwrap();

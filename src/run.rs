@@ -26,8 +26,8 @@ use crate::error::Error;
 use crate::evaluate::governor::Governor;
 use crate::evaluate::retry::{Retries, RetryPolicy};
 use crate::evaluate::{
-    Answers, Book, Deployed, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows, Route,
-    evaluate,
+    AnswerCache, Answers, Deployed, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows,
+    Route, evaluate,
 };
 use crate::ledger::{Ledger, Recorder};
 use crate::plan::Plan;
@@ -96,16 +96,16 @@ impl<'a> Session<'a> {
         Self { project, cancel, listener, spending, budget, policy, retries, governors, ledger }
     }
 
-    /// What asking a model takes. Without a `book`, it is computed here.
-    fn means(&self, candidate: &EvalTarget, book: Option<Book>) -> EvalContext {
+    /// What asking a model takes. Without a `cache`, it is computed here.
+    fn context(&self, candidate: &EvalTarget, cache: Option<AnswerCache>) -> EvalContext {
         let governor = || {
             let mut governors = self.governors.borrow_mut();
             let governor = governors.entry(candidate.name.to_string());
             governor.or_insert_with(|| Arc::new(Governor::new(candidate.limits))).clone()
         };
         let limited = candidate.limits.requests_per_minute.is_some();
-        let route = match book {
-            Some(book) => Route::Metered { governor: governor(), book: Box::new(book) },
+        let route = match cache {
+            Some(cache) => Route::Metered { governor: governor(), cache: Box::new(cache) },
             None => Route::Local { governor: limited.then(governor) },
         };
         let retries = Arc::new(Retries::new(self.policy, self.project.config.seed));
@@ -114,8 +114,8 @@ impl<'a> Session<'a> {
     }
 
     /// Does the work, and says meanwhile why it waits, where it does for more than a moment.
-    async fn saying_why_it_waits<T>(&self, means: &EvalContext, work: impl Future<Output = T>) -> T {
-        let (governor, retries) = (means.route.governor().cloned(), means.retries.clone());
+    async fn saying_why_it_waits<T>(&self, context: &EvalContext, work: impl Future<Output = T>) -> T {
+        let (governor, retries) = (context.route.governor().cloned(), context.retries.clone());
         let watch = async {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -173,8 +173,8 @@ impl<'a> Session<'a> {
         for entry in &self.project.models {
             let Some(tuning) = self.project.tuning(entry, &folder) else { continue };
             let observe = |event| self.listener.tuning(&entry.base, event);
-            let means = self.tune_context(&tuning)?;
-            let tuned = tuning.run(&means, observe).await;
+            let context = self.tune_context(&tuning)?;
+            let tuned = tuning.run(&context, observe).await;
             let tuned = tuned.map_err(|error| Error::tune(&entry.base, error))?;
             self.listener.tuned(&entry.base, &tuned);
             models.push(tuned);
@@ -303,10 +303,10 @@ impl<'a> Session<'a> {
                     Some(up) => up.take_down().await.map_err(|error| left.get_or_insert(error)).ok(),
                     None => None,
                 };
-                whole &= answers.halted_by.is_none() && !self.cancel.requested();
+                whole &= answers.aborted_by.is_none() && !self.cancel.requested();
                 // What came first is the cause of what follows.
-                if let Some(halt) = &answers.halted_by {
-                    run.manifest.ended_by.get_or_insert_with(|| format!("{name}: {halt}"));
+                if let Some(abort) = &answers.aborted_by {
+                    run.manifest.ended_by.get_or_insert_with(|| format!("{name}: {abort}"));
                 } else if self.cancel.requested() {
                     run.manifest.ended_by.get_or_insert_with(interrupted);
                 }
@@ -383,37 +383,45 @@ impl<'a> Session<'a> {
         batched: &Batched,
     ) -> Result<Answers, Error> {
         let test = &self.project.test;
-        let book = match recorder.filter(|_| !candidate.provider.in_process()) {
+        let cache = match recorder.filter(|_| !candidate.provider.in_process()) {
             Some(recorder) => {
                 let fresh = self.spending.fresh;
                 Some(
-                    Book::open(name, self.ledger()?, recorder, candidate, test.sha256(), repeat, fresh)
-                        .await?,
+                    AnswerCache::open(
+                        name,
+                        self.ledger()?,
+                        recorder,
+                        candidate,
+                        test.sha256(),
+                        repeat,
+                        fresh,
+                    )
+                    .await?,
                 )
             }
             None => None,
         };
-        let mut means = self.means(candidate, book.clone());
-        means.asked_in_batches = batched.not_answered(name);
+        let mut context = self.context(candidate, cache.clone());
+        context.asked_in_batches = batched.not_answered(name);
         let ended = Cancel::default();
         if matches!(candidate.deployed, Deployed::As { .. }) {
-            means.cancel = ended.clone();
+            context.cancel = ended.clone();
         }
         let (listener, shown) = (self.listener.clone(), name.to_owned());
         let observe = move |tally: &EvalProgress| listener.evaluating(&shown, tally);
-        let answers = evaluate(candidate, test, means.clone(), keep, observe);
-        let asking = self.saying_why_it_waits(&means, answers);
+        let answers = evaluate(candidate, test, context.clone(), keep, observe);
+        let asking = self.saying_why_it_waits(&context, answers);
         let (answers, too_long) = self.while_it_stands(&candidate.deployed, &ended, asking).await;
         let mut answers = answers?;
         if too_long {
             deployed::cut_short(&mut answers, self.stood_long_enough());
         }
         batched.add_to(name, &mut answers);
-        if let (Some(book), Some(recorder)) = (book, recorder) {
+        if let (Some(cache), Some(recorder)) = (cache, recorder) {
             // No score is shown that is not kept.
             recorder.flush().await?;
             if answers.predictions.iter().all(|prediction| prediction.is_answered()) {
-                book.settle()?;
+                cache.settle()?;
             }
         }
         if let Some(error) = answers.not_kept.take() {

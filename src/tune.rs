@@ -148,23 +148,23 @@ impl Tuning<'_> {
     /// Tunes, or takes over what an earlier command began or finished.
     pub async fn run<'b>(
         &'b self,
-        means: &TuneContext<'b>,
+        context: &TuneContext<'b>,
         mut observe: impl FnMut(TuneEvent),
     ) -> Result<TunedModel, TuneError> {
         let order = self.prepare()?;
         let order_mark = order.mark.clone();
-        if let Some(known) = self.on_record(means.ledger, &order.mark)? {
+        if let Some(known) = self.on_record(context.ledger, &order.mark)? {
             return Ok(known);
         }
-        let (job, number, reservation) = match self.find_job(means, &order.mark).await? {
+        let (job, number, reservation) = match self.find_job(context, &order.mark).await? {
             Some(job) => {
                 observe(TuneEvent::Found(job.clone()));
-                let number = self.recorded(means, &order, &job)?;
+                let number = self.recorded(context, &order, &job)?;
                 (job, number, None)
             }
-            None => self.order(means, order, &mut observe).await?,
+            None => self.order(context, order, &mut observe).await?,
         };
-        let keep = |job: &Job| match (means.ledger, number) {
+        let keep = |job: &Job| match (context.ledger, number) {
             (Some(ledger), Some(number)) => ledger.update_job(number, job),
             _ => Ok(()),
         };
@@ -177,7 +177,7 @@ impl Tuning<'_> {
                 seen += usize::from(matches!(event, TuneEvent::Job(_)));
                 observe(event);
             };
-            let ended = watch(self.provider, job, self.pace, means.cancel, &mut counting).await;
+            let ended = watch(self.provider, job, self.pace, context.cancel, &mut counting).await;
             let ended = match ended {
                 Err(TuneError::TimedOut(job) | TuneError::Interrupted(job)) if self.in_process => {
                     return Err(TuneError::Stopped(Box::new(self.stop(*job, seen, &mut observe).await)));
@@ -221,12 +221,12 @@ impl Tuning<'_> {
     }
 
     /// The model that an earlier command made from the same data and settings.
-    pub async fn find(&self, means: &TuneContext<'_>) -> Result<Option<TunedModel>, TuneError> {
+    pub async fn find(&self, context: &TuneContext<'_>) -> Result<Option<TunedModel>, TuneError> {
         let order = self.prepare()?;
-        if let Some(known) = self.on_record(means.ledger, &order.mark)? {
+        if let Some(known) = self.on_record(context.ledger, &order.mark)? {
             return Ok(Some(known));
         }
-        let job = self.find_job(means, &order.mark).await?;
+        let job = self.find_job(context, &order.mark).await?;
         job.filter(|job| job.status == JobStatus::Succeeded).map(|job| self.model_of(job)).transpose()
     }
 
@@ -254,8 +254,8 @@ impl Tuning<'_> {
         Ok(None)
     }
 
-    async fn find_job(&self, means: &TuneContext<'_>, mark: &JobMark) -> Result<Option<Job>, TuneError> {
-        patiently(means, async || self.provider.find_job(mark).await).await
+    async fn find_job(&self, context: &TuneContext<'_>, mark: &JobMark) -> Result<Option<Job>, TuneError> {
+        patiently(context, async || self.provider.find_job(mark).await).await
     }
 
     /// Whether an order went to this provider, at this place.
@@ -297,12 +297,12 @@ impl Tuning<'_> {
 
 /// Tries again where that may help, until the user asks for the end.
 async fn patiently<T>(
-    means: &TuneContext<'_>,
+    context: &TuneContext<'_>,
     attempt: impl AsyncFn() -> Result<T, ProviderError>,
 ) -> Result<T, TuneError> {
     let attempt = || async { attempt().await.map_err(Failure::Provider) };
-    means.retries.run(0, means.cancel, attempt).await.map_err(|failure| match failure {
-        Failure::Provider(error) | Failure::Halted(error) => TuneError::Provider(error),
+    context.retries.run(0, context.cancel, attempt).await.map_err(|failure| match failure {
+        Failure::Provider(error) | Failure::Aborted(error) => TuneError::Provider(error),
         Failure::Cancelled => TuneError::Cancelled,
     })
 }

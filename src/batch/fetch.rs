@@ -12,7 +12,7 @@ use tunebench_reports::UnansweredKind;
 use super::order::Failed;
 use super::road::Road;
 use super::{Fetched, Outcome};
-use crate::evaluate::Halt;
+use crate::evaluate::AbortReason;
 use crate::evaluate::retry::Failure;
 use crate::ledger::{BatchRecord, ContentKey, LedgerError};
 
@@ -37,12 +37,12 @@ impl Road<'_> {
         job: &BatchJob,
         outcome: &mut Outcome,
     ) -> Result<Read, Failed> {
-        let all = self.book.ledger.batch_keys(record.number).map_err(kept)?;
+        let all = self.cache.ledger.batch_keys(record.number).map_err(kept)?;
         let mut open = self.unanswered(&all, record).map_err(kept)?;
         let each = (record.tokens.0 / record.rows.max(1), record.tokens.1 / record.rows.max(1));
         let mut reading =
             Reading { all: &all, open: &mut open, at_most: Usage::new(each.0, each.1), read: Read::new() };
-        let template = self.asker.request("".into());
+        let template = self.client.request("".into());
         let (mut position, mut fruitless) = (ResultsPosition::default(), 0);
         while !reading.open.is_empty() {
             let before = position;
@@ -88,7 +88,7 @@ impl Road<'_> {
         let keys: Vec<_> = all.iter().copied().collect();
         let mut open = HashSet::with_capacity(keys.len());
         for chunk in keys.chunks(CHUNK) {
-            let known = self.book.ledger.lookup(chunk, record.order.floor)?;
+            let known = self.cache.ledger.lookup(chunk, record.order.floor)?;
             open.extend(chunk.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(key, _)| *key));
         }
         Ok(open)
@@ -108,7 +108,7 @@ impl Road<'_> {
         let mut results = batch.results(job, template, *position).await.map_err(Failure::Provider)?;
         while let Some(row) = results.next().await.map_err(Failure::Provider)? {
             if let Some((key, completion)) = reading.take(row, outcome) {
-                self.book.lane.keep(key, &completion, record.recorded).await.map_err(kept)?;
+                self.cache.recorder.keep(key, &completion, record.recorded).await.map_err(kept)?;
             }
             *position = results.position();
         }
@@ -117,7 +117,7 @@ impl Road<'_> {
 }
 
 fn kept(error: LedgerError) -> Failed {
-    Failure::Halted(Halt::Ledger(error))
+    Failure::Aborted(AbortReason::Ledger(error))
 }
 
 impl Read {

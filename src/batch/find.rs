@@ -35,10 +35,10 @@ impl<'a> Trip<'a, '_> {
     /// Takes up what earlier commands have begun.
     pub(super) async fn come_back(&mut self) -> Result<(), Failed> {
         let road = self.road;
-        if let Some(folder) = road.book.ledger.path().parent() {
+        if let Some(folder) = road.cache.ledger.path().parent() {
             sweep(folder);
         }
-        let open = road.book.ledger.batches(true).map_err(kept)?;
+        let open = road.cache.ledger.batches(true).map_err(kept)?;
         let ours = |record: &BatchRecord| {
             record.order.target == road.order.target && record.order.scope == road.order.scope
         };
@@ -86,7 +86,7 @@ impl<'a> Trip<'a, '_> {
 
     fn take_up(&mut self, record: &BatchRecord, job: BatchJob, proven: bool) {
         let worst = Usage::new(record.tokens.0, record.tokens.1);
-        let reservation = Some(self.road.asker.means.budget.take_over(self.road.price, worst));
+        let reservation = Some(self.road.client.context.budget.take_over(self.road.price, worst));
         self.watch(record, job, proven, reservation, Duration::ZERO);
     }
 
@@ -124,7 +124,7 @@ impl<'a> Trip<'a, '_> {
         };
         let known = road.known_ids()?;
         let keys = || -> Result<Vec<ContentKey>, Error> {
-            let mut parts = Parts::new(road.asker, road.book, items()?);
+            let mut parts = Parts::new(road.client, road.cache, items()?);
             let mut keys = Vec::new();
             while let Some(row) = parts.next()? {
                 keys.push(row.asked.key);
@@ -152,7 +152,7 @@ impl<'a> Trip<'a, '_> {
                 break;
             }
             let mark = job.mark.clone().unwrap_or_else(|| BatchMark::new(&road.order.scope, "0".repeat(32)));
-            let number = road.book.ledger.adopt_batch(&road.order, &mark, &keys)?;
+            let number = road.cache.ledger.adopt_batch(&road.order, &mark, &keys)?;
             let mut record = road.record(number)?;
             record.rows = job.counts.map_or(record.rows, |counts| counts.total);
             if proven {
@@ -199,7 +199,7 @@ impl Road<'_> {
         job: &BatchJob,
         keys: &HashSet<ContentKey>,
     ) -> Result<Option<bool>, Failed> {
-        let template = self.asker.request("".into());
+        let template = self.client.request("".into());
         match self.patiently(async || holds(batch, job, &template, keys).await).await {
             Ok(holds) => Ok(Some(holds)),
             Err(Failure::Provider(error)) if error.cause == Cause::NotFound => Ok(None),

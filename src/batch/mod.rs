@@ -24,7 +24,7 @@ use std::time::Duration;
 use tunebench_providers::{BatchCounts, BatchEnd, BatchId, ProviderError};
 
 use crate::budget::Cost;
-use crate::evaluate::{Halt, NotAnswered};
+use crate::evaluate::{AbortReason, NotAnswered};
 
 pub(crate) use road::Road;
 
@@ -115,7 +115,7 @@ pub(crate) struct Outcome {
     /// How many rows failed for good, and how the first one did.
     pub(crate) failures: Option<(usize, ProviderError)>,
     /// What ended it before its time.
-    pub(crate) halted_by: Option<Halt>,
+    pub(crate) aborted_by: Option<AbortReason>,
     /// What it has cost, as far as it is settled.
     pub(crate) spent: Cost,
     /// Batches that go on.

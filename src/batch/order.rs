@@ -11,7 +11,7 @@ use tunebench_providers::{
 
 use super::BatchEvent;
 use super::road::Road;
-use crate::evaluate::Halt;
+use crate::evaluate::AbortReason;
 use crate::evaluate::retry::Failure;
 use crate::ledger::{BatchChange, BatchNumber, BatchRecord, BatchState, LedgerError};
 
@@ -36,7 +36,7 @@ pub(super) enum Ordered {
 }
 
 /// Why a call brought nothing.
-pub(super) type Failed = Failure<Halt>;
+pub(super) type Failed = Failure<AbortReason>;
 
 impl Road<'_> {
     /// A call that may be repeated freely.
@@ -44,9 +44,9 @@ impl Road<'_> {
         &self,
         attempt: impl AsyncFn() -> Result<T, ProviderError>,
     ) -> Result<T, Failed> {
-        let means = &self.asker.means;
+        let context = &self.client.context;
         let attempt = || async { attempt().await.map_err(Failure::Provider) };
-        means.retries.run(0, &means.cancel, attempt).await
+        context.retries.run(0, &context.cancel, attempt).await
     }
 
     /// The uploaded file of a part: that of an earlier attempt, where its name says that it is the same.
@@ -111,7 +111,7 @@ impl Road<'_> {
     ) -> Result<Option<BatchJob>, Failed> {
         let since = record.recorded / 1_000_000 - CLOCKS;
         let keeps_mark =
-            batch.limits(self.asker.candidate.name.model()).is_none_or(|limits| limits.keeps_mark);
+            batch.limits(self.client.candidate.name.model()).is_none_or(|limits| limits.keeps_mark);
         let fits = |job: &BatchJob| match keeps_mark {
             true => job.mark.as_ref() == Some(&record.mark),
             false => {
@@ -123,7 +123,7 @@ impl Road<'_> {
                 self.pause(self.interval(batch).mul_f64(*wait)).await?;
             }
             let listed = self.patiently(async || batch.list(since).await).await?;
-            let known = self.known_ids().map_err(|error| Failure::Halted(Halt::Ledger(error)))?;
+            let known = self.known_ids().map_err(|error| Failure::Aborted(AbortReason::Ledger(error)))?;
             // Of two, the older one: both are paid for, and it will be answered first.
             let ours =
                 listed.into_iter().rev().find(|job| fits(job) && !known.contains(&job.id) && is_of_use(job));
@@ -149,25 +149,25 @@ impl Road<'_> {
             let _ = batch.clean_up(&job).await;
         }
         let error = error.map(ToString::to_string);
-        self.book.ledger.close_batch(number, BatchState::Dropped, (0, 0), error.as_deref())
+        self.cache.ledger.close_batch(number, BatchState::Dropped, (0, 0), error.as_deref())
     }
 
     pub(super) fn note_id(&self, number: BatchNumber, job: &BatchJob) -> Result<(), LedgerError> {
         let change =
             BatchChange { id: Some(&job.id), said: Some(job.said.as_str()), ..BatchChange::default() };
-        self.book.ledger.change_batch(number, change)
+        self.cache.ledger.change_batch(number, change)
     }
 
     /// The first wait between two looks.
     pub(super) fn interval(&self, batch: &dyn Batch) -> Duration {
-        let own = || batch.limits(self.asker.candidate.name.model()).map(|limits| limits.poll_interval);
+        let own = || batch.limits(self.client.candidate.name.model()).map(|limits| limits.poll_interval);
         self.settings.poll.or_else(own).unwrap_or(Duration::from_secs(15))
     }
 
     pub(super) async fn pause(&self, time: Duration) -> Result<(), Failed> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
-            () = self.asker.means.cancel.wait() => Err(Failure::Cancelled),
+            () = self.client.context.cancel.wait() => Err(Failure::Cancelled),
         }
     }
 }

@@ -9,7 +9,7 @@ use tunebench_data::{Fields, Item};
 use tunebench_providers::{Batch, BatchLimits, ProviderError, Usage};
 
 use crate::error::Error;
-use crate::evaluate::{Asker, Book, RequestKey, output_cap};
+use crate::evaluate::{AnswerCache, ModelClient, RequestKey, output_cap};
 use crate::ledger::ContentKey;
 use crate::plan::Texts;
 
@@ -43,8 +43,8 @@ pub(super) struct Part {
 
 /// Reads rows, and writes those without an answer into parts.
 pub(super) struct Parts<'a, 't> {
-    asker: &'a Asker,
-    book: &'a Book,
+    client: &'a ModelClient,
+    cache: &'a AnswerCache,
     items: Texts<'t>,
     ready: VecDeque<Row>,
     /// A line for which there was no room.
@@ -54,9 +54,9 @@ pub(super) struct Parts<'a, 't> {
 }
 
 impl<'a, 't> Parts<'a, 't> {
-    pub(super) fn new(asker: &'a Asker, book: &'a Book, items: Texts<'t>) -> Self {
+    pub(super) fn new(client: &'a ModelClient, cache: &'a AnswerCache, items: Texts<'t>) -> Self {
         let (ready, held, too_large) = Default::default();
-        Self { asker, book, items, ready, held, too_large }
+        Self { client, cache, items, ready, held, too_large }
     }
 
     /// The next row that the ledger has no answer to, and that is in no batch.
@@ -65,7 +65,7 @@ impl<'a, 't> Parts<'a, 't> {
             let mut rows = Vec::with_capacity(CHUNK);
             for item in self.items.by_ref().take(CHUNK) {
                 let (text, fields) = item?;
-                let asked = self.book.asked(&self.asker.turns(Item { text: &text, fields: Some(&fields) }));
+                let asked = self.cache.asked(&self.client.turns(Item { text: &text, fields: Some(&fields) }));
                 // Blank texts are no rows of a test set, and nobody is asked about them elsewhere.
                 if !text.trim().is_empty() {
                     rows.push(Row { text, fields, asked });
@@ -75,8 +75,8 @@ impl<'a, 't> Parts<'a, 't> {
                 return Ok(None);
             }
             let keys: Vec<_> = rows.iter().map(|row| row.asked.key).collect();
-            let known = self.book.lookup(&keys)?;
-            let in_batches = self.book.ledger.in_batches(&keys)?;
+            let known = self.cache.lookup(&keys)?;
+            let in_batches = self.cache.ledger.in_batches(&keys)?;
             let new = rows.into_iter().zip(known).zip(in_batches);
             self.ready.extend(
                 new.filter(|((_, known), in_batch)| known.is_none() && !in_batch).map(|((row, _), _)| row),
@@ -145,8 +145,8 @@ impl<'a, 't> Parts<'a, 't> {
     }
 
     fn line(&self, batch: &dyn Batch, row: &Row) -> Result<(ContentKey, Vec<u8>, Usage), ProviderError> {
-        let candidate = &self.asker.candidate;
-        let request = self.asker.request(row.item());
+        let candidate = &self.client.candidate;
+        let request = self.client.request(row.item());
         let mut line = Vec::with_capacity(1024);
         let RequestKey { key, bytes } = row.asked;
         batch.write_row(&key.to_name(), &request, &mut line)?;

@@ -13,14 +13,14 @@ use super::{BatchEvent, BatchSettings, Left, Outcome};
 use crate::budget::{Price, Reservation};
 use crate::error::Error;
 use crate::evaluate::retry::Failure;
-use crate::evaluate::{Asker, Book, Halt};
+use crate::evaluate::{AbortReason, AnswerCache, ModelClient};
 use crate::ledger::{BatchNumber, BatchRecord, LedgerError, NewBatch, Recorder};
 use crate::plan::Texts;
 
 /// One model that is asked in batches, and what that takes.
 pub(crate) struct Road<'a> {
-    pub(crate) asker: &'a Asker,
-    pub(crate) book: &'a Book,
+    pub(crate) client: &'a ModelClient,
+    pub(crate) cache: &'a AnswerCache,
     pub(crate) recorder: &'a Recorder,
     /// What its tokens cost in a batch.
     pub(crate) price: Option<&'a Price>,
@@ -77,8 +77,8 @@ impl<'a> Road<'a> {
         &self,
         items: &dyn Fn() -> Result<Texts<'t>, Error>,
     ) -> Result<Outcome, Error> {
-        let provider = &self.asker.candidate.provider;
-        let model = self.asker.candidate.name.model();
+        let provider = &self.client.candidate.provider;
+        let model = self.client.candidate.name.model();
         let (Some(batch), Some(limits)) =
             (provider.batches(), provider.batches().and_then(|batch| batch.limits(model)))
         else {
@@ -95,8 +95,8 @@ impl<'a> Road<'a> {
         match trip.go(items).await? {
             Ok(()) => {}
             Err(Failure::Cancelled) => {}
-            Err(Failure::Halted(halt)) => trip.halt(halt),
-            Err(Failure::Provider(error)) => trip.halt(Halt::Provider(error)),
+            Err(Failure::Aborted(abort)) => trip.abort(abort),
+            Err(Failure::Provider(error)) => trip.abort(AbortReason::Provider(error)),
         }
         trip.leave()
     }
@@ -107,13 +107,13 @@ impl<'a> Road<'a> {
         let here = |record: &BatchRecord| {
             record.order.target.provider == *provider && record.order.target.base_url == *base_url
         };
-        let records = self.book.ledger.batches(false)?;
+        let records = self.cache.ledger.batches(false)?;
         Ok(records.into_iter().filter(here).filter_map(|record| record.id).collect())
     }
 
     pub(super) fn record(&self, number: BatchNumber) -> Result<BatchRecord, LedgerError> {
-        let record = self.book.ledger.batch(number)?;
-        record.ok_or_else(|| LedgerError::Closed(self.book.ledger.path().to_owned()))
+        let record = self.cache.ledger.batch(number)?;
+        record.ok_or_else(|| LedgerError::Closed(self.cache.ledger.path().to_owned()))
     }
 }
 
@@ -131,12 +131,12 @@ impl<'a> Trip<'a, '_> {
             };
         }
         done!(self.come_back().await);
-        let mut parts = Parts::new(self.road.asker, self.road.book, items()?);
+        let mut parts = Parts::new(self.road.client, self.road.cache, items()?);
         if parts.has_more()? {
             done!(self.adopt(items).await?);
         }
         // Begun anew: what was adopted is not to be asked.
-        let mut parts = Parts::new(self.road.asker, self.road.book, items()?);
+        let mut parts = Parts::new(self.road.client, self.road.cache, items()?);
         let mut more = self.road.settings.submit;
         loop {
             while more && self.has_room() {
@@ -148,7 +148,7 @@ impl<'a> Trip<'a, '_> {
             }
             done!(self.look().await);
             if std::mem::take(&mut self.freed) && self.road.settings.submit {
-                parts = Parts::new(self.road.asker, self.road.book, items()?);
+                parts = Parts::new(self.road.client, self.road.cache, items()?);
                 more = true;
             }
         }
@@ -158,8 +158,8 @@ impl<'a> Trip<'a, '_> {
         Ok(Ok(()))
     }
 
-    fn halt(&mut self, halt: Halt) {
-        self.outcome.halted_by.get_or_insert(halt);
+    fn abort(&mut self, abort: AbortReason) {
+        self.outcome.aborted_by.get_or_insert(abort);
     }
 
     /// What goes on without us.
@@ -179,8 +179,8 @@ impl<'a> Trip<'a, '_> {
     }
 
     fn has_room(&self) -> bool {
-        let cancel = &self.road.asker.means.cancel;
-        if cancel.requested() || self.outcome.halted_by.is_some() || !self.put_back.is_empty() {
+        let cancel = &self.road.client.context.cancel;
+        if cancel.requested() || self.outcome.aborted_by.is_some() || !self.put_back.is_empty() {
             return false;
         }
         let queued: u64 = self.under_way.iter().map(|batch| batch.queued).sum();
@@ -190,5 +190,5 @@ impl<'a> Trip<'a, '_> {
 }
 
 pub(super) fn kept(error: LedgerError) -> Failed {
-    Failure::Halted(Halt::Ledger(error))
+    Failure::Aborted(AbortReason::Ledger(error))
 }

@@ -12,7 +12,7 @@ use super::road::{PutBack, Trip, kept};
 use super::{BatchEvent, Left};
 use crate::budget::Reservation;
 use crate::error::Error;
-use crate::evaluate::Halt;
+use crate::evaluate::AbortReason;
 use crate::evaluate::retry::Failure;
 use crate::ledger::{BatchChange, BatchRecord, BatchState};
 
@@ -24,15 +24,15 @@ impl<'a> Trip<'a, '_> {
     pub(super) async fn submit(&mut self, parts: &mut Parts<'a, '_>) -> Result<Result<bool, Failed>, Error> {
         let road = self.road;
         if !self.probed {
-            if let Some(halt) = self.probe(parts).await? {
-                return Ok(Err(Failure::Halted(halt)));
+            if let Some(abort) = self.probe(parts).await? {
+                return Ok(Err(Failure::Aborted(abort)));
             }
             // Whoever is killed while the others are handed in must not pay for it again.
             if let Err(error) = road.recorder.flush().await {
                 return Ok(Err(kept(error)));
             }
         }
-        let ledger = &road.book.ledger;
+        let ledger = &road.cache.ledger;
         let folder = ledger.path().parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let queued: u64 = self.under_way.iter().map(|batch| batch.queued).sum();
@@ -48,7 +48,7 @@ impl<'a> Trip<'a, '_> {
         let Some(number) = number else { return Ok(Ok(true)) };
         part.keep_only(&taken, folder)?;
         let rows = part.keys.len() as u64;
-        let (budget, model) = (&road.asker.means.budget, road.asker.candidate.name.to_string());
+        let (budget, model) = (&road.client.context.budget, road.client.candidate.name.to_string());
         let reservation = match budget.reserve_batch(&model, road.price, part.worst, rows) {
             Ok(reservation) => reservation,
             Err(error) => {
@@ -56,7 +56,7 @@ impl<'a> Trip<'a, '_> {
                 for key in part.keys {
                     self.outcome.not_answered.insert(key, UnansweredKind::Budget);
                 }
-                return Ok(Err(Failure::Halted(Halt::Budget(error))));
+                return Ok(Err(Failure::Aborted(AbortReason::Budget(error))));
             }
         };
         let tokens = Some((part.worst.input, part.worst.output));
@@ -145,7 +145,7 @@ impl<'a> Trip<'a, '_> {
     ) -> Result<(), crate::ledger::LedgerError> {
         let error = if let Failure::Provider(error) = failed { Some(error) } else { None };
         let kind = error.map_or(UnansweredKind::NotAsked, crate::evaluate::unanswered_kind);
-        for key in self.road.book.ledger.batch_keys(record.number)? {
+        for key in self.road.cache.ledger.batch_keys(record.number)? {
             self.outcome.not_answered.insert(key, kind);
         }
         self.road.drop_batch(self.batch, record.number, file, error).await
@@ -153,15 +153,15 @@ impl<'a> Trip<'a, '_> {
 
     /// Asks one row live: what is wrong with key, model, prompt or schema shows before thousands of rows are sent, and the
     /// provider learns how the model wants to be asked.
-    async fn probe(&mut self, parts: &mut Parts<'a, '_>) -> Result<Option<Halt>, Error> {
-        let asker = self.road.asker;
+    async fn probe(&mut self, parts: &mut Parts<'a, '_>) -> Result<Option<AbortReason>, Error> {
+        let client = self.road.client;
         for _ in 0..PROBES {
             let Some(row) = parts.next()? else { return Ok(None) };
             let Row { asked, .. } = &row;
-            let unanswered = match asker.ask(0, row.item(), Some(*asked)).await {
+            let unanswered = match client.ask(0, row.item(), Some(*asked)).await {
                 Ok(answered) => {
                     self.probed = true;
-                    let price = asker.candidate.price.as_ref();
+                    let price = client.candidate.price.as_ref();
                     let cost = answered.usage().and_then(|usage| price?.of(usage));
                     self.outcome.spent = self.outcome.spent.plus(cost.unwrap_or_default());
                     return Ok(None);
@@ -169,14 +169,14 @@ impl<'a> Trip<'a, '_> {
                 Err(unanswered) => unanswered,
             };
             self.outcome.not_answered.insert(row.asked.key, unanswered.kind);
-            if let Some(halt) = asker.halted() {
-                return Ok(Some(halt.clone()));
+            if let Some(abort) = client.aborted() {
+                return Ok(Some(abort.clone()));
             }
             let Some(error) = unanswered.error else { return Ok(None) };
             self.outcome.fail(1, &error);
             // A text may be too long, and the next one short.
             if error.scope > Scope::Request || error.cause != Cause::TooLarge {
-                return Ok(Some(Halt::Provider(error)));
+                return Ok(Some(AbortReason::Provider(error)));
             }
         }
         Ok(None)

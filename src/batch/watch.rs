@@ -132,7 +132,7 @@ impl<'a> Trip<'a, '_> {
         }
         self.outcome.fail(record.rows as usize, &error);
         self.note_unanswered(record)?;
-        let ledger = &self.road.book.ledger;
+        let ledger = &self.road.cache.ledger;
         ledger
             .close_batch(record.number, BatchState::Ended, (0, record.rows), Some(&error.to_string()))
             .map_err(kept)
@@ -141,7 +141,7 @@ impl<'a> Trip<'a, '_> {
     /// The batch was fetched and cleaned up by a command that ended before it could say so.
     fn closed(&mut self, batch: UnderWay<'a>, record: &BatchRecord) -> Result<(), Failed> {
         let road = self.road;
-        let keys = road.book.ledger.batch_keys(record.number).map_err(kept)?;
+        let keys = road.cache.ledger.batch_keys(record.number).map_err(kept)?;
         let open = road.unanswered(&keys, record).map_err(kept)?;
         let failed = open.len() as u64;
         for key in open {
@@ -150,11 +150,11 @@ impl<'a> Trip<'a, '_> {
         // Its cost was settled, if not kept, by the command that fetched it.
         batch.reservation.into_iter().for_each(Reservation::release);
         let counts = (record.rows.saturating_sub(failed), failed);
-        road.book.ledger.close_batch(record.number, BatchState::Ended, counts, None).map_err(kept)
+        road.cache.ledger.close_batch(record.number, BatchState::Ended, counts, None).map_err(kept)
     }
 
     fn note_unanswered(&mut self, record: &BatchRecord) -> Result<(), Failed> {
-        for key in self.road.book.ledger.batch_keys(record.number).map_err(kept)? {
+        for key in self.road.cache.ledger.batch_keys(record.number).map_err(kept)? {
             self.outcome.not_answered.entry(key).or_insert(UnansweredKind::Provider);
         }
         Ok(())
@@ -163,7 +163,7 @@ impl<'a> Trip<'a, '_> {
     /// A batch without a mark has ended: is it the one that was ordered? If not, the list is searched once more.
     async fn proved(&mut self, mut batch: UnderWay<'a>, record: &BatchRecord) -> Result<(), Failed> {
         let road = self.road;
-        let keys = road.book.ledger.batch_keys(record.number).map_err(kept)?;
+        let keys = road.cache.ledger.batch_keys(record.number).map_err(kept)?;
         let holds = match road.holds(self.batch, &batch.job, &keys).await {
             Ok(holds) => holds,
             Err(failed) => {
@@ -212,7 +212,7 @@ impl<'a> Trip<'a, '_> {
             && road.settings.submit
             && record.file.is_some()
         {
-            road.book.ledger.put_back_batch(record.number).map_err(kept)?;
+            road.cache.ledger.put_back_batch(record.number).map_err(kept)?;
             (road.tell)(BatchEvent::QueueFull(record.rows));
             let at = Instant::now() + batch.interval;
             let reservation = batch.reservation;
@@ -233,7 +233,7 @@ impl<'a> Trip<'a, '_> {
         }
         // Whoever comes back after a crash between the two need not find the batch any more.
         let fetched = BatchChange { said: Some(FETCHED), ..BatchChange::default() };
-        road.book.ledger.change_batch(record.number, fetched).map_err(kept)?;
+        road.cache.ledger.change_batch(record.number, fetched).map_err(kept)?;
         if !road.settings.keep_files
             && let Err(error) = self.batch.clean_up(&batch.job).await
         {
@@ -245,7 +245,7 @@ impl<'a> Trip<'a, '_> {
         let failed = record.rows.saturating_sub(read.fetched.answered);
         let counts = (read.fetched.answered, failed);
         let error = batch.job.error.as_deref();
-        road.book.ledger.close_batch(record.number, BatchState::Ended, counts, error).map_err(kept)?;
+        road.cache.ledger.close_batch(record.number, BatchState::Ended, counts, error).map_err(kept)?;
         if let Some(reservation) = batch.reservation.take() {
             let cost = reservation.settle(read.usage);
             self.outcome.spent = self.outcome.spent.plus(cost.unwrap_or_default());

@@ -59,9 +59,11 @@ pub(super) fn left_running(
         printer.note("not all rows are handed in yet: the same command goes on");
     }
     printer.hint(&format!("{again} comes back to them, and so does `tunebench batches watch`"));
-    let halted =
-        batched.halts().map(|(model, halt)| printer.warn(&format!("{model}: ended early: {halt}"))).count();
-    Some(if no_wait && halted == 0 && !session.is_cancelled() { exit::DONE } else { exit::INCOMPLETE })
+    let aborted = batched
+        .aborts()
+        .map(|(model, abort)| printer.warn(&format!("{model}: ended early: {abort}")))
+        .count();
+    Some(if no_wait && aborted == 0 && !session.is_cancelled() { exit::DONE } else { exit::INCOMPLETE })
 }
 
 fn batch_count(left: &[Left]) -> String {
@@ -89,19 +91,19 @@ async fn come_back(
         printer.note(if others { "no other batches are under way" } else { "no batches are under way" });
         return Ok(if others { exit::INCOMPLETE } else { exit::DONE });
     }
-    for (model, halt) in batched.halts() {
-        printer.warn(&format!("{model}: {halt}"));
-        halt.hint().iter().for_each(|hint| printer.hint(hint));
+    for (model, abort) in batched.aborts() {
+        printer.warn(&format!("{model}: {abort}"));
+        abort.hint().iter().for_each(|hint| printer.hint(hint));
     }
     for (model, failures) in batched.failures() {
         printer.warn(&format!("{model}: {failures}"));
     }
-    let halted = batched.halts().next().is_some();
+    let aborted = batched.aborts().next().is_some();
     if let Some(code) = left_running(&batched, &session, "the command that made them", printer) {
-        return Ok(if halted { exit::INCOMPLETE } else { code });
+        return Ok(if aborted { exit::INCOMPLETE } else { code });
     }
     printer.hint("the command that made them goes on with their answers");
-    Ok(if halted || session.is_cancelled() { exit::INCOMPLETE } else { exit::DONE })
+    Ok(if aborted || session.is_cancelled() { exit::INCOMPLETE } else { exit::DONE })
 }
 
 /// A line of the list.

@@ -11,7 +11,7 @@ use super::output::Printer;
 use crate::batch::{BatchEvent, Fetched};
 use crate::budget::Cost;
 use crate::deploy::DeployEvent;
-use crate::evaluate::{Answers, EvalProgress, Halt};
+use crate::evaluate::{AbortReason, Answers, EvalProgress};
 use crate::ledger::OrphanedRequests;
 use crate::run::Listener;
 use crate::tune::{TuneEvent, TunedModel};
@@ -322,16 +322,16 @@ impl Listener for Progress {
             seconds(took),
             spent(&answers.tally)
         ));
-        let halted = answers.halted_by.as_ref().map(ToString::to_string);
+        let aborted = answers.aborted_by.as_ref().map(ToString::to_string);
         // What ended the run is told once, below.
-        let told = |error: &ProviderError| halted.as_ref() == Some(&error.to_string());
+        let told = |error: &ProviderError| aborted.as_ref() == Some(&error.to_string());
         if let Some((count, first)) = answers.failures.as_ref().filter(|(_, first)| !told(first)) {
             let rows =
                 if *count == 1 { "1 row failed" } else { &format!("{count} rows failed, the first one") };
             self.printer.warn(&format!("{model}: {rows}: {first}"));
         }
-        if let Some(halt) = &answers.halted_by {
-            self.printer.warn(&format!("{model}: ended early: {halt}"));
+        if let Some(abort) = &answers.aborted_by {
+            self.printer.warn(&format!("{model}: ended early: {abort}"));
         }
         if answers.in_batches > 0 {
             let rows = count(answers.in_batches, "row");
@@ -339,7 +339,7 @@ impl Listener for Progress {
             self.printer
                 .hint("`tunebench batches watch` waits for them, and `tunebench batches cancel` ends them");
         }
-        let hint = answers.halted_by.as_ref().and_then(Halt::hint);
+        let hint = answers.aborted_by.as_ref().and_then(AbortReason::hint);
         let hint = hint.or_else(|| answers.failures.as_ref().and_then(|(_, first)| first.hint.clone()));
         hint.iter().for_each(|hint| self.printer.hint(hint));
         for note in &answers.notes {

@@ -87,7 +87,7 @@ where
         async { attempt.await.map_err(Failure::Provider) }
     };
     retries.run(0, cancel, attempt).await.map_err(|failure| match failure {
-        Failure::Provider(error) | Failure::Halted(error) => DeployError::Provider(error),
+        Failure::Provider(error) | Failure::Aborted(error) => DeployError::Provider(error),
         Failure::Cancelled => DeployError::Cancelled,
     })
 }

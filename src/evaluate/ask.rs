@@ -10,13 +10,13 @@ use futures::FutureExt;
 use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, Retry, Usage};
 use tunebench_reports::Latency;
 
-use super::asker::Asker;
-use super::book::{Book, RequestKey};
+use super::answer_cache::{AnswerCache, RequestKey};
 use super::governor::{Estimate, Governor, Permit};
+use super::model_client::ModelClient;
 use super::retry;
-use super::{EvalContext, EvalTarget, Halt, Route};
+use super::{AbortReason, EvalContext, EvalTarget, Route};
 use crate::budget::Reservation;
-use crate::ledger::{Claim, ContentKey, Intent, Lane, LedgerError, StoredAnswer};
+use crate::ledger::{Claim, ContentKey, Intent, LedgerError, ModelRecorder, StoredAnswer};
 
 /// How often a provider may learn from one request.
 const MOST_ASKED_AGAIN: u32 = 3;
@@ -26,7 +26,7 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(250);
 
 /// Why a row has no answer.
-pub(super) type Failure = retry::Failure<Halt>;
+pub(super) type Failure = retry::Failure<AbortReason>;
 
 /// An answer and how it came.
 pub(crate) struct Answered {
@@ -52,25 +52,25 @@ impl From<StoredAnswer> for Answered {
 
 /// Asks until there is an answer or no point in asking on.
 pub(super) async fn ask(
-    asker: &Asker,
+    client: &ModelClient,
     row: u64,
     request: &CompletionRequest,
     asked: Option<RequestKey>,
 ) -> Result<Answered, Failure> {
-    let Asker { candidate, means, .. } = asker;
-    match &means.route {
+    let ModelClient { candidate, context, .. } = client;
+    match &context.route {
         Route::Local { governor } => {
-            let attempt = || in_process(candidate, means, governor.as_deref(), request);
-            means.retries.run(row, &means.cancel, attempt).await
+            let attempt = || in_process(candidate, context, governor.as_deref(), request);
+            context.retries.run(row, &context.cancel, attempt).await
         }
-        Route::Metered { governor, book } => {
-            let asked = asked.unwrap_or_else(|| book.asked(&request.messages()[1..]));
+        Route::Metered { governor, cache } => {
+            let asked = asked.unwrap_or_else(|| cache.asked(&request.messages()[1..]));
             // What first calls took belongs to what the answer costs.
             let earlier = Mutex::new(Usage::default());
             let attempt = || async {
                 for _ in 0..=MOST_ASKED_AGAIN {
                     let so_far = *earlier.lock().unwrap_or_else(PoisonError::into_inner);
-                    match attempt(asker, governor, book, request, asked, so_far).await? {
+                    match attempt(client, governor, cache, request, asked, so_far).await? {
                         Attempt::Answered(answered) => return Ok(*answered),
                         Attempt::AskAgain(usage) => {
                             *earlier.lock().unwrap_or_else(PoisonError::into_inner) = so_far.plus(usage);
@@ -80,7 +80,7 @@ pub(super) async fn ask(
                 let message = "the provider goes on to ask for the same request once more";
                 Err(Failure::Provider(ProviderError::new(Cause::Server, message).retry(Retry::Never)))
             };
-            means.retries.run(row, &means.cancel, attempt).await
+            context.retries.run(row, &context.cancel, attempt).await
         }
     }
 }
@@ -94,33 +94,34 @@ enum Attempt {
 
 /// One request. `earlier` is what the ones before it took that the provider wanted once more.
 async fn attempt(
-    asker: &Asker,
+    client: &ModelClient,
     governor: &Governor,
-    book: &Book,
+    cache: &AnswerCache,
     request: &CompletionRequest,
     RequestKey { key, bytes }: RequestKey,
     earlier: Usage,
 ) -> Result<Attempt, Failure> {
-    let Asker { candidate, means, slots, .. } = asker;
+    let ModelClient { candidate, context, slots, .. } = client;
     // A row that waits to be tried again holds no slot: others go on meanwhile.
     let _slot = tokio::select! {
         slot = slots.acquire() => slot,
-        () = means.cancel.wait() => return Err(Failure::Cancelled),
+        () = context.cancel.wait() => return Err(Failure::Cancelled),
     };
-    if asker.halted().is_some() {
+    if client.aborted().is_some() {
         return Err(Failure::Cancelled);
     }
     let size = Size::of(candidate, request, bytes);
-    let (permit, reservation, intent) = match acquire(candidate, means, governor, book, &size, key).await? {
+    let (permit, reservation, intent) = match acquire(candidate, context, governor, cache, &size, key).await?
+    {
         Admission::Send(permit, reservation, intent) => (permit, reservation, intent),
         Admission::Known(answer) => return Ok(Attempt::Answered(Box::new((*answer).into()))),
         Admission::InBatch => {
-            asker.left_to_batches.fetch_add(1, Ordering::Relaxed);
+            client.left_to_batches.fetch_add(1, Ordering::Relaxed);
             return Err(Failure::Cancelled);
         }
     };
     let asked = Instant::now();
-    let result = means.retries.in_time(send(candidate, request)).await;
+    let result = context.retries.in_time(send(candidate, request)).await;
     let latency = Latency::from(asked.elapsed());
     match result {
         Ok(mut completion) => {
@@ -169,16 +170,16 @@ enum Admission<'a> {
 
 async fn acquire<'a>(
     candidate: &'a EvalTarget,
-    means: &'a EvalContext,
+    context: &'a EvalContext,
     governor: &'a Governor,
-    book: &Book,
+    cache: &AnswerCache,
     size: &Size,
     key: ContentKey,
 ) -> Result<Admission<'a>, Failure> {
     let mut patient = true;
     loop {
-        let reservation = reserved(book, candidate, means, size.worst()).await?;
-        let permit = match admitted(governor, means, size.estimate()).await {
+        let reservation = reserved(cache, candidate, context, size.worst()).await?;
+        let permit = match admitted(governor, context, size.estimate()).await {
             Ok(permit) => permit,
             Err(failure) => {
                 reservation.release();
@@ -186,8 +187,8 @@ async fn acquire<'a>(
             }
         };
         let claim = match patient {
-            true => book.lane.claim(key).await,
-            false => book.lane.intend(key).await.map(Claim::Open),
+            true => cache.recorder.claim(key).await,
+            false => cache.recorder.intend(key).await.map(Claim::Open),
         };
         if let Ok(Claim::Open(intent)) = claim {
             return Ok(Admission::Send(permit, reservation, intent));
@@ -200,7 +201,7 @@ async fn acquire<'a>(
             Claim::InBatch => return Ok(Admission::InBatch),
             Claim::Open(_) | Claim::UnderWay => {}
         }
-        match wait_for_other(means, &book.lane, key).await? {
+        match wait_for_other(context, &cache.recorder, key).await? {
             Some(Claim::Answered(answer)) => return Ok(Admission::Known(answer)),
             Some(Claim::InBatch) => return Ok(Admission::InBatch),
             Some(_) => patient = false,
@@ -210,20 +211,24 @@ async fn acquire<'a>(
 }
 
 fn kept(error: LedgerError) -> Failure {
-    Failure::Halted(Halt::Ledger(error))
+    Failure::Aborted(AbortReason::Ledger(error))
 }
 
 /// Waits while someone else asks the same: a second run on the same ledger, or an equal row. Gives the answer, or none
 /// where it will not come from there, or [`Claim::UnderWay`] when no request can take so long.
-async fn wait_for_other(means: &EvalContext, lane: &Lane, key: ContentKey) -> Result<Option<Claim>, Failure> {
-    let longest = tokio::time::Instant::now() + means.retries.policy().timeout;
+async fn wait_for_other(
+    context: &EvalContext,
+    recorder: &ModelRecorder,
+    key: ContentKey,
+) -> Result<Option<Claim>, Failure> {
+    let longest = tokio::time::Instant::now() + context.retries.policy().timeout;
     let mut pause = SHORTEST_LOOK;
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = means.cancel.wait() => return Err(Failure::Cancelled),
+            () = context.cancel.wait() => return Err(Failure::Cancelled),
         }
-        match lane.look(key).await.map_err(kept)? {
+        match recorder.look(key).await.map_err(kept)? {
             Some(Claim::UnderWay) if tokio::time::Instant::now() < longest => {}
             claim => return Ok(claim),
         }
@@ -233,43 +238,43 @@ async fn wait_for_other(means: &EvalContext, lane: &Lane, key: ContentKey) -> Re
 
 /// The money for one request.
 async fn reserved<'a>(
-    book: &Book,
+    cache: &AnswerCache,
     candidate: &'a EvalTarget,
-    means: &'a EvalContext,
+    context: &'a EvalContext,
     worst: Usage,
 ) -> Result<Reservation<'a>, Failure> {
     tokio::select! {
-        reservation = means.budget.reserve_in_turn(&book.model, candidate.price.as_ref(), worst) => {
-            reservation.map_err(|error| Failure::Halted(Halt::Budget(error)))
+        reservation = context.budget.reserve_in_turn(&cache.model, candidate.price.as_ref(), worst) => {
+            reservation.map_err(|error| Failure::Aborted(AbortReason::Budget(error)))
         }
-        () = means.cancel.wait() => Err(Failure::Cancelled),
+        () = context.cancel.wait() => Err(Failure::Cancelled),
     }
 }
 
 /// The right to send one request.
 async fn admitted<'a>(
     governor: &'a Governor,
-    means: &EvalContext,
+    context: &EvalContext,
     size: Estimate,
 ) -> Result<Permit<'a>, Failure> {
     tokio::select! {
         permit = governor.admit(size) => permit.map_err(|error| {
             Failure::Provider(ProviderError::new(Cause::TooLarge, error.to_string()))
         }),
-        () = means.cancel.wait() => Err(Failure::Cancelled),
+        () = context.cancel.wait() => Err(Failure::Cancelled),
     }
 }
 
 /// Asks a model that is computed here: nothing is paid, and the answer is sooner made again than looked up.
 async fn in_process(
     candidate: &EvalTarget,
-    means: &EvalContext,
+    context: &EvalContext,
     governor: Option<&Governor>,
     request: &CompletionRequest,
 ) -> Result<Answered, Failure> {
     let permit = match governor {
         None => None,
-        Some(governor) => Some(admitted(governor, means, Estimate::default()).await?),
+        Some(governor) => Some(admitted(governor, context, Estimate::default()).await?),
     };
     let asked = Instant::now();
     let result = send(candidate, request).await;

@@ -11,9 +11,9 @@ use tunebench_data::ExampleId;
 use tunebench_providers::{Completion, ProviderError};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
 
-use super::asker::{Asker, Unanswered};
-use super::book::RequestKey;
-use super::{AHEAD, EvalContext, EvalTarget, Halt};
+use super::answer_cache::RequestKey;
+use super::model_client::{ModelClient, Unanswered};
+use super::{AHEAD, AbortReason, EvalContext, EvalTarget};
 use crate::ledger::{ContentKey, LedgerError, StoredAnswer};
 
 /// How many answers are remembered until the ledger surely has them.
@@ -54,20 +54,20 @@ pub type Labelled<T> = Result<(T, PredictedLabel), LedgerError>;
 
 /// Asks a model about texts without gold labels.
 pub struct Labeller {
-    asker: Asker,
+    client: ModelClient,
     /// What is being asked, or was just now: equal texts are paid for once, though the ledger has no answer yet.
     asked: Mutex<HashMap<ContentKey, Arc<OnceCell<PredictedLabel>>>>,
 }
 
 impl Labeller {
     /// For one model, which is asked as an evaluation would ask it.
-    pub fn new(candidate: EvalTarget, means: EvalContext) -> Arc<Self> {
-        Arc::new(Self { asker: Asker::new(candidate, means), asked: Mutex::default() })
+    pub fn new(candidate: EvalTarget, context: EvalContext) -> Arc<Self> {
+        Arc::new(Self { client: ModelClient::new(candidate, context), asked: Mutex::default() })
     }
 
     /// What ended the asking before its time.
-    pub fn halted(&self) -> Option<&Halt> {
-        self.asker.halted()
+    pub fn aborted(&self) -> Option<&AbortReason> {
+        self.client.aborted()
     }
 
     /// Labels the items of all chunks, in their order. `text` tells what of an item is asked about.
@@ -77,8 +77,8 @@ impl Labeller {
         text: fn(&T) -> &str,
     ) -> LocalBoxStream<'static, Labelled<T>> {
         let labeller = self.clone();
-        if !self.asker.candidate.provider.in_process() {
-            let ahead = AHEAD * self.asker.candidate.concurrency;
+        if !self.client.candidate.provider.in_process() {
+            let ahead = AHEAD * self.client.candidate.concurrency;
             let drawn = chunks.flat_map(move |chunk| stream::iter(labeller.look_up(chunk, text)));
             let labeller = self.clone();
             let labelled = drawn.map(move |drawn| {
@@ -95,9 +95,9 @@ impl Labeller {
             return labelled.buffered(ahead).boxed_local();
         }
         // Answers that are computed here keep a processor busy: a chunk for each processor, on threads of their own.
-        let concurrency = self.asker.candidate.concurrency;
+        let concurrency = self.client.candidate.concurrency;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(concurrency);
-        let candidate = &self.asker.candidate;
+        let candidate = &self.client.candidate;
         let batch = candidate.provider.batch_size(candidate.name.model());
         let labelled = chunks.map(move |chunk| {
             let (labeller, runtime) = (labeller.clone(), tokio::runtime::Handle::current());
@@ -119,13 +119,13 @@ impl Labeller {
 
     /// What the ledger has for each item.
     fn look_up<T>(&self, chunk: Vec<T>, text: fn(&T) -> &str) -> Vec<Result<LookedUp<T>, LedgerError>> {
-        let Some(book) = self.asker.means.route.book() else {
+        let Some(cache) = self.client.context.route.cache() else {
             return chunk.into_iter().map(|item| Ok(LookedUp { item, asked: None, known: None })).collect();
         };
         let asked: Vec<RequestKey> =
-            chunk.iter().map(|item| book.asked(&self.asker.turns(text(item).into()))).collect();
+            chunk.iter().map(|item| cache.asked(&self.client.turns(text(item).into()))).collect();
         let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
-        match book.lookup(&keys) {
+        match cache.lookup(&keys) {
             Ok(known) => {
                 let drawn = chunk.into_iter().zip(asked).zip(known);
                 drawn.map(|((item, asked), known)| Ok(LookedUp { item, asked: Some(asked), known })).collect()
@@ -156,22 +156,22 @@ impl Labeller {
         if text.trim().is_empty() {
             return PredictedLabel::nothing();
         }
-        if self.asker.means.cancel.requested() {
+        if self.client.context.cancel.requested() {
             return unanswered(UnansweredKind::NotAsked.into());
         }
-        if let Some(kind) = self.asker.not_now(asked) {
+        if let Some(kind) = self.client.not_now(asked) {
             return PredictedLabel { asked_in_batch: true, ..unanswered(kind.into()) };
         }
         // By content, so that the waits of a text do not depend on where it stands.
         let row = ExampleId::of(text, "", 0).0;
-        match self.asker.ask(row, text.into(), asked).await {
+        match self.client.ask(row, text.into(), asked).await {
             Ok(answered) => self.read(answered.completion, answered.known),
             Err(failure) => unanswered(failure),
         }
     }
 
     fn read(&self, completion: Completion, known: bool) -> PredictedLabel {
-        let (answer, probability) = self.asker.read(&completion);
+        let (answer, probability) = self.client.read(&completion);
         PredictedLabel {
             answer: Some(answer),
             probability,

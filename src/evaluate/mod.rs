@@ -4,14 +4,14 @@
 //! answered before is in the ledger and is not asked again; what is asked passes the governor (`governor`), the
 //! budget, the ledger's intents, and is tried again where that may help (`retry`).
 
+mod abort;
+mod answer_cache;
 mod ask;
-mod asker;
-mod book;
 pub mod breaker;
 pub mod governor;
-mod halt;
 mod kept;
 mod label;
+mod model_client;
 mod outcome;
 pub mod retry;
 mod rows;
@@ -25,13 +25,13 @@ use tunebench_data::{DataError, Prompt, TestSet};
 use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
 use tunebench_reports::{Prediction, UnansweredKind};
 
+pub use abort::AbortReason;
+pub use answer_cache::AnswerCache;
+pub(crate) use answer_cache::{RequestKey, RequestKeys};
 pub(crate) use ask::output_cap;
-pub(crate) use asker::Asker;
-pub use book::Book;
-pub(crate) use book::{RequestKey, RequestKeys};
-pub use halt::Halt;
 pub use kept::KeptRows;
 pub use label::{Labelled, Labeller, PredictedLabel};
+pub(crate) use model_client::ModelClient;
 pub(crate) use outcome::of_error as unanswered_kind;
 
 use crate::budget::{Budget, Cost, Price};
@@ -84,7 +84,7 @@ pub enum Deployed {
         until: tokio::time::Instant,
     },
     /// It is not, for this reason.
-    Not(Halt),
+    Not(AbortReason),
 }
 
 impl EvalTarget {
@@ -107,16 +107,16 @@ pub enum Route {
         /// Keeps to the rate limits; one for each model, whatever asks it.
         governor: Arc<Governor>,
         /// Where answers are looked up and kept.
-        book: Box<Book>,
+        cache: Box<AnswerCache>,
     },
 }
 
 impl Route {
     /// Where answers are looked up and kept.
-    pub(crate) fn book(&self) -> Option<&Book> {
+    pub(crate) fn cache(&self) -> Option<&AnswerCache> {
         match self {
             Self::Local { .. } => None,
-            Self::Metered { book, .. } => Some(book),
+            Self::Metered { cache, .. } => Some(cache),
         }
     }
 
@@ -204,7 +204,7 @@ pub struct Answers {
     /// How many rows failed for good, and how the first one did.
     pub failures: Option<(usize, ProviderError)>,
     /// What ended the evaluation before its time.
-    pub halted_by: Option<Halt>,
+    pub aborted_by: Option<AbortReason>,
     /// What is known of each row beside its prediction.
     pub kept: KeptRows,
     /// Why some of that could not be kept; it ends the evaluation.
@@ -236,13 +236,13 @@ pub enum EvaluateError {
 pub async fn evaluate(
     candidate: &EvalTarget,
     test: &TestSet,
-    means: EvalContext,
+    context: EvalContext,
     keep: &Keep,
     observe: impl Fn(&EvalProgress) + Send + Sync + 'static,
 ) -> Result<Answers, EvaluateError> {
     // The clock of whoever watches starts now, not at the first answer.
     observe(&EvalProgress { total: test.len(), ..EvalProgress::default() });
-    let work = Arc::new(EvaluationRun::new(candidate.clone(), test, means, keep, Box::new(observe))?);
+    let work = Arc::new(EvaluationRun::new(candidate.clone(), test, context, keep, Box::new(observe))?);
     if candidate.provider.in_process() {
         // Answers that are computed here keep a processor busy: a worker for each processor, on threads of their own.
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(candidate.concurrency);

@@ -1,4 +1,4 @@
-//! The rows of an evaluation on their way from the file to a lane, with what is known of them already.
+//! The rows of an evaluation on their way from the file to a worker, with what is known of them already.
 //!
 //! Where there is a ledger, the file is read twice: first for the rows that the ledger can't know, which are to be
 //! asked, then for the others, which are looked up. A million known rows do not keep the first new one waiting.
@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use tunebench_data::{DataError, Example, Examples, Message};
 
 use super::EvaluateError;
-use super::book::{Book, RequestKey};
+use super::answer_cache::{AnswerCache, RequestKey};
 use crate::ledger::{ContentKey, StoredAnswer};
 
 /// Rows read, and looked up in the ledger, at once.
@@ -72,9 +72,13 @@ impl Rows {
     }
 
     /// The next row, with its key and what the ledger has under it. `turns` is what a row's request says after the task.
-    pub(super) fn draw_known(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> NextRow {
+    pub(super) fn draw_known(
+        &mut self,
+        cache: &AnswerCache,
+        turns: impl Fn(&Example) -> Vec<Message>,
+    ) -> NextRow {
         if self.ready.is_empty() {
-            match self.look(book, turns) {
+            match self.look(cache, turns) {
                 Ok(true) => {}
                 Ok(false) => return NextRow::End,
                 Err(error) => {
@@ -87,7 +91,11 @@ impl Rows {
     }
 
     /// Reads on, and looks up the rows whose turn it is; `false` when there are no more.
-    fn look(&mut self, book: &Book, turns: impl Fn(&Example) -> Vec<Message>) -> Result<bool, EvaluateError> {
+    fn look(
+        &mut self,
+        cache: &AnswerCache,
+        turns: impl Fn(&Example) -> Vec<Message>,
+    ) -> Result<bool, EvaluateError> {
         let rows: Vec<Row> = std::iter::from_fn(|| self.read()).take(CHUNK).collect();
         if rows.is_empty() {
             let more = self.put_off > 0 && !self.again && self.error.is_none();
@@ -99,8 +107,8 @@ impl Rows {
         }
         let mut keys: Vec<ContentKey> = Vec::with_capacity(rows.len());
         for mut row in rows {
-            let asked = book.asked(&turns(&row.example));
-            if book.may_know(&asked.key) == self.again {
+            let asked = cache.asked(&turns(&row.example));
+            if cache.may_know(&asked.key) == self.again {
                 keys.push(asked.key);
                 row.asked = Some(asked);
                 self.ready.push_back(row);
@@ -112,7 +120,7 @@ impl Rows {
         if !self.again {
             return Ok(true);
         }
-        for (row, known) in self.ready.iter_mut().zip(book.lookup(&keys)?) {
+        for (row, known) in self.ready.iter_mut().zip(cache.lookup(&keys)?) {
             row.known = known;
         }
         Ok(true)

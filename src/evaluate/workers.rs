@@ -11,7 +11,7 @@ use tunebench_providers::{Completion, Usage};
 use tunebench_reports::{Answer, Outcome, Prediction, RowDetails, UnansweredKind, bounded};
 
 use super::ask::Answered;
-use super::asker::{Asker, Unanswered};
+use super::model_client::{ModelClient, Unanswered};
 use super::rows::{NextRow, Row, Rows};
 use super::{Answers, EvalContext, EvalProgress, EvalTarget, EvaluateError, Keep, KeptRows, outcome};
 use crate::budget::Cost;
@@ -25,7 +25,7 @@ const SAMPLES: usize = 3;
 const SAMPLE_CHARS: usize = 120;
 
 pub(super) struct EvaluationRun {
-    asker: Asker,
+    client: ModelClient,
     rows: Mutex<Rows>,
     found: Mutex<Answers>,
     /// When the observer was last told.
@@ -43,7 +43,7 @@ impl EvaluationRun {
     pub(super) fn new(
         candidate: EvalTarget,
         test: &TestSet,
-        means: EvalContext,
+        context: EvalContext,
         keep: &Keep,
         observe: Box<dyn Fn(&EvalProgress) + Send + Sync>,
     ) -> Result<Self, EvaluateError> {
@@ -62,7 +62,7 @@ impl EvaluationRun {
             invalid_samples: Vec::new(),
             in_batches: 0,
             failures: None,
-            halted_by: None,
+            aborted_by: None,
             kept: KeptRows::new(&keep.folder, test.len())?,
             not_kept: None,
         };
@@ -70,8 +70,8 @@ impl EvaluationRun {
             rows: Mutex::new(Rows::new(test.carrying(columns).examples()?)),
             found: Mutex::new(answers),
             told: Mutex::new(Instant::now()),
-            before: means.budget.so_far().cost,
-            asker: Asker::new(candidate, means),
+            before: context.budget.so_far().cost,
+            client: ModelClient::new(candidate, context),
             observe,
             texts: keep.texts,
             group: test.source().group.clone(),
@@ -82,19 +82,19 @@ impl EvaluationRun {
     pub(super) async fn worker(&self, in_flight: usize) {
         // So many that each take one row after the other: a future for each row would be made and moved for each.
         let total = lock(&self.found).tally.total;
-        let askers = (0..in_flight.min(total)).map(|_| async {
+        let workers = (0..in_flight.min(total)).map(|_| async {
             while let Some(row) = self.next_unknown().await {
                 self.answer(row).await;
             }
         });
-        askers.collect::<FuturesUnordered<_>>().for_each(|()| std::future::ready(())).await;
+        workers.collect::<FuturesUnordered<_>>().for_each(|()| std::future::ready(())).await;
     }
 
     /// The next row that has to be asked about; those that the ledger knows are dealt with on the way, also when no
     /// more can be asked.
     async fn next_unknown(&self) -> Option<Box<Row>> {
         for done in 1u64.. {
-            if self.asker.means.cancel.requested() || lock(&self.found).not_kept.is_some() {
+            if self.client.context.cancel.requested() || lock(&self.found).not_kept.is_some() {
                 return None;
             }
             let mut turn = done % YIELD_EVERY == 0;
@@ -103,8 +103,8 @@ impl EvaluationRun {
                 NextRow::Later => turn = true,
                 NextRow::Row(mut row) => match row.known.take() {
                     Some(known) => self.record_answer(&row, known.into()),
-                    None if self.asker.halted().is_some() => self.not_asked(&row),
-                    None => match self.asker.not_now(row.asked) {
+                    None if self.client.aborted().is_some() => self.not_asked(&row),
+                    None => match self.client.not_now(row.asked) {
                         Some(kind) => self.without_answer(&row, kind),
                         None => return Some(row),
                     },
@@ -120,14 +120,14 @@ impl EvaluationRun {
 
     fn draw(&self) -> NextRow {
         let mut rows = lock(&self.rows);
-        match self.asker.means.route.book() {
-            Some(book) => rows.draw_known(book, |example| self.asker.turns(example.into())),
+        match self.client.context.route.cache() {
+            Some(cache) => rows.draw_known(cache, |example| self.client.turns(example.into())),
             None => rows.draw(),
         }
     }
 
     async fn answer(&self, row: Box<Row>) {
-        match self.asker.ask(row.example.id.0, (&row.example).into(), row.asked).await {
+        match self.client.ask(row.example.id.0, (&row.example).into(), row.asked).await {
             Ok(answered) => self.record_answer(&row, answered),
             Err(Unanswered { kind, error }) => {
                 self.without_answer(&row, kind);
@@ -139,13 +139,13 @@ impl EvaluationRun {
     }
 
     fn record_answer(&self, row: &Row, Answered { completion, latency, known }: Answered) {
-        let (answer, probability) = self.asker.read(&completion);
+        let (answer, probability) = self.client.read(&completion);
         let (id, gold) = (row.example.id, row.example.label);
         let gold_probability = outcome::of_all(gold, &completion);
         let mut details = self.of_row(&row.example);
         if let Some(usage) = completion.usage {
             // Where the machine is paid for, no single answer has a price.
-            let candidate = &self.asker.candidate;
+            let candidate = &self.client.candidate;
             let price = candidate.price.as_ref().filter(|_| !candidate.must_be_deployed());
             details.cost_usd = price.and_then(|price| price.of(usage)).map(Cost::dollars);
             (details.input_tokens, details.output_tokens) = (Some(usage.input), Some(usage.output));
@@ -200,7 +200,7 @@ impl EvaluationRun {
     }
 
     fn spent(&self) -> Cost {
-        self.asker.means.budget.so_far().cost.minus(self.before)
+        self.client.context.budget.so_far().cost.minus(self.before)
     }
 
     /// What was found, once all workers have ended. Rows that were not handed out are read for their ids.
@@ -221,8 +221,8 @@ impl EvaluationRun {
             return Err(EvaluateError::Changed(test.source().path.display().to_string()));
         }
         answers.tally.spent = spent;
-        answers.in_batches = self.asker.left_to_batches.load(Ordering::Relaxed);
-        (answers.info, answers.halted_by) = self.asker.into_parts();
+        answers.in_batches = self.client.left_to_batches.load(Ordering::Relaxed);
+        (answers.info, answers.aborted_by) = self.client.into_parts();
         (self.observe)(&answers.tally);
         Ok(answers)
     }

@@ -11,7 +11,7 @@ use super::{LABELLING, ModelVariant, Session};
 use crate::batch::{BatchEvent, BatchSettings, Left, Outcome, Road};
 use crate::budget::{Cost, Price};
 use crate::error::Error;
-use crate::evaluate::{Answers, Asker, Book, EvalTarget, Halt, NotAnswered};
+use crate::evaluate::{AbortReason, AnswerCache, Answers, EvalTarget, ModelClient, NotAnswered};
 use crate::ledger::{BatchRecord, NewBatch, Recorder, Target};
 use crate::plan::{Texts, texts};
 
@@ -65,8 +65,8 @@ impl Batched {
     }
 
     /// What ended the asking of a model before its time.
-    pub fn halts(&self) -> impl Iterator<Item = (&str, &Halt)> {
-        self.by_name.iter().filter_map(|(name, of)| Some((name.as_str(), of.rest.halted_by.as_ref()?)))
+    pub fn aborts(&self) -> impl Iterator<Item = (&str, &AbortReason)> {
+        self.by_name.iter().filter_map(|(name, of)| Some((name.as_str(), of.rest.aborted_by.as_ref()?)))
     }
 
     /// What rows failed of, by model, in words.
@@ -101,7 +101,7 @@ impl Batched {
         let Some(OfModel { rest, .. }) = self.by_name.get(name) else { return };
         answers.tally.spent = answers.tally.spent.plus(rest.spent);
         answers.failures = answers.failures.take().or_else(|| rest.failures.clone());
-        answers.halted_by = answers.halted_by.take().or_else(|| rest.halted_by.clone());
+        answers.aborted_by = answers.aborted_by.take().or_else(|| rest.aborted_by.clone());
         answers.in_batches += rest.left.iter().map(|left| left.rows as usize).sum::<usize>();
     }
 }
@@ -109,8 +109,8 @@ impl Batched {
 /// A model on its way, with all that is its own.
 struct Prepared {
     name: String,
-    asker: Asker,
-    book: Book,
+    client: ModelClient,
+    cache: AnswerCache,
     price: Option<Price>,
     order: NewBatch,
 }
@@ -220,12 +220,12 @@ impl Session<'_> {
             prepared.push(self.prepare(subject, candidate, repeat, data, fresh, &recorder).await?);
         }
         let settings = self.batch_settings();
-        let roads = prepared.iter().map(|Prepared { name, asker, book, price, order }| {
+        let roads = prepared.iter().map(|Prepared { name, client, cache, price, order }| {
             let (recorder, settings) = (&recorder, &settings);
             async move {
                 let tell = |event: BatchEvent| self.listener.batch(name, &event);
                 let (price, order) = (price.as_ref(), order.clone());
-                let road = Road { asker, book, recorder, price, order, settings, tell: &tell };
+                let road = Road { client, cache, recorder, price, order, settings, tell: &tell };
                 Ok::<_, Error>((name.clone(), road.order.scope.clone(), road.go(items).await?))
             }
         });
@@ -250,9 +250,10 @@ impl Session<'_> {
         recorder: &Recorder,
     ) -> Result<Prepared, Error> {
         let name = subject.name(repeat);
-        let book = Book::open(&name, self.ledger()?, recorder, &candidate, data, repeat, fresh).await?;
+        let cache =
+            AnswerCache::open(&name, self.ledger()?, recorder, &candidate, data, repeat, fresh).await?;
         let order = NewBatch {
-            scope: book.names.scope().short(),
+            scope: cache.names.scope().short(),
             target: Target {
                 provider: candidate.name.provider().to_owned(),
                 base_url: candidate.provider.base_url(),
@@ -261,11 +262,11 @@ impl Session<'_> {
             subject: subject.name(0),
             data: data.to_owned(),
             repeat,
-            floor: book.lane.floor(),
+            floor: cache.recorder.floor(),
         };
         let price = candidate.price.as_ref().map(Price::in_batch);
-        let asker = Asker::new(candidate.clone(), self.means(&candidate, Some(book.clone())));
-        Ok(Prepared { name, asker, book, price, order })
+        let client = ModelClient::new(candidate.clone(), self.context(&candidate, Some(cache.clone())));
+        Ok(Prepared { name, client, cache, price, order })
     }
 
     fn batch_settings(&self) -> BatchSettings {

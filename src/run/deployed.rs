@@ -7,7 +7,7 @@ use super::Session;
 use crate::cancel::Cancel;
 use crate::deploy::{DeployError, DeployEvent, Deployer, Standing, Stood};
 use crate::error::Error;
-use crate::evaluate::{Answers, Deployed, EvalTarget, Halt};
+use crate::evaluate::{AbortReason, Answers, Deployed, EvalTarget};
 use crate::ledger::{Recorder, Target};
 use crate::plan::{count, texts};
 
@@ -55,7 +55,7 @@ impl Session<'_> {
         }
         match self.put_up(candidate, &name, recorder).await? {
             Ok(standing) => Ok(up.insert(standing).deployed()),
-            Err(halt) => Ok(Deployed::Not(halt)),
+            Err(abort) => Ok(Deployed::Not(abort)),
         }
     }
 
@@ -65,7 +65,7 @@ impl Session<'_> {
         candidate: &EvalTarget,
         name: &str,
         recorder: &Recorder,
-    ) -> Result<Result<Up<'s>, Halt>, Error> {
+    ) -> Result<Result<Up<'s>, AbortReason>, Error> {
         let (listener, shown) = (self.listener.clone(), name.to_owned());
         let own = candidate.price.as_ref().and_then(|price| price.hour);
         let deployer = Deployer {
@@ -86,7 +86,7 @@ impl Session<'_> {
         };
         match deployer.put_up().await {
             Ok(standing) => Ok(Ok(Up { deployer, standing, candidate: candidate.clone() })),
-            Err(error) => halt(error).map(Err).map_err(|error| Error::deploy(&candidate.name, error)),
+            Err(error) => abort(error).map(Err).map_err(|error| Error::deploy(&candidate.name, error)),
         }
     }
 
@@ -118,36 +118,36 @@ impl Session<'_> {
     }
 
     /// Why rows are left that a deployment has not answered in its time.
-    pub(super) fn stood_long_enough(&self) -> Halt {
+    pub(super) fn stood_long_enough(&self) -> AbortReason {
         let minutes = self.project.config.deployments.max_minutes;
         let message = format!("its deployment has stood for the {minutes} minutes that it may");
         let error = ProviderError::new(Cause::Unsupported, message).scope(Scope::Model);
-        Halt::Provider(
+        AbortReason::Provider(
             error.hint("the same command goes on; `[deployments] max_minutes` allows more at once"),
         )
     }
 }
 
 /// Marks rows that had no time as such.
-pub(super) fn cut_short(answers: &mut Answers, halt: Halt) {
+pub(super) fn cut_short(answers: &mut Answers, abort: AbortReason) {
     if answers.predictions.iter().any(|prediction| !prediction.is_answered()) {
-        answers.halted_by.get_or_insert(halt);
+        answers.aborted_by.get_or_insert(abort);
     }
 }
 
 /// What ends the asking of one model; an error is what ends more than that.
-fn halt(error: DeployError) -> Result<Halt, DeployError> {
+fn abort(error: DeployError) -> Result<AbortReason, DeployError> {
     use crate::budget::BudgetError::UnknownHourlyPrice;
     let hint = error.hint();
     match error {
-        DeployError::Provider(error) => Ok(Halt::Provider(error)),
+        DeployError::Provider(error) => Ok(AbortReason::Provider(error)),
         DeployError::Budget(UnknownHourlyPrice { .. }) | DeployError::Ledger(_) => Err(error),
         DeployError::StillThere { .. } => Err(error),
-        DeployError::Budget(error) => Ok(Halt::Budget(error)),
+        DeployError::Budget(error) => Ok(AbortReason::Budget(error)),
         DeployError::InUse(..) | DeployError::Cancelled | DeployError::NoNet | DeployError::Failed(_) => {
             let mut told = ProviderError::new(Cause::Unsupported, format!("its deployment: {error}"));
             told.hint = hint;
-            Ok(Halt::Provider(told))
+            Ok(AbortReason::Provider(told))
         }
     }
 }

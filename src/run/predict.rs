@@ -8,7 +8,7 @@ use super::{Batched, ModelVariant, Session};
 use crate::budget::Cost;
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::evaluate::{Book, Deployed, EvalTarget, Halt, Labeller, PredictedLabel};
+use crate::evaluate::{AbortReason, AnswerCache, Deployed, EvalTarget, Labeller, PredictedLabel};
 use crate::plan::Plan;
 use crate::suggest::nearest;
 
@@ -24,7 +24,7 @@ pub struct Labelling {
     /// Whether it ended before the last text.
     pub cut_short: bool,
     /// What ended it, if not the user.
-    pub halted_by: Option<Halt>,
+    pub aborted_by: Option<AbortReason>,
     /// What it cost.
     pub spent: Cost,
 }
@@ -132,28 +132,31 @@ impl Session<'_> {
             true => None,
             false => Some(self.ledger()?.begin(LABELLING, env!("CARGO_PKG_VERSION"))?),
         };
-        let book = match &recorder {
+        let cache = match &recorder {
             Some(recorder) => {
                 recorder.found_in_doubt().iter().for_each(|doubt| self.listener.in_doubt(doubt));
                 let name = subject.name(0);
-                Some(Book::open(&name, self.ledger()?, recorder, &candidate, LABELLING, 0, false).await?)
+                Some(
+                    AnswerCache::open(&name, self.ledger()?, recorder, &candidate, LABELLING, 0, false)
+                        .await?,
+                )
             }
             None => None,
         };
-        let mut means = self.means(&candidate, book);
-        means.asked_in_batches = batched.not_answered(&subject.name(0));
+        let mut context = self.context(&candidate, cache);
+        context.asked_in_batches = batched.not_answered(&subject.name(0));
         let mut up = None;
         if let Some(recorder) = recorder.as_ref().filter(|_| asks && candidate.must_be_deployed()) {
             candidate.deployed = match self.put_up(&candidate, &subject.name(0), recorder).await? {
                 Ok(standing) => up.insert(standing).deployed(),
-                Err(halt) => Deployed::Not(halt),
+                Err(abort) => Deployed::Not(abort),
             };
         }
         let until = match candidate.deployed {
             Deployed::As { until, .. } => Some(until),
             Deployed::NotNeeded | Deployed::Not(_) => None,
         };
-        let labeller = Labeller::new(candidate, means.clone());
+        let labeller = Labeller::new(candidate, context.clone());
 
         let (cancel, end) = (self.cancel.clone(), Cancel::default());
         let ended = {
@@ -171,7 +174,7 @@ impl Session<'_> {
         let chunks = chunks.take_until(Box::pin(ended));
         let mut batches = labeller.label(chunks, text).ready_chunks(CHUNK);
         let (mut cut_short, mut failed) = (false, None);
-        while let Some(batch) = self.saying_why_it_waits(&means, batches.next()).await {
+        while let Some(batch) = self.saying_why_it_waits(&context, batches.next()).await {
             let mut done = Vec::with_capacity(batch.len());
             for labelled in batch {
                 match labelled {
@@ -204,11 +207,11 @@ impl Session<'_> {
             recorder.finish().await?;
         }
         taken?;
-        let halted_by = labeller.halted().cloned();
+        let aborted_by = labeller.aborted().cloned();
         let cut_short = cut_short || over || self.cancel.requested();
-        let halted_by = halted_by.or_else(|| over.then(|| self.stood_long_enough()));
-        let halted_by = halted_by.or_else(|| batched.halts().next().map(|(_, halt)| halt.clone()));
+        let aborted_by = aborted_by.or_else(|| over.then(|| self.stood_long_enough()));
+        let aborted_by = aborted_by.or_else(|| batched.aborts().next().map(|(_, abort)| abort.clone()));
         let spent = self.budget.so_far().cost;
-        failed.map_or(Ok(Labelling { cut_short, halted_by, spent }), Err)
+        failed.map_or(Ok(Labelling { cut_short, aborted_by, spent }), Err)
     }
 }

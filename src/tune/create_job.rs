@@ -21,27 +21,27 @@ impl Tuning<'_> {
     /// for: an order whose answer was lost may well have arrived.
     pub(super) async fn order<'b>(
         &'b self,
-        means: &TuneContext<'b>,
+        context: &TuneContext<'b>,
         order: PreparedJob,
         observe: &mut impl FnMut(TuneEvent),
     ) -> Result<(Job, Option<JobNumber>, Option<Reservation<'b>>), TuneError> {
         let Self { provider, spec, .. } = self;
-        let warnings = patiently(means, async || provider.preflight(spec).await).await?;
+        let warnings = patiently(context, async || provider.preflight(spec).await).await?;
         warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
-        let reservation = self.reserve(means.budget)?;
-        let number = self.record(means, &order)?;
-        let file = self.hand_over(means, &order.file, number).await?;
+        let reservation = self.reserve(context.budget)?;
+        let number = self.record(context, &order)?;
+        let file = self.hand_over(context, &order.file, number).await?;
         let mut request = JobRequest::new((*spec).clone(), file, order.mark);
         if let Some(validation) = &order.validation {
-            let file = self.hand_over(means, validation, number).await?;
+            let file = self.hand_over(context, validation, number).await?;
             request = request.validation_file(file);
         }
-        let reservation = self.estimated(means, &request, reservation, number, observe).await?;
+        let reservation = self.estimated(context, &request, reservation, number, observe).await?;
         let make = async || match provider.find_job(&request.mark).await? {
             Some(job) => Ok(job),
             None => provider.create_job(&request).await,
         };
-        match patiently(means, make).await {
+        match patiently(context, make).await {
             Ok(job) => {
                 // Those of an earlier job, whose model was deleted, are not this one's.
                 let _ = fs_err::remove_file(Self::losses(self.folder, &request.mark));
@@ -52,7 +52,7 @@ impl Tuning<'_> {
                 // Refused for good, it was never made; after anything else it may have been.
                 if matches!(&error, TuneError::Provider(error) if error.retry == Retry::Never) {
                     reservation.into_iter().for_each(Reservation::release);
-                    self.forget(means, number)?;
+                    self.forget(context, number)?;
                 }
                 Err(error)
             }
@@ -62,19 +62,19 @@ impl Tuning<'_> {
     /// Uploads a file, and waits until the provider has looked through it, where it does.
     async fn hand_over(
         &self,
-        means: &TuneContext<'_>,
+        context: &TuneContext<'_>,
         path: &Path,
         number: Option<JobNumber>,
     ) -> Result<FileId, TuneError> {
-        let file = patiently(means, async || self.provider.upload(path).await).await?;
+        let file = patiently(context, async || self.provider.upload(path).await).await?;
         let interval = self.pace.interval.unwrap_or(self.provider.poll_interval()).min(LONGEST_LOOK);
         let began = tokio::time::Instant::now();
         loop {
-            match patiently(means, async || self.provider.file_status(&file).await).await? {
+            match patiently(context, async || self.provider.file_status(&file).await).await? {
                 FileStatus::Checking if began.elapsed() < LONGEST_CHECK => {}
                 FileStatus::Ready => return Ok(file),
                 FileStatus::Refused(reason) => {
-                    self.forget(means, number)?;
+                    self.forget(context, number)?;
                     let message = format!("the provider refuses {}: {reason}", path.display());
                     return Err(ProviderError::new(Cause::Invalid, message).into());
                 }
@@ -85,7 +85,7 @@ impl Tuning<'_> {
             }
             tokio::select! {
                 () = tokio::time::sleep(interval) => {}
-                () = means.cancel.wait() => return Err(TuneError::Cancelled),
+                () = context.cancel.wait() => return Err(TuneError::Cancelled),
             }
         }
     }
@@ -94,30 +94,30 @@ impl Tuning<'_> {
     /// more than may be spent, no job is made.
     async fn estimated<'b>(
         &'b self,
-        means: &TuneContext<'b>,
+        context: &TuneContext<'b>,
         request: &JobRequest,
         supposed: Option<Reservation<'b>>,
         number: Option<JobNumber>,
         observe: &mut impl FnMut(TuneEvent),
     ) -> Result<Option<Reservation<'b>>, TuneError> {
-        let said = patiently(means, async || self.provider.estimate(request).await).await?;
+        let said = patiently(context, async || self.provider.estimate(request).await).await?;
         let Some(estimate) = said else { return Ok(supposed) };
         estimate.warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
         let Some(cost) = Cost::from_dollars(estimate.usd) else { return Ok(supposed) };
         observe(TuneEvent::Estimate(cost));
         supposed.into_iter().for_each(Reservation::release);
-        match means.budget.reserve_estimate(self.price.as_ref(), cost) {
+        match context.budget.reserve_estimate(self.price.as_ref(), cost) {
             Ok(reservation) => Ok(Some(reservation)),
             Err(error) => {
-                self.forget(means, number)?;
+                self.forget(context, number)?;
                 Err(error.into())
             }
         }
     }
 
     /// Takes a job off the record that was never ordered.
-    fn forget(&self, means: &TuneContext<'_>, number: Option<JobNumber>) -> Result<(), LedgerError> {
-        match (means.ledger, number) {
+    fn forget(&self, context: &TuneContext<'_>, number: Option<JobNumber>) -> Result<(), LedgerError> {
+        match (context.ledger, number) {
             (Some(ledger), Some(number)) => ledger.forget_job(number),
             _ => Ok(()),
         }
@@ -135,20 +135,20 @@ impl Tuning<'_> {
     /// The record of a job that was found: that of an earlier command, or a new one.
     pub(super) fn recorded(
         &self,
-        means: &TuneContext<'_>,
+        context: &TuneContext<'_>,
         order: &PreparedJob,
         job: &Job,
     ) -> Result<Option<JobNumber>, TuneError> {
-        let Some(ledger) = means.ledger else { return Ok(None) };
+        let Some(ledger) = context.ledger else { return Ok(None) };
         let records =
             ledger.jobs_with_mark(&order.mark)?.into_iter().filter(|record| self.is_ours(&record.order));
         let known =
             records.filter(|record| record.id.as_ref() == Some(&job.id)).map(|record| record.number).next();
-        known.map_or_else(|| self.record(means, order), |number| Ok(Some(number)))
+        known.map_or_else(|| self.record(context, order), |number| Ok(Some(number)))
     }
 
-    fn record(&self, means: &TuneContext<'_>, order: &PreparedJob) -> Result<Option<JobNumber>, TuneError> {
-        let Some(ledger) = means.ledger else { return Ok(None) };
+    fn record(&self, context: &TuneContext<'_>, order: &PreparedJob) -> Result<Option<JobNumber>, TuneError> {
+        let Some(ledger) = context.ledger else { return Ok(None) };
         Ok(Some(ledger.plan_job(&NewJob {
             mark: order.mark.clone(),
             provider: self.base.provider().to_owned(),

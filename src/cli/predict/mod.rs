@@ -23,7 +23,7 @@ use super::output::Printer;
 use super::progress::Progress;
 use crate::budget::{Caps, Cost};
 use crate::error::Error;
-use crate::evaluate::{Halt, PredictedLabel};
+use crate::evaluate::{AbortReason, PredictedLabel};
 use crate::exit;
 use crate::plan;
 use crate::run::{Batched, Batching, Session, Spending};
@@ -271,10 +271,10 @@ pub(super) async fn predict(
     printer.note(&format!("{} in {}{cost}", counts.in_words(), super::progress::seconds(took)));
     counts.doubts(first_error, args.min_probability, printer);
     if labelling.cut_short {
-        let why = labelling.halted_by.as_ref().map(|halt| format!(": {halt}")).unwrap_or_default();
+        let why = labelling.aborted_by.as_ref().map(|abort| format!(": {abort}")).unwrap_or_default();
         printer.warn(&format!("ended early, after {}{why}", count(counts.rows, "text")));
         let again = || "run the same command again: what has been answered is not asked again".to_owned();
-        printer.hint(&labelling.halted_by.as_ref().and_then(Halt::hint).unwrap_or_else(again));
+        printer.hint(&labelling.aborted_by.as_ref().and_then(AbortReason::hint).unwrap_or_else(again));
     }
     rows.ended_well()?;
     Ok(if labelling.cut_short || counts.unanswered > 0 { exit::INCOMPLETE } else { exit::DONE })

@@ -82,7 +82,7 @@ pub enum Failure<H> {
     /// The provider failed for this row.
     Provider(ProviderError),
     /// Neither this row nor another can be asked any more.
-    Halted(H),
+    Aborted(H),
     /// The user asked for the end.
     Cancelled,
 }
@@ -213,7 +213,7 @@ impl Retries {
             let message = error.message.clone();
             match self.next(&mut attempts, error) {
                 Next::GiveUp(error) => return Err(Failure::Provider(error)),
-                Next::End(error) => return Err(Failure::Halted(error.into())),
+                Next::End(error) => return Err(Failure::Aborted(error.into())),
                 Next::Again(delay) => {
                     let _waits = Waits::new(self, message);
                     tokio::select! {

@@ -8,15 +8,15 @@ use tunebench_data::{Columns, Item, Message};
 use tunebench_providers::{Completion, CompletionRequest, ModelInfo, ProviderError, Retry};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
 
+use super::answer_cache::RequestKey;
 use super::ask::{Answered, Failure, ask};
-use super::book::RequestKey;
 use super::breaker::Breaker;
-use super::{Deployed, EvalContext, EvalTarget, Halt, outcome};
+use super::{AbortReason, Deployed, EvalContext, EvalTarget, outcome};
 
 /// Asks one model about text after text, and stops when no further text could be answered.
-pub(crate) struct Asker {
+pub(crate) struct ModelClient {
     pub(crate) candidate: EvalTarget,
-    pub(crate) means: EvalContext,
+    pub(crate) context: EvalContext,
     /// For requests; rows that wait to be tried again hold none.
     pub(super) slots: Semaphore,
     /// The model's own name, shared by all requests.
@@ -24,7 +24,7 @@ pub(crate) struct Asker {
     breaker: Breaker,
     /// What the provider knows of the model; asked for before the first request, and not at all without one.
     info: OnceCell<Option<ModelInfo>>,
-    halted: OnceLock<Halt>,
+    aborted: OnceLock<AbortReason>,
     /// Rows that were met in a batch under way.
     pub(super) left_to_batches: AtomicUsize,
 }
@@ -42,31 +42,31 @@ impl From<UnansweredKind> for Unanswered {
     }
 }
 
-impl Asker {
-    pub(crate) fn new(candidate: EvalTarget, means: EvalContext) -> Self {
+impl ModelClient {
+    pub(crate) fn new(candidate: EvalTarget, context: EvalContext) -> Self {
         let model = candidate.name.model().into();
         let slots = Semaphore::new(candidate.concurrency);
         let (breaker, info, left_to_batches) = Default::default();
-        let halted = match &candidate.deployed {
-            Deployed::Not(halt) => OnceLock::from(halt.clone()),
+        let aborted = match &candidate.deployed {
+            Deployed::Not(abort) => OnceLock::from(abort.clone()),
             Deployed::NotNeeded | Deployed::As { .. } => OnceLock::new(),
         };
-        Self { candidate, means, slots, model, breaker, info, halted, left_to_batches }
+        Self { candidate, context, slots, model, breaker, info, aborted, left_to_batches }
     }
 
     /// What ended the asking before its time.
-    pub(crate) fn halted(&self) -> Option<&Halt> {
-        self.halted.get()
+    pub(crate) fn aborted(&self) -> Option<&AbortReason> {
+        self.aborted.get()
     }
 
     /// What the provider knows of the model, and what ended the asking.
-    pub(super) fn into_parts(self) -> (Option<ModelInfo>, Option<Halt>) {
-        (self.info.into_inner().flatten(), self.halted.into_inner())
+    pub(super) fn into_parts(self) -> (Option<ModelInfo>, Option<AbortReason>) {
+        (self.info.into_inner().flatten(), self.aborted.into_inner())
     }
 
     /// Why a request that the ledger has no answer to is not asked now, if it is not: batches have asked already.
     pub(super) fn not_now(&self, asked: Option<RequestKey>) -> Option<UnansweredKind> {
-        let not_answered = self.means.asked_in_batches.as_ref()?;
+        let not_answered = self.context.asked_in_batches.as_ref()?;
         let kind = asked.and_then(|asked| not_answered.get(&asked.key).copied());
         Some(kind.unwrap_or(UnansweredKind::NotAsked))
     }
@@ -84,10 +84,10 @@ impl Asker {
         item: Item<'_>,
         asked: Option<RequestKey>,
     ) -> Result<Answered, Unanswered> {
-        if let Err(halt) = self.know_model().await {
-            self.halt(halt);
+        if let Err(abort) = self.know_model().await {
+            self.abort(abort);
         }
-        if self.halted().is_some() {
+        if self.aborted().is_some() {
             return Err(UnansweredKind::NotAsked.into());
         }
         match ask(self, row, &self.request(item), asked).await {
@@ -97,16 +97,16 @@ impl Asker {
             }
             Err(Failure::Provider(error)) => {
                 if self.breaker.failed(&error) {
-                    self.halt(Halt::Provider(error.clone()));
+                    self.abort(AbortReason::Provider(error.clone()));
                 }
                 Err(Unanswered { kind: outcome::of_error(&error), error: Some(error) })
             }
-            Err(Failure::Halted(halt)) => {
-                let kind = match halt {
-                    Halt::Budget(_) => UnansweredKind::Budget,
-                    Halt::Provider(_) | Halt::Ledger(_) => UnansweredKind::NotAsked,
+            Err(Failure::Aborted(abort)) => {
+                let kind = match abort {
+                    AbortReason::Budget(_) => UnansweredKind::Budget,
+                    AbortReason::Provider(_) | AbortReason::Ledger(_) => UnansweredKind::NotAsked,
                 };
-                self.halt(halt);
+                self.abort(abort);
                 Err(kind.into())
             }
             Err(Failure::Cancelled) => Err(UnansweredKind::NotAsked.into()),
@@ -139,16 +139,16 @@ impl Asker {
     }
 
     /// The first reason counts.
-    fn halt(&self, halt: Halt) {
-        self.halted.get_or_init(|| halt);
+    fn abort(&self, abort: AbortReason) {
+        self.aborted.get_or_init(|| abort);
     }
 
     /// A model that does not exist, or a missing key, is told before the first row is paid for.
-    async fn know_model(&self) -> Result<(), Halt> {
+    async fn know_model(&self) -> Result<(), AbortReason> {
         let ask = || async {
             match self.candidate.provider.model_info(self.candidate.name.model()).await {
                 Ok(info) => Ok(Some(info)),
-                Err(error) if error.retry == Retry::Never => Err(Halt::Provider(error)),
+                Err(error) if error.retry == Retry::Never => Err(AbortReason::Provider(error)),
                 // A provider that is not reached for this may be for the rows, with repeats.
                 Err(_) => Ok(None),
             }

@@ -7,7 +7,7 @@ use tunebench_providers::AnswerMode;
 
 use super::EvalTarget;
 use crate::ledger::{
-    ContentKey, Floor, Identity, KeyFilter, KeyPrefix, Lane, Ledger, LedgerError, Recorder, Scope,
+    ContentKey, Floor, Identity, KeyFilter, KeyPrefix, Ledger, LedgerError, ModelRecorder, Recorder, Scope,
     StoredAnswer, Target,
 };
 
@@ -69,17 +69,17 @@ impl RequestKeys {
 
 /// Knows the keys of an evaluation's rows, finds their answers, and keeps new ones.
 #[derive(Clone)]
-pub struct Book {
+pub struct AnswerCache {
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) lane: Lane,
+    pub(crate) recorder: ModelRecorder,
     /// How the user names the model.
     pub(super) model: Arc<str>,
     pub(crate) names: RequestKeys,
     outline: Arc<KeyFilter>,
 }
 
-impl Book {
-    /// Opens the pages of one model. With `fresh`, answers that are there already do not count.
+impl AnswerCache {
+    /// Opens it for one model. With `fresh`, answers that are there already do not count.
     ///
     /// `name` tells apart what asks the same model differently, `data` whose answers are wanted fresh.
     pub async fn open(
@@ -98,10 +98,10 @@ impl Book {
             base_url: candidate.provider.base_url(),
             model: candidate.name.model().to_owned(),
         };
-        let lane = recorder.lane(&target, floor).await?;
+        let recorder = recorder.of_model(&target, floor).await?;
         let outline = Arc::new(ledger.outline()?);
         let (ledger, model) = (ledger.clone(), candidate.name.to_string().into());
-        Ok(Self { ledger, lane, model, names, outline })
+        Ok(Self { ledger, recorder, model, names, outline })
     }
 
     /// See [`RequestKeys::asked`].
@@ -109,14 +109,14 @@ impl Book {
         self.names.asked(turns)
     }
 
-    /// Whether the ledger perhaps had an answer when the book was opened; where not, only another process may have
+    /// Whether the ledger perhaps had an answer when this was opened; where not, only another process may have
     /// added one since.
     pub(super) fn may_know(&self, key: &ContentKey) -> bool {
         self.outline.may_hold(key)
     }
 
     pub(crate) fn lookup(&self, keys: &[ContentKey]) -> Result<Vec<Option<StoredAnswer>>, LedgerError> {
-        self.ledger.lookup(keys, self.lane.floor())
+        self.ledger.lookup(keys, self.recorder.floor())
     }
 
     /// All rows have their answers: what was to be fresh is.

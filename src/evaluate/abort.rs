@@ -9,7 +9,7 @@ use crate::ledger::LedgerError;
 
 /// What ends an evaluation before its last row.
 #[derive(Debug, Clone)]
-pub enum Halt {
+pub enum AbortReason {
     /// A failure that all further rows would share.
     Provider(ProviderError),
     /// The money or the requests that may be spent are used up.
@@ -18,7 +18,7 @@ pub enum Halt {
     Ledger(LedgerError),
 }
 
-impl Halt {
+impl AbortReason {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -31,13 +31,13 @@ impl Halt {
     }
 }
 
-impl From<ProviderError> for Halt {
+impl From<ProviderError> for AbortReason {
     fn from(error: ProviderError) -> Self {
         Self::Provider(error)
     }
 }
 
-impl fmt::Display for Halt {
+impl fmt::Display for AbortReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Provider(error) => error.fmt(f),

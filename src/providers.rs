@@ -128,6 +128,11 @@ impl Providers {
     }
 }
 
+/// The environment for what belongs to no provider of the configuration, with what a `.env` file adds to it.
+pub(crate) fn environment(document: &Document) -> Result<Setup, ConfigError> {
+    Ok(Setup::new("", Map::new(), "").variables(variables(document)?))
+}
+
 /// What a `.env` file beside the configuration sets; the environment itself goes before it.
 fn variables(document: &Document) -> Result<BTreeMap<String, String>, ConfigError> {
     let path = document.folder().join(".env");

@@ -13,6 +13,7 @@ use std::{
 
 use serde::Deserialize;
 use tunebench_data::{Dataset, Example, Fields, Item, LabelId, stratified};
+use tunebench_providers::Setup;
 #[cfg(feature = "local")]
 use tunebench_providers::{
     hub::Cache,
@@ -166,9 +167,9 @@ enum Index {
 
 #[cfg(feature = "local")]
 impl Index {
-    fn new(texts: &[&str], encoder: Option<&str>) -> Result<Self, String> {
+    fn new(texts: &[&str], encoder: Option<&str>, environment: &Setup) -> Result<Self, String> {
         let Some(name) = encoder else { return Ok(Self::Words(Nearest::new(texts))) };
-        let cache = Cache::by(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        let cache = Cache::by(|name| environment.variable(name));
         let encoder = Encoder::named(name, &cache).map_err(|error| error.to_string())?;
         let nearest = NearestInMeaning::new(Arc::new(encoder), texts);
         Ok(Self::Meaning(Box::new(nearest)))
@@ -191,10 +192,14 @@ impl Index {
 }
 
 impl Shots {
-    /// Chooses, or gets ready to choose, from the training data.
+    /// Chooses, or gets ready to choose, from the training data. By `environment` the cache of fetched encoders is found.
     ///
     /// An error says what this build lacks, or why there is no encoder.
-    pub fn new(spec: &ShotsSpec, train: &Dataset, seed: u64) -> Result<Self, String> {
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(unused_variables, reason = "without encoders there is no cache of them")
+    )]
+    pub fn new(spec: &ShotsSpec, train: &Dataset, seed: u64, environment: &Setup) -> Result<Self, String> {
         match spec.select {
             Select::Stratified if spec.encoder.is_some() => {
                 Err("`encoder` is for `select = \"nearest\"`".to_owned())
@@ -211,7 +216,7 @@ impl Shots {
             Select::Nearest => {
                 let texts: Vec<&str> = train.examples.iter().map(|example| example.text.as_str()).collect();
                 Ok(Self::Nearest(Arc::new(Neighbours {
-                    index: Index::new(&texts, spec.encoder.as_deref())?,
+                    index: Index::new(&texts, spec.encoder.as_deref(), environment)?,
                     examples: train.examples.clone(),
                     k: spec.k.get(),
                     found: Mutex::default(),
@@ -267,8 +272,9 @@ mod tests {
 
     #[test]
     fn stratified_shots_have_all_labels_and_do_not_follow_the_file() {
-        let shots =
-            |train: &Dataset| Shots::new(&spec(2, Select::Stratified), train, 1).unwrap().before("any").pairs;
+        let shots = |train: &Dataset| {
+            Shots::new(&spec(2, Select::Stratified), train, 1, &Setup::default()).unwrap().before("any").pairs
+        };
         let chosen = shots(&train());
         let mut labels: Vec<_> = chosen.iter().map(|(_, label)| label.0).collect();
         labels.sort();
@@ -281,7 +287,7 @@ mod tests {
     #[cfg(feature = "local")]
     #[test]
     fn the_nearest_shot_stands_next_to_the_text() {
-        let shots = Shots::new(&spec(2, Select::Nearest), &train(), 1).unwrap();
+        let shots = Shots::new(&spec(2, Select::Nearest), &train(), 1, &Setup::default()).unwrap();
         let texts: Vec<String> =
             shots.before("the rate of euros?").pairs.iter().map(|(text, _)| text.clone()).collect();
         assert_eq!(texts, ["exchange rate", "rate of euros"]);
@@ -290,7 +296,9 @@ mod tests {
     #[cfg(feature = "local")]
     #[test]
     fn a_text_is_searched_for_once() {
-        let Shots::Nearest(neighbours) = Shots::new(&spec(2, Select::Nearest), &train(), 1).unwrap() else {
+        let Shots::Nearest(neighbours) =
+            Shots::new(&spec(2, Select::Nearest), &train(), 1, &Setup::default()).unwrap()
+        else {
             panic!("they are the nearest")
         };
         let first = neighbours.find("the rate of euros?");

@@ -1,6 +1,8 @@
 //! Encoders of the Hugging Face hub: the cache that tools for its models share, and, with the feature `hub`, what fetches
 //! them. Nothing is fetched but by [`Hub::pull`].
 
+#[cfg(feature = "hub")]
+mod access;
 mod cache;
 #[cfg(feature = "hub")]
 mod download;

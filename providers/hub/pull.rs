@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
+use super::access::HubAccess;
 use super::cache::{Cache, HubName};
 use super::download::{Connection, make_room, unwritable};
 use super::listing::{Listed, Listing, WEIGHTS};
 use crate::local::Encoder;
-use crate::{Cause, ProviderError};
-
-const ENDPOINT: &str = "https://huggingface.co";
+use crate::{Cause, ProviderError, Setup};
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy)]
@@ -37,34 +36,34 @@ pub struct Hub {
 
 impl Hub {
     /// By the variables that all tools of the hub obey: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, and those of the cache.
-    pub fn by(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ProviderError> {
-        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned());
-        let endpoint: Url = endpoint
-            .parse()
-            .ok()
-            .filter(|url: &Url| url.host().is_some() && matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| {
-                let message = format!("HF_ENDPOINT is `{endpoint}`; expected an address such as {ENDPOINT}");
-                ProviderError::new(Cause::Invalid, message)
-            })?;
+    ///
+    /// # Errors
+    /// An address that is none, and one that must not get the token: a `.env` file names it and not the token, or the token
+    /// would go over a network in the clear.
+    pub fn new(setup: &Setup) -> Result<Self, ProviderError> {
+        let HubAccess { endpoint, token } = HubAccess::new(setup)?;
         let yes = |value: String| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str());
-        let token = variable("HF_TOKEN").map(Into::into);
         Ok(Self {
             connection: Connection::new(endpoint.clone(), token),
             endpoint,
-            offline: variable("HF_HUB_OFFLINE").is_some_and(yes),
-            cache: Cache::by(variable),
+            offline: setup.variable("HF_HUB_OFFLINE").is_some_and(yes),
+            cache: Cache::by(|name| setup.variable(name)),
         })
     }
 
-    /// Fetches what is missing of an encoder, and gives its folder.
+    /// Fetches what is missing of an encoder, and gives its folder. Offline, that of one that is there.
     pub async fn pull(
         &self,
         name: &HubName,
         on_bytes: &mut dyn FnMut(Fetching<'_>),
     ) -> Result<PathBuf, ProviderError> {
         if self.offline {
-            let message = "HF_HUB_OFFLINE is set: nothing is fetched";
+            let there = self.cache.snapshot(name).filter(|folder| folder.join(WEIGHTS).exists());
+            if let Some(folder) = there {
+                return Ok(folder);
+            }
+            let message =
+                format!("HF_HUB_OFFLINE is set, and `{name}` is not in the cache: nothing is fetched");
             return Err(ProviderError::new(Cause::Unsupported, message).hint("unset HF_HUB_OFFLINE"));
         }
         let listing = self.listing(name).await?;

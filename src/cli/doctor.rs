@@ -12,9 +12,11 @@ use tunebench_providers::Registry;
 
 use super::args::{DataArgs, Global};
 use super::output::{ERROR, HINT, Printer, WARNING};
+#[cfg(feature = "local")]
+use super::progress::{Progress, seconds};
 use super::providers::plain;
 #[cfg(feature = "local")]
-use crate::doctor::Reader;
+use crate::budget::Cost;
 use crate::doctor::{DataCheck, FixedData, LabelErrors};
 use crate::error::Error;
 use crate::exit;
@@ -54,8 +56,8 @@ pub(crate) struct DoctorArgs {
 
     /// Look through this encoder as well: a folder, or a name fetched by `models pull`
     ///
-    /// It finds rows that say the same in other words, and judges labels by what texts mean. Each text goes through the encoder
-    /// twice; a small encoder reads some 200 short texts a second on each core.
+    /// It finds rows that say the same in other words, and judges labels by what texts mean. A small encoder reads some 200
+    /// short texts a second on each core.
     #[cfg(feature = "local")]
     #[arg(long, value_name = "NAME")]
     encoder: Option<String>,
@@ -123,10 +125,18 @@ fn label_errors(
 ) -> Result<LabelErrors, Error> {
     #[cfg(feature = "local")]
     if let Some(name) = &args.encoder {
-        let reader = Reader::open(name)?;
+        let reader = patient.reader(name)?;
+        let progress = Progress::new(printer);
+        let title = "through the encoder";
+        let on_texts = &mut |done, total| progress.labelling(title, done, Some(total), Cost::ZERO);
+        let found = patient.in_meaning(&reader, diagnosis, on_texts);
         let rows: u64 = diagnosis.files.iter().map(|file| file.rows).sum();
-        printer.note(&format!("{} go through the encoder", count(rows as usize, "text")));
-        return patient.in_meaning(&reader, diagnosis);
+        let took = seconds(progress.end(title));
+        printer.note(&format!(
+            "{} went through the encoder and were compared in {took}",
+            count(rows as usize, "text")
+        ));
+        return found;
     }
     let _ = printer;
     patient.label_errors(diagnosis, args.label_errors.is_some())

@@ -195,7 +195,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         }
         Command::Models(models::ModelsArgs {
             command: Some(models::ModelsCommand::Pull { name }), ..
-        }) => fetch(&runtime, name.as_deref(), printer),
+        }) => fetch(&runtime, name.as_deref(), &global.config, printer),
         Command::Models(args) => {
             models::models(&args, &known_models(global)?, crate::project::today(), printer)
         }
@@ -245,12 +245,17 @@ fn terms(project: &Project, spending: &Spending, consent: ConsentArgs) -> Terms 
 }
 
 #[cfg(feature = "hub")]
-fn fetch(runtime: &tokio::runtime::Runtime, name: Option<&str>, printer: Printer) -> Result<u8, Error> {
-    runtime.block_on(pull::pull(name, printer))
+fn fetch(
+    runtime: &tokio::runtime::Runtime,
+    name: Option<&str>,
+    config: &Path,
+    printer: Printer,
+) -> Result<u8, Error> {
+    runtime.block_on(pull::pull(name, config, printer))
 }
 
 #[cfg(not(feature = "hub"))]
-fn fetch(_: &tokio::runtime::Runtime, _: Option<&str>, _: Printer) -> Result<u8, Error> {
+fn fetch(_: &tokio::runtime::Runtime, _: Option<&str>, _: &Path, _: Printer) -> Result<u8, Error> {
     Err(Error::Model {
         message: "this program was built without what fetches encoders".to_owned(),
         hint: Some("build it with the feature `hub`, or name the folder of an encoder".to_owned()),

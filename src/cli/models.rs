@@ -49,7 +49,8 @@ pub(crate) enum ModelsCommand {
     ///
     /// It goes into the cache that other tools of the hub share, is checked against the hub's SHA-256, and is asked as
     /// local/encoder:ORG/NAME. A fetch that broke off goes on from there. Obeys HF_HOME, HF_HUB_CACHE, HF_TOKEN,
-    /// HF_ENDPOINT, HF_HUB_OFFLINE and the variables for proxies. Nothing is fetched but by this command.
+    /// HF_ENDPOINT and HF_HUB_OFFLINE, in the environment or in `.env`, and the variables for proxies. Nothing is fetched
+    /// but by this command.
     Pull {
         /// The encoder, as ORG/NAME or ORG/NAME@REVISION; without it, some that are worth a try are listed
         name: Option<String>,

@@ -1,5 +1,7 @@
 //! `tunebench models pull`.
 
+use std::path::Path;
+
 use tabled::builder::Builder;
 use tunebench_providers::ModelRef;
 use tunebench_providers::hub::{Fetching, Hub, HubName, RECOMMENDED};
@@ -7,11 +9,14 @@ use tunebench_providers::hub::{Fetching, Hub, HubName, RECOMMENDED};
 use super::output::Printer;
 use super::progress::Progress;
 use super::providers::plain;
+use crate::config::Document;
 use crate::error::Error;
 use crate::exit;
+use crate::providers::environment;
 
-/// Fetches an encoder, or shows which ones are worth a try.
-pub(super) async fn pull(name: Option<&str>, printer: Printer) -> Result<u8, Error> {
+/// Fetches an encoder, or shows which ones are worth a try. A `.env` file beside the configuration is read, whether there
+/// is a configuration or not.
+pub(super) async fn pull(name: Option<&str>, config: &Path, printer: Printer) -> Result<u8, Error> {
     let Some(name) = name else {
         let mut table = Builder::default();
         table.push_record(["ENCODER", "LICENSE", "PARAMETERS", "MB", ""]);
@@ -38,7 +43,7 @@ pub(super) async fn pull(name: Option<&str>, printer: Printer) -> Result<u8, Err
     let model = model.map_err(|error| Error::Model { message: error.to_string(), hint: None })?;
     let failed = |error| Error::provider(&model, error);
     let progress = Progress::new(printer);
-    let hub = Hub::by(|name| std::env::var(name).ok().filter(|value| !value.is_empty())).map_err(failed)?;
+    let hub = Hub::new(&environment(&Document::empty(config))?).map_err(failed)?;
     let mut fetched = false;
     let on_bytes = &mut |Fetching { file, done, size, .. }: Fetching<'_>| {
         fetched = true;

@@ -119,20 +119,24 @@ fn cross_validated(files: &Files<'_>) -> Result<LabelErrors, DataError> {
     cross_validated_by(files, None)
 }
 
+/// Gives the vectors of texts, one after the other.
+#[cfg(feature = "local")]
+pub(super) type VectorsOf<'a> = &'a dyn Fn(&[&str]) -> Vec<f32>;
+
 /// By the n-gram classifier, or by that and an encoder together.
 #[cfg(feature = "local")]
 pub(super) fn cross_validated_by(
     files: &Files<'_>,
-    encoder: Option<&tunebench_providers::local::Encoder>,
+    vectors_of: Option<VectorsOf<'_>>,
 ) -> Result<LabelErrors, DataError> {
     use tunebench_data::doctor::LabelledRows;
     use tunebench_providers::local::{out_of_fold, out_of_fold_in_meaning};
 
     let Some(rows) = LabelledRows::read(files)? else { return Ok(LabelErrors::default()) };
     let (texts, labels, set, folds) = (rows.texts(), rows.labels(), rows.label_set(), rows.folds());
-    let probabilities = match encoder {
+    let probabilities = match vectors_of {
         None => out_of_fold(&texts, labels, set, folds).map_err(|error| error.to_string()),
-        Some(encoder) => out_of_fold_in_meaning(&encoder.embed(&texts), &texts, labels, set, folds),
+        Some(vectors_of) => out_of_fold_in_meaning(&vectors_of(&texts), &texts, labels, set, folds),
     };
     Ok(match probabilities {
         Ok(probabilities) => LabelErrors { judged: Some(rows.judge(&probabilities)), skipped: None },

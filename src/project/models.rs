@@ -4,7 +4,7 @@ use tunebench_data::Dataset;
 use tunebench_providers::{BadModelRef, ModelRef, TuningSpec};
 
 use crate::config::{Config, ConfigError, Document, Step};
-use crate::providers::Providers;
+use crate::providers::{Providers, environment};
 use crate::shots::{Shots, ShotsSpec};
 use crate::suggest::nearest;
 
@@ -126,6 +126,7 @@ pub(super) fn take_from_train(
     train: Option<&Dataset>,
 ) -> Result<(), ConfigError> {
     let at = |i, key| [Step::Key("model"), Step::Item(i), Step::Key(key)];
+    let environment = environment(document)?;
     let tuned = models.iter().position(|model| model.tune.is_some());
     if let (None, Some(i)) = (train, tuned) {
         return Err(document.error(&at(i, "tune"), "there is no training data to tune with"));
@@ -133,7 +134,7 @@ pub(super) fn take_from_train(
     for (i, (entry, model)) in models.iter_mut().zip(&config.models).enumerate() {
         let Some(spec) = &model.shots else { continue };
         let shots = match train {
-            Some(train) => Shots::new(spec, train, config.seed),
+            Some(train) => Shots::new(spec, train, config.seed, &environment),
             None => Err("there is no training data to take examples from".to_owned()),
         };
         let shots = shots.map_err(|message| document.error(&at(i, "shots"), message))?;

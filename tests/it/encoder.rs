@@ -61,6 +61,19 @@ fn the_better_way_is_chosen_on_the_training_data() {
     let place = place("tune = { method = \"auto\", epochs = 1 }");
     let outcome = run(&place);
     assert!(outcome.stderr.contains("of 12 training rows: n-grams"), "{outcome:?}");
+    // What goes on meanwhile is told, and is not taken for the training of the model.
+    for said in ["trial 1 of 3: both ways learn", "now all layers", "trial 3 of 3: with all layers trained"] {
+        assert!(outcome.stderr.contains(said), "{said}: {outcome:?}");
+    }
+    let jobs = place.tunebench(&["jobs", "list", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&jobs.stdout).unwrap();
+    let name = format!("local/{}", list[0]["job"]["id"].as_str().unwrap());
+    let job = place.tunebench(&["jobs", "show", &name]);
+    let job: serde_json::Value = serde_json::from_str(&job.stdout).unwrap();
+    let curve = job["loss_curve"].as_array().unwrap();
+    assert!(curve.iter().all(|point| point["train_loss"].is_number()), "{job}");
+    let told = job["events"].to_string();
+    assert!(told.contains("trial 2 of 3: training all layers in"), "{told}");
     let manifest = place.read("results/manifest.json");
     assert!(manifest.contains("tuned here in"), "{manifest}");
 }
@@ -83,7 +96,7 @@ fn the_doctor_looks_through_an_encoder_where_one_is_named() {
     let with = place.tunebench(&["doctor", "--train", "train.tsv", "--encoder", "mini"]);
     assert!(with.stdout.contains("[duplicates-in-meaning]"), "{with:?}");
     assert!(with.stdout.contains("zzz qqq"), "both are unknown words: {with:?}");
-    assert!(with.stderr.contains("go through the encoder"), "{with:?}");
+    assert!(with.stderr.contains("went through the encoder"), "{with:?}");
     let json = place.tunebench(&["doctor", "--train", "train.tsv", "--encoder", "mini", "--json"]);
     assert!(json.stdout.contains("\"duplicates-in-meaning\""), "{json:?}");
     let missing = place.tunebench(&["doctor", "--encoder", "mnii"]);

@@ -106,11 +106,53 @@ fn the_token_goes_to_the_hub_alone() {
 }
 
 #[test]
+fn a_file_of_the_project_sets_what_the_environment_does_not() {
+    let (place, hub) = hub(|hub| hub.token("hf_secret_token"));
+    let project = Place::with_models("[[model]]\nbase = \"local/encoder:acme/mini\"\n");
+    let home = format!("HF_HOME={}\n", place.path("home").display());
+    let pull = |file: &str, token: Option<&str>| {
+        project.write(".env", format!("{home}{file}"));
+        let mut command = project.command(&["models", "pull", "acme/mini"]);
+        command.envs(token.map(|token| ("HF_TOKEN", token)));
+        project.outcome(&mut command)
+    };
+    let offline = pull("HF_HUB_OFFLINE=1\n", None);
+    assert!(offline.stderr.contains("HF_HUB_OFFLINE"), "{offline:?}");
+
+    // Whoever wrote the file need not own the token.
+    let mirror = format!("HF_ENDPOINT={}\n", hub.endpoint());
+    let redirected = pull(&mirror, Some("hf_secret_token"));
+    assert_eq!((redirected.code, hub.recorded().len()), (Some(3), 0), "{redirected:?}");
+    assert!(redirected.stderr.contains("HF_ENDPOINT of `.env` does not get HF_TOKEN"), "{redirected:?}");
+    let both = format!("{mirror}HF_TOKEN=hf_secret_token\n");
+    let fetched = pull(&both, Some("hf_of_the_environment"));
+    assert_eq!(fetched.code, Some(0), "{fetched:?}");
+
+    // What was fetched into the file's folder is found there.
+    for args in [&["run"][..], &["doctor", "--encoder", "acme/mini"]] {
+        let outcome = project.tunebench(args);
+        assert_eq!(outcome.code, Some(0), "{args:?} {outcome:?}");
+    }
+    let config = project.read("tunebench.toml");
+    let shots = "[[model]]\nbase = \"openai/gpt-4.1-mini-2025-04-14\"\n\
+                 shots = { k = 1, select = \"nearest\", encoder = \"acme/mini\" }\n";
+    project.write("tunebench.toml", format!("{config}{shots}"));
+    let plan = project.tunebench(&["plan"]);
+    assert!(plan.stdout.contains("1-nearest-in-meaning"), "{plan:?}");
+}
+
+#[test]
 fn nothing_is_fetched_offline_or_in_vain() {
     let (place, hub) = hub(|hub| hub);
     let offline = place.outcome(pull(&place, &hub, &["acme/mini"]).env("HF_HUB_OFFLINE", "1"));
     assert!(offline.stderr.contains("HF_HUB_OFFLINE"), "{offline:?}");
     assert_eq!((offline.code, hub.recorded().len()), (Some(3), 0));
+    // What is there can be named all the same.
+    let fetched = place.outcome(&mut pull(&place, &hub, &["acme/mini"]));
+    let asked = hub.recorded().len();
+    let offline = place.outcome(pull(&place, &hub, &["acme/mini"]).env("HF_HUB_OFFLINE", "1"));
+    assert_eq!((offline.code, &offline.stdout), (Some(0), &fetched.stdout), "{offline:?}");
+    assert_eq!(hub.recorded().len(), asked);
     for (name, says) in [
         ("acme/other", "no public model"),
         ("acme/mini@v9", "no public model"),

@@ -96,7 +96,7 @@ impl Encoder {
     }
 
     /// The same, telling from time to time how many texts are done; nothing if that breaks it off.
-    pub(super) fn embed_watched<S: AsRef<str>>(
+    pub fn embed_watched<S: AsRef<str>>(
         &self,
         texts: &[S],
         on_texts: &mut dyn FnMut(usize) -> ControlFlow<()>,

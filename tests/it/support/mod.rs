@@ -87,7 +87,7 @@ impl Place {
         // What the developer has set must not decide over a test.
         let set = std::env::vars().map(|(name, _)| name);
         let ours = |name: &String| {
-            ["TUNEBENCH_", "GOOGLE_", "GCLOUD_", "GCE_", "CLOUDSDK_"]
+            ["TUNEBENCH_", "GOOGLE_", "GCLOUD_", "GCE_", "CLOUDSDK_", "HF_"]
                 .iter()
                 .any(|start| name.starts_with(start))
                 || name.ends_with("_API_KEY")

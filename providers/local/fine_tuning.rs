@@ -138,8 +138,9 @@ impl Watcher for Events<'_> {
             TrainingProgress { step, total_steps: Some(total), train_loss }
         });
         let event = JobEvent { message, progress };
+        let losses = step.map(|step| step.losses).filter(|losses| losses.train_loss.is_some());
         // A lost event costs a line on the screen, not the job.
-        let _ = self.store.add_event(self.job, &StoredEvent { event, losses: step.map(|step| step.losses) });
+        let _ = self.store.add_event(self.job, &StoredEvent { event, losses });
     }
 
     fn keep(&mut self, epoch: Option<u32>, write: WriteModel<'_>) -> Result<(), Ended> {

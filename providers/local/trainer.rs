@@ -78,7 +78,12 @@ pub(super) struct Step {
 impl Step {
     /// A step of which only the training loss is known.
     pub(super) fn new(step: u64, total: u64, train_loss: f64) -> Self {
-        Self { total, losses: LossPoint { step, train_loss: Some(train_loss), ..LossPoint::default() } }
+        Self { total, losses: LossPoint { train_loss: Some(train_loss), ..Self::of(step, total).losses } }
+    }
+
+    /// A step at which nothing was measured.
+    pub(super) fn of(step: u64, total: u64) -> Self {
+        Self { total, losses: LossPoint { step, ..LossPoint::default() } }
     }
 }
 

@@ -162,6 +162,10 @@ impl Progress {
         match event.progress {
             Some(TrainingProgress { step, total_steps: Some(total), train_loss }) if self.bars => {
                 self.with(&title, |current| {
+                    if step < current.bar.position() {
+                        // Another stage of the same job, whose steps take another time.
+                        current.started = Instant::now();
+                    }
                     current.bar.set_length(total);
                     current.bar.set_position(step);
                     let loss = train_loss.map(|loss| format!("loss {loss:.4}, "));

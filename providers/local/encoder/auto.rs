@@ -67,6 +67,33 @@ pub(super) struct Data<'a> {
     pub(super) vectors: &'a [f32],
 }
 
+/// The rows that are learned, and those that they are judged by.
+struct Split {
+    learned: Vec<usize>,
+    held: Vec<usize>,
+}
+
+impl Data<'_> {
+    /// As many splits as it takes to have enough rows.
+    fn splits(&self) -> Vec<Split> {
+        let folds: Vec<u64> = self.texts.iter().map(|text| xxh3_64(text.as_bytes()) % FOLDS).collect();
+        let mut judged = 0;
+        let mut splits = Vec::new();
+        for fold in 0..MOST_JUDGED {
+            let (held, learned): (Vec<usize>, Vec<usize>) =
+                (0..self.texts.len()).partition(|&row| folds[row] == fold);
+            let labels: Vec<LabelId> = learned.iter().map(|&row| self.labels[row]).collect();
+            // With one label there is nothing to learn, and without rows nothing to judge.
+            if judged >= ENOUGH || held.is_empty() || classes(learned.len(), &labels, self.set).is_err() {
+                continue;
+            }
+            judged += held.len();
+            splits.push(Split { learned, held });
+        }
+        splits
+    }
+}
+
 impl Trial {
     /// Tries both.
     pub(super) fn run(
@@ -77,31 +104,29 @@ impl Trial {
         watcher: &mut dyn Watcher,
     ) -> Result<Self, Ended> {
         let mut trial = Self { rows: data.texts.len(), ..Self::default() };
-        let folds: Vec<u64> = data.texts.iter().map(|text| xxh3_64(text.as_bytes()) % FOLDS).collect();
-        for fold in 0..MOST_JUDGED {
-            if trial.judged >= ENOUGH {
-                break;
-            }
-            let (held, learned): (Vec<usize>, Vec<usize>) =
-                (0..data.texts.len()).partition(|&row| folds[row] == fold);
-            let part = Part::of(data, &learned);
-            // With one label there is nothing to learn, and without rows nothing to judge.
-            if held.is_empty() || classes(part.texts.len(), &part.labels, data.set).is_err() {
-                continue;
-            }
-            watcher.say(
-                format!("trying both ways on {} rows, to be judged by {} others", learned.len(), held.len()),
-                None,
-            );
-            let held = Part::of(data, &held);
-            trial.judged += held.texts.len();
-            trial.try_frozen(&part, &held, data.set, ngrams, watcher)?;
-            trial.full += full_right(encoder, &part, &held, data.set, options, watcher)?;
+        let splits = data.splits();
+        let total = splits.iter().map(|split| options.steps(split.learned.len())).sum();
+        let mut done = 0;
+        for (number, Split { learned, held }) in (1..).zip(&splits) {
+            let name = format!("trial {number} of {}", splits.len());
+            let (rows, judges) = (learned.len(), held.len());
+            watcher
+                .say(format!("{name}: both ways learn {rows} rows and are judged by {judges} others"), None);
+            let (part, held) = (Part::of(data, learned), Part::of(data, held));
+            trial.judged += judges;
+            let frozen = trial.try_frozen(&part, &held, data.set, ngrams, watcher)?;
+            watcher.say(format!("{name}: the frozen encoder has {frozen} right; now all layers"), None);
+            let mut told = InTrial { watcher, name: &name, done, total };
+            let full = full_right(encoder, &part, &held, data.set, options, &mut told)?;
+            watcher.say(format!("{name}: with all layers trained {full} are right"), None);
+            trial.full += full;
+            done += options.steps(rows);
         }
         watcher.say(trial.to_string(), None);
         Ok(trial)
     }
 
+    /// Gives how many rows the frozen encoder has right.
     fn try_frozen(
         &mut self,
         part: &Part<'_>,
@@ -109,18 +134,19 @@ impl Trial {
         set: &LabelSet,
         ngrams: &Hyperparameters,
         watcher: &mut dyn Watcher,
-    ) -> Result<(), Ended> {
+    ) -> Result<usize, Ended> {
         let learned = (&part.texts[..], &part.labels[..], set);
         let frozen = Frozen::learn(learned, &part.vectors, ngrams, &mut Quiet(watcher))?;
         let vectors = Matrix { width: held.vectors.len() / held.texts.len(), values: held.vectors.clone() };
         let right = |probabilities: &[f32], label: &LabelId| largest(probabilities) == label.index();
         let all = frozen.predict(&held.texts, &vectors);
-        self.frozen += all.iter().zip(&held.labels).filter(|(row, label)| right(row, label)).count();
+        let found = all.iter().zip(&held.labels).filter(|(row, label)| right(row, label)).count();
+        self.frozen += found;
         let scratch = &mut Scratch::default();
         let rows = held.texts.iter().zip(&held.labels);
         self.ngrams +=
             rows.filter(|(text, label)| right(frozen.ngrams.predict(text, scratch), label)).count();
-        Ok(())
+        Ok(found)
     }
 }
 
@@ -147,7 +173,7 @@ fn full_right(
         Ok(())
     };
     let rows = (rows, Rows::default());
-    Full::train((**encoder).clone(), classes, rows, options, &mut Quiet(watcher), keep)?;
+    Full::train((**encoder).clone(), classes, rows, options, watcher, keep)?;
     Ok(right)
 }
 
@@ -169,7 +195,33 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A trial is not what the user waits for: it can be broken off, and says nothing.
+/// The training of all layers in a trial: which one it is stands before what it says, and its steps are some of those of all
+/// trials. Its losses are no part of the curve of the model to be.
+struct InTrial<'a> {
+    watcher: &'a mut dyn Watcher,
+    name: &'a str,
+    /// Steps of the trials before.
+    done: u64,
+    /// Steps of all trials.
+    total: u64,
+}
+
+impl Watcher for InTrial<'_> {
+    fn say(&mut self, message: String, step: Option<Step>) {
+        let step = step.map(|step| Step::of(self.done + step.losses.step, self.total));
+        self.watcher.say(format!("{}: {message}", self.name), step);
+    }
+
+    fn keep(&mut self, _: Option<u32>, _: WriteModel<'_>) -> Result<(), Ended> {
+        Ok(())
+    }
+
+    fn stopped(&self) -> bool {
+        self.watcher.stopped()
+    }
+}
+
+/// The classifiers of a trial take seconds: they can be broken off, and say nothing.
 struct Quiet<'a>(&'a mut dyn Watcher);
 
 impl Watcher for Quiet<'_> {

@@ -10,7 +10,7 @@ use super::super::classifier::{Classifier, Scratch, TrainError, classes};
 use super::super::features;
 use super::super::numeric::softmax;
 use super::super::softmax::{Cancelled, EpochReport, Hyperparameters};
-use super::super::trainer::{Ended, Watcher, not_converged, told};
+use super::super::trainer::{Ended, Step, Watcher, not_converged, told};
 use super::linear::Linear;
 use super::matrix::Matrix;
 use super::text_encoder::Encoder;
@@ -123,7 +123,8 @@ impl Frozen {
 /// The vectors of all texts, one after the other.
 pub(super) fn embed(encoder: &Encoder, texts: &[&str], watcher: &mut dyn Watcher) -> Result<Vec<f32>, Ended> {
     let vectors = encoder.embed_watched(texts, &mut |done| {
-        watcher.say(format!("{done} of {} texts went through the encoder", texts.len()), None);
+        let step = Step::of(done as u64, texts.len() as u64);
+        watcher.say(format!("{done} of {} texts went through the encoder", texts.len()), Some(step));
         if watcher.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     vectors.ok_or(Ended::Cancelled)

@@ -38,6 +38,13 @@ pub(in super::super) struct Options {
     pub(in super::super) workers: usize,
 }
 
+impl Options {
+    /// Steps in all, on so many rows.
+    pub(super) fn steps(&self, rows: usize) -> u64 {
+        rows.div_ceil(self.batch_size) as u64 * u64::from(self.epochs)
+    }
+}
+
 /// Network and classifier.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Model {
@@ -81,6 +88,8 @@ impl Full {
         validation.renumber(&tokens);
         let mut full = Self::new(encoder, tokens, classes, options.seed);
         let mut descent = Descent::new(&full.model, &rows, options);
+        let begun = Step::of(0, options.steps(rows.classes.len()));
+        watcher.say(format!("training all layers in {} steps", begun.total), Some(begun));
         let (mut best, mut since) = (None, 0);
         for epoch in 1..=options.epochs {
             let (mean, step) = descent.epoch(&mut full.model, epoch, watcher)?;

@@ -202,6 +202,7 @@ impl Error {
                 TuneError::Budget(BudgetError::UnknownTrainingPrice { .. }) => exit::USAGE,
                 TuneError::Budget(_) => exit::INCOMPLETE,
                 TuneError::Ledger(error) => of_ledger(error),
+                TuneError::Provider(error) if error.cause == Cause::NotFound => exit::USAGE,
                 TuneError::Provider(_) | TuneError::Ended(_) => exit::INCOMPLETE,
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) | TuneError::Cancelled => exit::INCOMPLETE,
                 TuneError::Stopped(_) => exit::INCOMPLETE,

@@ -152,9 +152,9 @@ impl Models {
         Encoder::named(name, &self.cache).map_err(encoder::provider_error)
     }
 
-    /// Whether there is such an encoder, as far as its configuration says.
+    /// Whether there is such an encoder, as far as its configuration and the header of its weights say.
     pub(super) fn check_encoder(&self, name: &str) -> Result<(), ProviderError> {
-        let checked = encoder::folder(name, &self.cache).and_then(|folder| Encoder::check(&folder));
+        let checked = encoder::folder(name, &self.cache).and_then(|folder| Encoder::check_whole(&folder));
         checked.map_err(encoder::provider_error)
     }
 

@@ -39,6 +39,8 @@ struct Current {
     title: String,
     bar: ProgressBar,
     started: Instant,
+    /// When what the time left is told of began.
+    stage_started: Instant,
     printed: Instant,
     /// When a reason to wait was last printed.
     waiting_printed: Option<Instant>,
@@ -67,7 +69,8 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━╸─"));
         bar.set_prefix(title.to_owned());
         let now = Instant::now();
-        Current { title: title.to_owned(), bar, started: now, printed: now, waiting_printed: None }
+        let (started, stage_started, printed) = (now, now, now);
+        Current { title: title.to_owned(), bar, started, stage_started, printed, waiting_printed: None }
     }
 
     /// Ends the bar, and returns how long the work took.
@@ -164,7 +167,7 @@ impl Progress {
                 self.with(&title, |current| {
                     if step < current.bar.position() {
                         // Another stage of the same job, whose steps take another time.
-                        current.started = Instant::now();
+                        current.stage_started = Instant::now();
                     }
                     current.bar.set_length(total);
                     current.bar.set_position(step);
@@ -194,7 +197,11 @@ impl Listener for Progress {
         match event {
             TuneEvent::Found(job) if job.status.is_final() => {}
             TuneEvent::Found(job) => self.say(&format!("{title}: going on with job {}", job.id.0)),
-            TuneEvent::Created(job) => self.say(&format!("{title}: job {}", job.id.0)),
+            TuneEvent::Created(job) => {
+                // The clock starts now, not at the first step.
+                self.with(&title, |_| ());
+                self.say(&format!("{title}: job {}", job.id.0));
+            }
             TuneEvent::Job(event) => self.job_event(base, event),
             TuneEvent::Estimate(cost) => self.say(&format!("{title}: the provider expects {cost}")),
             TuneEvent::Warning(text) => self.printer.warn(&format!("{base}: {text}")),
@@ -379,7 +386,7 @@ fn left(current: &Current, done: u64, total: u64) -> String {
     if done == 0 {
         return "starting".into();
     }
-    let each = current.started.elapsed().as_secs_f64() / done as f64;
+    let each = current.stage_started.elapsed().as_secs_f64() / done as f64;
     let left = Duration::from_secs_f64(each * total.saturating_sub(done) as f64);
     format!("{} left", seconds(left))
 }

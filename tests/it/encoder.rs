@@ -118,11 +118,28 @@ fn a_tuned_encoder_is_of_no_use_with_another_base() {
 fn what_is_missing_or_not_supported_is_said_before_anything_is_done() {
     let place = place("tune = {}");
     place.write("mini/config.json", r#"{"model_type": "distilbert"}"#);
-    let outcome = place.tunebench(&["run"]);
-    assert!(outcome.stderr.contains("model_type is `distilbert`"), "{outcome:?}");
+    let refused = |says: &str| {
+        for command in ["run", "tune", "eval"] {
+            let outcome = place.tunebench(&[command]);
+            assert!(outcome.stderr.contains(says), "{outcome:?}");
+            assert!(!outcome.stderr.contains("job ftjob-"), "{outcome:?}");
+            assert_ne!(outcome.code, Some(0), "{outcome:?}");
+        }
+    };
+    refused("model_type is `distilbert`");
+    write_encoder(&place.path("mini"), &WORDS, 1).unwrap();
+    let weights = std::fs::read(place.path("mini/model.safetensors")).unwrap();
+    place.write("mini/model.safetensors", &weights[..weights.len() - 1]);
+    refused("cut short or altered");
+    place.write("mini/model.safetensors", &weights);
+    let config = place.read("mini/config.json").replace("\"vocab_size\":36", "\"vocab_size\":4000000");
+    place.write("mini/config.json", config);
+    refused("has shape [36, 16], not [4000000, 16]");
+    std::fs::remove_file(place.path("mini/model.safetensors")).unwrap();
+    refused("it has no model.safetensors");
     std::fs::remove_dir_all(place.path("mini")).unwrap();
-    let outcome = place.tunebench(&["run"]);
-    assert!(outcome.stderr.contains("there is no encoder `mini`"), "{outcome:?}");
+    refused("there is no encoder `mini`");
+    assert_eq!(place.tunebench(&["tune"]).code, Some(2));
 }
 
 #[test]

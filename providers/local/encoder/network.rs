@@ -1,6 +1,6 @@
 //! The encoder's layers in their order, from tokens to one vector for each text, and the way back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::batch::Batch;
 use super::block::{self, Block};
@@ -42,18 +42,21 @@ impl Network {
 
     /// Reads all weights of an encoder's folder.
     pub(super) fn read(config: &Config, folder: &Path) -> Result<Self, EncoderError> {
-        let path = folder.join("model.safetensors");
-        if !path.exists() {
-            let what = "it has no model.safetensors, and other formats of weights are not read".to_owned();
-            return Err(EncoderError::Unsupported { file: folder.to_owned(), what });
-        }
-        let mut weights = Weights::open(&path, config)?;
+        let mut weights = Weights::open(&file_of_weights(folder)?, config)?;
+        // Before there is room for what the configuration promises.
+        weights.check_sizes()?;
         let mut network = Self::zeros(config, config.vocabulary);
         weights.embedding(&mut network.embedding)?;
         for (number, block) in network.blocks.iter_mut().enumerate() {
             weights.block(number, block)?;
         }
         Ok(network)
+    }
+
+    /// Whether the weights of a folder are whole and of the sizes of its configuration, as far as the header of their file
+    /// tells; reads none of them.
+    pub(super) fn check(config: &Config, folder: &Path) -> Result<(), EncoderError> {
+        Weights::open(&file_of_weights(folder)?, config)?.check_sizes()
     }
 
     /// One vector for each text, as they leave the last block; nothing is kept for a way back.
@@ -114,6 +117,15 @@ impl Parameters for Network {
     }
 }
 
+fn file_of_weights(folder: &Path) -> Result<PathBuf, EncoderError> {
+    let path = folder.join("model.safetensors");
+    if path.exists() {
+        return Ok(path);
+    }
+    let what = "it has no model.safetensors, and other formats of weights are not read".to_owned();
+    Err(EncoderError::Unsupported { file: folder.to_owned(), what })
+}
+
 /// The tensors of a file by the names that BERT's have.
 struct Weights<'a> {
     file: Safetensors,
@@ -127,6 +139,19 @@ impl<'a> Weights<'a> {
         let file = Safetensors::open(path)?;
         let bare = file.has("embeddings.word_embeddings.weight");
         Ok(Self { file, config, prefix: if bare { "" } else { "bert." } })
+    }
+
+    /// Whether the large tensors have the sizes of the configuration.
+    fn check_sizes(&self) -> Result<(), EncoderError> {
+        let Config { vocabulary, width, inner, positions, blocks, .. } = *self.config;
+        let check =
+            |name: &str, shape: [usize; 2]| self.file.check(&format!("{}{name}", self.prefix), &shape);
+        check("embeddings.word_embeddings.weight", [vocabulary, width])?;
+        check("embeddings.position_embeddings.weight", [positions, width])?;
+        (0..blocks).try_for_each(|block| {
+            check(&format!("encoder.layer.{block}.attention.self.query.weight"), [width, width])?;
+            check(&format!("encoder.layer.{block}.output.dense.weight"), [width, inner])
+        })
     }
 
     fn read(&mut self, name: &str, shape: &[usize], to: &mut [f32]) -> Result<(), EncoderError> {

@@ -27,6 +27,9 @@ pub(super) struct Safetensors<R = File> {
     start: u64,
 }
 
+/// How many bytes a number takes, and what it is in 32 bits.
+type Stored = (usize, fn(&[u8]) -> f32);
+
 #[derive(Debug, Clone, Deserialize)]
 struct Entry {
     dtype: String,
@@ -77,14 +80,19 @@ impl<R: Read + Seek> Safetensors<R> {
         self.tensors.contains_key(name)
     }
 
-    /// Reads a tensor of that shape into `to`. Numbers of 16 bits are widened; one that is not finite is an error.
-    pub(super) fn read(&mut self, name: &str, shape: &[usize], to: &mut [f32]) -> Result<(), EncoderError> {
+    /// Whether a tensor of that shape is there; reads none of its numbers.
+    pub(super) fn check(&self, name: &str, shape: &[usize]) -> Result<(), EncoderError> {
+        self.place(name, shape).map(|_| ())
+    }
+
+    /// Where the numbers of a tensor of that shape begin, and how each is stored.
+    fn place(&self, name: &str, shape: &[usize]) -> Result<(u64, Stored), EncoderError> {
         let damaged = |what: String| EncoderError::Damaged { file: self.path.clone(), what };
         let entry = self.tensors.get(name).ok_or_else(|| damaged(format!("it has no tensor `{name}`")))?;
         if !entry.shape.iter().copied().eq(shape.iter().map(|&size| size as u64)) {
             return Err(damaged(format!("tensor `{name}` has shape {:?}, not {shape:?}", entry.shape)));
         }
-        let (bytes, widen): (usize, fn(&[u8]) -> f32) = match entry.dtype.as_str() {
+        let (bytes, widen): Stored = match entry.dtype.as_str() {
             "F32" => (4, |bytes| f32::from_bits(u32::from_le_bytes(array(bytes)))),
             "F16" => (2, |bytes| half(u16::from_le_bytes(array(bytes)))),
             "BF16" => (2, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(array(bytes))) << 16)),
@@ -93,13 +101,17 @@ impl<R: Read + Seek> Safetensors<R> {
             }
         };
         let (begin, end) = entry.data_offsets;
-        if end - begin != (to.len() * bytes) as u64 {
-            return Err(damaged(format!(
-                "tensor `{name}` has {} bytes for {} numbers",
-                end - begin,
-                to.len()
-            )));
+        let numbers: u64 = entry.shape.iter().product();
+        if end - begin != numbers * bytes as u64 {
+            return Err(damaged(format!("tensor `{name}` has {} bytes for {numbers} numbers", end - begin)));
         }
+        Ok((begin, (bytes, widen)))
+    }
+
+    /// Reads a tensor of that shape into `to`. Numbers of 16 bits are widened; one that is not finite is an error.
+    pub(super) fn read(&mut self, name: &str, shape: &[usize], to: &mut [f32]) -> Result<(), EncoderError> {
+        let damaged = |what: String| EncoderError::Damaged { file: self.path.clone(), what };
+        let (begin, (bytes, widen)) = self.place(name, shape)?;
         let unreadable = |error| EncoderError::Unreadable { file: self.path.clone(), error };
         self.from.seek(SeekFrom::Start(self.start + begin)).map_err(unreadable)?;
         let mut buffer = vec![0; CHUNK * bytes];

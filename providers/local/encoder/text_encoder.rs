@@ -61,7 +61,17 @@ impl Encoder {
 
     /// Whether a folder is that of an encoder that is supported; reads no weights.
     pub(crate) fn check(folder: &Path) -> Result<(), EncoderError> {
-        Config::read(folder).and_then(|_| Tokenizer::read(folder)).map(|_| ())
+        Self::checked(folder).map(|_| ())
+    }
+
+    fn checked(folder: &Path) -> Result<Config, EncoderError> {
+        let config = Config::read(folder)?;
+        Tokenizer::read(folder).map(|_| config)
+    }
+
+    /// The same, and whether its weights are there and whole, as far as the header of their file tells.
+    pub(crate) fn check_whole(folder: &Path) -> Result<(), EncoderError> {
+        Network::check(&Self::checked(folder)?, folder)
     }
 
     /// SHA-256 of the file with the weights, in hexadecimal digits.

@@ -8,22 +8,36 @@ use crate::RateLimits;
 /// A mistake in what the user set, found before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct SettingError {
     /// The setting or hyperparameter that is wrong, if it is one.
     pub setting: Option<String>,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// The names that would be right in its place, where it is unknown; one of them may be meant.
+    pub expected: Vec<String>,
 }
 
 impl SettingError {
     /// A mistake that lies in no single setting.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { setting: None, message: message.into() }
+        Self { setting: None, message: message.into(), expected: Vec::new() }
     }
 
     /// A mistake in one setting.
     pub fn at(setting: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { setting: Some(setting.into()), message: message.into() }
+        Self { setting: Some(setting.into()), ..Self::new(message) }
+    }
+
+    /// A name that is none of the `known` ones; `what` it should name, as "hyperparameter".
+    pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let expected: Vec<String> = known.into_iter().map(str::to_owned).collect();
+        let known = match expected.as_slice() {
+            [] => "there is nothing to set here".to_owned(),
+            [only] => format!("expected `{only}`"),
+            several => format!("expected one of `{}`", several.join("`, `")),
+        };
+        Self { expected, ..Self::at(name, format!("unknown {what} `{name}`, {known}")) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The [`Provider`] trait of tunebench, and the providers that ship with it.
 //!
 //! To write a provider, implement [`Provider`] (and [`FineTuning`], where there is such a thing), put it through the
-//! `contract` (feature `contract`), and register it: `Registry::builtin().with("acme", …)`.
+//! `contract` (feature `contract`), and register it: `Registry::builtin().with_kind(Kind::new("acme", …))`.
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
@@ -22,6 +22,8 @@ pub mod google;
 mod http;
 #[cfg(feature = "local")]
 pub mod hub;
+mod info;
+mod kind;
 #[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 mod lines;
 #[cfg(feature = "local")]
@@ -37,7 +39,8 @@ mod registry;
 mod retry_after;
 #[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 mod rows_body;
-#[cfg(any(feature = "anthropic", feature = "command", feature = "google", feature = "openai"))]
+mod setting;
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 mod settings;
 #[cfg(all(test, feature = "contract", any(feature = "anthropic", feature = "google", feature = "openai")))]
 mod testing;
@@ -70,9 +73,12 @@ pub use fine_tuning::{
     Checkpoint, Epochs, FileId, FileStatus, FineTuning, Hyperparameters, Job, JobEstimate, JobEvent, JobId,
     JobMark, JobRequest, JobStatus, LossPoint, TrainingProgress, TuningSpec,
 };
+pub use info::{Access, Execution, ProviderFacts, ProviderInfo};
+pub use kind::{Factory, Kind};
 pub use model::{BadModelRef, ModelInfo, ModelRef};
-pub use provider::{Access, Provider, ProviderFacts};
-pub use registry::{Factory, Registry, Setup};
+pub use provider::Provider;
+pub use registry::{Registry, Setup};
+pub use setting::{Setting, SettingType};
 
 /// For authors of providers: what every provider must keep to, as a test.
 #[cfg(feature = "test-kit")]

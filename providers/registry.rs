@@ -1,12 +1,12 @@
 //! Which providers there are, by name. Explicit: a third party's program adds its own by one line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::{Provider, SettingError};
+use crate::{Kind, Provider, Setting, SettingError, setting};
 
 /// What a provider is made from.
 #[derive(Clone, Default)]
@@ -34,6 +34,26 @@ impl Setup {
         self
     }
 
+    /// Refuses settings that are not among those declared, and values of another type.
+    pub fn check(&self, declared: &[Setting]) -> Result<(), SettingError> {
+        setting::check(&self.settings, declared)
+    }
+
+    /// A setting that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.settings.get(name)?.as_str()
+    }
+
+    /// A setting that is `true` or `false`.
+    pub fn switch(&self, name: &str) -> Option<bool> {
+        self.settings.get(name)?.as_bool()
+    }
+
+    /// A setting that is a whole number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.settings.get(name)?.as_u64()
+    }
+
     /// An environment variable, or the one that stands in for it. An empty one counts as not set.
     pub fn variable(&self, name: &str) -> Option<String> {
         let set = std::env::var(name).ok().or_else(|| self.variables.get(name).cloned());
@@ -52,16 +72,10 @@ impl Setup {
     }
 }
 
-/// Makes a provider. Must be cheap and touch no network: it is called also to list what there is.
-pub type Factory = Box<dyn Fn(&Setup) -> Result<Arc<dyn Provider>, SettingError> + Send + Sync>;
-
-/// The kinds of providers a program knows. A kind is also the name of its usual instance; the configuration can
-/// make others with `[providers.NAME] kind = "KIND"`.
+/// The kinds of providers a program knows.
 #[derive(Default)]
 pub struct Registry {
-    factories: BTreeMap<String, Factory>,
-    /// Kinds without a usual instance.
-    named_only: BTreeSet<String>,
+    kinds: BTreeMap<String, Kind>,
     /// Hosts that have closed, and what to say of them.
     gone: BTreeMap<String, String>,
 }
@@ -71,34 +85,26 @@ impl Registry {
     pub fn builtin() -> Self {
         let registry = Self::default();
         #[cfg(feature = "anthropic")]
-        let registry = registry
-            .with("anthropic", |setup| Ok(Arc::new(crate::anthropic::AnthropicProvider::new(setup)?)));
+        let registry = registry.with_kind(crate::anthropic::kind());
         #[cfg(feature = "command")]
-        let registry = registry
-            .with_named_only("command", |setup| Ok(Arc::new(crate::command::CommandProvider::new(setup)?)));
+        let registry = registry.with_kind(crate::command::kind());
         #[cfg(feature = "google")]
-        let registry = registry
-            .with("gemini", |setup| Ok(Arc::new(crate::google::GoogleProvider::gemini(setup)?)))
-            .with("vertex", |setup| Ok(Arc::new(crate::google::GoogleProvider::vertex(setup)?)));
+        let registry = crate::google::kinds().into_iter().fold(registry, Self::with_kind);
         #[cfg(feature = "local")]
-        let registry = registry.with("local", |setup| Ok(Arc::new(crate::local::LocalProvider::new(setup)?)));
+        let registry = registry.with_kind(crate::local::kind());
         #[cfg(feature = "openai")]
-        let registry = registry
-            .with("openai", |setup| Ok(Arc::new(crate::openai::OpenAiProvider::new(setup)?)))
-            .with_hosts();
+        let registry = registry.with_kind(crate::openai::kind()).with_hosts();
         registry
     }
 
     /// Adds the hosts that speak OpenAI's language and are known by name.
     #[cfg(feature = "openai")]
     fn with_hosts(mut self) -> Self {
-        use crate::openai::{OpenAiProvider, hosts::Host};
+        use crate::openai::hosts::Host;
         for (name, host) in Host::all() {
             match &host.gone {
                 Some(gone) => drop(self.gone.insert(name.clone(), gone.clone())),
-                None => {
-                    self = self.with(name, |setup| Ok(Arc::new(OpenAiProvider::at_host(host, setup)?)));
-                }
+                None => self = self.with_kind(crate::openai::kind_of_host(host)),
             }
         }
         self
@@ -114,39 +120,84 @@ impl Registry {
         self.gone.iter().map(|(name, why)| (name.as_str(), why.as_str()))
     }
 
-    /// Adds a kind of provider.
+    /// Adds a kind of provider that checks its settings by itself.
     #[must_use]
-    pub fn with<F>(mut self, kind: &str, factory: F) -> Self
+    pub fn with<F>(self, kind: &str, factory: F) -> Self
     where
         F: Fn(&Setup) -> Result<Arc<dyn Provider>, SettingError> + Send + Sync + 'static,
     {
-        self.factories.insert(kind.to_owned(), Box::new(factory));
+        self.with_kind(Kind::new(kind, factory))
+    }
+
+    /// Adds a kind of provider.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.kinds.insert(kind.name().to_owned(), kind);
         self
     }
 
-    /// Adds a kind of provider that is nothing without settings: it has no usual instance, only those that the
-    /// configuration names.
-    #[must_use]
-    pub fn with_named_only<F>(mut self, kind: &str, factory: F) -> Self
-    where
-        F: Fn(&Setup) -> Result<Arc<dyn Provider>, SettingError> + Send + Sync + 'static,
-    {
-        self.named_only.insert(kind.to_owned());
-        self.with(kind, factory)
+    /// All kinds, sorted by name.
+    pub fn kinds(&self) -> impl Iterator<Item = &Kind> + Clone {
+        self.kinds.values()
     }
 
-    /// Whether a kind is also the name of its usual instance.
-    pub fn has_usual_instance(&self, kind: &str) -> bool {
-        !self.named_only.contains(kind)
+    /// The names of all kinds, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.kinds.keys().map(String::as_str)
     }
 
-    /// All kinds, sorted.
-    pub fn kinds(&self) -> impl Iterator<Item = &str> + Clone {
-        self.factories.keys().map(String::as_str)
+    /// A kind by its name.
+    pub fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.get(name)
     }
 
     /// Makes a provider; `None` if there is no such kind.
     pub fn create(&self, kind: &str, setup: &Setup) -> Option<Result<Arc<dyn Provider>, SettingError>> {
-        self.factories.get(kind).map(|factory| factory(setup))
+        Some(self.kind(kind)?.create(setup))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::SettingType;
+
+    /// Something of the type that is declared.
+    fn sample(setting: &Setting) -> Value {
+        match setting.value {
+            SettingType::Text => "x".into(),
+            SettingType::Switch => true.into(),
+            SettingType::Count | SettingType::Seconds => 1.into(),
+            SettingType::Choice(choices) => choices[0].into(),
+            SettingType::Texts => json!(["x"]),
+            SettingType::Table => json!({}),
+            SettingType::Other(_) => json!([]),
+        }
+    }
+
+    #[test]
+    fn every_kind_reads_what_it_declares_and_nothing_else() {
+        for kind in Registry::builtin().kinds() {
+            let create = |name: &str, value: Value| {
+                let settings = Map::from_iter([(name.to_owned(), value)]);
+                kind.create(&Setup::new(kind.name(), settings, "unused")).err()
+            };
+            let declared = kind.declared().expect("those that ship declare theirs");
+            for setting in declared {
+                if let Some(error) = create(setting.name, sample(setting)) {
+                    assert!(!error.message.contains("unknown setting"), "{}: {error}", kind.name());
+                }
+                let SettingType::Choice(choices) = setting.value else { continue };
+                for choice in choices {
+                    let refused = create(setting.name, (*choice).into())
+                        .filter(|error| error.setting.as_deref() == Some(setting.name));
+                    assert_eq!(refused, None, "{}", kind.name());
+                }
+            }
+            let unknown = create("no_such", 1.into()).unwrap();
+            assert_eq!(unknown.expected.len(), declared.len(), "{}", kind.name());
+        }
     }
 }

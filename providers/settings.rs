@@ -1,46 +1,56 @@
-//! Settings under `[providers.NAME]`: values of the right form, and mistakes that say what would be right.
+//! What the settings of servers have in common: addresses, and keys that do not go to the wrong one.
 
-#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 use reqwest::Url;
 use serde_json::Value;
 
 use crate::http::is_loopback;
-use crate::{Access, Cause, ProviderError, SettingError};
+use crate::{Access, Cause, ProviderError, Setting, SettingError};
+
+/// Whether an address of another machine may be plain http.
+pub(crate) const ALLOW_HTTP: Setting =
+    Setting::switch("allow_http", "whether another machine may be reached by plain `http://`")
+        .default("false")
+        .unseen();
+/// Whether to look a model up.
+pub(crate) const CHECK_MODELS: Setting =
+    Setting::switch("check_models", "whether to look the model up before the first row is sent")
+        .default("true")
+        .unseen();
+/// How long to wait for an answer.
+pub(crate) const TIMEOUT_SECONDS: Setting = Setting::seconds(
+    "timeout_seconds",
+    "for one answer; `[evaluation] timeout_seconds` counts as well, and is 60",
+)
+.default("120")
+.unseen();
+
+/// The words of choices, for their declaration.
+pub(crate) const fn words<T: Copy, const N: usize>(choices: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut words = [""; N];
+    let mut i = 0;
+    while i < N {
+        words[i] = choices[i].0;
+        i += 1;
+    }
+    words
+}
+
+/// What a word stands for.
+pub(crate) fn chosen<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Option<T> {
+    let text = value.as_str()?;
+    choices.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant)
+}
 
 /// A setting that must be something else.
 pub(crate) fn wrong(name: &str, wanted: &str) -> SettingError {
     SettingError::at(name, format!("`{name}` must be {wanted}"))
 }
 
-/// A setting that is none.
-pub(crate) fn unknown(name: &str, known: &[&str]) -> SettingError {
-    SettingError::at(name, format!("there is no setting `{name}` here; there are `{}`", known.join("`, `")))
+/// A text without space around it.
+pub(crate) fn trimmed(value: &Value) -> &str {
+    value.as_str().unwrap_or_default().trim()
 }
 
-pub(crate) fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, SettingError> {
-    value.as_str().map(str::trim).ok_or_else(|| wrong(name, "a text"))
-}
-
-#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
-pub(crate) fn switch(name: &str, value: &Value) -> Result<bool, SettingError> {
-    value.as_bool().ok_or_else(|| wrong(name, "true or false"))
-}
-
-/// The time for one answer.
-pub(crate) fn seconds(name: &str, value: &Value) -> Result<u64, SettingError> {
-    let seconds = value.as_u64().filter(|seconds| (1..=3_600).contains(seconds));
-    seconds.ok_or_else(|| wrong(name, "a whole number of seconds from 1 to 3600"))
-}
-
-#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
-pub(crate) fn choice<T: Copy>(name: &str, value: &Value, choices: &[(&str, T)]) -> Result<T, SettingError> {
-    let chosen = value.as_str().and_then(|text| choices.iter().find(|(choice, _)| *choice == text));
-    let quoted =
-        || choices.iter().map(|(choice, _)| format!("\"{choice}\"")).collect::<Vec<_>>().join(" or ");
-    chosen.map(|(_, value)| *value).ok_or_else(|| wrong(name, &quoted()))
-}
-
-#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
 /// An address with a slash at its end, below which paths can be put.
 pub(crate) fn base_url(name: &str, text: &str, example: &str) -> Result<Url, SettingError> {
     let mut url = Url::parse(text).map_err(|error| {
@@ -101,25 +111,4 @@ impl Withheld {
     fn reason(&self) -> String {
         format!("{} of `.env` does not get {}, which is not of the same file", self.address, self.secret)
     }
-}
-
-/// Refuses what is no name of an environment variable, and may be the key itself.
-pub(crate) fn variable_name(name: &str, text: &str) -> Result<(), SettingError> {
-    if is_variable_name(text) {
-        return Ok(());
-    }
-    // Without the place and the text: this may be a key, which must not be shown.
-    let message = format!(
-        "`{name}` must be the name of an environment variable, such as MY_API_KEY, and not the key itself"
-    );
-    Err(SettingError::new(message))
-}
-
-/// Whether a text is spelt like the name of a variable, and not like a key. Some keys are spelt like names, but long and
-/// with digits among small letters.
-fn is_variable_name(text: &str) -> bool {
-    let spelt = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let mixed =
-        text.contains(|c: char| c.is_ascii_lowercase()) && text.contains(|c: char| c.is_ascii_digit());
-    spelt && !text.starts_with(|c: char| c.is_ascii_digit()) && !(mixed && text.len() >= 20)
 }

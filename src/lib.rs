@@ -28,7 +28,6 @@ pub mod evaluate;
 pub mod exit;
 pub mod gate;
 mod guard;
-pub mod history;
 #[cfg(feature = "cli")]
 mod import;
 pub mod merge;
@@ -37,6 +36,7 @@ mod parquet;
 pub mod plan;
 pub mod project;
 mod providers;
+mod rendered;
 pub mod results;
 pub mod run;
 #[cfg(feature = "cli")]
@@ -44,10 +44,12 @@ pub mod scan;
 pub mod shots;
 #[cfg(feature = "cli")]
 mod show;
+pub mod spending;
 mod suggest;
 mod texts;
 pub mod tune;
 mod variants;
 mod whole_file;
 
+pub use results::history;
 pub use tunebench_ledger as ledger;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tunebench_data::{Dataset, Prompt, Shard, Source, TestSet};
 use tunebench_providers::catalog::Catalog;
-use tunebench_providers::{Access, Batch, ModelRef, Provider, Registry};
+use tunebench_providers::{Batch, ModelRef, Provider, Registry};
 
 use crate::budget::{Price, PriceTable};
 use crate::config::{Config, Document, Step};
@@ -161,7 +161,7 @@ impl Project {
 
     /// The providers that offer batches and whose keys are set, by name.
     pub(crate) fn batch_providers(&self) -> impl Iterator<Item = (String, &dyn Batch)> {
-        let ready = |provider: &dyn Provider| matches!(provider.access(), Access::Open | Access::Ready);
+        let ready = |provider: &dyn Provider| provider.info().access.is_granted();
         let offered = self.providers.iter().filter(move |(_, provider)| ready(*provider));
         offered.filter_map(|(name, provider)| Some((name.to_owned(), provider.batches()?)))
     }
@@ -207,11 +207,12 @@ impl Project {
     /// How to tune a model of the configuration; `None` if it is not to be tuned.
     pub fn tuning<'a>(&'a self, entry: &'a ModelConfig, folder: &'a Path) -> Option<Tuning<'a>> {
         let provider = &self.providers.get(&entry.base)?.provider;
+        let info = provider.info();
         Some(Tuning {
             provider: provider.fine_tuning()?,
             host: provider.as_ref(),
-            base_url: provider.base_url(),
-            in_process: provider.in_process(),
+            in_process: info.in_process(),
+            base_url: info.base_url,
             base: &entry.base,
             spec: entry.tune.as_ref()?,
             train: self.train.as_ref()?,

@@ -6,19 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tunebench_providers::{ModelRef, Provider, Registry, Setup};
+use tunebench_providers::{ModelRef, Provider, Registry, Setting, SettingError, Setup};
 
-use crate::config::{Config, ConfigError, Document, Step};
-use crate::error::Error;
+use crate::config::{COMMON, Common, Config, ConfigError, Document, KIND, Step};
 use crate::suggest::nearest;
-
-/// The settings under `[providers.NAME]` that are not the provider's own.
-const KIND: &str = "kind";
-const REQUESTS_PER_MINUTE: &str = "requests_per_minute";
-const TOKENS_PER_MINUTE: &str = "tokens_per_minute";
-const WINDOW_SECONDS: &str = "window_seconds";
-/// What is told of a limit is for a minute, so that a window is one or a part of one.
-const LONGEST_WINDOW: Duration = Duration::from_secs(60);
 
 /// Providers by name.
 pub(crate) struct Providers {
@@ -30,6 +21,8 @@ pub(crate) struct Providers {
 /// A provider and its limits, which hold for each of its models.
 pub(crate) struct ConfiguredProvider {
     pub(crate) provider: Arc<dyn Provider>,
+    /// What can be set under its name, where its kind declares that.
+    settings: Option<Vec<Setting>>,
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
     /// Over which these are counted, where the provider does not count over a minute.
@@ -38,14 +31,14 @@ pub(crate) struct ConfiguredProvider {
 
 impl Providers {
     /// Those of the configuration at `path`; without such a file, one of each kind.
-    pub(crate) fn at(path: &Path, registry: &Registry, state_dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn at(path: &Path, registry: &Registry, state_dir: &Path) -> Result<Self, ConfigError> {
         let (settings, document) = if path.exists() {
             let (config, document) = Config::read(path)?;
             (config.providers, document)
         } else {
             (BTreeMap::new(), Document::empty(path))
         };
-        Ok(Self::open(&settings, &document, registry, state_dir)?)
+        Self::open(&settings, &document, registry, state_dir)
     }
 
     /// One of each kind under the kind's name, and those that the configuration names.
@@ -59,42 +52,37 @@ impl Providers {
         let none = Map::new();
         let unnamed = registry
             .kinds()
-            .filter(|kind| registry.has_usual_instance(kind) && !settings.contains_key(*kind))
-            .map(|kind| (kind, &none));
+            .filter(|kind| kind.has_usual_instance() && !settings.contains_key(kind.name()))
+            .map(|kind| (kind.name(), &none));
         let named = settings.iter().map(|(name, settings)| (name.as_str(), settings));
         let mut slots = BTreeMap::new();
         for (name, settings) in named.chain(unnamed) {
-            let at = |setting| [Step::Key("providers"), Step::Key(name), Step::Key(setting)];
-            let mut settings = settings.clone();
-            let kind = match settings.remove(KIND) {
-                None => name.to_owned(),
-                Some(Value::String(kind)) => kind,
-                Some(_) => return Err(document.error(&at(KIND), "kind must be a text")),
-            };
-            let mut limit =
-                |name| count(&mut settings, name).map_err(|message| document.error(&at(name), message));
-            let (requests_per_minute, tokens_per_minute) =
-                (limit(REQUESTS_PER_MINUTE)?, limit(TOKENS_PER_MINUTE)?);
-            let window = limit(WINDOW_SECONDS)?.map(Duration::from_secs);
-            if window.is_some_and(|window| window > LONGEST_WINDOW) {
-                let message = format!("{WINDOW_SECONDS} must be at most {}", LONGEST_WINDOW.as_secs());
-                return Err(document.error(&at(WINDOW_SECONDS), message));
-            }
-            let setup = Setup::new(name, settings, state_dir.join(name)).variables(variables.clone());
-            let Some(provider) = registry.create(&kind, &setup) else {
-                let error = document.error(&at(KIND), format!("unknown provider `{kind}`"));
-                return Err(error.hint(suggestion(&kind, registry.kinds(), registry.gone(&kind))));
-            };
-            let provider = provider.map_err(|error| {
+            let wrong = |error: SettingError| {
                 let mut place = vec![Step::Key("providers"), Step::Key(name)];
                 place.extend(error.setting.as_deref().map(Step::Key));
                 document.setting(&place, &error)
-            })?;
+            };
+            let mut settings = settings.clone();
+            let Common { kind, requests_per_minute, tokens_per_minute, window } =
+                Common::take(&mut settings).map_err(wrong)?;
+            let kind = kind.as_deref().unwrap_or(name);
+            let Some(known) = registry.kind(kind) else {
+                let error = wrong(SettingError::at(KIND.name, format!("unknown provider `{kind}`")));
+                return Err(error.hint(suggestion(kind, registry.names(), registry.gone(kind))));
+            };
+            let setup = Setup::new(name, settings, state_dir.join(name)).variables(variables.clone());
+            let provider = known.create(&setup).map_err(wrong)?;
             // What every account has is kept to from the start.
-            let requests_per_minute = requests_per_minute.or(provider.facts().requests_per_minute);
+            let requests_per_minute = requests_per_minute.or(provider.info().facts.requests_per_minute);
             slots.insert(
                 name.to_owned(),
-                ConfiguredProvider { provider, requests_per_minute, tokens_per_minute, window },
+                ConfiguredProvider {
+                    provider,
+                    settings: known.declared().map(<[Setting]>::to_vec),
+                    requests_per_minute,
+                    tokens_per_minute,
+                    window,
+                },
             );
         }
         let gone = registry.all_gone().map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
@@ -109,6 +97,12 @@ impl Providers {
     /// A provider by its name.
     pub(crate) fn by_name(&self, name: &str) -> Option<&dyn Provider> {
         self.slots.get(name).map(|slot| slot.provider.as_ref())
+    }
+
+    /// What can be set under a provider's name; `None` where that is not known.
+    pub(crate) fn settings(&self, name: &str) -> Option<impl Iterator<Item = &Setting>> {
+        let own = self.slots.get(name)?.settings.as_deref()?;
+        Some(own.iter().chain(&COMMON))
     }
 
     /// The provider of a model.
@@ -142,12 +136,6 @@ fn variables(document: &Document) -> Result<BTreeMap<String, String>, ConfigErro
     // The parser's own message would quote the line, and with it a key.
     let unreadable = |_| ConfigError::new(&path, "this file can't be read as lines of NAME=value");
     dotenvy::from_path_iter(&path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
-}
-
-fn count(settings: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
-    let Some(value) = settings.remove(name) else { return Ok(None) };
-    let limit = value.as_u64().filter(|&limit| limit > 0);
-    limit.map(Some).ok_or_else(|| format!("{name} must be a whole number, at least 1"))
 }
 
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, gone: Option<&str>) -> String {

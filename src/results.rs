@@ -18,6 +18,7 @@
 //! runs/ID/                 earlier runs, with the same files; see [`history`]
 //! ```
 
+pub mod history;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod rows;
@@ -40,8 +41,8 @@ use tunebench_reports::{
     Slices,
 };
 
-use crate::history::{self, KeptRun};
 use crate::whole_file::WholeFile;
+use history::KeptRun;
 
 const MANIFEST: &str = "manifest.json";
 /// The page.

@@ -20,7 +20,7 @@ use tunebench_data::{ExampleId, LabelId, overlap};
 use tunebench_providers::ModelRef;
 use tunebench_reports::{DataFile, Evaluation, MANIFEST_VERSION, Manifest, Run, slugs};
 
-use crate::budget::{Budget, Caps};
+use crate::budget::Budget;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::evaluate::governor::Governor;
@@ -30,38 +30,25 @@ use crate::evaluate::{
     Route, evaluate,
 };
 use crate::ledger::{Ledger, Recorder};
-use crate::plan::Plan;
+use crate::plan::{Plan, Training};
 use crate::project::Project;
 use crate::tune::{TuneContext, TunedModel, Tuning};
 use crate::variants::Configured;
 
+pub use crate::spending::{Batching, Spending};
 pub use crate::variants::ModelVariant;
-pub use batches::{Batched, Batching};
+pub use batches::Batched;
 use deployed::Up;
 pub use listener::Listener;
 pub use predict::Labelling;
-pub(crate) use predict::{LABELLING, shows_texts_only};
 use record::record;
 use row_facts::RowFacts;
 use sent::prompts;
-pub(crate) use sent::{sent, sketched};
+pub(crate) use sent::sent;
 
 /// How often to look whether the work waits, and from when on a wait is told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LONG_WAIT: Duration = Duration::from_secs(2);
-
-/// What a command may spend, and what it asks anew.
-#[derive(Debug, Clone, Default)]
-pub struct Spending {
-    /// The most that may be spent.
-    pub caps: Caps,
-    /// Whether answers that are there already do not count.
-    pub fresh: bool,
-    /// How often each row is asked about; 0 counts as 1.
-    pub repeats: u32,
-    /// Whether and how it asks in batches.
-    pub batching: Batching,
-}
 
 /// The work on one project.
 pub struct Session<'a> {
@@ -163,7 +150,9 @@ impl<'a> Session<'a> {
 
     fn tune_context(&self, tuning: &Tuning<'_>) -> Result<TuneContext<'_>, Error> {
         let ledger = if tuning.in_process { None } else { Some(self.ledger()?.as_ref()) };
-        Ok(TuneContext { ledger, retries: &self.retries, cancel: &self.cancel, budget: &self.budget })
+        let most_tokens = |tuning: &Tuning<'_>| Training::of(tuning).billed().high;
+        let (retries, cancel, budget) = (&self.retries, &self.cancel, &*self.budget);
+        Ok(TuneContext { ledger, retries, cancel, budget, most_tokens })
     }
 
     /// Tunes every model that the configuration wants tuned, one after the other.
@@ -241,9 +230,7 @@ impl<'a> Session<'a> {
     fn tell_of_other_forms(&self, candidates: &[(&ModelVariant, EvalTarget)]) -> Result<(), Error> {
         let Some(ledger) = self.known_answers()? else { return Ok(()) };
         let folder = self.project.training_folder();
-        for (subject, candidate) in
-            candidates.iter().filter(|(_, candidate)| !candidate.provider.in_process())
-        {
+        for (subject, candidate) in candidates.iter().filter(|(_, candidate)| !candidate.in_process()) {
             if let Some(taught) = taught::other_form(subject, candidate, ledger, &folder)? {
                 let asked = candidate.prompt.answer(LabelId(0));
                 self.listener.taught_otherwise(&subject.name(0), &taught, &asked);
@@ -262,14 +249,13 @@ impl<'a> Session<'a> {
         mut save: impl FnMut(&Run, KeptRows) -> Result<(), Error>,
     ) -> Result<Run, Error> {
         let candidates = self.candidates(subjects)?;
-        for (subject, candidate) in candidates.iter().filter(|(_, candidate)| candidate.provider.in_process())
-        {
+        for (subject, candidate) in candidates.iter().filter(|(_, candidate)| candidate.in_process()) {
             // What can be known for nothing is known before the first model is asked.
             let info = candidate.provider.model_info(subject.model.model()).await;
             info.map_err(|error| Error::provider(&subject.model, error))?;
         }
         self.tell_of_other_forms(&candidates)?;
-        let recorder = match candidates.iter().any(|(_, candidate)| !candidate.provider.in_process()) {
+        let recorder = match candidates.iter().any(|(_, candidate)| !candidate.in_process()) {
             true => Some(self.ledger()?.begin("eval", env!("CARGO_PKG_VERSION"))?),
             false => None,
         };
@@ -365,7 +351,7 @@ impl<'a> Session<'a> {
     ) -> Result<Vec<(&'s ModelVariant, EvalTarget)>, Error> {
         let candidates = subjects.iter().map(|subject| {
             let candidate = subject.candidate(self.project)?;
-            if !candidate.provider.in_process() {
+            if !candidate.in_process() {
                 self.budget.check(&subject.model.to_string(), candidate.price.as_ref())?;
             }
             Ok((subject, candidate))
@@ -383,7 +369,7 @@ impl<'a> Session<'a> {
         batched: &Batched,
     ) -> Result<Answers, Error> {
         let test = &self.project.test;
-        let cache = match recorder.filter(|_| !candidate.provider.in_process()) {
+        let cache = match recorder.filter(|_| !candidate.in_process()) {
             Some(recorder) => {
                 let fresh = self.spending.fresh;
                 Some(

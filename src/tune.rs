@@ -86,6 +86,8 @@ pub struct TuneContext<'a> {
     pub cancel: &'a Cancel,
     /// What may be spent.
     pub budget: &'a Budget,
+    /// The most tokens that a job may be billed for, by the estimate of a plan.
+    pub most_tokens: fn(&Tuning<'_>) -> u64,
 }
 
 /// Where the job of a tuning stands, as far as is known without asking anybody.

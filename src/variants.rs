@@ -69,7 +69,7 @@ impl ModelVariant {
     pub(crate) fn candidate(&self, project: &Project) -> Result<EvalTarget, Error> {
         let mut candidate = project.candidate(&self.model)?;
         if let (None, Some(base)) = (&candidate.price, &self.tuned_from)
-            && candidate.provider.tuned_at_base_price()
+            && candidate.provider.info().tuned_at_base_price
         {
             candidate.price = project.candidate(base)?.price;
         }

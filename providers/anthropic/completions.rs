@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tunebench_data::{LabelSet, Message, Role};
 
+use super::declared::Caching;
 use super::models::Dialect;
-use super::settings::Caching;
 use crate::{AnswerMode, Cause, Completion, CompletionRequest, FinishReason, ProviderError, Usage};
 
 /// The body of `POST /v1/messages`.

@@ -12,6 +12,7 @@
 mod batches;
 mod completions;
 mod connection;
+mod declared;
 mod errors;
 mod limits;
 mod models;
@@ -33,13 +34,14 @@ use self::models::{Dialect, Droppable, Traits};
 use self::settings::Settings;
 use crate::http::Answer;
 use crate::{
-    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, ModelInfo, Provider, ProviderError,
-    Scope, SettingError, Setup, async_trait,
+    AnswerMode, Batch, Cause, Completion, CompletionRequest, Kind, ModelInfo, Provider, ProviderError,
+    ProviderInfo, Scope, SettingError, Setup, async_trait, setting,
 };
 
-/// Settings that no answer can tell.
-const UNSEEN: [&str; 7] =
-    ["allow_http", "api_key_env", "base_url", "check_models", "header", "prompt_caching", "timeout_seconds"];
+/// Anthropic, and servers that speak its language.
+pub(crate) fn kind() -> Kind {
+    Kind::new("anthropic", |setup| Ok(Arc::new(AnthropicProvider::new(setup)?))).settings(declared::SETTINGS)
+}
 
 /// Claude, at Anthropic or behind a server that speaks its language.
 pub struct AnthropicProvider {
@@ -67,25 +69,10 @@ enum Asked {
 }
 
 impl AnthropicProvider {
-    /// Reads the settings under `[providers.NAME]`, all of them optional:
-    ///
-    /// | Setting | Meaning |
-    /// |---|---|
-    /// | `base_url` | without `/v1`; else `ANTHROPIC_BASE_URL`, else Anthropic itself |
-    /// | `api_key_env` | the variable that holds the key, `ANTHROPIC_API_KEY`, to be named for another server; or `"none"` |
-    /// | `allow_http` | whether a server on another machine may be reached by plain http:// |
-    /// | `header` | `"x-api-key"` or `"authorization"`; where not set, whichever is taken |
-    /// | `check_models` | whether the page of a model tells that it exists |
-    /// | `schema`, `stop` | whether schemas and stop sequences are sent |
-    /// | `effort` | lets the model think, so much: `"low"` to `"max"` |
-    /// | `prompt_caching` | how long the task and the shots are kept there: `"5m"`, `"1h"`, or `"off"` |
-    /// | `timeout_seconds` | for one answer, 120 |
+    /// Reads the settings, all of them optional; `docs/providers.md` lists them.
     pub fn new(setup: &Setup) -> Result<Self, SettingError> {
         let settings = Settings::read(setup)?;
-        let mut shaping = setup.settings.clone();
-        shaping.retain(|name, _| !UNSEEN.contains(&name.as_str()));
-        let answer_settings =
-            if shaping.is_empty() { String::new() } else { Value::Object(shaping).to_string() };
+        let answer_settings = setting::shaping(&setup.settings, &declared::SETTINGS);
         Ok(Self { connection: Connection::new(settings, setup), answer_settings, learned: Mutex::default() })
     }
 
@@ -234,33 +221,25 @@ impl Provider for AnthropicProvider {
         Some(self)
     }
 
-    fn known_models(&self) -> Vec<ModelInfo> {
+    fn info(&self) -> ProviderInfo {
         let known = models::KNOWN.iter().map(|(model, description)| {
             let mut info = ModelInfo::new(*model);
             info.shutdown_date = models::shutdown_date(model).map(|date| date.to_string());
             info.described(description)
         });
-        known.collect()
+        ProviderInfo::default()
+            .base_url(self.connection.settings.base_url.as_str())
+            .answer_settings(&self.answer_settings)
+            .access(self.connection.access())
+            .models(known)
     }
 
     fn shutdown_date(&self, model: &str) -> Option<String> {
         models::shutdown_date(model).map(|date| date.to_string())
     }
 
-    fn base_url(&self) -> String {
-        self.connection.settings.base_url.to_string()
-    }
-
-    fn answer_settings(&self) -> String {
-        self.answer_settings.clone()
-    }
-
     fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
         Some(completions::output_cap(request, &self.dialect(&request.model)))
-    }
-
-    fn access(&self) -> Access {
-        self.connection.access()
     }
 }
 

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::settings::{Caching, Settings};
+use super::declared::Caching;
+use super::settings::Settings;
 use crate::catalog::{Catalog, KnownModel};
 
 /// The name of the host in the catalog.

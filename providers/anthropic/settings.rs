@@ -3,9 +3,9 @@
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::settings::{
-    Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name,
-};
+use super::declared::{CACHINGS, Caching, HEADERS, KeyHeader, SETTINGS};
+use crate::setting::variable_name;
+use crate::settings::{Withheld, base_url, check_encrypted, chosen, trimmed};
 use crate::{SettingError, Setup};
 
 /// Where Anthropic answers.
@@ -16,36 +16,6 @@ const BASE_URL: &str = "ANTHROPIC_BASE_URL";
 const KEY: &str = "ANTHROPIC_API_KEY";
 /// The variable that holds a token, for those who have no key.
 const TOKEN: &str = "ANTHROPIC_AUTH_TOKEN";
-
-/// The header that carries the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyHeader {
-    /// `x-api-key: KEY`.
-    ApiKey,
-    /// `Authorization: Bearer KEY`.
-    Bearer,
-}
-
-impl KeyHeader {
-    /// The one of the two that it is not.
-    pub(super) fn other(self) -> Self {
-        match self {
-            Self::ApiKey => Self::Bearer,
-            Self::Bearer => Self::ApiKey,
-        }
-    }
-}
-
-/// How long the fixed part of a prompt is kept at Anthropic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Caching {
-    /// Not at all.
-    Off,
-    /// Five minutes from its last use.
-    Minutes,
-    /// An hour from its last use.
-    Hour,
-}
 
 /// The settings of one provider, checked.
 #[derive(Debug, Clone)]
@@ -67,22 +37,10 @@ pub(super) struct Settings {
     pub(super) timeout_seconds: u64,
 }
 
-const NAMES: &[&str] = &[
-    "allow_http",
-    "api_key_env",
-    "base_url",
-    "check_models",
-    "effort",
-    "header",
-    "prompt_caching",
-    "schema",
-    "stop",
-    "timeout_seconds",
-];
-
 impl Settings {
     /// Reads the settings. `ANTHROPIC_BASE_URL` stands in where there is no `base_url`.
     pub(super) fn read(setup: &Setup) -> Result<Self, SettingError> {
+        setup.check(&SETTINGS)?;
         let mut settings = Self::usual(setup);
         let configured = setup.settings.contains_key("base_url");
         if let Some(url) = setup.variable(BASE_URL).filter(|_| !configured) {
@@ -146,31 +104,21 @@ impl Settings {
         }
     }
 
+    /// Takes a value of the type that is declared.
     fn set(&mut self, name: &str, value: &Value) -> Result<(), SettingError> {
+        let (text, switch) = (trimmed(value), value.as_bool());
         match name {
-            "base_url" => self.base_url = root(name, text(name, value)?)?,
-            "allow_http" => self.allow_http = switch(name, value)?,
-            "api_key_env" => {
-                let variable = text(name, value)?;
-                self.key_variable = (!matches!(variable, "" | "none")).then(|| variable.to_owned());
-            }
-            "header" => {
-                let headers = [("x-api-key", KeyHeader::ApiKey), ("authorization", KeyHeader::Bearer)];
-                self.header = Some(choice(name, value, &headers)?);
-            }
-            "check_models" => self.check_models = switch(name, value)?,
-            "schema" => self.schema = switch(name, value)?,
-            "stop" => self.stop = switch(name, value)?,
-            "effort" => {
-                let efforts = ["low", "medium", "high", "xhigh", "max"].map(|effort| (effort, effort));
-                self.effort = Some(choice(name, value, &efforts)?.to_owned());
-            }
-            "prompt_caching" => {
-                let kept = [("5m", Caching::Minutes), ("1h", Caching::Hour), ("off", Caching::Off)];
-                self.caching = choice(name, value, &kept)?;
-            }
-            "timeout_seconds" => self.timeout_seconds = seconds(name, value)?,
-            _ => return Err(unknown(name, NAMES)),
+            "base_url" => self.base_url = root(name, text)?,
+            "allow_http" => self.allow_http = switch.unwrap_or(self.allow_http),
+            "api_key_env" => self.key_variable = (!matches!(text, "" | "none")).then(|| text.to_owned()),
+            "header" => self.header = chosen(value, &HEADERS),
+            "check_models" => self.check_models = switch.unwrap_or(self.check_models),
+            "schema" => self.schema = switch.unwrap_or(self.schema),
+            "stop" => self.stop = switch.unwrap_or(self.stop),
+            "effort" => self.effort = Some(text.to_owned()),
+            "prompt_caching" => self.caching = chosen(value, &CACHINGS).unwrap_or(self.caching),
+            "timeout_seconds" => self.timeout_seconds = value.as_u64().unwrap_or(self.timeout_seconds),
+            _ => return Err(SettingError::at(name, format!("unknown setting `{name}`"))),
         }
         Ok(())
     }

@@ -121,11 +121,8 @@ impl FineTuning for CommandProvider {
         }
         for name in spec.hyperparameters.keys() {
             if !tuning.hyperparameters.contains(name) {
-                let known = tuning.hyperparameters.join("`, `");
-                return Err(SettingError::at(
-                    name,
-                    format!("unknown hyperparameter `{name}`; the program takes `{known}`"),
-                ));
+                let known = tuning.hyperparameters.iter().map(String::as_str);
+                return Err(SettingError::unknown("hyperparameter", name, known));
             }
         }
         let needed = tuning.min_rows.max(1);

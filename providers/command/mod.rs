@@ -19,7 +19,7 @@ mod settings;
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -28,8 +28,8 @@ use tokio::sync::oneshot;
 
 use crate::text::one_line;
 use crate::{
-    Access, Cause, Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, Retry,
-    SettingError, Setup, async_trait,
+    Access, Cause, Completion, CompletionRequest, FineTuning, Kind, ModelInfo, Provider, ProviderError,
+    ProviderInfo, Retry, SettingError, Setup, async_trait,
 };
 use batch::Batches;
 use child::{Child, Recipe};
@@ -38,6 +38,13 @@ use settings::Settings;
 
 /// How long a child may take to say what it can: it may have to load a model.
 const GREETING: Duration = Duration::from_secs(120);
+
+/// Programs, each under a name of its own.
+pub(crate) fn kind() -> Kind {
+    Kind::new("command", |setup| Ok(Arc::new(CommandProvider::new(setup)?)))
+        .settings(settings::SETTINGS)
+        .named_only()
+}
 
 /// A provider that is a program.
 pub struct CommandProvider {
@@ -49,6 +56,8 @@ struct Shared {
     settings: Settings,
     child: Child,
     hello: OnceLock<Hello>,
+    /// Why it did not say what it can, when it was last asked.
+    unavailable: Mutex<Option<String>>,
     batches: Batches,
 }
 
@@ -77,6 +86,7 @@ impl CommandProvider {
             settings,
             child: Child::new(recipe),
             hello: OnceLock::new(),
+            unavailable: Mutex::default(),
             batches: Batches::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -116,12 +126,11 @@ impl Shared {
         }
         let (sender, receiver) = oneshot::channel();
         self.child.call("abilities", &(), |result| drop(sender.send(result)));
-        let result = match tokio::time::timeout(GREETING, receiver).await {
-            Ok(Ok(result)) => result?,
-            Ok(Err(_)) => return Err(ProviderError::new(Cause::Server, "the program ended")),
-            Err(_) => return Err(self.hangs("abilities", GREETING)),
-        };
-        self.keep(result)
+        self.keep(match tokio::time::timeout(GREETING, receiver).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(ProviderError::new(Cause::Server, "the program ended")),
+            Err(_) => Err(self.hangs("abilities", GREETING)),
+        })
     }
 
     /// The same, for whoever can't wait asynchronously: what a provider can do is asked before a run begins.
@@ -131,20 +140,27 @@ impl Shared {
         }
         let (sender, receiver) = std::sync::mpsc::channel();
         self.child.call("abilities", &(), move |result| drop(sender.send(result)));
-        match receiver.recv_timeout(GREETING) {
-            Ok(result) => self.keep(result?),
-            Err(_) => Err(self.hangs("abilities", GREETING)),
-        }
+        let received = receiver.recv_timeout(GREETING);
+        self.keep(received.unwrap_or_else(|_| Err(self.hangs("abilities", GREETING))))
     }
 
-    fn keep(&self, result: serde_json::Value) -> Result<&Hello, ProviderError> {
-        let hello: Hello = read("abilities", result)?;
-        if hello.protocol != VERSION {
-            let message = format!("it speaks version {} of the protocol, not {VERSION}", hello.protocol);
-            return Err(ProviderError::new(Cause::Unsupported, message).scope(crate::Scope::Provider));
-        }
-        Ok(self.hello.get_or_init(|| hello))
+    /// Keeps what the child can, or why it does not say so.
+    fn keep(&self, result: Result<serde_json::Value, ProviderError>) -> Result<&Hello, ProviderError> {
+        let hello = result.and_then(understood);
+        let unavailable = hello.as_ref().err().map(|error| error.message.clone());
+        *self.unavailable.lock().unwrap_or_else(PoisonError::into_inner) = unavailable;
+        hello.map(|hello| self.hello.get_or_init(|| hello))
     }
+}
+
+/// What a child can, if it speaks our version of the protocol.
+fn understood(result: serde_json::Value) -> Result<Hello, ProviderError> {
+    let hello: Hello = read("abilities", result)?;
+    if hello.protocol != VERSION {
+        let message = format!("it speaks version {} of the protocol, not {VERSION}", hello.protocol);
+        return Err(ProviderError::new(Cause::Unsupported, message).scope(crate::Scope::Provider));
+    }
+    Ok(hello)
 }
 
 fn read<T: DeserializeOwned>(method: &str, result: serde_json::Value) -> Result<T, ProviderError> {
@@ -187,35 +203,31 @@ impl Provider for CommandProvider {
         Ok(info(&told))
     }
 
-    fn known_models(&self) -> Vec<ModelInfo> {
-        self.shared.hello_now().map_or_else(|_| Vec::new(), |hello| hello.models.iter().map(info).collect())
+    /// Nothing is started for its sake: models and failures are known once the program was asked for something.
+    fn info(&self) -> ProviderInfo {
+        let Shared { settings, hello, unavailable, .. } = &*self.shared;
+        let unavailable = unavailable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let access = match (settings.missing(), unavailable) {
+            (Some(variable), _) => Access::Missing(variable.to_owned()),
+            (None, Some(reason)) => Access::Unavailable(reason),
+            (None, None) if settings.env.is_empty() => Access::Open,
+            (None, None) => Access::Ready,
+        };
+        let models = hello.get().into_iter().flat_map(|hello| hello.models.iter().map(info));
+        ProviderInfo::default().answer_settings(settings.identity()).access(access).models(models)
+    }
+
+    async fn prepare(&self) {
+        if self.shared.settings.missing().is_none() {
+            // A failure is remembered.
+            let _ = self.shared.hello().await;
+        }
     }
 
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
         // Of a program that does not even start, it is not known: its first call fails with the reason.
         let tunes = self.shared.hello_now().map_or(true, |hello| hello.fine_tuning.is_some());
         tunes.then_some(self)
-    }
-
-    fn answer_settings(&self) -> String {
-        self.shared.settings.identity()
-    }
-
-    fn shutdown_date(&self, model: &str) -> Option<String> {
-        // Nothing is started for the sake of a date.
-        let hello = self.shared.hello.get()?;
-        hello.models.iter().find(|known| known.id == model)?.shutdown_date.clone()
-    }
-
-    fn access(&self) -> Access {
-        if let Some(variable) = self.shared.settings.missing() {
-            return Access::Missing(variable.to_owned());
-        }
-        match self.shared.hello_now() {
-            Err(error) => Access::Unavailable(error.message),
-            Ok(_) if self.shared.settings.env.is_empty() => Access::Open,
-            Ok(_) => Access::Ready,
-        }
     }
 }
 

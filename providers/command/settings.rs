@@ -5,10 +5,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::settings::{seconds, text, unknown, variable_name, wrong};
-use crate::{SettingError, Setup};
+use crate::setting::variable_name;
+use crate::{Setting, SettingError, SettingType, Setup};
 
-const KNOWN: [&str; 5] = ["command", "env", "settings", "identity", "timeout_seconds"];
+/// How long an answer may take, where nothing is set: small machines are slow.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+pub(super) const SETTINGS: [Setting; 5] = [
+    Setting::new("command", SettingType::Texts, "the program and its arguments"),
+    Setting::new("env", SettingType::Texts, "variables of the environment that the program gets to see"),
+    Setting::new("settings", SettingType::Table, "settings of the program itself"),
+    Setting::text(
+        "identity",
+        "what its answers are kept under, where not command and settings tell programs apart",
+    ),
+    Setting::seconds("timeout_seconds", "for one answer").default("300").unseen(),
+];
 
 /// What a program needs to run at all, and what no secret lies in.
 const HARMLESS: [&str; 20] = [
@@ -51,28 +63,16 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn read(setup: &Setup) -> Result<Self, SettingError> {
-        let (mut command, mut env, mut own, mut identity) = (Vec::new(), BTreeMap::new(), Map::new(), None);
-        let mut timeout = Duration::from_secs(300);
-        for (name, value) in &setup.settings {
-            match name.as_str() {
-                "command" => command = words(name, value)?,
-                "env" => {
-                    for variable in words(name, value)? {
-                        variable_name(name, &variable)?;
-                        env.insert(variable.clone(), setup.variable(&variable));
-                    }
-                }
-                "settings" => {
-                    own = value
-                        .as_object()
-                        .ok_or_else(|| wrong(name, "a table of settings for the program"))?
-                        .clone();
-                }
-                "identity" => identity = Some(text(name, value)?.to_owned()),
-                "timeout_seconds" => timeout = Duration::from_secs(seconds(name, value)?),
-                _ => return Err(unknown(name, &KNOWN)),
-            }
+        setup.check(&SETTINGS)?;
+        let command = texts(setup, "command");
+        let mut env = BTreeMap::new();
+        for variable in texts(setup, "env") {
+            variable_name("env", &variable)?;
+            env.insert(variable.clone(), setup.variable(&variable));
         }
+        let own = setup.settings.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
+        let identity = setup.text("identity").map(|identity| identity.trim().to_owned());
+        let timeout = setup.number("timeout_seconds").map_or(TIMEOUT, Duration::from_secs);
         if command.is_empty() {
             return Err(SettingError::new(format!(
                 "`[providers.{}]` needs `command`: the program and its arguments, such as [\"python3\", \"provider.py\"]",
@@ -113,9 +113,8 @@ impl Settings {
     }
 }
 
-fn words(name: &str, value: &Value) -> Result<Vec<String>, SettingError> {
-    let words =
-        value.as_array().map(|words| words.iter().map(|word| word.as_str().map(str::to_owned)).collect());
-    let words: Option<Vec<String>> = words.flatten();
-    words.ok_or_else(|| wrong(name, "a list of texts"))
+/// A setting that is a list of texts.
+fn texts(setup: &Setup, name: &str) -> Vec<String> {
+    let list = setup.settings.get(name).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

@@ -139,10 +139,9 @@ async fn what_is_no_program_is_said_at_once() {
     let error = faulty.ask("x").await.unwrap_err();
     assert_eq!(error.scope, Scope::Provider);
     assert!(error.message.contains("`no-such-program-4f1d` can't be started"), "{error}");
-    assert!(faulty.provider.known_models().is_empty());
-    assert!(
-        matches!(faulty.provider.access(), crate::Access::Unavailable(why) if why.contains("can't be started"))
-    );
+    let info = faulty.provider.info();
+    assert!(info.models.is_empty());
+    assert!(matches!(info.access, crate::Access::Unavailable(why) if why.contains("can't be started")));
 }
 
 #[test]
@@ -154,7 +153,7 @@ fn settings_are_checked() {
     for (settings, setting, message) in [
         (json!({}), None, "needs `command`"),
         (json!({ "command": "python3 x.py" }), Some("command"), "a list of texts"),
-        (json!({ "command": ["x"], "enw": [] }), Some("enw"), "`env`"),
+        (json!({ "command": ["x"], "enw": [] }), Some("enw"), "unknown setting"),
         (json!({ "command": ["x"], "settings": 1 }), Some("settings"), "a table"),
     ] {
         let error = read(settings);
@@ -167,7 +166,7 @@ fn settings_are_checked() {
 
 #[test]
 fn answers_of_other_programs_are_other_answers() {
-    let identity = |settings| faulty(settings).provider.answer_settings();
+    let identity = |settings| faulty(settings).provider.info().answer_settings;
     assert_ne!(identity(json!({})), identity(json!({ "settings": { "url": "x" } })));
     assert_eq!(
         identity(json!({ "identity": "v1", "command": ["a"] })),

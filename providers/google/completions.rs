@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tunebench_data::{LabelSet, Message, Role, SCHEMA_MEMBER};
 
+use super::declared::SchemaField;
 use super::json::{count, list, text};
 use super::models::Thinking;
-use super::settings::SchemaField;
 use crate::logprobs::{self, Token};
 use crate::{AnswerMode, Completion, CompletionRequest, FinishReason, Usage};
 

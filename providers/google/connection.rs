@@ -9,9 +9,10 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::credentials::Identity;
+use super::declared::Surface;
 use super::errors::{self, About};
 use super::names::{Location, Resource, Target};
-use super::settings::{Settings, Surface};
+use super::settings::Settings;
 use crate::http::{self, Answer, Http};
 use crate::lines::Lines;
 use crate::rows_body::{self, Form};

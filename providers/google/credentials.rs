@@ -16,8 +16,9 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::declared::Surface;
 use super::errors::LOGIN;
-use super::settings::{Settings, Surface};
+use super::settings::Settings;
 use crate::http::causes;
 use crate::settings::Withheld;
 use crate::text::one_line;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::declared::Surface;
 use super::json::{list, text};
 use super::limits::{self, Violation};
-use super::settings::Surface;
 use crate::http::Answer;
 use crate::text::flat;
 use crate::{Cause, ProviderError, Retry, Scope};

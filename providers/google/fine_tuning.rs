@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tunebench_data::{Example, Prompt};
 
 use super::connection::Connection;
+use super::declared::Surface;
 use super::json::{list, text};
 use super::models::{self, TUNING_REGIONS};
 use super::names::{Location, Resource};
-use super::settings::Surface;
 use super::storage::Storage;
 use super::{jobs, orders, training_file};
 use crate::{

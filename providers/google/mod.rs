@@ -11,6 +11,7 @@ mod batches;
 mod completions;
 mod connection;
 mod credentials;
+mod declared;
 mod errors;
 mod fine_tuning;
 mod jobs;
@@ -33,20 +34,29 @@ use serde_json::{Value, json};
 
 use self::completions::Dialect;
 use self::connection::Connection;
+use self::declared::Surface;
 use self::errors::ErrorBody;
 use self::fine_tuning::Tuning;
 use self::json::list;
 use self::models::Traits;
 use self::names::{Location, Resource, Target};
-use self::settings::{Settings, Surface};
+use self::settings::Settings;
 use crate::http::Answer;
 use crate::{
-    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, FineTuning, ModelInfo, Provider,
-    ProviderError, Retry, SettingError, Setup, Usage, async_trait,
+    AnswerMode, Batch, Cause, Completion, CompletionRequest, FineTuning, Kind, ModelInfo, Provider,
+    ProviderError, ProviderInfo, Retry, SettingError, Setup, Usage, async_trait, setting,
 };
 
 /// How soon to ask a new model again that does not answer yet. Some need minutes.
 const WARM_UP: Duration = Duration::from_secs(45);
+
+/// Google's two services.
+pub(crate) fn kinds() -> [Kind; 2] {
+    let declared = |kind: Kind, surface| kind.settings(declared::settings(surface));
+    let gemini = Kind::new(Surface::Developer.host(), |setup| Ok(Arc::new(GoogleProvider::gemini(setup)?)));
+    let vertex = Kind::new(Surface::Vertex.host(), |setup| Ok(Arc::new(GoogleProvider::vertex(setup)?)));
+    [declared(gemini, Surface::Developer), declared(vertex, Surface::Vertex)]
+}
 
 /// Gemini, by one of Google's two APIs.
 pub struct GoogleProvider {
@@ -69,36 +79,12 @@ struct Answered {
 }
 
 impl GoogleProvider {
-    /// The Gemini Developer API. Settings under `[providers.gemini]`, all of them optional:
-    ///
-    /// | Setting | Meaning |
-    /// |---|---|
-    /// | `api_key_env` | the variable that holds the key; else `GOOGLE_API_KEY`, else `GEMINI_API_KEY` |
-    /// | `base_url` | with `/v1beta`; else `GOOGLE_GEMINI_BASE_URL`, else Google itself |
-    /// | `thinking` | a level, a number of tokens, or `"default"`: instead of the least that the model can |
-    /// | `schema`, `logprobs`, `stop` | whether to send them |
-    /// | `schema_field` | `"responseSchema"` or `"responseJsonSchema"` |
-    /// | `tuned_schema` | whether tuned models get a schema too |
-    /// | `safety` | the threshold of the safety filters: `"off"`, `"none"`, `"high"`, `"medium"`, `"low"` |
-    /// | `check_models` | whether to look a model up |
-    /// | `timeout_seconds` | for one answer, 120 |
+    /// The Gemini Developer API. All settings are optional; `docs/providers.md` lists them.
     pub fn gemini(setup: &Setup) -> Result<Self, SettingError> {
         Self::new(Surface::Developer, setup)
     }
 
-    /// Vertex AI, now called Gemini Enterprise Agent Platform. Settings under `[providers.vertex]`, those of
-    /// [`gemini`](Self::gemini) but the key, and:
-    ///
-    /// | Setting | Meaning |
-    /// |---|---|
-    /// | `project` | else `GOOGLE_CLOUD_PROJECT`, else what the credentials say |
-    /// | `location` | where untuned models are asked; else `GOOGLE_CLOUD_LOCATION`, else `global` |
-    /// | `tuning_location` | the region of jobs; else `location` if it is one, else one near it |
-    /// | `bucket` | of Cloud Storage, for training files and batches |
-    /// | `credentials` | a key file or login file; else `GOOGLE_APPLICATION_CREDENTIALS`, else the login of `gcloud` |
-    /// | `access_token_env` | the variable that may hold a ready token; `GOOGLE_OAUTH_ACCESS_TOKEN` |
-    /// | `quota_project` | the project that pays for user credentials |
-    /// | `base_url`, `storage_url` | instead of Google's own hosts, with `/v1` and without |
+    /// Vertex AI, now called Gemini Enterprise Agent Platform. All settings are optional; `docs/providers.md` lists them.
     pub fn vertex(setup: &Setup) -> Result<Self, SettingError> {
         Self::new(Surface::Vertex, setup)
     }
@@ -108,7 +94,7 @@ impl GoogleProvider {
         let connection = Arc::new(Connection::new(settings, setup));
         let tuning = (surface == Surface::Vertex).then(|| Tuning::new(connection.clone()));
         let (bases, without_logprobs, batch_places) = Default::default();
-        let answer_settings = Settings::shaping(setup);
+        let answer_settings = setting::shaping(&setup.settings, &declared::settings(surface));
         Ok(Self { connection, answer_settings, tuning, bases, without_logprobs, batch_places })
     }
 
@@ -303,7 +289,7 @@ impl Provider for GoogleProvider {
         Some(self)
     }
 
-    fn known_models(&self) -> Vec<ModelInfo> {
+    fn info(&self) -> ProviderInfo {
         let surface = self.connection.settings.surface;
         let known = models::KNOWN.iter().map(|(model, description)| {
             let traits = Traits::of(Some(model));
@@ -312,15 +298,16 @@ impl Provider for GoogleProvider {
             info.shutdown_date = models::shutdown_date(surface, model);
             info.described(description)
         });
-        known.collect()
+        ProviderInfo::default()
+            .base_url(self.connection.address())
+            .answer_settings(&self.answer_settings)
+            .access(self.connection.access())
+            .models(known)
+            .tuned_at_base_price()
     }
 
     fn shutdown_date(&self, model: &str) -> Option<String> {
         models::shutdown_date(self.connection.settings.surface, self.price_name(model))
-    }
-
-    fn answer_settings(&self) -> String {
-        self.answer_settings.clone()
     }
 
     fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
@@ -341,20 +328,8 @@ impl Provider for GoogleProvider {
         model.rsplit_once("models/").map_or(model, |(_, name)| name)
     }
 
-    fn tuned_at_base_price(&self) -> bool {
-        true
-    }
-
-    fn base_url(&self) -> String {
-        self.connection.address().into()
-    }
-
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
         self.tuning.as_ref().map(|tuning| tuning as &dyn FineTuning)
-    }
-
-    fn access(&self) -> Access {
-        self.connection.access()
     }
 }
 

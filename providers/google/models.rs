@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::settings::Surface;
+use super::declared::Surface;
 use crate::catalog::{Catalog, KnownModel};
 
 /// How much a model thinks before it answers. What it thinks is billed, and uses up the cap of the answer.

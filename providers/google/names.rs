@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::settings::Surface;
+use super::declared::Surface;
 use crate::{Cause, ProviderError, Scope};
 
 /// A place where models are served or trained: a region, `us` or `eu`, or `global`.

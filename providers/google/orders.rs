@@ -76,8 +76,7 @@ impl Own {
             own.set(spec, name, value)
                 .map_err(|wanted| SettingError::at(name, format!("`{name}` must be {wanted}")))?;
             if !KNOWN.contains(&name.as_str()) {
-                let message = format!("there is no `{name}` here; there are `{}`", KNOWN.join("`, `"));
-                return Err(SettingError::at(name, message));
+                return Err(SettingError::unknown("hyperparameter", name, KNOWN));
             }
         }
         Ok(own)

@@ -3,12 +3,12 @@
 use reqwest::Url;
 use serde_json::Value;
 
+use super::declared::{self, SCHEMA_FIELDS, SchemaField, Surface, THRESHOLDS};
 use super::models::{LEVELS, TUNING_REGIONS, Thinking};
 use super::names::Location;
 use crate::http::is_loopback;
-use crate::settings::{
-    Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name, wrong,
-};
+use crate::setting::variable_name;
+use crate::settings::{Withheld, base_url, check_encrypted, chosen, trimmed, wrong};
 use crate::{SettingError, Setup};
 
 /// Where the Developer API answers. `v1beta`: the schemas of `v1` lack system instruction, schema and thinking.
@@ -20,34 +20,6 @@ const STORAGE: &str = "https://storage.googleapis.com";
 const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// In a base URL, what stands for the location.
 const LOCATION: &str = "{location}";
-
-/// Which of Google's two APIs is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Surface {
-    /// The Gemini Developer API: a key, and answers only.
-    Developer,
-    /// Vertex AI, now called Gemini Enterprise Agent Platform: a project, credentials, answers and fine-tuning.
-    Vertex,
-}
-
-impl Surface {
-    /// How the catalog of models calls it.
-    pub(super) fn host(self) -> &'static str {
-        match self {
-            Self::Developer => "gemini",
-            Self::Vertex => "vertex",
-        }
-    }
-}
-
-/// The field that carries the schema of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SchemaField {
-    /// `responseSchema`, Google's own dialect.
-    Own,
-    /// `responseJsonSchema`.
-    Json,
-}
 
 /// The settings of one provider, checked.
 #[derive(Debug, Clone)]
@@ -83,58 +55,10 @@ pub(super) struct Settings {
     pub(super) timeout_seconds: u64,
 }
 
-/// Settings that both APIs have.
-const SHARED: [&str; 11] = [
-    "allow_http",
-    "base_url",
-    "check_models",
-    "logprobs",
-    "safety",
-    "schema",
-    "schema_field",
-    "stop",
-    "thinking",
-    "timeout_seconds",
-    "tuned_schema",
-];
-const DEVELOPERS: [&str; 1] = ["api_key_env"];
-const VERTEXES: [&str; 8] = [
-    "access_token_env",
-    "bucket",
-    "credentials",
-    "location",
-    "project",
-    "quota_project",
-    "storage_url",
-    "tuning_location",
-];
-
-/// Settings that no answer can tell.
-const UNSEEN: [&str; 10] = [
-    "access_token_env",
-    "allow_http",
-    "api_key_env",
-    "base_url",
-    "bucket",
-    "check_models",
-    "credentials",
-    "quota_project",
-    "storage_url",
-    "timeout_seconds",
-];
-
-/// The thresholds of the safety filters.
-const THRESHOLDS: [(&str, &str); 5] = [
-    ("off", "OFF"),
-    ("none", "BLOCK_NONE"),
-    ("high", "BLOCK_ONLY_HIGH"),
-    ("medium", "BLOCK_MEDIUM_AND_ABOVE"),
-    ("low", "BLOCK_LOW_AND_ABOVE"),
-];
-
 impl Settings {
     /// Reads the settings; the variables of Google's own clients stand in where there is none.
     pub(super) fn read(surface: Surface, setup: &Setup) -> Result<Self, SettingError> {
+        setup.check(&declared::settings(surface))?;
         let mut settings = Self::usual(surface);
         settings.read_variables(setup)?;
         for (name, value) in &setup.settings {
@@ -263,27 +187,6 @@ impl Settings {
         }
     }
 
-    /// All settings that there are.
-    pub(super) fn names(surface: Surface) -> Vec<&'static str> {
-        let own: &[&str] = match surface {
-            Surface::Developer => &DEVELOPERS,
-            Surface::Vertex => &VERTEXES,
-        };
-        let mut names: Vec<_> = SHARED.iter().chain(own).copied().collect();
-        names.sort_unstable();
-        names
-    }
-
-    /// Those that shape answers, in a form that is equal for equal settings. The location is part of the address.
-    pub(super) fn shaping(setup: &Setup) -> String {
-        let mut shaping = setup.settings.clone();
-        shaping.retain(|name, _| {
-            !UNSEEN.contains(&name.as_str())
-                && !matches!(name.as_str(), "location" | "project" | "tuning_location")
-        });
-        if shaping.is_empty() { String::new() } else { Value::Object(shaping).to_string() }
-    }
-
     /// Takes an address with or without the version, as Google's own clients take it without.
     fn set_base_url(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
         let example = if self.surface == Surface::Vertex { VERTEX } else { DEVELOPER };
@@ -297,42 +200,36 @@ impl Settings {
         Ok(())
     }
 
+    /// Takes a value of the type that is declared.
     fn set(&mut self, name: &str, value: &Value) -> Result<(), SettingError> {
-        let names = Self::names(self.surface);
-        if !names.contains(&name) {
-            return Err(unknown(name, &names));
-        }
-        let owned = || Ok(Some(text(name, value)?.to_owned()).filter(|text| !text.is_empty()));
+        let (text, switch) = (trimmed(value), value.as_bool());
+        let given = Some(text.to_owned()).filter(|text| !text.is_empty());
         match name {
-            "base_url" => self.set_base_url(name, text(name, value)?)?,
-            "storage_url" => self.storage_url = base_url(name, text(name, value)?, STORAGE)?,
-            "allow_http" => self.allow_http = switch(name, value)?,
-            "api_key_env" | "access_token_env" => self.key_variable = owned()?,
-            "credentials" => self.credentials = owned()?,
-            "quota_project" => self.quota_project = owned()?,
-            "project" => self.project = Some(project(name, text(name, value)?)?),
-            "location" => self.location = location(name, text(name, value)?)?,
+            "base_url" => self.set_base_url(name, text)?,
+            "storage_url" => self.storage_url = base_url(name, text, STORAGE)?,
+            "allow_http" => self.allow_http = switch.unwrap_or(self.allow_http),
+            "api_key_env" | "access_token_env" => self.key_variable = given,
+            "credentials" => self.credentials = given,
+            "quota_project" => self.quota_project = given,
+            "project" => self.project = Some(project(name, text)?),
+            "location" => self.location = location(name, text)?,
             "tuning_location" => {
-                self.tuning_location = location(name, text(name, value)?)?;
+                self.tuning_location = location(name, text)?;
                 if !self.tuning_location.is_region() {
                     return Err(wrong(name, "a region such as \"us-central1\": jobs run nowhere else"));
                 }
             }
-            "bucket" => self.bucket = Some(bucket(name, text(name, value)?)?),
+            "bucket" => self.bucket = Some(bucket(name, text)?),
             "thinking" => self.thinking = Some(thinking(name, value)?),
-            "schema" => self.schema = switch(name, value)?,
-            "schema_field" => {
-                let fields =
-                    [("responseSchema", SchemaField::Own), ("responseJsonSchema", SchemaField::Json)];
-                self.schema_field = choice(name, value, &fields)?;
-            }
-            "tuned_schema" => self.tuned_schema = switch(name, value)?,
-            "logprobs" => self.logprobs = Some(switch(name, value)?),
-            "stop" => self.stop = switch(name, value)?,
-            "safety" => self.safety = Some(choice(name, value, &THRESHOLDS)?),
-            "check_models" => self.check_models = switch(name, value)?,
-            "timeout_seconds" => self.timeout_seconds = seconds(name, value)?,
-            _ => return Err(unknown(name, &names)),
+            "schema" => self.schema = switch.unwrap_or(self.schema),
+            "schema_field" => self.schema_field = chosen(value, &SCHEMA_FIELDS).unwrap_or(self.schema_field),
+            "tuned_schema" => self.tuned_schema = switch.unwrap_or(self.tuned_schema),
+            "logprobs" => self.logprobs = switch,
+            "stop" => self.stop = switch.unwrap_or(self.stop),
+            "safety" => self.safety = chosen(value, &THRESHOLDS),
+            "check_models" => self.check_models = switch.unwrap_or(self.check_models),
+            "timeout_seconds" => self.timeout_seconds = value.as_u64().unwrap_or(self.timeout_seconds),
+            _ => return Err(SettingError::at(name, format!("unknown setting `{name}`"))),
         }
         Ok(())
     }
@@ -476,13 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_read() {
-        for surface in [Surface::Developer, Surface::Vertex] {
-            for name in Settings::names(surface) {
-                let error = read(surface, json!({name: []})).unwrap_err();
-                assert!(error.message.contains("must be"), "{name}: {error}");
-            }
-        }
+    fn thinking_is_a_level_or_a_number_or_left_alone() {
         let thinking =
             |value: Value| read(Surface::Vertex, json!({"thinking": value})).unwrap().thinking.unwrap();
         assert_eq!(thinking(json!("low")), Thinking::Level("LOW"));

@@ -28,8 +28,8 @@ mod tuned_model;
 use std::sync::Arc;
 
 use crate::{
-    Completion, CompletionRequest, FineTuning, ModelInfo, Provider, ProviderError, SettingError, Setup,
-    async_trait,
+    Completion, CompletionRequest, Execution, FineTuning, Kind, ModelInfo, Provider, ProviderError,
+    ProviderInfo, SettingError, Setup, async_trait,
 };
 
 pub use classifier::{Classifier, MAX_LABELS, Scratch, TrainError};
@@ -42,6 +42,11 @@ pub use out_of_fold::out_of_fold;
 pub use softmax::{EpochReport, Hyperparameters};
 pub use tuned_model::TunedModel;
 
+/// The embedded provider, which has no settings.
+pub(crate) fn kind() -> Kind {
+    Kind::new("local", |setup| Ok(Arc::new(LocalProvider::new(setup)?))).settings([])
+}
+
 /// The embedded provider.
 pub struct LocalProvider {
     models: Arc<models::Models>,
@@ -51,9 +56,7 @@ pub struct LocalProvider {
 impl LocalProvider {
     /// A provider that keeps jobs and models below [`Setup::state_dir`]. It has no settings of its own.
     pub fn new(setup: &Setup) -> Result<Self, SettingError> {
-        if let Some(name) = setup.settings.keys().next() {
-            return Err(SettingError::at(name, format!("the local provider has no setting `{name}`")));
-        }
+        setup.check(&[])?;
         let store = store::Store::new(&setup.state_dir);
         let cache = crate::hub::Cache::by(|name| setup.variable(name));
         let models = Arc::new(models::Models::new(store.clone(), cache));
@@ -71,16 +74,12 @@ impl Provider for LocalProvider {
         self.models.info(model)
     }
 
-    fn known_models(&self) -> Vec<ModelInfo> {
-        models::bases().to_vec()
+    fn info(&self) -> ProviderInfo {
+        ProviderInfo::default().execution(Execution::InProcess).models(models::bases())
     }
 
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
         Some(&self.jobs)
-    }
-
-    fn in_process(&self) -> bool {
-        true
     }
 
     fn batch_size(&self, model: &str) -> usize {

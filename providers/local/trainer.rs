@@ -40,7 +40,7 @@ impl Method {
             _ if of_frozen || of_full => Ok(()),
             _ => {
                 let known = [&["method"][..], &OF_FROZEN, &OF_FULL].concat();
-                Err(unknown(name, &format!("`{}`", known.join("`, `"))))
+                Err(SettingError::unknown("hyperparameter", name, known))
             }
         }
     }
@@ -143,7 +143,10 @@ impl Trainer {
                     "epochs" => options.epochs = whole(name, value, 1, 10_000)? as u32,
                     "l2" => options.l2 = l2(name, value)?,
                     "calibrate" => options.calibrate = yes_or_no(name, value)?,
-                    _ => return Err(unknown(name, "`epochs`, `l2`, `calibrate`")),
+                    _ => {
+                        let known = ["epochs", "l2", "calibrate"];
+                        return Err(SettingError::unknown("hyperparameter", name, known));
+                    }
                 }
             }
             return Ok(Self::Ngrams(options));
@@ -290,8 +293,4 @@ fn number(name: &str, value: &Value, least: f64, most: f64) -> Result<f32, Setti
 /// In decimal digits as the user would write them, not with the tail of the binary fraction.
 fn decimal(number: f32) -> Value {
     number.to_string().parse::<f64>().unwrap_or_default().into()
-}
-
-fn unknown(name: &str, known: &str) -> SettingError {
-    SettingError::at(name, format!("unknown hyperparameter `{name}`, expected one of {known}"))
 }

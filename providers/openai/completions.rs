@@ -9,13 +9,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tunebench_data::{LabelSet, Message, Role};
 
+use super::declared::{INTO_USER, TokenField};
 use super::models::Dialect;
-use super::settings::TokenField;
 use crate::logprobs;
 use crate::{AnswerMode, Cause, Completion, CompletionRequest, FinishReason, ProviderError, Usage};
-
-/// The `system_role` that puts the task into the user's turn.
-pub(super) const INTO_USER: &str = "user";
 
 /// The name of the schema; any word will do.
 const SCHEMA_NAME: &str = "label";

@@ -8,8 +8,9 @@ use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::declared::KeyHeader;
 use super::errors::{self, About};
-use super::settings::{KeyHeader, Settings};
+use super::settings::Settings;
 use crate::http::{self, Answer, Http};
 use crate::lines::Lines;
 use crate::settings::Withheld;

@@ -59,9 +59,8 @@ fn of_host(spec: &TuningSpec, host: &TuningHost) -> Result<Hyperparameters, Sett
     let mut numbers = host.always.clone();
     for (name, value) in &spec.hyperparameters {
         let Some(knob) = host.hyperparameters.get(name) else {
-            let known: Vec<_> = host.hyperparameters.keys().map(|name| format!("`{name}`")).collect();
-            let message = format!("there is no `{name}` here; there are {}", known.join(", "));
-            return Err(SettingError::at(name, message));
+            let known = host.hyperparameters.keys().map(String::as_str);
+            return Err(SettingError::unknown("hyperparameter", name, known));
         };
         if let Some(wanted) = knob.refusal(value) {
             return Err(SettingError::at(name, format!("`{name}` must be {wanted}")));
@@ -90,8 +89,8 @@ fn of_openai(spec: &TuningSpec) -> Result<(Hyperparameters, Option<String>), Set
                 ((1..=64).contains(&length), "a text of 1 to 64 characters")
             }
             _ => {
-                let known = "`n_epochs`, `batch_size`, `learning_rate_multiplier`, `suffix`";
-                return Err(SettingError::at(name, format!("there is no `{name}` here; there are {known}")));
+                let known = ["n_epochs", "batch_size", "learning_rate_multiplier", "suffix"];
+                return Err(SettingError::unknown("hyperparameter", name, known));
             }
         };
         if !good {
@@ -253,14 +252,18 @@ mod tests {
         assert_eq!(*method, json!({"learning_rate_multiplier": "auto"}));
         assert!(azure.get("metadata").is_none() && azure["suffix"].as_str().unwrap().len() <= 40);
         for (name, set, words) in [
-            ("nebius", json!({"learning_rate_multiplier": 2}), "there is no `learning_rate_multiplier`"),
+            (
+                "nebius",
+                json!({"learning_rate_multiplier": 2}),
+                "unknown hyperparameter `learning_rate_multiplier`",
+            ),
             ("nebius", json!({"n_epochs": "auto"}), "a whole number from 1 to 20"),
             ("nebius", json!({"lora_r": 4}), "a whole number from 8 to 128"),
             ("nebius", json!({"learning_rate": 0}), "a number from"),
             ("nebius", json!({"packing": 1}), "true or false"),
-            ("azure", json!({"learning_rate": 1e-5}), "there is no `learning_rate`"),
+            ("azure", json!({"learning_rate": 1e-5}), "unknown hyperparameter `learning_rate`"),
             ("azure", json!({"n_epochs": 51}), "or \"auto\""),
-            ("crusoe", json!({"lora_r": 8}), "there are `n_epochs`"),
+            ("crusoe", json!({"lora_r": 8}), "expected `n_epochs`"),
         ] {
             let error = hyperparameters(&spec(set.clone()), Some(host(name))).unwrap_err();
             assert!(error.setting.is_some() && error.message.contains(words), "{name} {set}: {error}");

@@ -14,9 +14,11 @@ mod completions;
 mod connection;
 mod dashscope;
 mod decisions;
+mod declared;
 mod errors;
 mod fine_tuning;
 pub(crate) mod hosts;
+mod info;
 mod jobs;
 mod limits;
 mod loss_curve;
@@ -40,31 +42,31 @@ use serde_json::{Map, Value};
 
 use self::connection::Connection;
 use self::dashscope::DashScope;
+use self::declared::Api;
 use self::errors::{About, ErrorBody};
 use self::fine_tuning::Tuning;
 use self::hosts::Host;
 use self::models::{Dialect, Droppable};
-use self::settings::{Api, Settings};
+use self::settings::Settings;
 use self::together::Together;
 use crate::catalog::Catalog;
 use crate::http::Answer;
 use crate::{
-    Access, AnswerMode, Batch, Cause, Completion, CompletionRequest, Deployments, FineTuning, FinishReason,
-    ModelInfo, Provider, ProviderError, ProviderFacts, Retry, Scope, SettingError, Setup, async_trait,
+    AnswerMode, Batch, Cause, Completion, CompletionRequest, Deployments, FineTuning, FinishReason, Kind,
+    ModelInfo, Provider, ProviderError, ProviderInfo, Retry, Scope, SettingError, Setup, async_trait,
+    setting,
 };
 
-/// Settings that no answer can tell.
-const UNSEEN: [&str; 9] = [
-    "allow_http",
-    "api_key_env",
-    "base_url",
-    "batch",
-    "check_models",
-    "fine_tuning",
-    "header",
-    "store",
-    "timeout_seconds",
-];
+/// OpenAI itself, and any server that speaks its language.
+pub(crate) fn kind() -> Kind {
+    Kind::new("openai", |setup| Ok(Arc::new(OpenAiProvider::new(setup)?))).settings(declared::SETTINGS)
+}
+
+/// A host that is known by name.
+pub(crate) fn kind_of_host(host: &'static Host) -> Kind {
+    Kind::new(&host.name, |setup| Ok(Arc::new(OpenAiProvider::at_host(host, setup)?)))
+        .settings(declared::of_host())
+}
 
 /// OpenAI, or a server that speaks its language.
 pub struct OpenAiProvider {
@@ -101,24 +103,7 @@ impl From<ProviderError> for Failure {
 }
 
 impl OpenAiProvider {
-    /// Reads the settings under `[providers.NAME]`, all of them optional:
-    ///
-    /// | Setting | Meaning |
-    /// |---|---|
-    /// | `base_url` | with `/v1`; else `OPENAI_BASE_URL`, else OpenAI itself |
-    /// | `api_key_env` | the variable that holds the key, `OPENAI_API_KEY`, to be named for another server; or `"none"` |
-    /// | `allow_http` | whether a server on another machine may be reached by plain http:// |
-    /// | `header` | `"authorization"`, or `"api-key"` for Azure |
-    /// | `api` | `"chat"` or `"responses"`, for model ids without a prefix |
-    /// | `fine_tuning` | whether jobs can be started: by default at OpenAI only |
-    /// | `batch` | whether files of requests are taken: by default at OpenAI and hosts that are known for it |
-    /// | `check_models` | whether the list of models tells what exists: not so at Azure |
-    /// | `schema`, `logprobs`, `temperature`, `stop`, `store` | whether the server takes them (`store`: may keep texts) |
-    /// | `max_tokens_field` | `"max_tokens"` or `"max_completion_tokens"` |
-    /// | `reasoning_effort` | instead of what suits the model |
-    /// | `system_role` | `"system"` or `"developer"`; `"user"` or `"none"` put the task into the user's turn |
-    /// | `extra_body` | members that are added to each question |
-    /// | `timeout_seconds` | for one answer, 120 |
+    /// Reads the settings, all of them optional; `docs/providers.md` lists them.
     pub fn new(setup: &Setup) -> Result<Self, SettingError> {
         Self::with(Settings::read(setup, None)?, setup)
     }
@@ -129,10 +114,7 @@ impl OpenAiProvider {
     }
 
     fn with(settings: Settings, setup: &Setup) -> Result<Self, SettingError> {
-        let mut shaping = setup.settings.clone();
-        shaping.retain(|name, _| !UNSEEN.contains(&name.as_str()));
-        let answer_settings =
-            if shaping.is_empty() { String::new() } else { Value::Object(shaping).to_string() };
+        let answer_settings = setting::shaping(&setup.settings, &declared::SETTINGS);
         let tunes = settings.tunes();
         let dashscope = settings.tunes_as("dashscope").then(|| DashScope::new(&settings, setup));
         let together = settings.tunes_as("together").then(|| Together::new(&settings, setup));
@@ -422,24 +404,8 @@ impl Provider for OpenAiProvider {
         Ok(info)
     }
 
-    fn known_models(&self) -> Vec<ModelInfo> {
-        let settings = &self.connection.settings;
-        let own_way = self.dashscope.is_some() || self.together.is_some();
-        if let Some(host) = settings.host.as_ref().filter(|_| own_way) {
-            let tunable = Catalog::built_in().iter().filter(|known| known.host == host.name && known.tunable);
-            return tunable.map(|known| ModelInfo::new(&known.id).tunable()).collect();
-        }
-        if !settings.official {
-            return Vec::new();
-        }
-        let known = models::KNOWN.iter().map(|(model, description)| {
-            let mut info = ModelInfo::new(*model);
-            info.tunable = models::is_tunable(model);
-            info.probabilities = model.starts_with("decisions/");
-            info.shutdown_date = models::shutdown_date(model).map(|date| date.to_string());
-            info.described(description)
-        });
-        known.collect()
+    fn info(&self) -> ProviderInfo {
+        self.snapshot()
     }
 
     fn shutdown_date(&self, model: &str) -> Option<String> {
@@ -459,10 +425,6 @@ impl Provider for OpenAiProvider {
         self.connection.settings.official.then(|| tokens::count(id, messages)).flatten()
     }
 
-    fn answer_settings(&self) -> String {
-        self.answer_settings.clone()
-    }
-
     fn output_cap(&self, request: &CompletionRequest) -> Option<u32> {
         let (api, _) = self.route(&request.model);
         // Decisions are answered by a choice, not by tokens.
@@ -473,17 +435,6 @@ impl Provider for OpenAiProvider {
     fn price_name<'a>(&self, model: &'a str) -> &'a str {
         let model = model.strip_prefix("responses/").unwrap_or(model);
         if self.together.is_some() { together::base_of(model) } else { model }
-    }
-
-    fn base_url(&self) -> String {
-        let settings = &self.connection.settings;
-        if let (Some(host), Some(_)) = (&settings.host, &settings.missing) {
-            return host.base_url.clone();
-        }
-        let mut url = settings.base_url.clone();
-        // Neither can fail for an address that has a host, and such addresses alone are taken.
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
-        url.into()
     }
 
     fn fine_tuning(&self) -> Option<&dyn FineTuning> {
@@ -498,28 +449,6 @@ impl Provider for OpenAiProvider {
 
     fn deployments(&self) -> Option<&dyn Deployments> {
         self.together.as_ref().map(|together| together as &dyn Deployments)
-    }
-
-    fn access(&self) -> Access {
-        self.connection.access()
-    }
-
-    fn facts(&self) -> ProviderFacts {
-        let settings = &self.connection.settings;
-        let batch = settings.takes_batches().map(|batch| (batch.rows as u64, batch.bytes));
-        let mut facts = ProviderFacts { batch, ..ProviderFacts::default() };
-        if let Some(host) = &settings.host {
-            facts.requests_per_minute = host.limits.requests_per_minute;
-            facts.limits = host.limits.note.clone();
-            facts.tuning = host.tuning.as_ref().map(|tuning| match (&tuning.then, tuning.unasked) {
-                (_, true) => "by its own API".to_owned(),
-                (Some(then), false) => format!("with `fine_tuning = true`; {then}"),
-                (None, false) => "with `fine_tuning = true`".to_owned(),
-            });
-            facts.source = Some(host.source.clone());
-            facts.checked = Some(host.checked.clone());
-        }
-        facts
     }
 }
 

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
+use super::declared::TokenField;
 use super::hosts::Thinking;
-use super::settings::{Settings, TokenField};
+use super::settings::Settings;
 use crate::catalog::{Catalog, KnownModel};
 
 /// How the catalog calls OpenAI itself.

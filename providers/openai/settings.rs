@@ -3,45 +3,15 @@
 use reqwest::Url;
 use serde_json::{Map, Value};
 
-use super::completions::INTO_USER;
+use super::declared::{APIS, Api, HEADERS, KeyHeader, ROLES, SETTINGS, TOKEN_FIELDS, TokenField};
 use super::hosts::{BatchHost, Host, TuningHost};
 use crate::http::is_loopback;
-use crate::settings::{
-    Withheld, base_url, check_encrypted, choice, seconds, switch, text, unknown, variable_name,
-};
+use crate::setting::variable_name;
+use crate::settings::{Withheld, base_url, check_encrypted, chosen, trimmed};
 use crate::{SettingError, Setup};
 
 /// Where OpenAI answers.
 const OFFICIAL: &str = "https://api.openai.com/v1";
-
-/// The header that carries the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyHeader {
-    /// `Authorization: Bearer KEY`.
-    Authorization,
-    /// `api-key: KEY`, as Azure has it.
-    ApiKey,
-}
-
-/// Which API answers a model id without a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Api {
-    /// Chat Completions.
-    Chat,
-    /// Responses.
-    Responses,
-    /// Decisions.
-    Decisions,
-}
-
-/// The field that caps the tokens of a chat answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenField {
-    /// The older one, which most other servers know.
-    MaxTokens,
-    /// The newer one, which counts hidden reasoning too.
-    MaxCompletionTokens,
-}
 
 /// The settings of one provider, checked.
 #[derive(Debug, Clone)]
@@ -87,31 +57,11 @@ pub(super) struct Settings {
 /// The variable that names the address where no setting does.
 const BASE_URL: &str = "OPENAI_BASE_URL";
 
-const NAMES: &[&str] = &[
-    "allow_http",
-    "api",
-    "api_key_env",
-    "base_url",
-    "batch",
-    "check_models",
-    "extra_body",
-    "fine_tuning",
-    "header",
-    "logprobs",
-    "max_tokens_field",
-    "reasoning_effort",
-    "schema",
-    "stop",
-    "store",
-    "system_role",
-    "temperature",
-    "timeout_seconds",
-];
-
 impl Settings {
     /// Reads the settings, over those of a known host. For OpenAI itself, `OPENAI_BASE_URL` stands in where there is no
     /// `base_url`.
     pub(super) fn read(setup: &Setup, host: Option<&Host>) -> Result<Self, SettingError> {
+        setup.check(&SETTINGS)?;
         let mut settings = match host {
             Some(host) => Self::of_host(host, setup)?,
             None => Self::of_environment(setup)?,
@@ -241,47 +191,29 @@ impl Settings {
         }
     }
 
+    /// Takes a value of the type that is declared.
     fn set(&mut self, name: &str, value: &Value) -> Result<(), SettingError> {
+        let (text, switch) = (trimmed(value), value.as_bool());
         match name {
-            "base_url" => self.set_base_url(name, text(name, value)?)?,
-            "allow_http" => self.allow_http = switch(name, value)?,
-            "api_key_env" => {
-                let variable = text(name, value)?;
-                self.key_variable = (!matches!(variable, "" | "none")).then(|| variable.to_owned());
-            }
-            "header" => {
-                let headers = [("authorization", KeyHeader::Authorization), ("api-key", KeyHeader::ApiKey)];
-                self.header = choice(name, value, &headers)?;
-            }
-            "api" => self.api = choice(name, value, &[("chat", Api::Chat), ("responses", Api::Responses)])?,
-            "fine_tuning" => self.fine_tuning = Some(switch(name, value)?),
-            "batch" => self.batch = Some(switch(name, value)?),
-            "check_models" => self.check_models = switch(name, value)?,
-            "schema" => self.schema = switch(name, value)?,
-            "logprobs" => self.logprobs = Some(switch(name, value)?),
-            "temperature" => self.temperature = Some(switch(name, value)?),
-            "stop" => self.stop = Some(switch(name, value)?),
-            "store" => self.store = Some(switch(name, value)?),
-            "max_tokens_field" => {
-                let fields = [
-                    ("max_tokens", TokenField::MaxTokens),
-                    ("max_completion_tokens", TokenField::MaxCompletionTokens),
-                ];
-                self.max_tokens_field = Some(choice(name, value, &fields)?);
-            }
-            "reasoning_effort" => self.reasoning_effort = Some(text(name, value)?.to_owned()),
-            "system_role" => {
-                let roles = [
-                    ("system", "system"),
-                    ("developer", "developer"),
-                    ("user", INTO_USER),
-                    ("none", INTO_USER),
-                ];
-                self.system_role = choice(name, value, &roles)?;
-            }
+            "base_url" => self.set_base_url(name, text)?,
+            "allow_http" => self.allow_http = switch.unwrap_or(self.allow_http),
+            "api_key_env" => self.key_variable = (!matches!(text, "" | "none")).then(|| text.to_owned()),
+            "header" => self.header = chosen(value, &HEADERS).unwrap_or(self.header),
+            "api" => self.api = chosen(value, &APIS).unwrap_or(self.api),
+            "fine_tuning" => self.fine_tuning = switch,
+            "batch" => self.batch = switch,
+            "check_models" => self.check_models = switch.unwrap_or(self.check_models),
+            "schema" => self.schema = switch.unwrap_or(self.schema),
+            "logprobs" => self.logprobs = switch,
+            "temperature" => self.temperature = switch,
+            "stop" => self.stop = switch,
+            "store" => self.store = switch,
+            "max_tokens_field" => self.max_tokens_field = chosen(value, &TOKEN_FIELDS),
+            "reasoning_effort" => self.reasoning_effort = Some(text.to_owned()),
+            "system_role" => self.system_role = chosen(value, &ROLES).unwrap_or(self.system_role),
             "extra_body" => self.extra_body = extra_body(name, value)?,
-            "timeout_seconds" => self.timeout_seconds = seconds(name, value)?,
-            _ => return Err(unknown(name, NAMES)),
+            "timeout_seconds" => self.timeout_seconds = value.as_u64().unwrap_or(self.timeout_seconds),
+            _ => return Err(SettingError::at(name, format!("unknown setting `{name}`"))),
         }
         Ok(())
     }

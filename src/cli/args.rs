@@ -264,6 +264,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProvidersCommand {
+    /// Show what can be set of a provider, under `[providers.NAME]` in the configuration
+    Settings {
+        /// The provider, as a model reference names it before the slash
+        name: String,
+    },
     /// Put a provider through the contract that all providers keep to
     ///
     /// For authors of providers. Sends some fifty requests and, where the provider tunes, trains on 36 rows and deletes the

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tabled::builder::Builder;
-use tunebench_providers::{Access, Deployment, DeploymentMark, Deployments, Provider};
+use tunebench_providers::{Deployment, DeploymentMark, Deployments, Provider};
 use tunebench_reports::render::clean;
 
 use super::args::DeploymentsCommand;
@@ -113,7 +113,7 @@ async fn known(providers: &Providers, ledger: Option<&Ledger>) -> Result<(Vec<Li
     let asked = |record: &DeploymentRecord| {
         let target = &record.order.target;
         let reached = |(name, provider, _): (&str, &dyn Provider, _)| {
-            name == target.provider && provider.base_url() == target.base_url
+            name == target.provider && provider.info().base_url == target.base_url
         };
         let failed = failed.iter().any(|message| message.starts_with(&format!("{}: ", target.provider)));
         !failed && offering(providers).any(reached)
@@ -127,7 +127,7 @@ async fn known(providers: &Providers, ledger: Option<&Ledger>) -> Result<(Vec<Li
 
 /// The providers with deployments whose keys are set.
 fn offering(providers: &Providers) -> impl Iterator<Item = (&str, &dyn Provider, &dyn Deployments)> {
-    let ready = |provider: &dyn Provider| matches!(provider.access(), Access::Open | Access::Ready);
+    let ready = |provider: &dyn Provider| provider.info().access.is_granted();
     let able = providers.iter().filter(move |(_, provider)| ready(*provider));
     able.filter_map(|(name, provider)| Some((name, provider, provider.deployments()?)))
 }

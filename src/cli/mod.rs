@@ -203,7 +203,12 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Providers { command: Some(ProvidersCommand::Check { name, model, yes }), .. } => {
             runtime.block_on(providers::check(&configured()?, &name, model, yes, printer))
         }
-        Command::Providers { json, command: None } => providers::providers(&configured()?, json, printer),
+        Command::Providers { command: Some(ProvidersCommand::Settings { name }), .. } => {
+            providers::settings(&configured()?, &name, printer)
+        }
+        Command::Providers { json, command: None } => {
+            runtime.block_on(providers::providers(&configured()?, json, printer))
+        }
     }
 }
 

@@ -119,7 +119,8 @@ impl Document {
     /// A mistake that a provider found in its own settings.
     pub(crate) fn setting(&self, steps: &[Step], error: &SettingError) -> ConfigError {
         let mut mistake = self.error(steps, &error.message);
-        mistake.hint = meant(&error.message);
+        let wrong = error.setting.as_deref().unwrap_or_default();
+        mistake.hint = did_you_mean(wrong, error.expected.iter().map(String::as_str));
         mistake
     }
 
@@ -163,10 +164,14 @@ impl Document {
     }
 }
 
-/// For `unknown …, expected one of …` and the like: the expected name that is nearest.
+/// For serde's `unknown field …, expected one of …`: the expected name that is nearest.
 fn meant(message: &str) -> Option<String> {
     let mut names = message.split('`').skip(1).step_by(2);
     let wrong = names.next()?;
+    did_you_mean(wrong, names)
+}
+
+fn did_you_mean<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, names).map(|name| format!("did you mean `{name}`?"))
 }
 

@@ -1,5 +1,6 @@
 //! `tunebench.toml`: what it may say, and where in it a mistake lies.
 
+mod common;
 mod locate;
 mod prompt;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::budget::{Cost, PriceEntry};
 use crate::shots::ShotsSpec;
 use crate::suggest::metric_hint;
 
+pub(crate) use common::{COMMON, Common, KIND};
 pub use locate::{ConfigError, Document, Step};
 pub use prompt::{MessageSettings, Prompt, PromptSettings};
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tunebench_providers::{Registry, Setup};
+use tunebench_providers::{Registry, Setting, SettingType};
 
-use super::Config;
+use super::{COMMON, Config, KIND};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tunebench.schema.json");
 
@@ -82,170 +82,45 @@ pub(super) enum Role {
     Assistant,
 }
 
-/// What every provider with an address has.
-const ALLOW_HTTP: (&str, Kind, &str) =
-    ("allow_http", Kind::Switch, "whether another machine may be reached by plain http://");
-
-/// The settings of Anthropic.
-const ANTHROPIC: [(&str, Kind, &str); 11] = [
-    ALLOW_HTTP,
-    ("base_url", Kind::Text, "by default ANTHROPIC_BASE_URL, else Anthropic itself"),
-    ("api_key_env", Kind::Text, "the variable that holds the key; \"none\" for servers without one"),
-    (
-        "header",
-        Kind::One(&["x-api-key", "authorization"]),
-        "where the key is sent; by default whichever is taken",
-    ),
-    ("check_models", Kind::Switch, "whether to look the model up before the first row is sent"),
-    ("schema", Kind::Switch, "whether to send schemas"),
-    ("stop", Kind::Switch, "whether to send stop sequences"),
-    (
-        "effort",
-        Kind::One(&["low", "medium", "high", "xhigh", "max"]),
-        "lets the model think, so much, instead of not at all",
-    ),
-    ("prompt_caching", Kind::One(&["5m", "1h", "off"]), "how long the task and the shots are kept there"),
-    ("timeout_seconds", Kind::Count, "for one answer"),
-    ("kind", Kind::One(&["anthropic"]), "the language that the server speaks"),
-];
-
-/// The settings of OpenAI and its likes.
-const OPENAI: [(&str, Kind, &str); 19] = [
-    ALLOW_HTTP,
-    ("base_url", Kind::Text, "with /v1; by default OPENAI_BASE_URL, else OpenAI itself"),
-    ("api_key_env", Kind::Text, "the variable that holds the key; \"none\" for servers without one"),
-    ("header", Kind::One(&["authorization", "api-key"]), "where the key is sent; \"api-key\" for Azure"),
-    ("api", Kind::One(&["chat", "responses"]), "for model names without a prefix"),
-    ("batch", Kind::Switch, "whether the server has OpenAI's files and batches"),
-    ("fine_tuning", Kind::Switch, "whether the server has OpenAI's files and fine-tuning jobs"),
-    ("check_models", Kind::Switch, "whether to look the model up before the first row is sent"),
-    ("schema", Kind::Switch, "whether the server takes schemas"),
-    ("logprobs", Kind::Switch, "whether the server gives log-probabilities"),
-    ("temperature", Kind::Switch, "whether the server takes a temperature"),
-    ("stop", Kind::Switch, "whether the server takes stop sequences"),
-    ("store", Kind::Switch, "whether OpenAI may keep texts and answers"),
-    ("max_tokens_field", Kind::One(&["max_tokens", "max_completion_tokens"]), "the name of the output cap"),
-    ("reasoning_effort", Kind::Text, "instead of what suits the model"),
-    ("system_role", Kind::One(&["system", "developer", "user", "none"]), "the role of the instruction"),
-    ("extra_body", Kind::Any, "members that are added to each question"),
-    ("timeout_seconds", Kind::Count, "for one answer"),
-    ("kind", Kind::One(&["openai"]), "the language that the server speaks"),
-];
-
-/// The settings of both of Google's.
-const GOOGLE: [(&str, Kind, &str); 12] = [
-    ALLOW_HTTP,
-    ("base_url", Kind::Text, "instead of Google's own hosts; {location} in it stands for the location"),
-    ("thinking", Kind::Any, "\"minimal\", \"low\", \"medium\", \"high\", a number of tokens, or \"default\""),
-    ("schema", Kind::Switch, "whether to send schemas"),
-    ("logprobs", Kind::Switch, "whether to ask for log-probabilities"),
-    ("stop", Kind::Switch, "whether to send stop sequences"),
-    ("schema_field", Kind::One(&["responseSchema", "responseJsonSchema"]), "where the schema is put"),
-    ("tuned_schema", Kind::Switch, "whether tuned models get a schema as well"),
-    (
-        "safety",
-        Kind::One(&["low", "medium", "high", "none", "off"]),
-        "from which probability of harm the filters block",
-    ),
-    ("check_models", Kind::Switch, "whether to look models up"),
-    ("timeout_seconds", Kind::Count, "for one answer"),
-    ("kind", Kind::One(&["gemini", "vertex"]), "which of Google's services"),
-];
-
-/// What Gemini has besides.
-const GEMINI: [(&str, Kind, &str); 1] = [("api_key_env", Kind::Text, "the variable that holds the key")];
-
-/// What Vertex AI has besides.
-const VERTEX: [(&str, Kind, &str); 8] = [
-    ("project", Kind::Text, "by default GOOGLE_CLOUD_PROJECT, or what the login says"),
-    ("location", Kind::Text, "where untuned models are asked"),
-    ("tuning_location", Kind::Text, "where models are tuned"),
-    ("bucket", Kind::Text, "where training files are put"),
-    ("credentials", Kind::Text, "a key file or login file"),
-    ("quota_project", Kind::Text, "the project that pays for a person's login"),
-    ("access_token_env", Kind::Text, "the variable that may hold a ready token"),
-    ("storage_url", Kind::Text, "instead of Google's own storage"),
-];
-
-/// What every provider has.
-const LIMITS: [(&str, Kind, &str); 3] = [
-    ("requests_per_minute", Kind::Count, "the limit to keep to"),
-    ("tokens_per_minute", Kind::Count, "the limit to keep to"),
-    (
-        "window_seconds",
-        Kind::Count,
-        "over which the provider counts: 10 for one that allows 600 a minute as 100 in 10 s",
-    ),
-];
-
-/// What a setting may be.
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Switch,
-    Count,
-    One(&'static [&'static str]),
-    Any,
-}
-
-impl Kind {
-    fn schema(self, description: &str) -> Value {
-        let mut schema = match self {
-            Self::Text => json!({ "type": "string" }),
-            Self::Switch => json!({ "type": "boolean" }),
-            Self::Count => json!({ "type": "integer", "minimum": 1 }),
-            Self::One(values) => json!({ "enum": values }),
-            Self::Any => json!({}),
-        };
-        schema["description"] = description.into();
-        schema
-    }
-}
-
-type Settings = Vec<(&'static str, Kind, &'static str)>;
-
-/// The settings of each provider that ships with the program.
-fn built_in() -> [(&'static str, Settings); 5] {
-    let local: &[(&str, Kind, &str)] = &[("kind", Kind::One(&["local"]), "the embedded provider")];
-    [
-        ("anthropic", ANTHROPIC.to_vec()),
-        ("gemini", [&GOOGLE[..], &GEMINI].concat()),
-        ("local", local.to_vec()),
-        ("openai", OPENAI.to_vec()),
-        ("vertex", [&GOOGLE[..], &VERTEX].concat()),
-    ]
+/// A setting, as the schema sees it.
+fn setting(setting: &Setting) -> (String, Value) {
+    let mut schema = match setting.value {
+        SettingType::Text => json!({ "type": "string" }),
+        SettingType::Switch => json!({ "type": "boolean" }),
+        SettingType::Count | SettingType::Seconds => json!({ "type": "integer", "minimum": 1 }),
+        SettingType::Choice(choices) => json!({ "enum": choices }),
+        SettingType::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        SettingType::Table => json!({ "type": "object" }),
+        _ => json!({}),
+    };
+    schema["description"] = setting.description().into();
+    (setting.name.to_owned(), schema)
 }
 
 /// The tables under `[providers]`: those that ship are strict, others may be of a kind that a plugin brings.
 pub(super) fn providers(_: &mut SchemaGenerator) -> Schema {
-    let table = |settings: Settings| {
-        let all = settings.into_iter().chain(LIMITS);
-        let properties: Map<String, Value> =
-            all.map(|(name, kind, text)| (name.to_owned(), kind.schema(text))).collect();
-        json!({ "type": "object", "properties": properties, "additionalProperties": false })
-    };
-    let tables: Map<String, Value> =
-        built_in().into_iter().map(|(name, settings)| (name.to_owned(), table(settings))).collect();
-    // Hosts that are known by name, which take what every server of the kind takes.
     let registry = Registry::builtin();
-    let hosts: Vec<_> = registry
-        .kinds()
-        .filter(|name| registry.has_usual_instance(name) && !tables.contains_key(*name))
-        .collect();
-    let of_host: Settings = OPENAI
-        .into_iter()
-        .map(|(name, kind, text)| match name {
-            "kind" => (name, Kind::Text, "\"openai\", or another host whose settings to begin with"),
-            _ => (name, kind, text),
-        })
-        .collect();
-    let pattern = format!("^({})$", hosts.join("|"));
-    let kind = json!({ "type": "string", "description": "the kind of provider, such as \"openai\"" });
+    // Hosts that are known by name take the same settings, and share a table.
+    let mut names_by_table = BTreeMap::<String, (Value, Vec<&str>)>::new();
+    for kind in registry.kinds().filter(|kind| kind.has_usual_instance()) {
+        let settings = kind.declared().unwrap_or_default().iter().chain(&COMMON);
+        let properties: Map<String, Value> = settings.map(setting).collect();
+        let table = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        names_by_table.entry(table.to_string()).or_insert((table, Vec::new())).1.push(kind.name());
+    }
+    let (mut tables, mut patterns) = (Map::new(), Map::new());
+    for (table, names) in names_by_table.into_values() {
+        match names.as_slice() {
+            [only] => tables.insert((*only).to_owned(), table),
+            several => patterns.insert(format!("^({})$", several.join("|")), table),
+        };
+    }
+    let (_, kind) = setting(&KIND);
     let others = json!({ "type": "object", "properties": { "kind": kind }, "required": ["kind"] });
     json_schema!({
         "type": "object",
         "properties": tables,
-        "patternProperties": { pattern: table(of_host) },
+        "patternProperties": patterns,
         "additionalProperties": others,
     })
 }
@@ -316,24 +191,27 @@ fn every_configuration_of_the_repository_is_valid_by_it() {
     }
 }
 
-/// The providers themselves say which settings they have.
-#[cfg(all(feature = "anthropic", feature = "google", feature = "openai"))]
+/// The tables of settings in the docs are those that the providers declare: each stands between two comments.
+#[cfg(all(feature = "anthropic", feature = "command", feature = "google", feature = "openai"))]
 #[test]
-fn the_settings_of_the_providers_are_all_there() {
-    for (name, settings) in built_in().into_iter().filter(|(name, _)| *name != "local") {
-        let unknown = Map::from_iter([("no_such".to_owned(), Value::from(1))]);
-        let setup = Setup::new(name, unknown, "unused");
-        let Some(Err(error)) = Registry::builtin().create(name, &setup) else {
-            panic!("{name} takes anything")
-        };
-        let (_, known) = error.message.split_once("there are ").unwrap();
-        let mut known: Vec<&str> = known.split(", ").map(|name| name.trim_matches('`')).collect();
-        let mut ours: Vec<&str> =
-            settings.iter().map(|(name, ..)| *name).filter(|name| *name != "kind").collect();
-        known.sort_unstable();
-        ours.sort_unstable();
-        assert_eq!(ours, known, "{name}");
+fn the_docs_list_the_settings_of_the_providers() {
+    let registry = Registry::builtin();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/providers.md");
+    let published = std::fs::read_to_string(path).unwrap();
+    let mut made = published.clone();
+    for name in ["anthropic", "gemini", "openai", "vertex"] {
+        let declared = registry.kind(name).unwrap().declared().unwrap().iter().chain(&COMMON);
+        let rows: String =
+            declared.map(|setting| format!("| `{}` | {} |\n", setting.name, setting.description())).collect();
+        let (begin, end) = (format!("<!-- settings: {name} -->\n"), "<!-- end of settings -->");
+        let from = made.find(&begin).unwrap() + begin.len();
+        let to = from + made[from..].find(end).unwrap();
+        made.replace_range(from..to, &format!("\n| setting | meaning |\n|---|---|\n{rows}\n"));
     }
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        return std::fs::write(path, &made).unwrap();
+    }
+    assert!(published == made, "docs/providers.md is old: UPDATE_EXAMPLES=1 cargo test schema");
 }
 
 /// A format or an answer mode that is added has to be added here.

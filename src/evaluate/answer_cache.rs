@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tunebench_data::Message;
-use tunebench_providers::AnswerMode;
+use tunebench_providers::{AnswerMode, ProviderInfo};
 
 use super::EvalTarget;
 use crate::ledger::{
@@ -35,8 +35,7 @@ impl RequestKeys {
     /// `name` tells apart what asks the same model differently: with solved examples, or once more. `data` tells apart
     /// whose answers are wanted fresh: the fingerprint of a file.
     pub(crate) fn of(name: &str, candidate: &EvalTarget, data: &str, repeat: u32) -> Self {
-        let base_url = candidate.provider.base_url();
-        let mut answer_settings = candidate.provider.answer_settings();
+        let ProviderInfo { base_url, mut answer_settings, .. } = candidate.provider.info();
         if candidate.prompt.stop().is_none() && candidate.parameters.answer == AnswerMode::Tag {
             // The same messages with a stop sequence are another request.
             answer_settings.push_str(" without a stop sequence");
@@ -95,7 +94,7 @@ impl AnswerCache {
         let floor: Floor = if fresh { ledger.freshen(&names.scope)? } else { ledger.floor(&names.scope)? };
         let target = Target {
             provider: candidate.name.provider().to_owned(),
-            base_url: candidate.provider.base_url(),
+            base_url: candidate.provider.info().base_url,
             model: candidate.name.model().to_owned(),
         };
         let recorder = recorder.of_model(&target, floor).await?;

@@ -77,7 +77,7 @@ impl Labeller {
         text: fn(&T) -> &str,
     ) -> LocalBoxStream<'static, Labelled<T>> {
         let labeller = self.clone();
-        if !self.client.candidate.provider.in_process() {
+        if !self.client.candidate.in_process() {
             let ahead = AHEAD * self.client.candidate.concurrency;
             let drawn = chunks.flat_map(move |chunk| stream::iter(labeller.look_up(chunk, text)));
             let labeller = self.clone();

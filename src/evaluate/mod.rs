@@ -42,6 +42,8 @@ use governor::{Governor, Limits};
 use retry::Retries;
 use workers::EvaluationRun;
 
+/// What new texts go by in the ledger, where test data goes by its fingerprint.
+pub(crate) const LABELLING: &str = "predict";
 /// How many rows may be under way, waits included, for each that may be in flight.
 const AHEAD: usize = 8;
 
@@ -88,6 +90,11 @@ pub enum Deployed {
 }
 
 impl EvalTarget {
+    /// Whether answers are computed in this process.
+    pub(crate) fn in_process(&self) -> bool {
+        self.provider.info().in_process()
+    }
+
     /// Whether the model answers only while it is deployed.
     pub(crate) fn must_be_deployed(&self) -> bool {
         self.provider.deployments().is_some_and(|deployments| deployments.is_needed(self.name.model()))
@@ -243,7 +250,7 @@ pub async fn evaluate(
     // The clock of whoever watches starts now, not at the first answer.
     observe(&EvalProgress { total: test.len(), ..EvalProgress::default() });
     let work = Arc::new(EvaluationRun::new(candidate.clone(), test, context, keep, Box::new(observe))?);
-    if candidate.provider.in_process() {
+    if candidate.in_process() {
         // Answers that are computed here keep a processor busy: a worker for each processor, on threads of their own.
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(candidate.concurrency);
         let runtime = tokio::runtime::Handle::current();

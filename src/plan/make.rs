@@ -13,10 +13,11 @@ use super::{Basis, BatchRoad, Deployment, Plan, Range, Requests, Step, Training,
 use crate::budget::{Cost, Price};
 use crate::deploy::DeploySettings;
 use crate::error::Error;
-use crate::evaluate::EvalTarget;
+use crate::evaluate::{EvalTarget, LABELLING};
 use crate::ledger::Ledger;
 use crate::project::{ModelConfig, Project};
-use crate::run::{LABELLING, Spending, shows_texts_only, sketched};
+use crate::rendered::{shows_texts_only, sketched};
+use crate::spending::Spending;
 use crate::tune::{Tuning, TuningState};
 use crate::variants::{Configured, ModelVariant};
 
@@ -94,7 +95,7 @@ impl Plan {
                 Some(texts.borrow_mut().next()?.map(|text| (text, Fields::default())))
             })) as Texts<'_>)
         };
-        let counted = match candidate.provider.in_process() {
+        let counted = match candidate.in_process() {
             true => Counted::default(),
             false => count(&candidate, LABELLING, read, ledger, |_| subject.name(0), 1, false)?,
         };
@@ -154,7 +155,7 @@ impl Maker<'_> {
             ModelVariant { prompt: entry.tuned_prompt.clone(), ..ModelVariant::plain(entry.base.clone()) };
         let mut candidate = as_tuned.candidate(self.project)?;
         let mut price_key = entry.base.to_string();
-        if !candidate.provider.tuned_at_base_price() {
+        if !candidate.provider.info().tuned_at_base_price {
             let billed = tuning.provider.tuned_price_name(entry.base.model());
             if let Ok(billed) = ModelRef::new(entry.base.provider(), &billed) {
                 candidate.price = self.project.candidate(&billed)?.price;
@@ -186,7 +187,7 @@ impl Maker<'_> {
         named: impl Fn(u32) -> String,
     ) -> Result<Counted, Error> {
         let test = &self.project.test;
-        if candidate.provider.in_process() {
+        if candidate.in_process() {
             // What is computed here is neither kept nor paid for.
             let requests = test.len() as u64 * u64::from(self.repeats());
             return Ok(Counted { requests, ..Counted::default() });
@@ -197,8 +198,8 @@ impl Maker<'_> {
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {
         let Draft { name, price_key, candidate, task, batch, .. } = draft;
         let (mut road, mut deployment) = (None, None);
-        let (in_process, price) = (candidate.provider.in_process(), candidate.price.clone());
-        let keyless = candidate.provider.access() == Access::Open;
+        let (in_process, price) = (candidate.in_process(), candidate.price.clone());
+        let keyless = candidate.provider.info().access == Access::Open;
         let retires = self.project.retires(candidate.provider.as_ref(), &candidate.name);
         let (work, cost) = match task {
             Task::Evaluate { counted, to_be_tuned } => {
@@ -277,7 +278,7 @@ impl Maker<'_> {
         to_be_tuned: bool,
     ) -> Requests {
         let &Counted { requests, cached, length, tokens, .. } = counted;
-        if candidate.provider.in_process() {
+        if candidate.in_process() {
             let (input, output, basis, time) = (Range::default(), Range::default(), Basis::Length, None);
             return Requests { requests, cached, input, output, basis, time, to_be_tuned };
         }

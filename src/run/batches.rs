@@ -5,32 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tunebench_providers::{Access, ProviderError};
+use tunebench_providers::ProviderError;
 
-use super::{LABELLING, ModelVariant, Session};
+use super::{Batching, ModelVariant, Session};
 use crate::batch::{BatchEvent, BatchSettings, Left, Outcome, Road};
 use crate::budget::{Cost, Price};
 use crate::error::Error;
-use crate::evaluate::{AbortReason, AnswerCache, Answers, EvalTarget, ModelClient, NotAnswered};
+use crate::evaluate::{AbortReason, AnswerCache, Answers, EvalTarget, LABELLING, ModelClient, NotAnswered};
 use crate::ledger::{BatchRecord, NewBatch, Recorder, Target};
 use crate::plan::{Texts, texts};
+use crate::rendered::shows_texts_only;
 
 /// How many rows a batch has where nobody says otherwise: a file of some megabytes, of which a day is time enough for
 /// every provider.
 const USUAL_ROWS: usize = 10_000;
-
-/// Whether and how a command asks in batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Batching {
-    /// Whether it does, whatever the configuration says.
-    pub on: bool,
-    /// Whether it ends without waiting for what it has handed in.
-    pub no_wait: bool,
-    /// Whether files at the provider stay there.
-    pub keep_files: bool,
-    /// Whether it only comes back to batches that are there.
-    pub only_come_back: bool,
-}
 
 /// What the batches of a command have brought, by the names that reports give the models.
 #[derive(Debug, Default)]
@@ -127,7 +115,7 @@ impl Session<'_> {
         let mut without = Vec::new();
         for subject in subjects.iter().filter(|_| self.spending.batching.on) {
             let candidate = subject.candidate(self.project)?;
-            if !candidate.provider.in_process() && !offers_batches(&candidate) {
+            if !candidate.in_process() && !offers_batches(&candidate) {
                 without.push(subject.name(0));
             }
         }
@@ -156,7 +144,7 @@ impl Session<'_> {
         items: &dyn Fn() -> Result<Texts<'t>, Error>,
     ) -> Result<Batched, Error> {
         let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
-        super::shows_texts_only(&candidate)?;
+        shows_texts_only(&candidate)?;
         let wanted = self.in_batches(subject, &candidate).then_some((subject, candidate, 0));
         self.on_roads(wanted.into_iter().collect(), LABELLING, false, items).await
     }
@@ -169,9 +157,7 @@ impl Session<'_> {
         let mut wanted = Vec::new();
         for subject in subjects {
             let candidate = subject.candidate(self.project)?;
-            if offers_batches(&candidate)
-                && matches!(candidate.provider.access(), Access::Open | Access::Ready)
-            {
+            if offers_batches(&candidate) && candidate.provider.info().access.is_granted() {
                 wanted.push((subject, 0, test.to_owned()));
             }
         }
@@ -256,7 +242,7 @@ impl Session<'_> {
             scope: cache.names.scope().short(),
             target: Target {
                 provider: candidate.name.provider().to_owned(),
-                base_url: candidate.provider.base_url(),
+                base_url: candidate.provider.info().base_url,
                 model: candidate.name.model().to_owned(),
             },
             subject: subject.name(0),

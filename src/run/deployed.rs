@@ -72,7 +72,7 @@ impl Session<'_> {
             provider: candidate.provider.clone(),
             target: Target {
                 provider: candidate.name.provider().to_owned(),
-                base_url: candidate.provider.base_url(),
+                base_url: candidate.provider.info().base_url,
                 model: candidate.name.model().to_owned(),
             },
             own_price: own,

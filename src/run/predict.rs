@@ -1,19 +1,16 @@
 //! Labels for new texts, by a model of the project.
 
 use futures::stream::{Stream, StreamExt};
-use tunebench_data::Columns;
 use tunebench_providers::{BadModelRef, ModelRef};
 
 use super::{Batched, ModelVariant, Session};
 use crate::budget::Cost;
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::evaluate::{AbortReason, AnswerCache, Deployed, EvalTarget, Labeller, PredictedLabel};
+use crate::evaluate::{AbortReason, AnswerCache, Deployed, LABELLING, Labeller, PredictedLabel};
 use crate::plan::Plan;
+use crate::rendered::shows_texts_only;
 use crate::suggest::nearest;
-
-/// What new texts go by in the ledger, where test data goes by its fingerprint.
-pub(crate) const LABELLING: &str = "predict";
 
 /// How many texts at most are written at once.
 const CHUNK: usize = 256;
@@ -27,19 +24,6 @@ pub struct Labelling {
     pub aborted_by: Option<AbortReason>,
     /// What it cost.
     pub spent: Cost,
-}
-
-/// Texts come without their rows: a prompt that shows more of a row can't be asked with.
-pub(crate) fn shows_texts_only(candidate: &EvalTarget) -> Result<(), Error> {
-    let columns = match candidate.prompt.columns() {
-        Columns::None => return Ok(()),
-        Columns::Named(names) => format!("the columns `{}`", names.join("`, `")),
-        _ => "whole rows".to_owned(),
-    };
-    Err(Error::Model {
-        message: format!("the prompt of `{}` shows {columns}, and here are texts only", candidate.name),
-        hint: Some("choose a prompt that shows `{{ text }}` alone; `data.text` can join columns".to_owned()),
-    })
 }
 
 impl Session<'_> {
@@ -109,7 +93,7 @@ impl Session<'_> {
     /// Whether what a model answers has to be paid for, at a price that nobody knows.
     pub fn is_unpriced(&self, subject: &ModelVariant) -> Result<bool, Error> {
         let candidate = subject.candidate(self.project)?;
-        Ok(!candidate.provider.in_process() && candidate.price.is_none())
+        Ok(!candidate.in_process() && candidate.price.is_none())
     }
 
     /// Labels texts in their order, and gives them to `see` as their answers come.
@@ -128,7 +112,7 @@ impl Session<'_> {
     ) -> Result<Labelling, Error> {
         let (_, mut candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
         shows_texts_only(&candidate)?;
-        let recorder = match candidate.provider.in_process() {
+        let recorder = match candidate.in_process() {
             true => None,
             false => Some(self.ledger()?.begin(LABELLING, env!("CARGO_PKG_VERSION"))?),
         };

@@ -16,7 +16,7 @@ impl Session<'_> {
         for step in plan.steps.iter().filter(|step| needs_provider(step)) {
             let provider = self.project.candidate(&step.model)?.provider;
             // One key is missing once, however many models it is for.
-            if let Some(error) = without_access(&provider.access()) {
+            if let Some(error) = without_access(&provider.info().access) {
                 if seen.insert(step.model.provider().to_owned()) {
                     missing.push(Error::provider(&step.model, error));
                 }

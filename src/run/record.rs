@@ -21,7 +21,7 @@ pub(super) fn record(
     stood: Option<&Stood>,
 ) -> ModelRecord {
     let Usage { input, output, .. } = answers.usage;
-    let in_process = candidate.provider.in_process();
+    let in_process = candidate.in_process();
     let price = candidate.price.as_ref().and_then(|price| price.of(answers.usage)).map(|cost| cost.dollars());
     // Where the machine is paid for, its minutes are all that is known of a cost.
     let deployed = candidate.must_be_deployed();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use tunebench_data::{Columns, ExampleId, Fields, Item, Message, Role, hex};
+use tunebench_data::{Columns, ExampleId, Item, hex};
 use tunebench_providers::ModelRef;
 use tunebench_reports::{ModelRecord, PromptMessage};
 
@@ -11,34 +11,7 @@ use super::ModelVariant;
 use crate::error::Error;
 use crate::evaluate::{EvalTarget, EvaluateError};
 use crate::project::Project;
-
-/// What stands for the text of a row in a prompt that is shown once for all rows.
-const PLACEHOLDER: &str = "{text}";
-
-/// The messages of a prompt with a placeholder for each column, as reports show them once for all rows.
-pub(crate) fn sketched(candidate: &EvalTarget) -> Option<Vec<PromptMessage>> {
-    let fields = match candidate.prompt.columns() {
-        Columns::Named(names) => Fields::of(names.iter().map(|name| (name.as_str(), format!("{{{name}}}")))),
-        _ => Fields::default(),
-    };
-    rendered(candidate, Item { text: PLACEHOLDER, fields: Some(&fields) })
-}
-
-/// The messages of a prompt. Nothing is sent to a model that is computed here.
-fn rendered(candidate: &EvalTarget, item: Item<'_>) -> Option<Vec<PromptMessage>> {
-    if candidate.provider.in_process() {
-        return None;
-    }
-    let message = |Message { role, content }: Message| {
-        let role = match role {
-            Role::System => "system",
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        };
-        PromptMessage { role: role.to_owned(), content }
-    };
-    Some(messages(candidate, item).into_iter().map(message).collect())
-}
+use crate::rendered::{messages, rendered, sketched};
 
 /// The prompts of these models, each once by its [fingerprint](ModelRecord::prompt_sha256).
 pub(super) fn prompts<'a>(
@@ -98,9 +71,4 @@ pub(super) fn prompt_sha256(subject: &ModelVariant, candidate: &EvalTarget) -> S
     let common = serde_json::to_vec(&(messages(candidate, "".into()), rule, candidate.parameters.answer));
     let digest = Sha256::digest(common.expect("messages are plain data"));
     hex(&digest[..])
-}
-
-fn messages(candidate: &EvalTarget, item: Item<'_>) -> Vec<Message> {
-    let shots = candidate.shots.before(item.text);
-    candidate.prompt.render_with_shots(shots.items(), item)
 }

@@ -7,9 +7,8 @@ use tunebench_providers::{Cause, FileId, FileStatus, Job, JobRequest, ProviderEr
 
 use super::prepare::PreparedJob;
 use super::{TuneContext, TuneError, TuneEvent, Tuning, patiently};
-use crate::budget::{Budget, BudgetError, Cost, Reservation};
+use crate::budget::{BudgetError, Cost, Reservation};
 use crate::ledger::{JobNumber, LedgerError, NewJob};
-use crate::plan::Training;
 
 /// How long a provider may look through a file.
 const LONGEST_CHECK: Duration = Duration::from_secs(30 * 60);
@@ -28,7 +27,7 @@ impl Tuning<'_> {
         let Self { provider, spec, .. } = self;
         let warnings = patiently(context, async || provider.preflight(spec).await).await?;
         warnings.into_iter().for_each(|warning| observe(TuneEvent::Warning(warning)));
-        let reservation = self.reserve(context.budget)?;
+        let reservation = self.reserve(context)?;
         let number = self.record(context, &order)?;
         let file = self.hand_over(context, &order.file, number).await?;
         let mut request = JobRequest::new((*spec).clone(), file, order.mark);
@@ -124,12 +123,12 @@ impl Tuning<'_> {
     }
 
     /// Holds back what the job may cost by its estimate; nothing for one that is done here.
-    fn reserve<'b>(&'b self, budget: &'b Budget) -> Result<Option<Reservation<'b>>, BudgetError> {
+    fn reserve<'b>(&'b self, context: &TuneContext<'b>) -> Result<Option<Reservation<'b>>, BudgetError> {
         if self.in_process {
             return Ok(None);
         }
-        let tokens = Training::of(self).billed().high;
-        budget.reserve_training(&self.base.to_string(), self.price.as_ref(), tokens).map(Some)
+        let tokens = (context.most_tokens)(self);
+        context.budget.reserve_training(&self.base.to_string(), self.price.as_ref(), tokens).map(Some)
     }
 
     /// The record of a job that was found: that of an earlier command, or a new one.

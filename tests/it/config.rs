@@ -72,12 +72,12 @@ fn every_mistake_names_its_line_and_its_cure() {
                 "{DATA}[providers.local]\nrequests_per_minute = 0\n[[model]]\nbase = \"local/lexical\"\n"
             ),
             5,
-            vec!["requests_per_minute must be a whole number, at least 1"],
+            vec!["`requests_per_minute` must be a whole number, at least 1"],
         ),
         (
             format!("{DATA}[providers.local]\nwindow_seconds = 90\n[[model]]\nbase = \"local/lexical\"\n"),
             5,
-            vec!["window_seconds must be at most 60"],
+            vec!["`window_seconds` must be at most 60"],
         ),
         (
             format!("{DATA}[prompt]\nitem_tag = \"a b\"\n[[model]]\nbase = \"local/lexical\"\n"),

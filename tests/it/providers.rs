@@ -16,6 +16,32 @@ fn providers_are_listed() {
 }
 
 #[test]
+fn what_can_be_set_is_listed_and_a_slip_is_told() {
+    let place = Place::new();
+    let listed = place.tunebench(&["providers", "settings", "openai"]);
+    assert_eq!((listed.code, listed.stderr.as_str()), (Some(0), ""));
+    for name in ["base_url ", "max_tokens_field ", "timeout_seconds ", "requests_per_minute "] {
+        assert!(
+            listed.stdout.contains(&format!("\n{name}")) || listed.stdout.starts_with(name),
+            "{}",
+            listed.stdout
+        );
+    }
+    assert!(listed.stdout.lines().all(|line| line.chars().count() <= 80), "{}", listed.stdout);
+    let unknown = place.tunebench(&["providers", "settings", "opnai"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("did you mean `openai`?"), "{}", unknown.stderr);
+    place.write(
+        "tunebench.toml",
+        "[data]\ntest = \"t.csv\"\n[providers.groq]\nmax_token_field = \"max_tokens\"\n[[model]]\nbase = \"local/lexical\"\n",
+    );
+    let slip = place.tunebench(&["providers"]);
+    assert_eq!(slip.code, Some(2));
+    assert!(slip.stderr.contains("line 4: unknown setting `max_token_field`"), "{}", slip.stderr);
+    assert!(slip.stderr.contains("did you mean `max_tokens_field`?"), "{}", slip.stderr);
+}
+
+#[test]
 fn help_names_every_command_and_wrong_usage_is_2() {
     let place = Place::new();
     let help = place.tunebench(&["--help"]);

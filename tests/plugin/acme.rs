@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use tunebench_providers::Registry;
 
 fn main() -> ExitCode {
-    tunebench::cli::main_with(Registry::builtin().with("acme", acme_provider::Acme::create))
+    tunebench::cli::main_with(Registry::builtin().with_kind(acme_provider::kind()))
 }

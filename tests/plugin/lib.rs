@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tunebench_providers::{
-    Cause, Completion, CompletionRequest, ModelInfo, Provider, ProviderError, SettingError, Setup,
-    async_trait,
+    Cause, Completion, CompletionRequest, Kind, ModelInfo, Provider, ProviderError, ProviderInfo, Setting,
+    SettingError, Setup, async_trait,
 };
 
 const MODEL: &str = "keywords";
@@ -15,24 +15,12 @@ pub struct Acme {
     otherwise: String,
 }
 
-impl Acme {
-    /// Reads `[providers.acme]`; the only setting is `otherwise`.
-    pub fn create(setup: &Setup) -> Result<Arc<dyn Provider>, SettingError> {
-        let mut otherwise = String::new();
-        for (name, value) in &setup.settings {
-            match (name.as_str(), value.as_str()) {
-                ("otherwise", Some(text)) => text.clone_into(&mut otherwise),
-                ("otherwise", None) => return Err(SettingError::at(name, "`otherwise` must be a text")),
-                _ => {
-                    return Err(SettingError::at(
-                        name,
-                        format!("unknown setting `{name}`, expected `otherwise`"),
-                    ));
-                }
-            }
-        }
-        Ok(Arc::new(Self { otherwise }))
-    }
+/// The kind of provider that a program registers, with what can be set under `[providers.acme]`.
+pub fn kind() -> Kind {
+    let create = |setup: &Setup| -> Result<Arc<dyn Provider>, SettingError> {
+        Ok(Arc::new(Acme { otherwise: setup.text("otherwise").unwrap_or_default().to_owned() }))
+    };
+    Kind::new("acme", create).settings([Setting::text("otherwise", "what it says when no label fits")])
 }
 
 #[async_trait]
@@ -52,7 +40,7 @@ impl Provider for Acme {
         }
     }
 
-    fn known_models(&self) -> Vec<ModelInfo> {
-        vec![ModelInfo::new(MODEL)]
+    fn info(&self) -> ProviderInfo {
+        ProviderInfo::default().models([ModelInfo::new(MODEL)])
     }
 }

@@ -229,7 +229,7 @@ async fn the_key_is_sent_in_the_header_that_is_taken() {
 async fn a_missing_key_is_told_at_the_first_call_and_sends_nothing() {
     let fake = FakeAnthropic::start().unwrap();
     let keyless = provider(&fake, json!({"api_key_env": "TUNEBENCH_NO_SUCH_KEY"}));
-    assert_eq!(keyless.access(), Access::Missing("TUNEBENCH_NO_SUCH_KEY".into()));
+    assert_eq!(keyless.info().access, Access::Missing("TUNEBENCH_NO_SUCH_KEY".into()));
     let error = keyless.complete(&ask(HAIKU, "x")).await.unwrap_err();
     assert!(error.hint.unwrap().contains("TUNEBENCH_NO_SUCH_KEY"));
     assert_eq!(fake.stats().total(), 0);

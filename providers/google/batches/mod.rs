@@ -9,10 +9,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::declared::Surface;
 use super::errors::{About, ErrorBody};
 use super::json::{count, list, text};
 use super::names::Target;
-use super::settings::Surface;
 use super::{GoogleProvider, completions};
 use crate::lines::Lines;
 use crate::{

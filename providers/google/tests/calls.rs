@@ -227,7 +227,7 @@ async fn a_bad_key_is_a_400_and_ends_the_run_without_being_quoted() {
 async fn a_missing_key_is_told_at_the_first_call_and_sends_nothing() {
     let fake = fake().start().unwrap();
     let provider = gemini(&fake, json!({"api_key_env": "TUNEBENCH_NO_SUCH_KEY"}));
-    assert_eq!(provider.access(), Access::Missing("TUNEBENCH_NO_SUCH_KEY".into()));
+    assert_eq!(provider.info().access, Access::Missing("TUNEBENCH_NO_SUCH_KEY".into()));
     let error = provider.complete(&ask("gemini-3.5-flash", "x")).await.unwrap_err();
     assert_eq!((error.cause, error.scope, error.retry), (Cause::Access, Scope::Provider, Retry::Never));
     assert_eq!(fake.stats().total(), 0);

@@ -27,7 +27,7 @@ fn logins(fake: &FakeGoogle) -> u64 {
 async fn a_login_is_exchanged_once_and_names_the_project_that_pays() {
     let fake = FakeGoogle::builder().needs_quota_project().start().unwrap();
     let (provider, _file) = logged_in(&fake, &fake.authorized_user());
-    assert_eq!(provider.access(), Access::Ready);
+    assert_eq!(provider.info().access, Access::Ready);
     assert_eq!(fake.stats().total(), 0, "to look costs nothing");
     for text in ["x", "y", "z"] {
         provider.complete(&ask(MODEL, text)).await.unwrap();
@@ -52,9 +52,9 @@ async fn the_project_of_the_login_stands_in_for_one() {
     let provider = GoogleProvider::vertex(&setup("vertex", settings, more)).unwrap();
     provider.complete(&ask(MODEL, "x")).await.unwrap();
     assert!(
-        provider.base_url().ends_with("/v1/projects/fake-project/locations/global"),
+        provider.info().base_url.ends_with("/v1/projects/fake-project/locations/global"),
         "{}",
-        provider.base_url()
+        provider.info().base_url
     );
 }
 
@@ -119,7 +119,7 @@ async fn files_that_are_none_are_named() {
     }
     let settings = json!({"credentials": "/no/such/file.json", "access_token_env": "TUNEBENCH_NO_TOKEN"});
     let missing = GoogleProvider::vertex(&setup("vertex", at_vertex(&fake), settings)).unwrap();
-    assert!(matches!(missing.access(), Access::LoggedOut(_)));
+    assert!(matches!(missing.info().access, Access::LoggedOut(_)));
     let error = missing.complete(&ask(MODEL, "x")).await.unwrap_err();
     assert!(error.message.contains("/no/such/file.json"), "{error}");
     assert_eq!(fake.stats().total(), 0);

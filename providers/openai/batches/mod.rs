@@ -13,9 +13,9 @@ use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 
 use self::rows::{Line, Said};
+use super::declared::Api;
 use super::errors::About;
 use super::hosts::{BatchHost, BatchJobs};
-use super::settings::Api;
 use super::{Failure, OpenAiProvider};
 use crate::http::Answer;
 use crate::lines::Lines;

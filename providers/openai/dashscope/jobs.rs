@@ -45,8 +45,8 @@ pub(super) fn hyperparameters(spec: &TuningSpec) -> Result<Map<String, Value>, S
                 (rate.map(|rate| format!("{rate:e}").into()), "a number between 0 and 1, such as 1.6e-5")
             }
             _ => {
-                let known = "`n_epochs`, `batch_size`, `max_length`, `learning_rate`, `lora_rank`";
-                return Err(SettingError::at(name, format!("there is no `{name}` here; there are {known}")));
+                let known = ["n_epochs", "batch_size", "max_length", "learning_rate", "lora_rank"];
+                return Err(SettingError::unknown("hyperparameter", name, known));
             }
         };
         let Some(good) = good else {

@@ -264,13 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_file_sets_is_declared() {
+        for (name, host) in Host::all() {
+            let checked = crate::setting::check(&host.settings, &super::super::declared::SETTINGS);
+            assert_eq!(checked, Ok(()), "{name}");
+        }
+    }
+
+    #[test]
     fn an_address_that_is_incomplete_names_the_variable() {
         let setup = Setup::new("cloudflare", Map::new(), ".");
         if setup.variable("CLOUDFLARE_ACCOUNT_ID").is_some() {
             return;
         }
         let provider = super::super::OpenAiProvider::at_host(&Host::all()["cloudflare"], &setup).unwrap();
-        assert_eq!(provider.access(), Access::Missing("CLOUDFLARE_ACCOUNT_ID".into()));
+        assert_eq!(provider.info().access, Access::Missing("CLOUDFLARE_ACCOUNT_ID".into()));
     }
 
     #[test]

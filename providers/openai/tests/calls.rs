@@ -208,7 +208,7 @@ async fn a_missing_key_is_told_at_the_first_call_and_sends_nothing() {
     let settings = json!({"base_url": fake.base_url(), "api_key_env": "TUNEBENCH_NO_SUCH_KEY"});
     let Value::Object(settings) = settings else { panic!("a table") };
     let provider = super::OpenAiProvider::new(&Setup::new("openai", settings, ".")).unwrap();
-    assert_eq!(provider.access(), Access::Missing("TUNEBENCH_NO_SUCH_KEY".into()));
+    assert_eq!(provider.info().access, Access::Missing("TUNEBENCH_NO_SUCH_KEY".into()));
     let error = provider.complete(&ask("gpt-4.1", "x")).await.unwrap_err();
     assert_eq!((error.cause, error.scope, error.retry), (Cause::Access, Scope::Provider, Retry::Never));
     assert!(error.hint.unwrap().contains("TUNEBENCH_NO_SUCH_KEY"));
@@ -232,7 +232,7 @@ async fn the_key_goes_where_the_server_wants_it() {
     // Deployments have names of their own, which no list tells.
     assert!(azure.model_info("my-deployment").await.is_ok());
     let open = provider(&fake, json!({"api_key_env": "none"}));
-    assert_eq!(open.access(), Access::Open);
+    assert_eq!(open.info().access, Access::Open);
     assert_eq!(open.complete(&ask("gpt-4.1", "x")).await.unwrap_err().cause, Cause::Access);
 }
 

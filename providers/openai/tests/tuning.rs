@@ -224,6 +224,6 @@ fn the_calendar_of_openai_itself() {
         assert_eq!(error.cause, Cause::Unsupported);
         assert!(error.hint.unwrap().contains("decisions/gpt-6-luna"));
     }
-    let listed = provider.known_models().into_iter().find(|model| model.id == BASE).unwrap();
+    let listed = provider.info().models.into_iter().find(|model| model.id == BASE).unwrap();
     assert_eq!((listed.tunable, listed.shutdown_date.as_deref()), (true, Some("2027-01-14")));
 }

@@ -34,6 +34,20 @@ pub(super) struct Order {
     seed: u64,
 }
 
+/// What the `tune` table of a model can hold.
+const KNOWN: [&str; 10] = [
+    "n_epochs",
+    "batch_size",
+    "learning_rate",
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "warmup_ratio",
+    "weight_decay",
+    "n_evals",
+    "n_checkpoints",
+];
+
 impl Order {
     /// Reads the hyperparameters. What is not known is refused here: the service would train without it.
     pub(super) fn read(spec: &TuningSpec) -> Result<Self, SettingError> {
@@ -88,11 +102,7 @@ impl Order {
             "weight_decay" => self.decay = share()?,
             "n_evals" => self.evals = Some(whole(0)?),
             "n_checkpoints" => self.checkpoints = whole(1)?,
-            _ => {
-                let known = "`n_epochs`, `batch_size`, `learning_rate`, `lora_r`, `lora_alpha`, `lora_dropout`, \
-                             `warmup_ratio`, `weight_decay`, `n_evals`, `n_checkpoints`";
-                return Err(SettingError::at(name, format!("there is no `{name}` here; there are {known}")));
-            }
+            _ => return Err(SettingError::unknown("hyperparameter", name, KNOWN)),
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(super) async fn list(
     let mut code = exit::DONE;
     for (name, provider) in providers.iter() {
         let Some(tuning) = provider.fine_tuning() else { continue };
-        if let Access::Missing(_) | Access::LoggedOut(_) | Access::Withheld(_) = provider.access() {
+        if let Access::Missing(_) | Access::LoggedOut(_) | Access::Withheld(_) = provider.info().access {
             continue;
         }
         match tuning.jobs().await {

@@ -1,6 +1,6 @@
 //! What a user calls a job or its model: with the provider in front, or without where one alone can be meant.
 
-use tunebench_providers::{Access, JobId, ModelRef};
+use tunebench_providers::{JobId, ModelRef};
 
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -41,7 +41,7 @@ pub(super) async fn resolve(
 async fn asked_for(job: &str, providers: &Providers) -> Option<String> {
     for (name, provider) in providers.iter() {
         let Some(tuning) = provider.fine_tuning() else { continue };
-        let usable = matches!(provider.access(), Access::Open | Access::Ready);
+        let usable = provider.info().access.is_granted();
         if usable && tuning.job(&JobId(job.to_owned())).await.is_ok_and(|found| found.id.0 == job) {
             return Some(name.to_owned());
         }

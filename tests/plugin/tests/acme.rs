@@ -7,14 +7,14 @@ use tunebench_providers::{Hyperparameters, Setup};
 
 #[tokio::test]
 async fn keeps_the_contract() {
-    let provider = acme_provider::Acme::create(&Setup::default()).unwrap();
+    let provider = acme_provider::kind().create(&Setup::default()).unwrap();
     Contract::new(provider.as_ref(), "keywords").check().await.assert_kept();
 }
 
 #[test]
 fn a_wrong_setting_is_an_error() {
     let settings: Hyperparameters = [("otherwize".to_owned(), "x".into())].into_iter().collect();
-    let error = acme_provider::Acme::create(&Setup::new("acme", settings, "")).err().unwrap();
+    let error = acme_provider::kind().create(&Setup::new("acme", settings, "")).err().unwrap();
     assert_eq!(error.setting.as_deref(), Some("otherwize"));
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tunebench_reports::{Manifest, PastRun, Run};
 
-use crate::results::{Results, ResultsError};
+use super::{Results, ResultsError};
 
 /// The folder of earlier runs.
 pub(crate) const RUNS: &str = "runs";

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tunebench_reports::{Changes, Evaluation, Figures, Run};
 
+use super::limit_args::LimitArgs;
 use super::output::Printer;
 use super::words::wrapped;
 use crate::config::Config;
@@ -52,7 +53,7 @@ pub(crate) struct GateArgs {
     code_quality: Option<PathBuf>,
 
     #[command(flatten)]
-    settings: Settings,
+    limits: LimitArgs,
 }
 
 /// Judges the results, or makes them the baseline.
@@ -62,10 +63,11 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
     let configured = config.exists().then(|| Config::read(config)).transpose()?;
     let folder = config.parent().unwrap_or(Path::new(""));
     // A path of the command line starts here, one of the configuration starts there.
-    let path = args.settings.baseline.clone();
+    let asked = Settings::from(args.limits.clone());
+    let path = asked.baseline.clone();
     let (config_gate, document) =
         configured.map_or_else(Default::default, |(config, document)| (config.gate, Some(document)));
-    let settings = args.settings.clone().or(config_gate);
+    let settings = asked.clone().or(config_gate);
     let path =
         path.unwrap_or_else(|| folder.join(settings.baseline.as_deref().unwrap_or(Path::new(BASELINE))));
 
@@ -77,7 +79,7 @@ pub(super) fn gate(args: GateArgs, config: &Path, printer: Printer) -> Result<u8
         .and_then(|()| settings.check_results(&run))
         .and_then(|()| settings.check_labels(run.labels()))
         .map_err(|mistake| match &document {
-            Some(document) if !args.settings.names(&mistake) => Error::Config(document.gate(&mistake)),
+            Some(document) if !asked.names(&mistake) => Error::Config(document.gate(&mistake)),
             _ => GateError::Setting(mistake).into(),
         })?;
     let figures = Figures::of(&run);

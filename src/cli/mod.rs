@@ -12,6 +12,7 @@ mod gate;
 mod import;
 mod init;
 mod jobs;
+mod limit_args;
 mod manual;
 mod merge;
 mod models;

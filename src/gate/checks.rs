@@ -28,29 +28,27 @@ const SLICE: &str = "slice:";
 
 /// By what a figure is held against its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum), value(rename_all = "snake_case"))]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// The figure itself
+    /// The figure itself.
     #[default]
     Estimate,
-    /// The low end of its 95 % interval: the limit must be proven
+    /// The low end of its 95 % interval: the limit must be proven.
     LowerBound,
 }
 
 /// How a model is compared with the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Test {
-    /// Fails when a loss of more than the margin is proven
+    /// Fails when a loss of more than the margin is proven.
     #[default]
     Regression,
-    /// Passes when a loss of the margin or more is ruled out
+    /// Passes when a loss of the margin or more is ruled out.
     NonInferiority,
-    /// Not at all
+    /// Not at all.
     Off,
 }
 

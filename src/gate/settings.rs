@@ -1,4 +1,4 @@
-//! `[gate]` in `tunebench.toml`, and the flags that go before it.
+//! What a gate asks for: `[gate]` in `tunebench.toml`, and what goes before it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,96 +16,61 @@ const ALPHA: f64 = tunebench_reports::ALPHA / 2.0;
 
 /// What a gate asks for; what is not set is not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-#[cfg_attr(
-    feature = "cli",
-    command(next_help_heading = "What is asked for (before what the configuration says)")
-)]
 pub struct Settings {
     /// The committed file with the answers to compare with [default: tunebench.baseline]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
     pub baseline: Option<PathBuf>,
 
     /// A model to check; may be given several times [default: all that no other one was tuned from, and not `local/majority` beside others]
-    #[cfg_attr(feature = "cli", arg(long = "model", value_name = "MODEL"))]
     pub models: Vec<String>,
 
     /// The least accuracy, as a share
-    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub min_accuracy: Option<f64>,
 
     /// The least macro-F1
-    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub min_macro_f1: Option<f64>,
 
     /// The least recall of a label; may be given several times
-    #[cfg_attr(feature = "cli", arg(long, value_name = "LABEL=SHARE", value_parser = recall))]
     #[serde(deserialize_with = "table")]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, f64>"))]
     pub min_recall: Vec<(String, f64)>,
 
     /// By what these three are held against their limits
-    #[cfg_attr(feature = "cli", arg(long, alias = "by", value_name = "WHAT"))]
     #[serde(alias = "by")]
     pub judge_by: Option<By>,
 
     /// The largest share of invalid answers
-    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub max_invalid: Option<f64>,
 
     /// The least share of the rows that must be answered [default: that of the evaluation]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub min_coverage: Option<f64>,
 
     /// The most that the answers may cost, in dollars
-    #[cfg_attr(feature = "cli", arg(long, value_name = "USD"))]
     pub max_cost: Option<f64>,
 
     /// The longest time for 95 % of the answers
-    #[cfg_attr(feature = "cli", arg(long, value_name = "MS"))]
     pub max_p95_ms: Option<f64>,
 
     /// How the model is compared with the baseline
-    #[cfg_attr(feature = "cli", arg(long, value_name = "TEST"))]
     pub test: Option<Test>,
 
     /// The loss that is allowed, by accuracy or what `evaluation.primary` says, as a share; `non-inferiority` needs one
-    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub margin: Option<f64>,
 
     /// The level of the tests: how often, at most, noise alone may raise an alarm [default: 0.025]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     pub alpha: Option<f64>,
 
     /// Hold the test against the baseline however often one looks while rows are added: it needs more rows for it
-    #[cfg_attr(feature = "cli", arg(long, num_args = 0, default_missing_value = "true"))]
     pub any_time: Option<bool>,
 
     /// The least accuracy on a part of the rows, by a column of `data.slices`, `length` or `script`; may be given several times
-    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN=VALUE=SHARE", value_parser = slice))]
     #[serde(deserialize_with = "table")]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, f64>"))]
     pub min_slice: Vec<(String, f64)>,
 
     /// Ask that the model version that answered is the baseline's
-    #[cfg_attr(feature = "cli", arg(long, num_args = 0, default_missing_value = "true"))]
     pub same_version: Option<bool>,
-}
-
-#[cfg(feature = "cli")]
-fn recall(text: &str) -> Result<(String, f64), String> {
-    let parts =
-        text.rsplit_once('=').and_then(|(label, share)| Some((label.to_owned(), share.parse().ok()?)));
-    parts.ok_or_else(|| "a label and a share, such as refund=0.9".to_owned())
-}
-
-#[cfg(feature = "cli")]
-fn slice(text: &str) -> Result<(String, f64), String> {
-    let parts = text.rsplit_once('=').filter(|(slice, _)| slice.contains('='));
-    let parts = parts.and_then(|(slice, share)| Some((slice.to_owned(), share.parse().ok()?)));
-    parts.ok_or_else(|| "a column, its value and a share, such as channel=phone=0.9".to_owned())
 }
 
 fn table<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use crate::error::QuoteFault;
 use crate::format::Format;
 use crate::input::Input;
-use crate::scan::{Machine, Step};
+use crate::record_ends::{Machine, Step};
 
 /// A record with the line end behind it and the empty lines that follow; an element of a JSON array without what parts it
 /// from the next. In UTF-8 unless the file is broken.

@@ -2,65 +2,24 @@
 //!
 //! A guess is a proposal that is shown to the user, never a way to read data behind their back.
 
-use std::collections::HashSet;
+mod census;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::value::RawValue;
-
 use crate::error::{DataError, Reason, RowError};
 use crate::format::Format;
 use crate::input::Input;
-use crate::json::{self, Object};
-use crate::table::{Cells, TableRow, TableSource, View};
+use crate::table::{Cells, TableRow, TableSource};
 use crate::{binary, encoding};
+
+use census::{Census, LABEL_NAMES, OTHER_NAMES, TEXT_NAMES, census, rank};
 
 /// How much of a file is looked at for its encoding and format.
 const HEAD_BYTES: u64 = 4 << 20;
-/// How many rows are looked at for the meaning of columns.
-const ROWS: usize = 20_000;
 /// How many rows tell whether the first is a header.
 const HEADER_ROWS: usize = 500;
-/// More different values than this are no label set.
-const LABELS: usize = 1000;
-/// A longer name is no label.
-const LABEL_CHARS: f64 = 60.0;
-
-/// Usual names of text columns, the surest first.
-const TEXT_NAMES: [&str; 14] = [
-    "text",
-    "message",
-    "utterance",
-    "sentence",
-    "content",
-    "query",
-    "question",
-    "body",
-    "comment",
-    "review",
-    "description",
-    "input",
-    "prompt",
-    "title",
-];
-/// Usual names of label columns, the surest first.
-const LABEL_NAMES: [&str; 12] = [
-    "label",
-    "category",
-    "class",
-    "intent",
-    "target",
-    "topic",
-    "tag",
-    "sentiment",
-    "labels",
-    "output",
-    "gold",
-    "type",
-];
-/// Columns with few values that are no labels.
-const OTHER_NAMES: [&str; 6] = ["split", "lang", "language", "source", "date", "id"];
 
 /// What a file seems to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,153 +143,6 @@ pub fn sniff(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Sni
     })
 }
 
-/// What the values of a column are like.
-struct Stats {
-    name: String,
-    /// Values that are not blank.
-    filled: usize,
-    chars: usize,
-    with_space: usize,
-    numbers: usize,
-    /// Different values, up to one more than a label set may have, and how many more of them were new then.
-    values: HashSet<String>,
-    more: usize,
-}
-
-impl Stats {
-    fn new(name: &str) -> Self {
-        let (filled, chars, with_space, numbers, values, more) = Default::default();
-        Self { name: name.to_owned(), filled, chars, with_space, numbers, values, more }
-    }
-
-    fn see(&mut self, value: &str) {
-        let value = value.trim();
-        if value.is_empty() {
-            return;
-        }
-        self.filled += 1;
-        self.chars += value.chars().count();
-        self.with_space += usize::from(value.contains(char::is_whitespace));
-        self.numbers += usize::from(value.parse::<f64>().is_ok());
-        if self.values.len() <= LABELS {
-            self.values.insert(value.to_owned());
-        } else {
-            self.more += usize::from(!self.values.contains(value));
-        }
-    }
-
-    fn mean_chars(&self) -> f64 {
-        self.chars as f64 / self.filled.max(1) as f64
-    }
-
-    /// How much like the column of the texts it is: long, different, in words.
-    fn as_text(&self, rows: usize) -> f64 {
-        if self.filled * 2 < rows || self.numbers * 10 > self.filled * 9 {
-            return 0.0;
-        }
-        let different = (self.values.len() + self.more) as f64 / self.filled.max(1) as f64;
-        let words = 0.1 + self.with_space as f64 / self.filled.max(1) as f64;
-        let named = if rank(&TEXT_NAMES, &self.name).is_some() { 4.0 } else { 1.0 };
-        self.mean_chars() * different * words * named
-    }
-
-    /// Whether it has few short values that stand in many rows.
-    fn may_be_label(&self, rows: usize) -> bool {
-        let different = self.values.len();
-        (2..=LABELS).contains(&different)
-            && self.filled * 10 >= rows * 9
-            && different * 2 <= self.filled.max(4)
-            && self.mean_chars() <= LABEL_CHARS
-    }
-
-    /// How much less like the column of the labels than others it is.
-    fn unlike_label(&self) -> (usize, bool, bool, usize) {
-        let name = rank(&LABEL_NAMES, &self.name).unwrap_or(usize::MAX);
-        let other = rank(&OTHER_NAMES, &self.name).is_some();
-        (name, other, self.numbers == self.filled, self.values.len())
-    }
-}
-
-fn rank(names: &[&str], name: &str) -> Option<usize> {
-    names.iter().position(|known| name.eq_ignore_ascii_case(known))
-}
-
-struct Census {
-    format: Format,
-    columns: Vec<Stats>,
-    rows: usize,
-    bad_rows: usize,
-    /// The worst of them.
-    fault: Option<RowError>,
-}
-
-impl Census {
-    fn see(&mut self, name: &str, value: &str) {
-        let known = self.columns.iter().position(|column| column.name == name);
-        let at = known.unwrap_or_else(|| {
-            self.columns.push(Stats::new(name));
-            self.columns.len() - 1
-        });
-        self.columns[at].see(value);
-    }
-
-    fn see_object(&mut self, object: &Object<'_>) {
-        for (name, value) in object.iter() {
-            self.see_value(name, value);
-            // One level down, as far as there are names.
-            for (inner, value) in Object::parse(value.get()).unwrap_or_default().iter() {
-                self.see_value(&format!("{name}.{inner}"), value);
-            }
-        }
-        // Where a tool that is known has them.
-        for name in [json::TEXT, json::LABEL].into_iter().filter(|name| object.get(name).is_none()) {
-            if let Ok(value) = json::locate(object, name) {
-                self.see_value(name, value);
-            }
-        }
-    }
-
-    /// Sees a string, a number or a list of one; other lists and objects are neither texts nor labels.
-    fn see_value(&mut self, name: &str, value: &RawValue) {
-        if value.get() != "null"
-            && let Ok(value) = json::from_value(name, value)
-        {
-            self.see(name, &value);
-        }
-    }
-}
-
-fn census(source: &TableSource) -> Result<Census, DataError> {
-    let mut table = source.open()?;
-    let columns: Vec<Stats> = table.columns().iter().map(|name| Stats::new(name)).collect();
-    let mut census = Census { format: table.format(), columns, rows: 0, bad_rows: 0, fault: None };
-    while census.rows < ROWS {
-        let Some((line, view)) = table.read()? else { break };
-        match view {
-            Ok(view) if view.is_rejected() => {}
-            Ok(View::Fields(fields)) => {
-                census.rows += 1;
-                for (at, column) in census.columns.iter_mut().enumerate() {
-                    column.see(fields.get(at).unwrap_or_default());
-                }
-            }
-            Ok(View::Object(object)) => {
-                census.rows += 1;
-                census.see_object(&object);
-            }
-            Err(reason) => {
-                let fault = RowError { line, reason };
-                census.bad_rows += 1;
-                // Of equals the first.
-                if census.fault.as_ref().is_none_or(|known| weight(known) < weight(&fault)) {
-                    census.fault = Some(fault);
-                }
-            }
-        }
-    }
-    Ok(census)
-}
-
 /// Whether the first row names the columns. It does not where a cell of it stands in rows below, too, as a label does,
 /// and none is a usual name of a column.
 fn has_header(source: &TableSource) -> Result<bool, DataError> {
@@ -357,14 +169,6 @@ fn has_header(source: &TableSource) -> Result<bool, DataError> {
         }
     }
     Ok(true)
-}
-
-/// How much a fault says of the file: broken quotes come before all else.
-fn weight(fault: &RowError) -> u64 {
-    match fault.reason {
-        Reason::Quote(quote) => quote.lines(),
-        _ => 0,
-    }
 }
 
 /// The encoding of a file that is not UTF-8 and does not show what it is: what it seems to be.

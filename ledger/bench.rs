@@ -51,7 +51,7 @@ fn record(path: &Path, rows: std::ops::Range<u32>, in_flight: usize, request: Op
             .for_each_concurrent(in_flight, |row| {
                 let (recorder, prefix, completion) = (&recorder, &prefix, &completion);
                 async move {
-                    let intent = recorder.intend(row_key(prefix, row)).await.unwrap();
+                    let intent = recorder.claim_anyway(row_key(prefix, row)).await.unwrap();
                     if let Some(request) = request {
                         let factor = 1.0 + spread * (f64::from(row * 7919 % 1000) / 500.0 - 1.0);
  tokio::time::sleep(request.mul_f64(factor)).await;

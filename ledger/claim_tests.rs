@@ -85,7 +85,7 @@ fn equal_rows_of_one_run_are_asked_once() {
         // No flush: what this run was told comes before what it asks.
         assert_eq!(text(&recorder.claim(key(0)).await.unwrap()), Some("once"));
         // Whoever does not want to wait any longer sends it all the same.
-        let second = recorder.intend(key(0)).await.unwrap();
+        let second = recorder.claim_anyway(key(0)).await.unwrap();
         assert!(matches!(recorder.claim(key(0)).await.unwrap(), Claim::UnderWay));
         second.withdraw().await.unwrap();
         assert_eq!(text(&recorder.claim(key(0)).await.unwrap()), Some("once"));

@@ -112,7 +112,7 @@ fn read(row: &Row<'_>, path: &Path) -> rusqlite::Result<DeploymentRecord> {
     let count = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
     let name: String = row.get(0)?;
     let mark = DeploymentMark::read(&name).ok_or_else(|| {
-        let error = format!("`{name}` is no mark of a deployment");
+        let error = format!("`{name}` is not the mark of a deployment");
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
     })?;
     let run: String = row.get(7)?;

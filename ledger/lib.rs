@@ -24,6 +24,7 @@
 
 mod answer;
 mod batch;
+mod claim;
 mod deployment;
 mod error;
 mod job;
@@ -47,12 +48,13 @@ mod tests;
 
 pub use answer::StoredAnswer;
 pub use batch::{BatchChange, BatchNumber, BatchRecord, BatchState, NewBatch};
+pub use claim::{Claim, Intent, ModelRecorder};
 pub use deployment::{DeploymentRecord, NewDeployment};
 pub use error::LedgerError;
 pub use job::{JobNumber, JobRecord, NewJob};
 pub use key::{ContentKey, Identity, KeyPrefix, Scope};
 pub use merge::Merged;
 pub use outline::KeyFilter;
-pub use recorder::{Claim, Intent, ModelRecorder, Recorder};
+pub use recorder::Recorder;
 pub use run::{OrphanedRequests, RunId, RunRecord, RunState, Totals};
 pub use store::{Floor, Ledger, ModelStats, Stats, Target, now};

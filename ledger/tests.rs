@@ -58,7 +58,7 @@ fn answer(path: &Path, rows: std::ops::Range<u32>, text: &str, floor: Floor) -> 
         let run = ledger.begin("eval", "0.1.0").unwrap();
         let recorder = run.of_model(&target("gpt"), floor).await.unwrap();
         for row in rows {
-            let intent = recorder.intend(key(row)).await.unwrap();
+            let intent = recorder.claim_anyway(key(row)).await.unwrap();
             intent.answered(&Completion::new(format!("{text} {row}")), latency()).await.unwrap();
         }
         run.finish().await.unwrap().0
@@ -116,7 +116,7 @@ proptest! {
             for (key, completion) in keys.iter().zip(&completions) {
                 // The rate limits of a moment are the one thing that is not kept.
                 let told = completion.clone().rate_limits(RateLimits { requests: Limit::default(), ..RateLimits::default() });
-                recorder.intend(*key).await.unwrap().answered(&told, latency).await.unwrap();
+                recorder.claim_anyway(*key).await.unwrap().answered(&told, latency).await.unwrap();
             }
             run.finish().await.unwrap();
         });
@@ -155,7 +155,7 @@ proptest! {
             for (slot, step) in steps {
                 match slots[slot].take() {
                     None => {
-                        slots[slot] = Some((next, recorder.intend(key(next)).await.unwrap()));
+                        slots[slot] = Some((next, recorder.claim_anyway(key(next)).await.unwrap()));
                         next += 1;
                         kept.append(&mut told);
                     }
@@ -296,7 +296,7 @@ fn an_old_answer_does_not_settle_a_fresh_intent() {
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
         let recorder = run.of_model(&target("gpt"), floor).await.unwrap();
-        let intent = recorder.intend(key(0)).await.unwrap();
+        let intent = recorder.claim_anyway(key(0)).await.unwrap();
         drop((intent, recorder));
         run.kill();
     });
@@ -310,7 +310,7 @@ fn only_runs_that_nobody_holds_are_dead() {
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
         let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
-        let intent = recorder.intend(key(0)).await.unwrap();
+        let intent = recorder.claim_anyway(key(0)).await.unwrap();
         // Another run starts beside it and finds nothing in doubt.
         let other = lab.open().begin("eval", "0.1.0").unwrap();
         assert_eq!((other.found_in_doubt(), ledger.unresolved().unwrap().len()), (&[][..], 0));
@@ -320,7 +320,7 @@ fn only_runs_that_nobody_holds_are_dead() {
         let (totals, doubts) = run.finish().await.unwrap();
         assert_eq!(totals, Totals { asked: 1, answered: 0, failed: 0 });
         assert_eq!((doubts.len(), doubts[0].requests, &doubts[0].target), (1, 1, &target("gpt")));
-        assert!(matches!(recorder.intend(key(1)).await, Err(LedgerError::Closed(_))));
+        assert!(matches!(recorder.claim_anyway(key(1)).await, Err(LedgerError::Closed(_))));
     });
     let states: Vec<_> = ledger.runs().unwrap().into_iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Ended; 2]);
@@ -338,12 +338,12 @@ fn attempts_and_totals_are_counted() {
         let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
         for _ in 0..3 {
             let error = ProviderError::new(Cause::RateLimit, "later");
-            recorder.intend(key(0)).await.unwrap().failed(&error).await.unwrap();
+            recorder.claim_anyway(key(0)).await.unwrap().failed(&error).await.unwrap();
         }
-        recorder.intend(key(1)).await.unwrap().withdraw().await.unwrap();
+        recorder.claim_anyway(key(1)).await.unwrap().withdraw().await.unwrap();
         let usage = Usage::new(100, 7);
         let completion = Completion::new("x").usage(usage);
-        recorder.intend(key(0)).await.unwrap().answered(&completion, latency()).await.unwrap();
+        recorder.claim_anyway(key(0)).await.unwrap().answered(&completion, latency()).await.unwrap();
         let (totals, doubts) = run.finish().await.unwrap();
         assert_eq!((totals, doubts), (Totals { asked: 4, answered: 1, failed: 3 }, vec![]));
     });
@@ -477,14 +477,14 @@ fn a_writer_that_cannot_write_says_so_to_everyone() {
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
         let recorder = run.of_model(&target("gpt"), Floor::default()).await.unwrap();
-        let intent = recorder.intend(key(0)).await.unwrap();
+        let intent = recorder.claim_anyway(key(0)).await.unwrap();
         let spoiler = rusqlite::Connection::open(&lab.path).unwrap();
         spoiler.execute_batch("DROP TABLE answers").unwrap();
         // Taken by the queue; that it could not be kept is told with the next acknowledgement.
         intent.answered(&Completion::new("x"), latency()).await.unwrap();
         let error = run.flush().await.unwrap_err();
         assert!(matches!(error, LedgerError::Failed { .. }), "{error:?}");
-        assert_eq!(recorder.intend(key(1)).await.unwrap_err(), error);
+        assert_eq!(recorder.claim_anyway(key(1)).await.unwrap_err(), error);
         assert_eq!(run.finish().await.unwrap_err(), error);
     });
 }
@@ -500,7 +500,7 @@ fn an_intent_that_was_never_acknowledged_was_never_sent() {
         let other = rusqlite::Connection::open(&lab.path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         {
-            let intend = std::pin::pin!(recorder.intend(key(0)));
+            let intend = std::pin::pin!(recorder.claim_anyway(key(0)));
             assert!(futures::poll!(intend).is_pending());
         }
         other.execute_batch("COMMIT").unwrap();

@@ -70,19 +70,19 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) path: std::path::PathBuf,
     pub(super) run: i64,
-    pub(super) fate: Arc<WriterStatus>,
+    pub(super) status: Arc<WriterStatus>,
     pub(super) totals: Totals,
     pub(super) written: Totals,
     /// Whether other runs write to this ledger too.
-    pub(super) company: OtherWriters,
+    pub(super) others: OtherWriters,
 }
 
 impl Writer {
     pub(super) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
         let mut group = Vec::with_capacity(64);
-        let mut pace = Pace::default();
+        let mut batcher = CommitBatcher::default();
         while ops.blocking_recv_many(&mut group, GROUP) > 0 {
-            if pace.wait_for_more(group.len()) {
+            if batcher.wait_for_more(group.len()) {
                 let before = group.len();
                 for part in WAIT {
                     std::thread::sleep(part);
@@ -95,10 +95,10 @@ impl Writer {
                         break;
                     }
                 }
-                pace.gained(group.len() - before);
+                batcher.gained(group.len() - before);
             }
             #[cfg(test)]
-            if self.fate.killed.load(std::sync::atomic::Ordering::SeqCst) {
+            if self.status.killed.load(std::sync::atomic::Ordering::SeqCst) {
                 return;
             }
             match self.commit(&mut group) {
@@ -111,7 +111,7 @@ impl Writer {
                 }
                 Err(error) => {
                     // Known before the channel closes, which is what those wait for whose acknowledgement is dropped.
-                    let _ = self.fate.error.set(error);
+                    let _ = self.status.error.set(error);
                     return;
                 }
             }
@@ -125,7 +125,7 @@ impl Writer {
         // Not a `Transaction`, which would have its words parsed for each commit. After an error the connection is
         // closed, and that undoes what it had begun.
         self.control("BEGIN IMMEDIATE")?;
-        self.company.look(&self.connection).at(&self.path)?;
+        self.others.look(&self.connection).at(&self.path)?;
         self.write(&mut totals, group, &mut done).at(&self.path)?;
         if changes(&totals) - changes(&self.written) >= TOTALS_EVERY {
             write_totals(&self.connection, self.run, &totals).at(&self.path)?;
@@ -194,8 +194,8 @@ impl Writer {
         });
         Ok(match answer.optional()? {
             Some(answer) => Found::Answer(answer),
-            None if self.company.batches && batch::in_batch(&self.connection, key)? => Found::InBatch,
-            None if self.company.is_there
+            None if self.others.batches && batch::in_batch(&self.connection, key)? => Found::InBatch,
+            None if self.others.is_there
                 && run::is_asking(&self.connection, &self.path, self.run, key, floor)? =>
             {
                 Found::UnderWay
@@ -227,9 +227,9 @@ impl OtherWriters {
         let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND number <> ?)";
         let is_there = connection.query_row(sql, [run], |row| row.get(0))?;
         let batches = batch::are_open(connection)?;
-        let mut company = Self { is_there, batches, version: 0 };
-        company.version = company.version(connection)?;
-        Ok(company)
+        let mut others = Self { is_there, batches, version: 0 };
+        others.version = others.version(connection)?;
+        Ok(others)
     }
 
     /// Others, once there, are always there; batches come and go.
@@ -297,13 +297,13 @@ pub(super) fn target_id(connection: &Connection, target: &super::Target) -> rusq
 
 /// Whether it pays to wait: under load commits are large by themselves, and a lone worker waits only for us.
 #[derive(Debug, Default)]
-struct Pace {
+struct CommitBatcher {
     /// What a wait brought lately, as a moving average in sixteenths of an operation.
     gain: usize,
     skipped: u32,
 }
 
-impl Pace {
+impl CommitBatcher {
     fn wait_for_more(&mut self, group: usize) -> bool {
         if group >= SMALL {
             return false;
@@ -326,12 +326,12 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn waits(pace: &mut Pace, group: usize, gain: usize) -> usize {
+    fn waits(batcher: &mut CommitBatcher, group: usize, gain: usize) -> usize {
         (0..320)
             .filter(|_| {
-                let wait = pace.wait_for_more(group);
+                let wait = batcher.wait_for_more(group);
                 if wait {
-                    pace.gained(gain);
+                    batcher.gained(gain);
                 }
                 wait
             })
@@ -340,12 +340,12 @@ mod tests {
 
     #[test]
     fn waits_where_it_pays() {
-        let mut pace = Pace::default();
+        let mut batcher = CommitBatcher::default();
         // A run of one row, or of few, never waits.
-        assert!((0..20).all(|_| !pace.wait_for_more(1)));
-        assert!((5..20).contains(&waits(&mut pace, 1, 0)));
-        assert_eq!(waits(&mut pace, SMALL, 64), 0);
-        assert!(waits(&mut pace, 1, 1) > 200);
-        assert!((10..20).contains(&waits(&mut pace, 2, 0)));
+        assert!((0..20).all(|_| !batcher.wait_for_more(1)));
+        assert!((5..20).contains(&waits(&mut batcher, 1, 0)));
+        assert_eq!(waits(&mut batcher, SMALL, 64), 0);
+        assert!(waits(&mut batcher, 1, 1) > 200);
+        assert!((10..20).contains(&waits(&mut batcher, 2, 0)));
     }
 }

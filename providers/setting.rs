@@ -137,7 +137,7 @@ impl SettingType {
     /// What a value must be, in words.
     pub fn words(self) -> String {
         match self {
-            Self::Text => "a text".to_owned(),
+            Self::Text => "a string".to_owned(),
             Self::Switch => "true or false".to_owned(),
             Self::Count => "a whole number, at least 1".to_owned(),
             Self::Seconds => format!("a whole number of seconds from 1 to {LONGEST_SECONDS}"),
@@ -148,7 +148,7 @@ impl SettingType {
                     _ => quoted.concat(),
                 }
             }
-            Self::Texts => "a list of texts".to_owned(),
+            Self::Texts => "a list of strings".to_owned(),
             Self::Table => "a table".to_owned(),
             Self::Other(words) => words.to_owned(),
         }

@@ -54,14 +54,17 @@ pub(crate) fn trimmed(value: &Value) -> &str {
 /// An address with a slash at its end, below which paths can be put.
 pub(crate) fn base_url(name: &str, text: &str, example: &str) -> Result<Url, SettingError> {
     let mut url = Url::parse(text).map_err(|error| {
-        SettingError::at(name, format!("`{name}` is no URL ({error}); write one like {example}"))
+        SettingError::at(name, format!("`{name}` is not a URL ({error}); expected one like {example}"))
     })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(wrong(name, "a URL that begins with http:// or https://"));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
         // It stands in messages and reports, where no secret may be.
-        return Err(wrong(name, "a URL without user name, password and query: it is no place for a key"));
+        return Err(wrong(
+            name,
+            "a URL without user name, password and query; a key belongs in an environment variable",
+        ));
     }
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());

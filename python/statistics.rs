@@ -13,7 +13,8 @@ use tunebench_reports::{
     Probability, Report, Run, UnansweredKind, slugs,
 };
 
-/// The answers of a model: its name, a label or none for each row, and the probabilities of these answers and of the gold labels.
+/// The answers of a model: its name, a label or none for each row, and the probabilities of these answers and of the
+/// gold labels.
 type Answers = (String, Vec<Option<PyBackedStr>>, Option<Probabilities>, Option<Probabilities>);
 type Probabilities = Vec<Option<f32>>;
 
@@ -143,7 +144,7 @@ fn manifest(labels: &[String], models: &[Answers], settings: &str) -> Result<Man
     })?;
     if manifest.any_time && !manifest.metric().has_looks() {
         let figure = manifest.metric().words();
-        return Err(format!("there is no test of {figure} for many looks: leave out `any_time`"));
+        return Err(format!("there is no anytime-valid test of {figure}: leave out `any_time`"));
     }
     Ok(manifest)
 }

@@ -1,10 +1,14 @@
 //! Which gold label was answered with what: counts, kept sparse so that 10,000 labels need no 10,000 by 10,000 table.
+//! Shown by `render/csv.rs` and `render/html/confusion/`.
 
 use std::collections::BTreeMap;
 
 use tunebench_data::LabelId;
 
 use crate::{Answer, Outcome, Prediction};
+
+/// The share of the rows that must have been answered for there to be a score, where nobody says otherwise.
+pub const DEFAULT_MIN_COVERAGE: f64 = 0.98;
 
 /// How many rows came out how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

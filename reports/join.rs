@@ -154,9 +154,12 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherGold { base, tuned } => {
-                write!(f, "the same texts have other gold labels: `{base}` on one side is `{tuned}` on the other")
+                write!(
+                    f,
+                    "the same texts have different gold labels: `{base}` on one side is `{tuned}` on the other"
+                )
             }
-            Self::Repeated => f.write_str("the same texts stand more often on one side"),
+            Self::Repeated => f.write_str("some texts occur more often on one side"),
             Self::WhiteSpace => f.write_str("the same texts differ in their spaces or line breaks"),
             Self::Part { of, part } => {
                 write!(f, "{part} was measured on a part of the rows of {of}, such as a sample of them")
@@ -165,7 +168,7 @@ impl fmt::Display for Cause {
                 f.write_str("the test data was changed in between: rows were added, taken away or edited")
             }
             Self::OtherData => f.write_str(
-                "these are other test data, or one of the files does not tell which of its fields is the text",
+                "these are other test data, or one of the files does not say which of its fields is the text",
             ),
         }
     }
@@ -335,9 +338,9 @@ mod tests {
                 "bb",
                 &[5, 1][..],
                 texts(&[(5, "one")]),
-                "the same texts have other gold labels: `a` on one side is `b` on the other",
+                "the same texts have different gold labels: `a` on one side is `b` on the other",
             ),
-            ("ab", &[5, 1], texts(&[(5, "one")]), "the same texts stand more often on one side"),
+            ("ab", &[5, 1], texts(&[(5, "one")]), "some texts occur more often on one side"),
             (
                 "ab",
                 &[0, 5],
@@ -361,7 +364,7 @@ mod tests {
                 "ab",
                 &[5, 6],
                 texts(&[]),
-                "these are other test data, or one of the files does not tell which of its fields is the text",
+                "these are other test data, or one of the files does not say which of its fields is the text",
             ),
         ] {
             let second = second(gold, ids);

@@ -14,8 +14,6 @@ mod clusters;
 mod compare;
 mod confusion;
 mod contrast;
-#[cfg(test)]
-mod coverage;
 mod details;
 mod differences;
 mod disagreements;
@@ -53,6 +51,8 @@ mod scenarios;
 #[cfg(test)]
 mod schemas;
 mod seeds;
+#[cfg(test)]
+mod simulated_levels;
 mod slices;
 mod slug;
 mod student;
@@ -72,7 +72,7 @@ pub use changes::{Change, Changes};
 pub use clustered::Clustered;
 pub use clusters::{Clustering, Clusters};
 pub use compare::{ALPHA, Comparison, IfRead, MAX_UNREADABLE, NonInferiority, PairedMetric, Rules, Verdict};
-pub use confusion::{Confusion, Counts};
+pub use confusion::{Confusion, Counts, DEFAULT_MIN_COVERAGE};
 pub use contrast::Contrast;
 pub use details::{KEPT_CHARS, RowDetails, bounded};
 pub use differences::Differences;

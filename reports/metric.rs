@@ -149,7 +149,7 @@ pub enum MetricError {
     #[error("the costs give one to `{0}` for rows of `{0}`: a right answer costs nothing")]
     Right(String),
     /// Nothing says what answers cost.
-    #[error("nothing says what wrong answers cost")]
+    #[error("the cost of wrong answers is not set")]
     NoCosts,
 }
 
@@ -219,8 +219,8 @@ impl Metric {
         if self.is_share() { difference } else { 0.0 - difference }
     }
 
-    /// What a row adds to a figure that is a mean over rows, so that more is better; none where the row is not in that mean or
-    /// has no answer.
+    /// What a row adds to a figure that is a mean over rows, so that more is better; none where the row is not in that
+    /// mean or has no answer.
     pub(crate) fn of_row(&self, row: &Prediction) -> Option<f64> {
         match self {
             Self::Recall(label) if row.gold != label.id => None,

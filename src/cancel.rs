@@ -87,7 +87,7 @@ impl Signal {
         match self {
             Self::Interrupt => "finishing requests in flight; press Ctrl-C again to end at once",
             Self::Terminate => "asked to end (SIGTERM): finishing requests in flight",
-            Self::HangUp => "the terminal has gone (SIGHUP): finishing requests in flight",
+            Self::HangUp => "the terminal was closed (SIGHUP): finishing requests in flight",
         }
     }
 }

@@ -57,16 +57,16 @@ pub enum Error {
         there: u64,
     },
     /// A copy would take the place of what it is a copy of.
-    #[error("`{}` is one of the files that are read; it is never written over", .0.display())]
+    #[error("`{}` is one of the files that are read; it is never overwritten", .0.display())]
     Overwrite(PathBuf),
     /// The data would make a result meaningless.
     #[error("{0}")]
     Unfit(String),
     /// Nobody was there to agree that money is spent.
-    #[error("{0}; that needs confirmation, and there is no terminal to ask at")]
+    #[error("{0}; this needs confirmation, but there is no terminal")]
     Unasked(String),
     /// Nobody was there to agree that something is deleted.
-    #[error("deleting {0} needs confirmation, and there is no terminal to ask at")]
+    #[error("deleting {0} needs confirmation, but there is no terminal")]
     Undeleted(String),
     /// The user did not agree.
     #[error("nothing was done, and nothing spent")]
@@ -226,12 +226,12 @@ impl Error {
             Self::Unfit(_) => {
                 Some("`tunebench doctor` shows more, and `--no-doctor` runs all the same".to_owned())
             }
-            Self::Unasked(_) => Some("agree with `--yes`; `tunebench plan` shows more, and `[budget] ask_above` sets from when to ask".to_owned()),
+            Self::Unasked(_) => Some("confirm with `--yes`; `tunebench plan` shows more, and `[budget] ask_above` sets from when to ask".to_owned()),
             Self::Shard(_) => Some(
                 "name the part, as in `--shard 2/8`, or set TUNEBENCH_SHARD_INDEX (from 0) and TUNEBENCH_SHARD_TOTAL"
                     .to_owned(),
             ),
-            Self::Undeleted(_) => Some("agree with `--yes`".to_owned()),
+            Self::Undeleted(_) => Some("confirm with `--yes`".to_owned()),
             Self::Model { hint, .. } => hint.clone(),
             Self::Provider { error, .. } => error.hint.clone(),
             Self::NotReady(errors) => {
@@ -243,7 +243,7 @@ impl Error {
                 TuneError::Provider(error) => error.hint.clone(),
                 TuneError::Ledger(error) => error.hint().map(str::to_owned),
                 TuneError::TimedOut(_) | TuneError::Interrupted(_) | TuneError::Cancelled => {
-                    Some("the job goes on; run the same command again to come back to it".to_owned())
+                    Some("the job goes on; run the same command again to resume it".to_owned())
                 }
                 TuneError::Stopped(_) => {
                     Some("it trains in this program only; the same command begins it again".to_owned())

@@ -29,7 +29,7 @@ pub mod exit;
 pub mod gate;
 mod guard;
 #[cfg(feature = "cli")]
-mod import;
+pub mod import;
 pub mod merge;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -13,7 +13,7 @@ use tunebench_reports::{
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
     /// A whole evaluation is no part of one.
-    #[error("`{}` is no shard", .0.display())]
+    #[error("`{}` is not a shard", .0.display())]
     Whole(PathBuf),
     /// Two parts were made differently.
     #[error("`{}` and `{}` differ in their {what}", a.display(), b.display())]

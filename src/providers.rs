@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tunebench_providers::{ModelRef, Provider, Registry, Setting, SettingError, Setup};
 
 use crate::config::{COMMON, Common, Config, ConfigError, Document, KIND, Step};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 
 /// Providers by name.
 pub(crate) struct Providers {
@@ -142,9 +142,8 @@ fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, gon
     if let Some(gone) = gone {
         return gone.to_owned();
     }
-    match nearest(wrong, known) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!(
+    did_you_mean(wrong, known).unwrap_or_else(|| {
+        format!(
             "`tunebench providers` lists those that are known; a server that speaks OpenAI's language is added by three \
              lines and, if it wants a key, one more:\n\
              [providers.{}]\n\
@@ -153,8 +152,8 @@ fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, gon
              api_key_env = \"{}_API_KEY\"",
             toml_key(wrong),
             variable_part(wrong)
-        ),
-    }
+        )
+    })
 }
 
 /// A name as TOML writes keys.

@@ -48,7 +48,7 @@ pub(crate) fn shows_texts_only(candidate: &EvalTarget) -> Result<(), Error> {
         _ => "whole rows".to_owned(),
     };
     Err(Error::Model {
-        message: format!("the prompt of `{}` shows {columns}, and here are texts only", candidate.name),
+        message: format!("the prompt of `{}` shows {columns}, but the input has only texts", candidate.name),
         hint: Some("choose a prompt that shows `{{ text }}` alone; `data.text` can join columns".to_owned()),
     })
 }

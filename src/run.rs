@@ -7,7 +7,7 @@ mod predict;
 mod ready;
 mod record;
 mod row_facts;
-mod sent;
+mod sent_messages;
 mod taught;
 
 use std::cell::{OnceCell, RefCell};
@@ -43,8 +43,8 @@ pub use listener::Listener;
 pub use predict::Labelling;
 use record::record;
 use row_facts::RowFacts;
-use sent::prompts;
-pub(crate) use sent::sent;
+use sent_messages::prompts;
+pub(crate) use sent_messages::sent;
 
 /// How often to look whether the work waits, and from when on a wait is told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
         let names: Vec<String> = asked.iter().map(|((subject, _), repeat)| subject.name(*repeat)).collect();
         let (mut whole, last) = (true, asked.len());
         self.listener.begins(last);
-        let (mut up, mut left) = (None::<Up<'_>>, None::<Error>);
+        let (mut up, mut still_running) = (None::<Up<'_>>, None::<Error>);
         let all = asked.into_iter().zip(&names).zip(slugs(&names));
         let asking = async {
             for ((((subject, candidate), repeat), name), file) in all {
@@ -286,7 +286,7 @@ impl<'a> Session<'a> {
                     self.evaluate_model(candidate, name, recorder.as_ref(), repeat, keep, batched).await?;
                 let done = repeat + 1 == repeats || self.cancel.requested();
                 let stood = match up.take_if(|_| done) {
-                    Some(up) => up.take_down().await.map_err(|error| left.get_or_insert(error)).ok(),
+                    Some(up) => up.take_down().await.map_err(|error| still_running.get_or_insert(error)).ok(),
                     None => None,
                 };
                 whole &= answers.aborted_by.is_none() && !self.cancel.requested();
@@ -324,7 +324,7 @@ impl<'a> Session<'a> {
             recorder.finish().await?;
         }
         // What may go on to cost money is worse than any other failure.
-        taken.and(left.map_or(Ok(()), Err)).and(asking)?;
+        taken.and(still_running.map_or(Ok(()), Err)).and(asking)?;
         Ok(run)
     }
 

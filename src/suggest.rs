@@ -6,9 +6,18 @@ use tunebench_reports::MetricError;
 const ALIKE: f64 = 0.75;
 
 /// The candidate that someone who wrote `wrong` probably meant.
-pub(crate) fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = candidates.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
     scored.filter(|(score, _)| *score > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+/// The hint for someone who wrote `wrong`, if one of the candidates is like it.
+pub(crate) fn did_you_mean<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(wrong, candidates).map(question)
+}
+
+fn question(name: &str) -> String {
+    format!("did you mean `{name}`?")
 }
 
 /// What to do about a name that is not one of a figure, or names a label that is none of `labels`.
@@ -16,14 +25,11 @@ pub(crate) fn metric_hint<'a>(
     error: &MetricError,
     labels: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    let near = match error {
-        MetricError::Unknown(wrong) => figure(wrong),
-        MetricError::Label(wrong) | MetricError::CostLabel(wrong) => {
-            nearest(wrong, labels).map(str::to_owned)
-        }
+    match error {
+        MetricError::Unknown(wrong) => figure(wrong).as_deref().map(question),
+        MetricError::Label(wrong) | MetricError::CostLabel(wrong) => did_you_mean(wrong, labels),
         _ => None,
-    };
-    near.map(|near| format!("did you mean `{near}`?"))
+    }
 }
 
 fn figure(wrong: &str) -> Option<String> {

@@ -46,7 +46,7 @@ pub(crate) fn test_set(run: &Run, config: &Path) -> Result<TestSet, String> {
     let file = file.ok_or("its test file is not known")?;
     let path = Path::new(&file.path);
     if !path.exists() {
-        return Err(format!("`{}` is not there", file.path));
+        return Err(format!("`{}` does not exist", file.path));
     }
     let source = match Config::read(config) {
         Ok((config, _)) => config.data.source(Path::new(""), path),

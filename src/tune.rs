@@ -101,7 +101,7 @@ pub enum TuningState {
     Done(Box<TunedModel>),
 }
 
-/// Why there is no tuned model.
+/// Why there is not a tuned model.
 #[derive(Debug, thiserror::Error)]
 pub enum TuneError {
     /// The hyperparameters or the data are wrong.

@@ -29,7 +29,7 @@ pub(super) fn rejected(by_role: &[(Role, u64)]) -> Option<Finding> {
             "{} left out: `answer` is `reject` or `ignore`",
             agree(rows.total, "row", "is", "are")
         ),
-        cure: "nothing, where Prodigy wrote `answer`; such a row says which label a text does not have"
+        cure: "nothing, if Prodigy wrote `answer`: such a row names a label that its text does not have"
             .into(),
         rows,
     })
@@ -60,8 +60,8 @@ impl RowCheck for BadRows {
         let together = Finding {
             severity: Severity::Error,
             check: Check::BrokenQuotes,
-            reason: format!("{} can't be told apart: a quote is in the wrong place", count(together.total, "line")),
-            cure: "mend the quote, or set `quotes = false` under `[data]` if quotes are plain characters in this file"
+            reason: format!("{} can't be separated: a quote is misplaced", count(together.total, "line")),
+            cure: "fix the quote, or set `quotes = false` under `[data]` if quotes are plain characters in this file"
                 .into(),
             rows: together,
         };
@@ -69,7 +69,7 @@ impl RowCheck for BadRows {
             severity: Severity::Error,
             check: Check::BadRows,
             reason: format!("{} can't be used", count(alone.total, "row")),
-            cure: "mend the rows; `--fix` leaves those of the training data out".into(),
+            cure: "fix the rows; `--fix` leaves those of the training data out".into(),
             rows: alone,
         };
         [together, alone].into_iter().filter(|finding| !finding.rows.is_empty()).collect()

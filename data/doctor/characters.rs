@@ -34,10 +34,7 @@ impl RowCheck for Characters {
             findings.push(Finding {
                 severity: Severity::Warning,
                 check: Check::HiddenCharacters,
-                reason: format!(
-                    "{} characters that no reader sees",
-                    agree(self.hidden.total, "text", "holds", "hold")
-                ),
+                reason: format!("{} invisible characters", agree(self.hidden.total, "text", "holds", "hold")),
                 cure: "take them out; `--fix` does".into(),
                 rows: self.hidden,
             });
@@ -47,7 +44,7 @@ impl RowCheck for Characters {
                 severity: Severity::Warning,
                 check: Check::GarbledCharacters,
                 reason: format!(
-                    "{} decoded wrongly before they came here",
+                    "{} decoded with a wrong encoding at some earlier point",
                     agree(self.garbled.total, "text", "was", "were")
                 ),
                 cure: "export the data anew as UTF-8, or set `encoding` to what the file is in".into(),

@@ -52,7 +52,7 @@ impl RowCheck for Lengths {
                     "{} {LONG} characters or more",
                     agree(self.long.total, "text", "has", "have")
                 ),
-                cure: "keep the part that tells the label, if it can be cut out: long texts cost money"
+                cure: "shorten them to the part that decides the label, if possible: long texts cost money"
                     .into(),
                 rows: self.long,
             });

@@ -19,11 +19,11 @@ pub mod label_errors;
 mod labels;
 mod leaks;
 mod lengths;
-mod order;
 mod patterns;
 mod personal;
 mod scripts;
 mod several_labels;
+mod sorted_by_label;
 mod tokens;
 
 use serde::Serialize;
@@ -171,7 +171,7 @@ fn row_checks(template: &PromptTemplate) -> Vec<Box<dyn RowCheck>> {
         Box::<personal::Personal>::default(),
         Box::<groups::Groups>::default(),
         Box::<scripts::Scripts>::default(),
-        Box::<order::Order>::default(),
+        Box::<sorted_by_label::SortedByLabel>::default(),
     ]
 }
 

@@ -105,7 +105,7 @@ fn rows_that_ran_together_are_counted_by_lines_and_told_first() {
     let findings = examine(&files).unwrap().findings;
     let told: Vec<_> = findings.iter().map(|finding| (finding.check, finding.rows.total)).collect();
     assert_eq!(told, [(Check::BrokenQuotes, 3), (Check::BadRows, 15)]);
-    assert_eq!(findings[0].reason, "3 lines can't be told apart: a quote is in the wrong place");
+    assert_eq!(findings[0].reason, "3 lines can't be separated: a quote is misplaced");
     let detail = &findings[0].rows.listed[0].detail;
     assert_eq!(detail, "lines 17–19 ran together: a quote that begins on line 17 ends on line 19");
     // No copy is made, since nobody can tell which rows these were; so the cure promises none.

@@ -37,17 +37,14 @@ fn turns<'a>(object: &Object<'a>) -> Result<Option<(&'a RawValue, Option<&'a Raw
     let turns = object.get(name).and_then(elements).ok_or_else(|| bad(format!("`{name}` must be a list")))?;
     let (mut asked, mut answer) = (Vec::new(), None);
     for turn in turns {
-        let turn = Object::parse(turn.get())
-            .map_err(|_| bad(format!("`{name}` holds something else than turns")))?;
+        let turn = Object::parse(turn.get()).map_err(|_| bad(format!("`{name}` must hold turns only")))?;
         let role = turn
             .get("role")
             .and_then(string)
             .ok_or_else(|| bad(format!("a turn in `{name}` has no role")))?;
         let said = || {
             let said = turn.get(content).and_then(text_of);
-            said.ok_or_else(|| {
-                bad(format!("a turn of {role} in `{name}` holds something else than one text"))
-            })
+            said.ok_or_else(|| bad(format!("a {role} turn in `{name}` must hold exactly one text")))
         };
         match role.as_ref() {
             "user" => asked.push(said()?),
@@ -57,10 +54,10 @@ fn turns<'a>(object: &Object<'a>) -> Result<Option<(&'a RawValue, Option<&'a Raw
         }
     }
     match asked.as_slice() {
-        [] => Err(bad(format!("`{name}` has no turn of the user"))),
+        [] => Err(bad(format!("`{name}` has no user turn"))),
         [text] => Ok(Some((text, answer))),
         turns => Err(bad(format!(
-            "`{name}` has {} turns of the user; a text to classify is one (`tunebench import` reads solved examples)",
+            "`{name}` has {} user turns; a text to classify must be the only one (`tunebench import` reads solved examples)",
             turns.len()
         ))),
     }

@@ -1,4 +1,4 @@
-//! The default prompt: instruction, label set and text, each in its tag.
+//! The default prompt: instruction, label set and text, each in its tag. How a text is kept from closing its tag: `data/tag.rs`.
 
 use serde::{Deserialize, Serialize};
 

@@ -135,7 +135,7 @@ impl Templated {
                     (LABEL, _) => {
                         return Err(bad(
                             index + 1,
-                            &"`label` is what is asked for: it stands in the answer only",
+                            &"`label` is what is asked for: only the assistant's last message may contain it",
                         ));
                     }
                     (SHOTS, _) => own_shots = true,

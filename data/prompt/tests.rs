@@ -190,7 +190,7 @@ fn what_is_wrong_with_messages_is_said() {
         (&[(Role::User, "Hello")][..], Plain, "no message holds the text"),
         (&[(Role::User, "{{ text ")], Plain, "message 1: "),
         (&[(Role::User, "{{ text | frobnicate }}")], Plain, "message 1: "),
-        (&[(Role::User, "{{ text }} is {{ label }}")], Plain, "in the answer only"),
+        (&[(Role::User, "{{ text }} is {{ label }}")], Plain, "last message may contain it"),
         (&[(Role::User, "{{ text }}")], Pattern("(a)(b)".into()), "has 2 groups"),
         (&[(Role::User, "{{ text }}")], Pattern("(".into()), "`pattern`: "),
         (

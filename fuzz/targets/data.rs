@@ -7,7 +7,7 @@ use tunebench_data::{
     TableSource, sniff,
 };
 
-use super::{Target, seeds, told};
+use super::{Target, files, seeds, told};
 
 /// Tables in all text formats, packed ones too: the first byte says which, and how.
 pub(super) const TABLE: Target = Target {
@@ -97,7 +97,14 @@ pub(super) const SNIFF: Target = Target {
             format!("{sniffed}; {loaded}").replace(&folder.path().display().to_string(), "")
         })
     },
-    seeds: || seeds("table", &[]),
+    seeds: || {
+        let forms = |at: u8, paths: &[&str]| {
+            files(paths).iter().map(|bytes| [&[at], bytes.as_slice()].concat()).collect::<Vec<_>>()
+        };
+        let parquet = ["data/testdata/forms/classes.parquet", "data/testdata/forms/zstd.parquet"];
+        let excel = ["data/testdata/forms/sheet.xlsx"];
+        [seeds("table", &[]), forms(4, &excel), forms(5, &parquet)].concat()
+    },
     words: TABLE.words,
 };
 

@@ -82,7 +82,7 @@ fn asking(kind: &str, base_url: fn(&str) -> String) -> Run {
     })
 }
 
-fn request(answer: AnswerMode) -> CompletionRequest {
+pub(super) fn request(answer: AnswerMode) -> CompletionRequest {
     let labels =
         LabelSet::new(["card", "rate", "refund"].map(str::to_owned).to_vec()).expect("they are plain");
     let prompt = Prompt::new(PromptTemplate::default(), labels).expect("it is the default");
@@ -90,7 +90,7 @@ fn request(answer: AnswerMode) -> CompletionRequest {
     CompletionRequest::new("m".into(), Arc::new(prompt), "where is my card").parameters(Arc::new(parameters))
 }
 
-async fn ask(provider: &dyn Provider, requests: &[CompletionRequest; 2], what: usize) -> String {
+pub(super) async fn ask(provider: &dyn Provider, requests: &[CompletionRequest; 2], what: usize) -> String {
     let job = JobId("ftjob-1".to_owned());
     match (what % 8, provider.fine_tuning()) {
         (at @ (0 | 1), _) => {

@@ -1,5 +1,6 @@
 //! What is fed: a parser each, what it starts from, and the words that it knows.
 
+mod command;
 mod data;
 mod http;
 mod models;
@@ -33,11 +34,13 @@ pub(crate) const TARGETS: &[Target] = &[
     project::BASELINE,
     project::CONFIG,
     project::LEDGER,
+    project::IMPORT,
     models::CLASSIFIER,
     models::ENCODER,
     http::OPENAI,
     http::ANTHROPIC,
     http::GEMINI,
+    command::COMMAND,
     http::FAKE_OPENAI,
     http::FAKE_ANTHROPIC,
     http::FAKE_GOOGLE,
@@ -45,14 +48,21 @@ pub(crate) const TARGETS: &[Target] = &[
 
 /// The files of a target's corpus, and further files of this repository.
 fn seeds(target: &str, others: &[&str]) -> Vec<Vec<u8>> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let corpus = std::fs::read_dir(here.join("corpus").join(target)).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = corpus.map(|entry| entry.path()).collect();
-    files.sort();
-    let others = others.iter().map(|path| here.join("..").join(path));
-    let read =
-        |path: PathBuf| std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    files.into_iter().chain(others).map(read).collect()
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut corpus: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    corpus.sort();
+    corpus.iter().map(|path| read(path)).chain(files(others)).collect()
+}
+
+/// Files of this repository.
+fn files(paths: &[&str]) -> Vec<Vec<u8>> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    paths.iter().map(|path| read(&repository.join(path))).collect()
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// In words: what came out, or what was wrong.

@@ -1,12 +1,13 @@
-//! What lies in a project: configuration, baseline, ledger.
+//! What lies in a project: configuration, baseline, ledger, and what one is imported from.
 
 use std::path::Path;
 
 use tunebench::config::Config;
 use tunebench::gate::baseline::Baseline;
+use tunebench::import::Import;
 use tunebench_ledger::{ContentKey, Floor, Ledger};
 
-use super::{Target, seeds, told};
+use super::{Target, files, seeds, told};
 
 /// The committed file of the gate.
 pub(super) const BASELINE: Target = Target {
@@ -55,6 +56,50 @@ pub(super) const CONFIG: Target = Target {
         "[prices.\"a/b\"]",
         "train = \"train.csv\"",
         "test = \"test.csv\"",
+    ],
+};
+
+/// What a project is imported from: the first byte says whether a configuration of promptfoo's or a training file.
+pub(super) const IMPORT: Target = Target {
+    name: "import",
+    start: || {
+        let folder = tempfile::tempdir().expect("there is a place for temporary files");
+        Box::new(move |bytes| {
+            let (mode, bytes) = bytes.split_first().map_or((0, bytes), |(mode, rest)| (*mode, rest));
+            let name = ["promptfooconfig.yaml", "train.jsonl", "promptfooconfig.json"][usize::from(mode) % 3];
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).expect("a temporary file can be written");
+            told(Import::read(&path), |import| {
+                let configuration = import.configuration(None, "test.jsonl", None);
+                format!("{} {} {}", import.rows(), import.labels().len(), configuration.lines().count())
+            })
+            .replace(&folder.path().display().to_string(), "")
+        })
+    },
+    seeds: || {
+        const CONFIGURATIONS: [&str; 3] = [
+            "reports/foreign/testdata/made_with/promptfoo_csv.yaml",
+            "reports/foreign/testdata/made_with/promptfoo_pair.yaml",
+            "reports/foreign/testdata/made_with/promptfooconfig.yaml",
+        ];
+        let configurations =
+            files(&CONFIGURATIONS).into_iter().map(|bytes| [b"0", bytes.as_slice()].concat());
+        seeds("import", &[]).into_iter().chain(configurations).collect()
+    },
+    words: &[
+        "prompts:\n",
+        "tests:\n",
+        "  - vars:\n",
+        "    assert:\n",
+        "      - type: equals\n",
+        "        value: card\n",
+        "{{text}}",
+        "providers: [openai:gpt-4.1-mini]\n",
+        "- &a ",
+        "*a",
+        "{\"messages\":[",
+        "\"role\":\"user\"",
+        "\"content\":",
     ],
 };
 

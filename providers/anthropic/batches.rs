@@ -67,8 +67,7 @@ struct Line {
 impl AnthropicProvider {
     fn row(&self, line: Result<Vec<u8>, String>, request: &CompletionRequest) -> RowResult {
         let read = line.and_then(|line| {
-            serde_json::from_slice::<Line>(&line)
-                .map_err(|error| format!("a line that is not as it should be: {error}"))
+            serde_json::from_slice::<Line>(&line).map_err(|error| format!("malformed line: {error}"))
         });
         let Line { custom_id, result } = match read {
             Ok(line) => line,
@@ -88,7 +87,7 @@ impl AnthropicProvider {
 
     fn row_error(&self, result: &Value, model: &str) -> ProviderError {
         let body = ErrorBody::of_value(result).unwrap_or_else(|| ErrorBody {
-            message: "the row failed, and nothing is said of why".to_owned(),
+            message: "the row failed without a reason".to_owned(),
             ..ErrorBody::default()
         });
         let about = About { model: Some(model), key_variable: None };
@@ -134,7 +133,7 @@ impl Batch for AnthropicProvider {
         let Some(rows) = &order.rows else {
             return Err(ProviderError::new(
                 Cause::Invalid,
-                "the requests of the batch are not here any more",
+                "the requests of the batch are no longer on this machine",
             ));
         };
         let answer = self.connection.post_rows(&PATH, rows).await?;

@@ -218,7 +218,7 @@ impl Connection {
             KeyHeader::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
         };
         let mut value = value.map_err(|_| {
-            let message = format!("what {variable} holds is no key: it has characters that none has");
+            let message = format!("{variable} does not hold a valid key: it has characters that no key has");
             ProviderError::new(Cause::Access, message)
         })?;
         value.set_sensitive(true);

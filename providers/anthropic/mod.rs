@@ -138,8 +138,9 @@ impl AnthropicProvider {
     fn completion(&self, said: &Value, model: &str) -> Result<Completion, ProviderError> {
         let completion = completions::completion(said)?;
         if completions::has_thought(said) && !self.dialect(model).thinks {
-            let note =
-                format!("`{model}` thinks before it answers though it was told not to, which is billed");
+            let note = format!(
+                "`{model}` thinks before it answers, which is billed, although thinking is switched off"
+            );
             return Ok(completion.note(note));
         }
         Ok(completion)

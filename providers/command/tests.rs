@@ -152,7 +152,7 @@ fn settings_are_checked() {
     };
     for (settings, setting, message) in [
         (json!({}), None, "needs `command`"),
-        (json!({ "command": "python3 x.py" }), Some("command"), "a list of texts"),
+        (json!({ "command": "python3 x.py" }), Some("command"), "a list of strings"),
         (json!({ "command": ["x"], "enw": [] }), Some("enw"), "unknown setting"),
         (json!({ "command": ["x"], "settings": 1 }), Some("settings"), "a table"),
     ] {

@@ -146,7 +146,7 @@ impl<'a> Contract<'a> {
         let known = self.provider.model_info(&self.model).await;
         let verdict = match known {
             Ok(info) if info.id == self.model => Ok(()),
-            Ok(info) => Err(format!("asked for `{}`, told of `{}`", self.model, info.id)),
+            Ok(info) => Err(format!("asked for `{}`, got `{}`", self.model, info.id)),
             Err(error) => Err(format!("`{}` is not known: {error}", self.model)),
         };
         self.found("a model that it has is known by its id", verdict);

@@ -169,7 +169,7 @@ async fn model_answers(contract: &mut Contract<'_>, model: &str) -> Result<(), S
     let provider = contract.provider;
     let info = provider.model_info(model).await.map_err(told)?;
     if info.id != model {
-        return Err(format!("asked for `{model}`, told of `{}`", info.id));
+        return Err(format!("asked for `{model}`, got `{}`", info.id));
     }
     let completion = match provider.deployments() {
         Some(deployed) if deployed.is_needed(model) => {

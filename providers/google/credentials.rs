@@ -243,7 +243,7 @@ impl Adc {
         built.map_err(|error| one_line(&format!("{} can't be used: {error}", path.display())))
     }
 
-    /// Without credentials no waiting helps, whatever the crate says: where nobody is logged in, it takes the missing
+    /// Without credentials no waiting helps, whatever the crate says: where not logged in, it takes the missing
     /// metadata server for one that is down.
     fn unavailable(&self, error: &CredentialsError) -> ProviderError {
         let worked = self.lock().sent.is_some();

@@ -21,7 +21,7 @@ use super::json::{list, text};
 use super::models::{self, TUNING_REGIONS};
 use super::names::{Location, Resource};
 use super::storage::Storage;
-use super::{jobs, orders, training_file};
+use super::{job_request, jobs, training_file};
 use crate::{
     Cause, Checkpoint, Epochs, FileId, FineTuning, Job, JobEvent, JobId, JobMark, JobRequest, JobStatus,
     ProviderError, Retry, SettingError, TuningSpec, async_trait,
@@ -248,9 +248,9 @@ impl Tuning {
 impl FineTuning for Tuning {
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
         if self.connection.settings.check_models {
-            orders::check_base(&spec.base)?;
+            job_request::check_base(&spec.base)?;
         }
-        orders::Own::read(spec)?;
+        job_request::Own::read(spec)?;
         training_file::check(examples, prompt)
     }
 
@@ -270,7 +270,7 @@ impl FineTuning for Tuning {
         }
         match self.storage.location().await? {
             Some(bucket) if !region.is_in(&bucket) => warnings.push(format!(
-                "the bucket lies in {bucket} and the job runs in {region}: best they are near each other"
+                "the bucket is in {bucket} and the job runs in {region}: they should be close to each other"
             )),
             _ => {}
         }
@@ -306,7 +306,7 @@ impl FineTuning for Tuning {
 
     async fn create_job(&self, request: &JobRequest) -> Result<Job, ProviderError> {
         let body =
-            orders::order(request).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
+            job_request::order(request).map_err(|error| ProviderError::new(Cause::Invalid, error.message))?;
         let location = &self.connection.settings.tuning_location;
         let about = self.connection.about(Some(&request.spec.base), Some(location.name()));
         match self.connection.post(self.jobs_url(location)?, &body, about).await {
@@ -364,7 +364,7 @@ impl FineTuning for Tuning {
     async fn delete_model(&self, model: &str) -> Result<(), ProviderError> {
         let endpoint =
             Resource::parse(model).filter(|resource| resource.kind() == "endpoints").ok_or_else(|| {
-                ProviderError::new(Cause::NotFound, format!("`{model}` is no tuned model"))
+                ProviderError::new(Cause::NotFound, format!("`{model}` is not a tuned model"))
                     .hint("name its endpoint, as `tunebench jobs list` shows it")
             })?;
         let job = self.job_of(&endpoint).await?;

@@ -6,9 +6,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::job_request::ADAPTERS;
 use super::json::{count, list, text};
 use super::names::Resource;
-use super::orders::ADAPTERS;
 use crate::{
     Checkpoint, FileId, Hyperparameters, Job, JobEvent, JobId, JobMark, JobStatus, TrainingProgress,
 };

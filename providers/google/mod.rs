@@ -14,12 +14,12 @@ mod credentials;
 mod declared;
 mod errors;
 mod fine_tuning;
+mod job_request;
 mod jobs;
 mod json;
 mod limits;
 mod models;
 mod names;
-mod orders;
 mod settings;
 mod storage;
 #[cfg(all(test, feature = "contract"))]
@@ -158,7 +158,9 @@ impl GoogleProvider {
         }
         let value: Value = answer.json().map_err(|error| plain(self.connection.redacted(error)))?;
         if !value.is_object() {
-            return Err(plain(answer.broken(format!("the answer is no object: {}", answer.excerpt()))));
+            return Err(plain(
+                answer.broken(format!("the answer is not a JSON object: {}", answer.excerpt())),
+            ));
         }
         let mut completion = completions::completion(&value, request);
         completion.note = routed(target, &completion).or(completion.note);

@@ -126,13 +126,13 @@ impl Target {
         let parts: Vec<_> = model.split('/').collect();
         let owned = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect();
         if parts.iter().any(|part| part.is_empty() || matches!(*part, "." | "..")) {
-            return Err(wrong(format!("`{model}` is no name of a model")));
+            return Err(wrong(format!("`{model}` is not a model name")));
         }
         match (surface, parts.as_slice()) {
             (Surface::Developer, [bare]) => Ok(Self::Developer(owned(&["models", bare]))),
             (Surface::Developer, path @ ["models" | "tunedModels", _]) => Ok(Self::Developer(owned(path))),
             (Surface::Developer, _) => {
-                Err(wrong(format!("`{model}` is no name of a model of the Developer API"))
+                Err(wrong(format!("`{model}` is not a model name of the Developer API"))
                     .hint("what lies in a project is asked for as `vertex/projects/…`"))
             }
             (Surface::Vertex, ["projects", ..]) => Self::in_project(model),
@@ -140,7 +140,7 @@ impl Target {
             (Surface::Vertex, [publisher, name] | ["publishers", publisher, "models", name]) => {
                 Ok(Self::publisher(publisher, name))
             }
-            (Surface::Vertex, _) => Err(wrong(format!("`{model}` is no name of a model of Vertex AI"))
+            (Surface::Vertex, _) => Err(wrong(format!("`{model}` is not a model name of Vertex AI"))
                 .hint("write `vertex/gemini-3.5-flash`, or `vertex/projects/…/locations/…/endpoints/…` for a tuned model")),
         }
     }
@@ -154,14 +154,14 @@ impl Target {
                         `tunebench jobs list` shows it";
         let wrong = |message: String| ProviderError::new(Cause::NotFound, message).hint(endpoint);
         let resource =
-            Resource::parse(name).ok_or_else(|| wrong(format!("`{name}` is no name of an endpoint")))?;
+            Resource::parse(name).ok_or_else(|| wrong(format!("`{name}` is not the name of an endpoint")))?;
         match (resource.kind(), resource.segments.len()) {
             ("endpoints", 6) => Ok(Self::Endpoint(resource)),
             ("models", 8) => Ok(Self::Named(resource)),
             ("models", 6) => {
                 Err(wrong(format!("`{name}` is a tuned model's name in the registry, which does not answer")))
             }
-            _ => Err(wrong(format!("`{name}` is no name of an endpoint"))),
+            _ => Err(wrong(format!("`{name}` is not the name of an endpoint"))),
         }
     }
 

@@ -100,7 +100,7 @@ impl Storage {
         let object =
             file.0.strip_prefix("gs://").and_then(|rest| rest.strip_prefix(bucket)?.strip_prefix('/'));
         object.ok_or_else(|| {
-            let message = format!("{} does not lie in the bucket `{bucket}`", file.0);
+            let message = format!("{} is not in the bucket `{bucket}`", file.0);
             ProviderError::new(Cause::Invalid, message)
         })
     }

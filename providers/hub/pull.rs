@@ -68,8 +68,7 @@ impl Hub {
         }
         let listing = self.listing(name).await?;
         if !listing.has("config.json") || !listing.has(WEIGHTS) {
-            let message =
-                format!("`{name}` is no encoder that can be read: it lacks config.json or {WEIGHTS}");
+            let message = format!("`{name}` can't be read as an encoder: it lacks config.json or {WEIGHTS}");
             return Err(ProviderError::new(Cause::Unsupported, message));
         }
         let repository = self.cache.repository(name);

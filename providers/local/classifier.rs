@@ -67,9 +67,7 @@ pub enum TrainError {
         labels: usize,
     },
     /// All rows have the same label.
-    #[error(
-        "all training rows have the label `{label}`: there is nothing to tell apart, it takes rows of two labels"
-    )]
+    #[error("all training rows have the label `{label}`: at least two labels are needed")]
     OneLabel {
         /// That label.
         label: String,

@@ -196,7 +196,7 @@ impl FineTuning for Jobs {
         if examples.iter().all(|example| example.label == first.label) {
             let label = prompt.labels().name(first.label);
             return Err(SettingError::new(format!(
-                "every training example has the label `{label}`; there is nothing to tell apart"
+                "every training example has the label `{label}`; at least two labels are needed"
             )));
         }
         Ok(())

@@ -112,13 +112,17 @@ impl Classifier {
 fn read_body(mut from: Cursor<'_>) -> Result<Classifier, ModelFileError> {
     let names = from.count(5)?;
     let names = (0..names).map(|_| from.name()).collect::<Result<Vec<_>, _>>()?;
-    let labels = LabelSet::new(names).map_err(|_| ModelFileError::Damaged("its labels are no label set"))?;
+    let labels =
+        LabelSet::new(names).map_err(|_| ModelFileError::Damaged("its labels are not a valid label set"))?;
 
     let classes = from.count(4)?;
     let classes = (0..classes).map(|_| from.u32().map(LabelId)).collect::<Result<Vec<_>, _>>()?;
     let ascending = classes.windows(2).all(|pair| pair[0] < pair[1]);
-    check(ascending && (2..=MAX_LABELS).contains(&classes.len()), "its classes are in disorder")?;
-    check(classes.last().is_some_and(|last| last.index() < labels.len()), "a class is no label")?;
+    check(ascending && (2..=MAX_LABELS).contains(&classes.len()), "its classes are out of order")?;
+    check(
+        classes.last().is_some_and(|last| last.index() < labels.len()),
+        "a class is not one of its labels",
+    )?;
 
     let ngrams = from.count(2)?;
     let columns = from.count(8 + classes.len())?;
@@ -153,7 +157,7 @@ fn read_body(mut from: Cursor<'_>) -> Result<Classifier, ModelFileError> {
         to.iter_mut().zip(from).for_each(|(to, &from)| *to = from as i8);
     }
     let vocabulary = Vocabulary::from_keys(&keys, idf, first_word_column)
-        .ok_or(ModelFileError::Damaged("its n-grams are no hashes"))?;
+        .ok_or(ModelFileError::Damaged("its n-grams are not valid hashes"))?;
     Ok(Classifier { labels, vocabulary, classes, intercepts, scales, weights })
 }
 

@@ -57,7 +57,10 @@ impl Store {
     fn path(&self, folder: &str, name: &str, extension: &str) -> Result<PathBuf, ProviderError> {
         let safe = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || !name.chars().all(safe) {
-            return Err(ProviderError::new(Cause::NotFound, format!("there is no `{name}` here")));
+            return Err(ProviderError::new(
+                Cause::NotFound,
+                format!("there is no model or job `{name}` here"),
+            ));
         }
         Ok(self.root.join(folder).join(format!("{name}.{extension}")))
     }
@@ -267,7 +270,9 @@ fn open(path: &Path, name: &str) -> Result<BufReader<File>, ProviderError> {
 
 fn missing(name: &str, path: &Path, error: io::Error) -> ProviderError {
     match error.kind() {
-        io::ErrorKind::NotFound => ProviderError::new(Cause::NotFound, format!("there is no `{name}` here")),
+        io::ErrorKind::NotFound => {
+            ProviderError::new(Cause::NotFound, format!("there is no model or job `{name}` here"))
+        }
         _ => failed("read", path, error),
     }
 }

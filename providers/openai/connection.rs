@@ -266,7 +266,7 @@ impl Connection {
         let mut value = value.map_err(|_| {
             ProviderError::new(
                 Cause::Access,
-                format!("what {variable} holds is no key: it has characters that none has"),
+                format!("{variable} does not hold a valid key: it has characters that no key has"),
             )
         })?;
         value.set_sensitive(true);

@@ -8,7 +8,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{limits, stated};
+use super::{limits, limits_in_errors};
 use crate::http::Answer;
 use crate::retry_after::retry_after;
 use crate::text::flat;
@@ -79,7 +79,7 @@ pub(super) fn of_answer(answer: &Answer, about: About<'_>) -> ProviderError {
     let body = ErrorBody::read(&answer.body);
     let unread = || ErrorBody { message: unreadable(answer), ..ErrorBody::default() };
     let mut error = of_body(answer.status, &body.unwrap_or_else(unread), about);
-    let in_words = stated::in_words(&error.message);
+    let in_words = limits_in_errors::in_words(&error.message);
     if error.cause == Cause::RateLimit && in_words.never_fits {
         error.cause = Cause::TooLarge;
         error.retry = Retry::Never;

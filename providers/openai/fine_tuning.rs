@@ -97,7 +97,8 @@ impl FineTuning for Tuning {
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
         let settings = &self.connection.settings;
         if spec.base.starts_with("responses/") || spec.base.starts_with("decisions/") {
-            let message = format!("`{}` is no base for fine-tuning: write it without its prefix", spec.base);
+            let message =
+                format!("`{}` can't be fine-tuned by this name: write it without its prefix", spec.base);
             return Err(SettingError::at("base", message));
         }
         // Whoever says that this server tunes knows better than the table which models it tunes.

@@ -86,7 +86,7 @@ fn of_openai(spec: &TuningSpec) -> Result<(Hyperparameters, Option<String>), Set
             "suffix" => {
                 suffix = value.as_str().map(str::to_owned);
                 let length = suffix.as_ref().map_or(0, |suffix| suffix.chars().count());
-                ((1..=64).contains(&length), "a text of 1 to 64 characters")
+                ((1..=64).contains(&length), "a string of 1 to 64 characters")
             }
             _ => {
                 let known = ["n_epochs", "batch_size", "learning_rate_multiplier", "suffix"];

@@ -74,7 +74,7 @@ fn test_rows_in_the_training_data_matter_once_something_was_learned() {
     assert_eq!(about(&base), [""; 0]);
     let mut tuned = sound(&[("m", None, ""), ("t", Some("m"), "")]);
     tuned.manifest.overlap = Some(7);
-    assert_eq!(about(&tuned), ["overlap 7 of 120 test rows have a text that stands in the training data."]);
+    assert_eq!(about(&tuned), ["overlap 7 of 120 test rows have a text that is also in the training data."]);
     tuned.manifest.overlap = Some(0);
     assert_eq!(about(&tuned), [""; 0]);
 }

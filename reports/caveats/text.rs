@@ -32,7 +32,9 @@ impl Caveat {
             Self::Shard { .. } => "Join all shards with `tunebench merge`.",
             Self::RunCutShort { .. } => "Run the same command again: it goes on where it stopped.",
             Self::FewRows { .. } => "Add test rows; differences smaller than this margin are hard to prove.",
-            Self::MissingLabels { .. } => "Add test rows of these labels, or nothing is known about them.",
+            Self::MissingLabels { .. } => {
+                "Add test rows with these labels; without them nothing is known about them."
+            }
             Self::Unanswered { mostly, .. } => match mostly {
                 UnansweredKind::Budget => "Raise the spending cap and run the same command again.",
                 UnansweredKind::Quota => "Check credit and rate limits, and run the same command again.",
@@ -65,16 +67,16 @@ impl Caveat {
             }
             Self::PromptsDiffer { .. } => "Read these verdicts as ones about model and prompt together.",
             Self::NoRanking { .. } => {
-                "Do not rank the models of such a pair by these figures; more test rows may tell them apart."
+                "Do not rank the models of such a pair by these figures; more test rows may separate them."
             }
             Self::FewProbabilities { .. } => {
                 "Look at the rows without one: an invalid answer has no probability, nor has one of a model that gives none."
             }
             Self::FewGroups { .. } => {
-                "Add test rows of other groups; more rows of the same groups tell little."
+                "Add test rows of other groups; more rows of the same groups add little."
             }
             Self::OtherLabels { .. } => {
-                "Add test rows of these labels, or nothing is known of how well the model tells them."
+                "Add test rows with these labels; without them it is unknown how well the model recognises them."
             }
             Self::Unreadable { .. } => {
                 "Read what was answered: `tunebench show` lists it beside the prompt. Most often the prompt should ask for the label \
@@ -143,7 +145,7 @@ impl fmt::Display for Caveat {
                 )
             }
             Self::Overlap { rows, of } => {
-                write!(f, "{rows} of {of} test rows have a text that stands in the training data.")
+                write!(f, "{rows} of {of} test rows have a text that is also in the training data.")
             }
             Self::VersionChanged { model, versions } => {
                 let versions: Vec<_> =

@@ -158,7 +158,7 @@ fn row(sample: Sample, scorer: &str) -> Result<Row, String> {
         },
         target => scalar(target),
     };
-    let target = target.ok_or("its target is not a text")?;
+    let target = target.ok_or("its target is not a string")?;
     let choices = sample.choices.as_deref().filter(|choices| !choices.is_empty());
     let gold = match choices {
         Some(choices) => letter(&target, choices)

@@ -8,8 +8,8 @@ use tunebench_data::{AnswerError, ExampleId, LabelId, LabelSet, Prompt, PromptTe
 
 use super::{Foreign, ForeignError, Tool};
 use crate::{
-    Answer, Clustering, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest, ModelRecord,
-    Prediction, Run, UnansweredKind, slugs,
+    Answer, Clustering, DEFAULT_MIN_COVERAGE, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest,
+    ModelRecord, Prediction, Run, UnansweredKind, slugs,
 };
 
 /// The longest gold answer that is still taken for a label, in characters.
@@ -17,9 +17,6 @@ const LONGEST_LABEL: usize = 200;
 
 /// From so many rows on, so large a share of gold answers that differ is taken for free text.
 const FREE_TEXT: (usize, f64) = (100, 0.75);
-
-/// The share of rows that must have been answered, as for our own runs.
-const MIN_COVERAGE: f64 = 0.98;
 
 /// Fields that hold the text to classify, by the names that people give them, the most usual first.
 const TEXT_FIELDS: [&str; 8] =
@@ -104,7 +101,7 @@ impl Rows {
         if gold.chars().any(char::is_control) || gold.chars().nth(LONGEST_LABEL).is_some() {
             let start: String = gold.chars().take(40).collect();
             let reason =
-                format!("{}: the gold answer `{}…` is a text, not a label", place(), start.escape_debug());
+                format!("{}: the gold answer `{}…` is free text, not a label", place(), start.escape_debug());
             return Err(ForeignError::Task { tool: self.tool, reason });
         }
         if !self.labels.contains(gold) {
@@ -238,7 +235,7 @@ fn manifest(tool: Tool, origin: Origin, labels: LabelSet, models: &[String]) -> 
         finished: None,
         complete: origin.complete,
         ended_by: None,
-        min_coverage: MIN_COVERAGE,
+        min_coverage: DEFAULT_MIN_COVERAGE,
         against: None,
         primary: None,
         costs: None,

@@ -268,7 +268,7 @@ fn what_cannot_be_read_says_where_and_why() {
         (
             edited(INSPECT, "/samples/0/target", json!("First line.\nSecond line.")),
             "these results of inspect_ai are not of a classification with one label for each text: `samples[0]`: the \
-             gold answer `First line.\\nSecond line.…` is a text, not a label",
+             gold answer `First line.\\nSecond line.…` is free text, not a label",
         ),
         (
             edited(INSPECT_CHOICE, "/samples/2/choices/0", json!("Paris")),

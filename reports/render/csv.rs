@@ -4,9 +4,8 @@
 
 use std::io;
 
-pub use super::predictions::{
-    Details, PredictionRows, ReadError, predictions, predictions_to, read_predictions,
-};
+pub use super::predictions::{Details, predictions, predictions_to};
+pub use super::read_predictions::{PredictionRows, ReadError, read_predictions};
 pub use super::row_details::DetailsReader;
 use crate::{ClassScores, Interval, ModelFigures, Outcome, PrecisionRecallF1, Report, Verdict};
 

@@ -15,6 +15,7 @@ pub mod junit;
 pub mod markdown;
 mod overview;
 mod predictions;
+mod read_predictions;
 mod row_details;
 mod selection;
 mod slices;

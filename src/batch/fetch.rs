@@ -9,8 +9,8 @@ use tunebench_providers::{
 };
 use tunebench_reports::UnansweredKind;
 
-use super::order::Failed;
-use super::road::Road;
+use super::create::Failed;
+use super::run::BatchClient;
 use super::{Fetched, Outcome};
 use crate::evaluate::AbortReason;
 use crate::evaluate::retry::Failure;
@@ -28,7 +28,7 @@ pub(super) struct Read {
     pub(super) usage: Usage,
 }
 
-impl Road<'_> {
+impl BatchClient<'_> {
     /// Reads all that a batch has brought into the ledger. Rows that have no answer then are noted in `outcome`.
     pub(super) async fn fetch(
         &self,
@@ -42,7 +42,7 @@ impl Road<'_> {
         let each = (record.tokens.0 / record.rows.max(1), record.tokens.1 / record.rows.max(1));
         let mut reading =
             Reading { all: &all, open: &mut open, at_most: Usage::new(each.0, each.1), read: Read::new() };
-        let template = self.client.request("".into());
+        let template = self.model.request("".into());
         let (mut position, mut fruitless) = (ResultsPosition::default(), 0);
         while !reading.open.is_empty() {
             let before = position;
@@ -130,7 +130,7 @@ impl Read {
 struct Reading<'a> {
     /// Its rows.
     all: &'a HashSet<ContentKey>,
-    /// Those of which nothing was said yet.
+    /// Those not mentioned yet.
     open: &'a mut HashSet<ContentKey>,
     /// What an answer counts as that tells no usage.
     at_most: Usage,

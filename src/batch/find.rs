@@ -10,9 +10,9 @@ use tunebench_providers::{
 };
 
 use super::BatchEvent;
-use super::order::{Failed, is_of_use};
+use super::create::{Failed, is_of_use};
 use super::parts::{Parts, sweep};
-use super::road::{Road, Trip, UnderWay, kept};
+use super::run::{BatchClient, BatchRun, UnderWay, kept};
 use super::submit::PROBES;
 use crate::budget::Reservation;
 use crate::error::Error;
@@ -24,38 +24,38 @@ use crate::plan::Texts;
 const KEPT: i64 = 31 * 24 * 3_600;
 /// Of batches without a mark that have ended, so many of the newest are looked into.
 const LOOKED_INTO: usize = 50;
-/// A batch without a mark is told by its first lines.
+/// A batch without a mark is recognised by its first lines.
 const FIRST_LINES: usize = 20;
 /// Looks at the list are this far apart, in intervals: it may lag behind.
 const SEARCHES: [f64; 2] = [0.7, 4.0];
 /// After so many intervals the list has caught up.
 const CAUGHT_UP: u32 = 40;
 
-impl<'a> Trip<'a, '_> {
+impl<'a> BatchRun<'a, '_> {
     /// Takes up what earlier commands have begun.
-    pub(super) async fn come_back(&mut self) -> Result<(), Failed> {
-        let road = self.road;
-        if let Some(folder) = road.cache.ledger.path().parent() {
+    pub(super) async fn resume(&mut self) -> Result<(), Failed> {
+        let client = self.client;
+        if let Some(folder) = client.cache.ledger.path().parent() {
             sweep(folder);
         }
-        let open = road.cache.ledger.batches(true).map_err(kept)?;
+        let open = client.cache.ledger.batches(true).map_err(kept)?;
         let ours = |record: &BatchRecord| {
-            record.order.target == road.order.target && record.order.scope == road.order.scope
+            record.order.target == client.order.target && record.order.scope == client.order.scope
         };
         for record in open.into_iter().rev().filter(ours) {
             match (&record.id, record.file.clone()) {
                 (Some(id), _) => {
                     let mut job = BatchJob::new(id.clone(), BatchStatus::Running, "");
                     job.mark = Some(record.mark.clone());
-                    (road.tell)(BatchEvent::Found(id.clone(), record.rows));
+                    (client.tell)(BatchEvent::Found(id.clone(), record.rows));
                     self.take_up(&record, job, true);
                 }
                 (None, Some(file)) => self.find_order(&record, &file).await?,
                 // Without a file nothing can have been ordered.
                 (None, None) => {
                     // It may have been uploaded all the same; other rows will be in the next one.
-                    let file = road.patiently(async || self.batch.find_file(&record.mark).await).await?;
-                    road.drop_batch(self.batch, record.number, file.as_ref(), None).await.map_err(kept)?;
+                    let file = client.patiently(async || self.batch.find_file(&record.mark).await).await?;
+                    client.drop_batch(self.batch, record.number, file.as_ref(), None).await.map_err(kept)?;
                 }
             }
         }
@@ -64,37 +64,37 @@ impl<'a> Trip<'a, '_> {
 
     /// An order of which nobody saw the answer: is there such a batch?
     async fn find_order(&mut self, record: &BatchRecord, file: &FileId) -> Result<(), Failed> {
-        let road = self.road;
+        let client = self.client;
         let age = Duration::from_micros((crate::ledger::now() - record.recorded).max(0).cast_unsigned());
-        let waits: &[f64] = if age > CAUGHT_UP * road.interval(self.batch) { &[] } else { &SEARCHES };
-        match road.searched(self.batch, record, waits, &self.not_ours).await? {
+        let waits: &[f64] = if age > CAUGHT_UP * client.interval(self.batch) { &[] } else { &SEARCHES };
+        match client.searched(self.batch, record, waits, &self.not_ours).await? {
             Some(job) => self.found(record, job),
-            None => road.drop_batch(self.batch, record.number, Some(file), None).await.map_err(kept),
+            None => client.drop_batch(self.batch, record.number, Some(file), None).await.map_err(kept),
         }
     }
 
     /// Goes on with a batch from the list. Where it carries no mark, its answers will show whether it is the one.
     fn found(&mut self, record: &BatchRecord, job: BatchJob) -> Result<(), Failed> {
-        let proven = job.mark.is_some();
-        if proven {
-            self.road.note_id(record.number, &job).map_err(kept)?;
+        let is_ours = job.mark.is_some();
+        if is_ours {
+            self.client.note_id(record.number, &job).map_err(kept)?;
         }
-        (self.road.tell)(BatchEvent::Found(job.id.clone(), record.rows));
-        self.take_up(record, job, proven);
+        (self.client.tell)(BatchEvent::Found(job.id.clone(), record.rows));
+        self.take_up(record, job, is_ours);
         Ok(())
     }
 
-    fn take_up(&mut self, record: &BatchRecord, job: BatchJob, proven: bool) {
+    fn take_up(&mut self, record: &BatchRecord, job: BatchJob, is_ours: bool) {
         let worst = Usage::new(record.tokens.0, record.tokens.1);
-        let reservation = Some(self.road.client.context.budget.take_over(self.road.price, worst));
-        self.watch(record, job, proven, reservation, Duration::ZERO);
+        let reservation = Some(self.client.model.context.budget.take_over(self.client.price, worst));
+        self.watch(record, job, is_ours, reservation, Duration::ZERO);
     }
 
     pub(super) fn watch(
         &mut self,
         record: &BatchRecord,
         job: BatchJob,
-        proven: bool,
+        is_ours: bool,
         reservation: Option<Reservation<'a>>,
         first: Duration,
     ) {
@@ -102,12 +102,12 @@ impl<'a> Trip<'a, '_> {
         self.under_way.push(UnderWay {
             number: record.number,
             job,
-            proven,
+            is_ours,
             rows: record.rows,
             reservation,
             queued: record.tokens.0,
             next: Instant::now() + first,
-            interval: self.road.interval(self.batch),
+            interval: self.client.interval(self.batch),
         });
     }
 
@@ -116,15 +116,15 @@ impl<'a> Trip<'a, '_> {
         &mut self,
         items: &dyn Fn() -> Result<Texts<'t>, Error>,
     ) -> Result<Result<(), Failed>, Error> {
-        let road = self.road;
+        let client = self.client;
         let since = crate::ledger::now() / 1_000_000 - KEPT;
-        let listed = match road.patiently(async || self.batch.list(since).await).await {
+        let listed = match client.patiently(async || self.batch.list(since).await).await {
             Ok(listed) => listed,
             Err(failed) => return Ok(Err(failed)),
         };
-        let known = road.known_ids()?;
+        let known = client.known_ids()?;
         let keys = || -> Result<Vec<ContentKey>, Error> {
-            let mut parts = Parts::new(road.client, road.cache, items()?);
+            let mut parts = Parts::new(client.model, client.cache, items()?);
             let mut keys = Vec::new();
             while let Some(row) = parts.next()? {
                 keys.push(row.asked.key);
@@ -136,30 +136,31 @@ impl<'a> Trip<'a, '_> {
         let ours = match self.limits.keeps_mark {
             true => candidates
                 .into_iter()
-                .filter(|job| job.mark.as_ref().is_some_and(|mark| mark.scope == road.order.scope))
+                .filter(|job| job.mark.as_ref().is_some_and(|mark| mark.scope == client.order.scope))
                 .collect(),
             false => match self.unmarked(candidates, &keys()?.into_iter().collect()).await {
                 Ok(ours) => ours,
                 Err(failed) => return Ok(Err(failed)),
             },
         };
-        for (job, proven) in ours.into_iter().rev().map(|job| {
-            let proven = job.mark.is_some() || job.end().is_some();
-            (job, proven)
+        for (job, is_ours) in ours.into_iter().rev().map(|job| {
+            let is_ours = job.mark.is_some() || job.end().is_some();
+            (job, is_ours)
         }) {
             let keys = keys()?;
             if keys.is_empty() && self.under_way.is_empty() {
                 break;
             }
-            let mark = job.mark.clone().unwrap_or_else(|| BatchMark::new(&road.order.scope, "0".repeat(32)));
-            let number = road.cache.ledger.adopt_batch(&road.order, &mark, &keys)?;
-            let mut record = road.record(number)?;
+            let mark =
+                job.mark.clone().unwrap_or_else(|| BatchMark::new(&client.order.scope, "0".repeat(32)));
+            let number = client.cache.ledger.adopt_batch(&client.order, &mark, &keys)?;
+            let mut record = client.record(number)?;
             record.rows = job.counts.map_or(record.rows, |counts| counts.total);
-            if proven {
-                road.note_id(number, &job)?;
+            if is_ours {
+                client.note_id(number, &job)?;
             }
-            (road.tell)(BatchEvent::Found(job.id.clone(), record.rows));
-            self.take_up(&record, job, proven);
+            (client.tell)(BatchEvent::Found(job.id.clone(), record.rows));
+            self.take_up(&record, job, is_ours);
         }
         Ok(Ok(()))
     }
@@ -180,7 +181,7 @@ impl<'a> Trip<'a, '_> {
                 Some(_) if looked_into == LOOKED_INTO => false,
                 Some(_) => {
                     looked_into += 1;
-                    self.road.holds(self.batch, &job, keys).await? == Some(true)
+                    self.client.holds(self.batch, &job, keys).await? == Some(true)
                 }
             };
             if is_candidate {
@@ -191,7 +192,7 @@ impl<'a> Trip<'a, '_> {
     }
 }
 
-impl Road<'_> {
+impl BatchClient<'_> {
     /// Whether a batch that has ended is about any of these rows, by its first lines; none where they can't be read now.
     pub(super) async fn holds(
         &self,
@@ -199,7 +200,7 @@ impl Road<'_> {
         job: &BatchJob,
         keys: &HashSet<ContentKey>,
     ) -> Result<Option<bool>, Failed> {
-        let template = self.client.request("".into());
+        let template = self.model.request("".into());
         match self.patiently(async || holds(batch, job, &template, keys).await).await {
             Ok(holds) => Ok(Some(holds)),
             Err(Failure::Provider(error)) if error.cause == Cause::NotFound => Ok(None),

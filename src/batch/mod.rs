@@ -1,21 +1,22 @@
-//! Batches: the cheaper road to the same answers.
+//! Batches: the same answers for less money, later.
 //!
-//! Rows that the ledger has no answer to go to the provider as files, and what comes back is kept in the ledger under the same
-//! keys as live answers; the evaluation then finds them there, and nothing else is different. What is done here, once for
-//! all providers: coming back to what is there (`find`), splitting (`parts`), handing in (`submit`), ordering without ever
-//! ordering twice (`order`), waiting (`watch`), and reading what came back (`fetch`), in the order that `road` says.
+//! Rows that the ledger has no answer to go to the provider as files, and what comes back is kept in the ledger under
+//! the same keys as live answers; the evaluation then finds them there, and nothing else is different. What is done
+//! here, once for all providers: resuming what is under way (`find`), splitting (`parts`), handing in (`submit`),
+//! ordering without ever ordering twice (`create`), waiting (`watch`), and reading what came back (`fetch`), in the
+//! order that `run` says.
 //!
 //! **What survives what.** A batch is in the ledger, with the keys of its rows, before its file goes up; the id of the file
-//! before the batch is ordered; the id of the batch as soon as it is told. Whoever comes back, after Ctrl-C or `kill -9`,
-//! finds the batch by its id, or looks through the provider's list for our mark, and orders anew only what is not there. From a
-//! machine without the ledger the list alone serves: it names the evaluation that a batch belongs to, and rows are named by
-//! their keys. Rows of a batch are free again only when its answers are kept.
+//! before the batch is ordered; the id of the batch as soon as the provider gives it. Whoever comes back, after Ctrl-C
+//! or `kill -9`, finds the batch by its id, or looks through the provider's list for our mark, and orders anew only
+//! what is not there. From a machine without the ledger the list alone serves: it names the evaluation that a batch
+//! belongs to, and rows are named by their keys. Rows of a batch are free again only when its answers are kept.
 
+mod create;
 mod fetch;
 mod find;
-mod order;
 mod parts;
-mod road;
+mod run;
 mod submit;
 mod watch;
 
@@ -26,7 +27,7 @@ use tunebench_providers::{BatchCounts, BatchEnd, BatchId, ProviderError};
 use crate::budget::Cost;
 use crate::evaluate::{AbortReason, NotAnswered};
 
-pub(crate) use road::Road;
+pub(crate) use run::BatchClient;
 
 /// How batches are made and followed.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +85,7 @@ pub struct Fetched {
     pub failed: u64,
     /// Rows that were not tried.
     pub not_run: u64,
-    /// Rows of which nothing was said.
+    /// Rows not mentioned.
     pub missing: u64,
     /// Lines that can't be read.
     pub unreadable: u64,

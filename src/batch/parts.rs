@@ -86,7 +86,7 @@ impl<'a, 't> Parts<'a, 't> {
     }
 
     /// Puts a row back to be the next one.
-    pub(super) fn put_back(&mut self, row: Row) {
+    pub(super) fn deferred(&mut self, row: Row) {
         self.ready.push_front(row);
     }
 
@@ -96,7 +96,7 @@ impl<'a, 't> Parts<'a, 't> {
             return Ok(true);
         }
         let row = self.next()?;
-        Ok(row.map(|row| self.put_back(row)).is_some())
+        Ok(row.map(|row| self.deferred(row)).is_some())
     }
 
     /// Writes the next part into a file in `folder`; none when there are no more rows. An inner error is the provider's, who

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use tunebench_providers::{Cause, FileId, Scope};
 use tunebench_reports::UnansweredKind;
 
-use super::order::{Failed, Ordered};
+use super::create::{Failed, Ordered};
 use super::parts::{Parts, Row};
-use super::road::{PutBack, Trip, kept};
+use super::run::{BatchRun, Deferred, kept};
 use super::{BatchEvent, Left};
 use crate::budget::Reservation;
 use crate::error::Error;
@@ -19,20 +19,20 @@ use crate::ledger::{BatchChange, BatchRecord, BatchState};
 /// How many rows are tried live until one shows that the model can be asked.
 pub(super) const PROBES: usize = 3;
 
-impl<'a> Trip<'a, '_> {
+impl<'a> BatchRun<'a, '_> {
     /// Orders one more batch; tells whether there may be more to order.
     pub(super) async fn submit(&mut self, parts: &mut Parts<'a, '_>) -> Result<Result<bool, Failed>, Error> {
-        let road = self.road;
+        let client = self.client;
         if !self.probed {
             if let Some(abort) = self.probe(parts).await? {
                 return Ok(Err(Failure::Aborted(abort)));
             }
             // Whoever is killed while the others are handed in must not pay for it again.
-            if let Err(error) = road.recorder.flush().await {
+            if let Err(error) = client.recorder.flush().await {
                 return Ok(Err(kept(error)));
             }
         }
-        let ledger = &road.cache.ledger;
+        let ledger = &client.cache.ledger;
         let folder = ledger.path().parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let queued: u64 = self.under_way.iter().map(|batch| batch.queued).sum();
@@ -44,12 +44,12 @@ impl<'a> Trip<'a, '_> {
             Ok(None) => return Ok(Ok(false)),
             Err(error) => return Ok(Err(Failure::Provider(error))),
         };
-        let (number, taken) = ledger.claim_batch(&road.order, &part.keys)?;
+        let (number, taken) = ledger.claim_batch(&client.order, &part.keys)?;
         let Some(number) = number else { return Ok(Ok(true)) };
         part.keep_only(&taken, folder)?;
         let rows = part.keys.len() as u64;
-        let (budget, model) = (&road.client.context.budget, road.client.candidate.name.to_string());
-        let reservation = match budget.reserve_batch(&model, road.price, part.worst, rows) {
+        let (budget, model) = (&client.model.context.budget, client.model.candidate.name.to_string());
+        let reservation = match budget.reserve_batch(&model, client.price, part.worst, rows) {
             Ok(reservation) => reservation,
             Err(error) => {
                 ledger.close_batch(number, BatchState::Dropped, (0, 0), Some(&error.to_string()))?;
@@ -61,10 +61,10 @@ impl<'a> Trip<'a, '_> {
         };
         let tokens = Some((part.worst.input, part.worst.output));
         ledger.change_batch(number, BatchChange { tokens, ..BatchChange::default() })?;
-        let record = road.record(number)?;
+        let record = client.record(number)?;
         // Only where such a part was given up before can there be a file of the same name.
         let again = ledger.batches(false)?.iter().any(|old| old.mark == record.mark && old.number != number);
-        let file = match road.uploaded(self.batch, part.file.path(), &record.mark, again).await {
+        let file = match client.uploaded(self.batch, part.file.path(), &record.mark, again).await {
             Ok(file) => file,
             Err(failed) => {
                 reservation.release();
@@ -84,31 +84,31 @@ impl<'a> Trip<'a, '_> {
         reservation: Option<Reservation<'a>>,
         rows: Option<tempfile::NamedTempFile>,
     ) -> Result<(), Failed> {
-        let road = self.road;
+        let client = self.client;
         let path = rows.as_ref().map(|rows| rows.path());
-        match road.ordered(self.batch, record, file, path, &self.not_ours).await? {
+        match client.ordered(self.batch, record, file, path, &self.not_ours).await? {
             Ordered::Made(job) => {
-                road.note_id(record.number, &job).map_err(kept)?;
-                (road.tell)(BatchEvent::Submitted(job.id.clone(), record.rows));
-                let first = road.interval(self.batch);
+                client.note_id(record.number, &job).map_err(kept)?;
+                (client.tell)(BatchEvent::Submitted(job.id.clone(), record.rows));
+                let first = client.interval(self.batch);
                 self.watch(record, job, true, reservation, first);
                 Ok(())
             }
             Ordered::Found(job) => {
-                let first = road.interval(self.batch);
-                let proven = job.mark.is_some();
-                if proven {
-                    road.note_id(record.number, &job).map_err(kept)?;
+                let first = client.interval(self.batch);
+                let is_ours = job.mark.is_some();
+                if is_ours {
+                    client.note_id(record.number, &job).map_err(kept)?;
                 }
-                (road.tell)(BatchEvent::Found(job.id.clone(), record.rows));
-                self.watch(record, job, proven, reservation, first);
+                (client.tell)(BatchEvent::Found(job.id.clone(), record.rows));
+                self.watch(record, job, is_ours, reservation, first);
                 Ok(())
             }
             // Those under way make room when they end.
             Ordered::Refused(error) if error.cause == Cause::RateLimit && !self.under_way.is_empty() => {
-                (road.tell)(BatchEvent::QueueFull(record.rows));
-                let at = Instant::now() + road.interval(self.batch);
-                self.put_back.push(PutBack { number: record.number, reservation, rows, at });
+                (client.tell)(BatchEvent::QueueFull(record.rows));
+                let at = Instant::now() + client.interval(self.batch);
+                self.deferred.push(Deferred { number: record.number, reservation, rows, at });
                 Ok(())
             }
             Ordered::Refused(error) => {
@@ -118,7 +118,7 @@ impl<'a> Trip<'a, '_> {
                 Err(failed)
             }
             Ordered::Unknown(error) => {
-                (road.tell)(BatchEvent::Note(
+                (client.tell)(BatchEvent::Note(
                     "the answer to the order of a batch was lost, and the provider does not list the batch yet: the next \
                      command looks again before anything is sent once more"
                         .to_owned(),
@@ -131,8 +131,8 @@ impl<'a> Trip<'a, '_> {
     }
 
     /// Orders once more what the provider had no room for.
-    pub(super) async fn order_again(&mut self, back: PutBack<'a>) -> Result<(), Failed> {
-        let record = self.road.record(back.number).map_err(kept)?;
+    pub(super) async fn order_again(&mut self, back: Deferred<'a>) -> Result<(), Failed> {
+        let record = self.client.record(back.number).map_err(kept)?;
         let Some(file) = record.file.clone() else { return Ok(()) };
         self.place(&record, &file, back.reservation, back.rows).await
     }
@@ -145,16 +145,16 @@ impl<'a> Trip<'a, '_> {
     ) -> Result<(), crate::ledger::LedgerError> {
         let error = if let Failure::Provider(error) = failed { Some(error) } else { None };
         let kind = error.map_or(UnansweredKind::NotAsked, crate::evaluate::unanswered_kind);
-        for key in self.road.cache.ledger.batch_keys(record.number)? {
+        for key in self.client.cache.ledger.batch_keys(record.number)? {
             self.outcome.not_answered.insert(key, kind);
         }
-        self.road.drop_batch(self.batch, record.number, file, error).await
+        self.client.drop_batch(self.batch, record.number, file, error).await
     }
 
     /// Asks one row live: what is wrong with key, model, prompt or schema shows before thousands of rows are sent, and the
     /// provider learns how the model wants to be asked.
     async fn probe(&mut self, parts: &mut Parts<'a, '_>) -> Result<Option<AbortReason>, Error> {
-        let client = self.road.client;
+        let client = self.client.model;
         for _ in 0..PROBES {
             let Some(row) = parts.next()? else { return Ok(None) };
             let Row { asked, .. } = &row;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tunebench_providers::{BatchEnd, BatchJob, Cause, ProviderError, Retry};
 use tunebench_reports::UnansweredKind;
 
-use super::order::Failed;
-use super::road::{PutBack, Trip, UnderWay, kept};
+use super::create::Failed;
+use super::run::{BatchRun, Deferred, UnderWay, kept};
 use super::{BatchEvent, Left};
 use crate::budget::Reservation;
 use crate::evaluate::retry::Failure;
@@ -24,13 +24,13 @@ const FETCHED: &str = "fetched";
 /// Within so many microseconds after its order, a batch that is not found is not visible yet.
 const NOT_VISIBLE: i64 = 3_600 * 1_000_000;
 
-impl<'a> Trip<'a, '_> {
+impl<'a> BatchRun<'a, '_> {
     /// Waits for the next batch that is due, and looks at all that are.
     pub(super) async fn look(&mut self) -> Result<(), Failed> {
         let due =
-            self.under_way.iter().map(|batch| batch.next).chain(self.put_back.iter().map(|back| back.at));
+            self.under_way.iter().map(|batch| batch.next).chain(self.deferred.iter().map(|back| back.at));
         let Some(due) = due.min() else { return Ok(()) };
-        self.road.pause(due.saturating_duration_since(Instant::now())).await?;
+        self.client.pause(due.saturating_duration_since(Instant::now())).await?;
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.under_way).into_iter().partition(|batch| batch.next <= now);
@@ -48,10 +48,10 @@ impl<'a> Trip<'a, '_> {
         if let Some(failure) = failed {
             return Err(failure);
         }
-        let (again, wait): (Vec<_>, Vec<_>) = std::mem::take(&mut self.put_back)
+        let (again, wait): (Vec<_>, Vec<_>) = std::mem::take(&mut self.deferred)
             .into_iter()
             .partition(|back| back.at <= now || self.under_way.is_empty());
-        self.put_back = wait;
+        self.deferred = wait;
         for back in again {
             self.order_again(back).await?;
         }
@@ -64,8 +64,8 @@ impl<'a> Trip<'a, '_> {
         mut batch: UnderWay<'a>,
         look: Result<BatchJob, ProviderError>,
     ) -> Result<(), Failed> {
-        let road = self.road;
-        let record = road.record(batch.number).map_err(kept)?;
+        let client = self.client;
+        let record = client.record(batch.number).map_err(kept)?;
         let age = crate::ledger::now() - record.recorded;
         let job = match look {
             Ok(job) => job,
@@ -77,27 +77,27 @@ impl<'a> Trip<'a, '_> {
                 if error.retry == Retry::Never && !hidden {
                     return self.lost(batch, &record, error).await;
                 }
-                (road.tell)(BatchEvent::Unreachable(error));
+                (client.tell)(BatchEvent::Unreachable(error));
                 self.later(batch);
                 return Ok(());
             }
         };
-        if batch.proven {
-            road.note_id(batch.number, &job).map_err(kept)?;
+        if batch.is_ours {
+            client.note_id(batch.number, &job).map_err(kept)?;
         }
         batch.job = job;
         match batch.job.end() {
-            Some(_) if !batch.job.results_pending && !batch.proven => self.proved(batch, &record).await,
+            Some(_) if !batch.job.results_pending && !batch.is_ours => self.check_rows(batch, &record).await,
             Some(_) if !batch.job.results_pending => self.ended(batch, &record).await,
             None if age > GIVE_UP => {
                 let id = &batch.job.id.0;
-                (road.tell)(BatchEvent::Note(format!(
+                (client.tell)(BatchEvent::Note(format!(
                     "batch {id} has been {} for four days, and is not waited for any longer; `tunebench batches fetch` \
                      looks again",
                     batch.job.said
                 )));
                 self.outcome.left.push(Left {
-                    id: batch.proven.then_some(batch.job.id),
+                    id: batch.is_ours.then_some(batch.job.id),
                     rows: batch.rows,
                     counts: batch.job.counts,
                 });
@@ -111,7 +111,7 @@ impl<'a> Trip<'a, '_> {
     }
 
     fn later(&mut self, mut batch: UnderWay<'a>) {
-        if self.road.settings.poll.is_none() {
+        if self.client.settings.poll.is_none() {
             batch.interval = longer(batch.interval);
         }
         batch.next = Instant::now() + batch.interval;
@@ -132,7 +132,7 @@ impl<'a> Trip<'a, '_> {
         }
         self.outcome.fail(record.rows as usize, &error);
         self.note_unanswered(record)?;
-        let ledger = &self.road.cache.ledger;
+        let ledger = &self.client.cache.ledger;
         ledger
             .close_batch(record.number, BatchState::Ended, (0, record.rows), Some(&error.to_string()))
             .map_err(kept)
@@ -140,9 +140,9 @@ impl<'a> Trip<'a, '_> {
 
     /// The batch was fetched and cleaned up by a command that ended before it could say so.
     fn closed(&mut self, batch: UnderWay<'a>, record: &BatchRecord) -> Result<(), Failed> {
-        let road = self.road;
-        let keys = road.cache.ledger.batch_keys(record.number).map_err(kept)?;
-        let open = road.unanswered(&keys, record).map_err(kept)?;
+        let client = self.client;
+        let keys = client.cache.ledger.batch_keys(record.number).map_err(kept)?;
+        let open = client.unanswered(&keys, record).map_err(kept)?;
         let failed = open.len() as u64;
         for key in open {
             self.outcome.not_answered.entry(key).or_insert(UnansweredKind::Provider);
@@ -150,21 +150,21 @@ impl<'a> Trip<'a, '_> {
         // Its cost was settled, if not kept, by the command that fetched it.
         batch.reservation.into_iter().for_each(Reservation::release);
         let counts = (record.rows.saturating_sub(failed), failed);
-        road.cache.ledger.close_batch(record.number, BatchState::Ended, counts, None).map_err(kept)
+        client.cache.ledger.close_batch(record.number, BatchState::Ended, counts, None).map_err(kept)
     }
 
     fn note_unanswered(&mut self, record: &BatchRecord) -> Result<(), Failed> {
-        for key in self.road.cache.ledger.batch_keys(record.number).map_err(kept)? {
+        for key in self.client.cache.ledger.batch_keys(record.number).map_err(kept)? {
             self.outcome.not_answered.entry(key).or_insert(UnansweredKind::Provider);
         }
         Ok(())
     }
 
     /// A batch without a mark has ended: is it the one that was ordered? If not, the list is searched once more.
-    async fn proved(&mut self, mut batch: UnderWay<'a>, record: &BatchRecord) -> Result<(), Failed> {
-        let road = self.road;
-        let keys = road.cache.ledger.batch_keys(record.number).map_err(kept)?;
-        let holds = match road.holds(self.batch, &batch.job, &keys).await {
+    async fn check_rows(&mut self, mut batch: UnderWay<'a>, record: &BatchRecord) -> Result<(), Failed> {
+        let client = self.client;
+        let keys = client.cache.ledger.batch_keys(record.number).map_err(kept)?;
+        let holds = match client.holds(self.batch, &batch.job, &keys).await {
             Ok(holds) => holds,
             Err(failed) => {
                 self.under_way.push(batch);
@@ -173,8 +173,8 @@ impl<'a> Trip<'a, '_> {
         };
         match holds {
             Some(true) => {
-                road.note_id(record.number, &batch.job).map_err(kept)?;
-                batch.proven = true;
+                client.note_id(record.number, &batch.job).map_err(kept)?;
+                batch.is_ours = true;
                 return self.ended(batch, record).await;
             }
             // Its answers may be late.
@@ -185,19 +185,19 @@ impl<'a> Trip<'a, '_> {
             _ => {}
         }
         self.not_ours.insert(batch.job.id);
-        match road.searched(self.batch, record, &[], &self.not_ours).await? {
+        match client.searched(self.batch, record, &[], &self.not_ours).await? {
             Some(job) => {
                 batch.job = job;
-                self.later(UnderWay { interval: road.interval(self.batch), ..batch });
+                self.later(UnderWay { interval: client.interval(self.batch), ..batch });
             }
             None => {
                 batch.reservation.into_iter().for_each(Reservation::release);
-                match road.settings.submit {
+                match client.settings.submit {
                     true => self.freed = true,
                     false => self.note_unanswered(record)?,
                 }
                 let file = record.file.as_ref();
-                road.drop_batch(self.batch, record.number, file, None).await.map_err(kept)?;
+                client.drop_batch(self.batch, record.number, file, None).await.map_err(kept)?;
             }
         }
         Ok(())
@@ -205,39 +205,39 @@ impl<'a> Trip<'a, '_> {
 
     /// Fetches what an ended batch has brought, and lets its rows go.
     async fn ended(&mut self, mut batch: UnderWay<'a>, record: &BatchRecord) -> Result<(), Failed> {
-        let road = self.road;
+        let client = self.client;
         let end = batch.job.end().unwrap_or(BatchEnd::Failed);
         if batch.job.queue_full
             && batch.job.results.is_empty()
-            && road.settings.submit
+            && client.settings.submit
             && record.file.is_some()
         {
-            road.cache.ledger.put_back_batch(record.number).map_err(kept)?;
-            (road.tell)(BatchEvent::QueueFull(record.rows));
+            client.cache.ledger.put_back_batch(record.number).map_err(kept)?;
+            (client.tell)(BatchEvent::QueueFull(record.rows));
             let at = Instant::now() + batch.interval;
             let reservation = batch.reservation;
-            self.put_back.push(PutBack { number: record.number, reservation, rows: None, at });
+            self.deferred.push(Deferred { number: record.number, reservation, rows: None, at });
             return Ok(());
         }
-        let read = match road.fetch(self.batch, record, &batch.job, &mut self.outcome).await {
+        let read = match client.fetch(self.batch, record, &batch.job, &mut self.outcome).await {
             Ok(read) => read,
             Err(failed) => {
                 self.under_way.push(batch);
                 return Err(failed);
             }
         };
-        road.recorder.flush().await.map_err(kept)?;
+        client.recorder.flush().await.map_err(kept)?;
         if let Some(error) = batch.job.error.clone().filter(|_| read.fetched.answered == 0) {
             let error = ProviderError::new(Cause::Invalid, format!("the batch failed: {error}"));
             self.outcome.fail(record.rows as usize, &error);
         }
         // Whoever comes back after a crash between the two need not find the batch any more.
         let fetched = BatchChange { said: Some(FETCHED), ..BatchChange::default() };
-        road.cache.ledger.change_batch(record.number, fetched).map_err(kept)?;
-        if !road.settings.keep_files
+        client.cache.ledger.change_batch(record.number, fetched).map_err(kept)?;
+        if !client.settings.keep_files
             && let Err(error) = self.batch.clean_up(&batch.job).await
         {
-            (road.tell)(BatchEvent::Note(format!(
+            (client.tell)(BatchEvent::Note(format!(
                 "files of batch {} stay at the provider: {error}",
                 batch.job.id.0
             )));
@@ -245,12 +245,12 @@ impl<'a> Trip<'a, '_> {
         let failed = record.rows.saturating_sub(read.fetched.answered);
         let counts = (read.fetched.answered, failed);
         let error = batch.job.error.as_deref();
-        road.cache.ledger.close_batch(record.number, BatchState::Ended, counts, error).map_err(kept)?;
+        client.cache.ledger.close_batch(record.number, BatchState::Ended, counts, error).map_err(kept)?;
         if let Some(reservation) = batch.reservation.take() {
             let cost = reservation.settle(read.usage);
             self.outcome.spent = self.outcome.spent.plus(cost.unwrap_or_default());
         }
-        (road.tell)(BatchEvent::Fetched(batch.job.id, end, read.fetched));
+        (client.tell)(BatchEvent::Fetched(batch.job.id, end, read.fetched));
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl<'a> Trip<'a, '_> {
         let Some(first) = self.under_way.first() else { return };
         let counts = self.under_way.iter().filter_map(|batch| batch.job.counts);
         let done = counts.map(|counts| counts.answered + counts.failed).sum();
-        (self.road.tell)(BatchEvent::Progress {
+        (self.client.tell)(BatchEvent::Progress {
             total: self.under_way.iter().map(|batch| batch.rows).sum(),
             done,
             // Some tell nothing but the total before the end.

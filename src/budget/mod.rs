@@ -26,7 +26,7 @@ pub struct Caps {
 pub enum BudgetError {
     /// It might cost more than is left.
     #[error(
-        "the budget of {cap} is reached: {spent} are spent, {reserved} may be by what is under way, and this would be up to {needed}"
+        "the budget of {cap} is reached: {spent} spent, up to {reserved} held back for requests in flight, and this would take up to {needed}"
     )]
     CostReached {
         /// The cap.
@@ -54,7 +54,7 @@ pub enum BudgetError {
     },
     /// There is no knowing what a machine costs.
     #[error(
-        "nobody knows what an hour of the machine costs on which `{model}` would be deployed; give it in tunebench.toml, in dollars:\n[prices.\"{model}\"]\nhour = …"
+        "the price of an hour in which `{model}` is deployed is not known; give it in tunebench.toml, in dollars:\n[prices.\"{model}\"]\nhour = …"
     )]
     UnknownHourlyPrice {
         /// The model, as `provider/model`.

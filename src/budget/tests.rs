@@ -59,8 +59,8 @@ fn a_refusal_says_what_is_left() {
     let error = budget.reserve("m", Some(&price), worst).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the budget of $0.2500 is reached: $0.1000 are spent, $0.1000 may be by what is under way, \
-         and this would be up to $0.1000"
+        "the budget of $0.2500 is reached: $0.1000 spent, up to $0.1000 held back for requests in \
+         flight, and this would take up to $0.1000"
     );
 }
 

@@ -27,7 +27,7 @@ pub(super) fn against(
     let target = output.format.open(printer)?;
     if kept.folder == folder {
         return Err(Error::Output {
-            message: format!("the run {} would be set beside itself", kept.id),
+            message: format!("run {} can't be compared with itself", kept.id),
             hint: "`tunebench runs` lists the earlier ones".to_owned(),
         });
     }
@@ -66,5 +66,5 @@ fn refused(id: &str, error: &BesideError) -> Error {
             "the test data has changed since; only runs on the same rows say something about each other"
         }
     };
-    Error::Output { message: format!("this run is not set beside {id}: {error}"), hint: hint.to_owned() }
+    Error::Output { message: format!("this run can't be compared with {id}: {error}"), hint: hint.to_owned() }
 }

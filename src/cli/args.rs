@@ -76,14 +76,15 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Write a commented tunebench.toml for a data file
     ///
-    /// Finds the columns of texts and labels by their content. What it writes needs no key; where there is one file, `tunebench split` makes the test data of it.
+    /// Finds the columns of texts and labels by their content. What it writes needs no key; where there is one file,
+    /// `tunebench split` makes the test data of it.
     Init(super::init::InitArgs),
     /// Make a project of the file that a model was tuned on
     ///
-    /// What all its rows have in common becomes the prompt, word by word; the rest is text and label. So the model can be
-    /// asked as it was taught. What does not fit is listed with its line. Sends nothing and needs no key.
+    /// What all its rows have in common becomes the prompt, word by word; the rest is text and label. So the model is
+    /// asked exactly as it was trained. What does not fit is listed with its line. Sends nothing and needs no key.
     Import(super::import::ImportArgs),
-    /// Look over the data before any money moves
+    /// Check the data before any money is spent
     ///
     /// Finds bad rows, duplicates, leaks between training and test data, contradictory, rare and unknown labels, hidden
     /// characters, special tokens, personal data and keys, and what a provider would refuse. Sends nothing. Exit code 2
@@ -96,16 +97,17 @@ pub(crate) enum Command {
     Split(SplitArgs),
     /// Show what a run would ask, train, cost and prove, before anything is sent
     ///
-    /// Asks nobody and needs no key. What the ledger holds is not counted, since it is not paid for again.
+    /// Sends nothing and needs no key. Answers in the ledger are not counted: they are not paid for again.
     Plan(PlanArgs),
     /// Tune, evaluate and report: base against fine-tuned models, in one go
     ///
     /// A model that was tuned before from the same data and settings is not tuned again. What the run will cost is shown
-    /// first, and asked about if it is more than `[budget] ask_above`. Exit code 3 means that some model could not be measured to its end.
+    /// first, and asked about if it is more than `[budget] ask_above`. Exit code 3 means that some model could not be
+    /// measured to its end.
     Run {
         #[command(flatten)]
         data: DataArgs,
-        /// Do not look at the data first, and use it whatever is wrong with it
+        /// Skip the check of the data, and use it whatever is wrong with it
         #[arg(long)]
         no_doctor: bool,
         #[command(flatten)]
@@ -119,7 +121,7 @@ pub(crate) enum Command {
     },
     /// Fine-tune the models that the configuration wants tuned
     ///
-    /// Takes over a job that already runs, and answers at once with a model that is already there.
+    /// Resumes a job that is already running, and returns at once if the model exists.
     Tune {
         #[command(flatten)]
         data: DataArgs,
@@ -143,7 +145,7 @@ pub(crate) enum Command {
         /// Only this part of the test rows, such as 2/8: the same rows on every machine
         ///
         /// `auto` takes index and total from the variables of GitLab, Cloud Run, Slurm, CircleCI or Buildkite, or from
-        /// TUNEBENCH_SHARD_INDEX (from 0) and TUNEBENCH_SHARD_TOTAL. Kubernetes and AWS Batch tell no total: `auto/8`.
+        /// TUNEBENCH_SHARD_INDEX (from 0) and TUNEBENCH_SHARD_TOTAL. Kubernetes and AWS Batch give no total: `auto/8`.
         #[arg(long, value_name = "PART/OF")]
         shard: Option<ShardArg>,
         #[command(flatten)]
@@ -171,8 +173,8 @@ pub(crate) enum Command {
         #[arg(value_name = "RUN|FILE")]
         file: Option<PathBuf>,
 
-        /// Set the run beside this earlier one, by its id in `tunebench runs`: what changed of each model, and which rows; the page
-        /// is `against.html` in the results folder
+        /// Compare the run with this earlier one, by its id in `tunebench runs`: what changed for each model, and in
+        /// which rows; the page is `against.html` in the results folder
         #[arg(long, value_name = "RUN")]
         against: Option<String>,
 
@@ -201,7 +203,7 @@ pub(crate) enum Command {
     ///
     /// All columns are kept, and prediction, probability, outcome and detail are added. Answers go through the same limits
     /// and the same ledger as those of an evaluation. Exit code 3 means that some texts have no answer, or that the
-    /// command was ended early: the same command goes on.
+    /// command was ended early: the same command resumes it.
     Predict(super::predict::PredictArgs),
     /// Check what was measured against limits and a committed baseline; for CI
     ///
@@ -216,15 +218,15 @@ pub(crate) enum Command {
     },
     /// List, watch, fetch and cancel batches: files of rows that a provider answers within a day
     ///
-    /// `eval --batch`, `run --batch` and `predict --batch` make them, and come back to them by themselves.
+    /// `eval --batch`, `run --batch` and `predict --batch` make them, and resume them by themselves.
     Batches {
         #[command(subcommand)]
         command: BatchesCommand,
     },
     /// List and stop deployments: tuned models that some providers answer from a machine billed by the minute
     ///
-    /// `run`, `eval` and `predict` put them up, ask, and take them down again, whatever happens meanwhile. What may still run
-    /// after a program was killed is told by the next command.
+    /// `run`, `eval` and `predict` start them, ask, and stop them again, whatever happens meanwhile. What may still run
+    /// after a program was killed is reported by the next command.
     Deployments {
         #[command(subcommand)]
         command: DeploymentsCommand,
@@ -279,7 +281,7 @@ pub(crate) enum ProvidersCommand {
         /// One of its models; by default the first that it can tune, or else the first
         #[arg(long)]
         model: Option<String>,
-        /// Agree that a provider with a key is asked, which may cost money
+        /// Confirm that a provider with a key is asked, which may cost money
         #[arg(short, long)]
         yes: bool,
     },
@@ -310,12 +312,12 @@ pub(crate) enum JobsCommand {
     },
     /// Delete a tuned model and the files of its job
     ///
-    /// Shows what goes, and asks. The model is taken off the record: `tune` then trains anew.
+    /// Shows what goes, and asks. Its record is removed: `tune` then trains again.
     Delete {
         /// The model, as PROVIDER/MODEL, or its job, as PROVIDER/JOB or JOB alone
         #[arg(value_name = "MODEL|JOB")]
         name: String,
-        /// Delete without asking; needed where there is no terminal
+        /// Delete without asking; needed without a terminal
         #[arg(short, long)]
         yes: bool,
     },
@@ -323,7 +325,7 @@ pub(crate) enum JobsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BatchesCommand {
-    /// List the batches of this project, with what their providers say of those under way
+    /// List the batches of this project, with the state of those under way
     List {
         /// Print JSON
         #[arg(long)]
@@ -356,7 +358,7 @@ pub(crate) enum DeploymentsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Take down what was deployed here and is in no use, and wait until it is gone
+    /// Stop deployments of this project that nothing uses, and wait until they are gone
     ///
     /// Exit code 3 means that something may still run. For the last step of a job in CI, whatever came before.
     #[command(visible_alias = "cleanup")]
@@ -369,10 +371,10 @@ pub(crate) enum DeploymentsCommand {
     },
 }
 
-/// The user's agreement, given in advance.
+/// The user's consent, given in advance.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConsentArgs {
-    /// Spend without asking; needed in CI and wherever there is no terminal, for more than `[budget] ask_above`
+    /// Spend without asking; needed in CI and wherever there is no terminal, above `[budget] ask_above`
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -428,7 +430,7 @@ impl SpendingArgs {
 /// What becomes of batches once they are handed in.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct BatchArgs {
-    /// Hand batches in and end; the same command comes back to them
+    /// Submit batches and exit; the same command resumes them
     #[arg(long)]
     pub(crate) no_wait: bool,
 

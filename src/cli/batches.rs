@@ -56,9 +56,9 @@ pub(super) fn left_running(
         ));
     }
     if batched.has_rest() {
-        printer.note("not all rows are handed in yet: the same command goes on");
+        printer.note("not all rows are submitted yet: the same command submits the rest");
     }
-    printer.hint(&format!("{again} comes back to them, and so does `tunebench batches watch`"));
+    printer.hint(&format!("{again} resumes them, and so does `tunebench batches watch`"));
     let aborted = batched
         .aborts()
         .map(|(model, abort)| printer.warn(&format!("{model}: ended early: {abort}")))
@@ -83,8 +83,8 @@ async fn come_back(
     let session = Session::new(project, super::cancel(&progress), progress.clone(), spending);
     let batched = session.come_back_to_batches().await?;
     for id in &batched.of_other_settings {
-        printer.warn(&format!("batch {id} was made with another prompt or other settings than those of now"));
-        printer.hint("put them back, and its answers can be kept");
+        printer.warn(&format!("batch {id} was made with another prompt or other settings"));
+        printer.hint("restore those to keep its answers");
     }
     if batched.is_empty() {
         let others = !batched.of_other_settings.is_empty();

@@ -20,13 +20,14 @@ const LISTED: usize = 10;
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
     /// The model that is there: MODEL of the results at hand, RUN or RUN:MODEL of an earlier run (see `tunebench runs`), DIR
-    /// or DIR:MODEL of another results folder, or FILE or FILE:MODEL of promptfoo (JSON), inspect_ai (JSON log) or lm-eval (samples)
+    /// or DIR:MODEL of another results folder, or FILE or FILE:MODEL of promptfoo (JSON), inspect_ai (JSON log) or
+    /// lm-eval (samples)
     a: String,
 
     /// The model that may take its place, named in the same way
     b: String,
 
-    /// Ask whether B is no worse than A: the loss, above 0 and of a share below 1, that would still do
+    /// Test whether B is no worse than A by this margin: a loss above 0 (of a share: below 1) that is acceptable
     #[arg(long, value_name = "MARGIN", value_parser = margin)]
     non_inferior: Option<f64>,
 
@@ -50,7 +51,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 
-    /// Write a whole report on the two to this file besides; its extension tells the format
+    /// Also write a full report on the two to this file; its extension sets the format
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 

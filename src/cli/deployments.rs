@@ -230,7 +230,7 @@ async fn stop(
         }
     }
     if stopped + left == 0 {
-        printer.note("nothing is left to stop");
+        printer.note("nothing to stop");
     }
     Ok(if left == 0 { exit::DONE } else { exit::INCOMPLETE })
 }
@@ -251,12 +251,12 @@ async fn taken_down(
         if let (Some(ledger), Some(record)) = (ledger, &one.record) {
             if record.id.is_none() && now() - record.recorded < UNSEEN {
                 return Err(format!(
-                    "{name} was ordered a moment ago and may yet turn up: try again in two minutes"
+                    "{name} was created a moment ago and may not be listed yet: try again in two minutes"
                 ));
             }
             ledger.end_deployment(&record.mark).map_err(|error| error.to_string())?;
         }
-        printer.note(&format!("{name} is not there any more"));
+        printer.note(&format!("{name} no longer exists"));
         return Ok(());
     };
     let found = offering(providers).find(|(known, ..)| *known == one.provider);

@@ -40,10 +40,10 @@ pub(crate) struct DoctorArgs {
     /// Write cleaned copies of the files into this folder, and look at these
     ///
     /// Hidden characters are taken out, and labels that differ only by case, space or Unicode form become one. From the
-    /// training data, rows are removed that can't be used, that stand in the test or validation data, whose text has
-    /// several labels, or that stand twice. Nothing is removed from test and validation data, and the files themselves
-    /// stay as they are. No label is changed because it is likely wrong. `changes.csv` in the folder tells of every
-    /// change. Where a broken quote has run rows together, no copy is made: nobody can tell which rows these were.
+    /// training data, rows are removed that can't be used, that are also in the test or validation data, whose text has
+    /// several labels, or that are duplicates. Nothing is removed from test and validation data, and the files
+    /// themselves stay as they are. No label is changed because it is likely wrong. `changes.csv` in the folder lists
+    /// every change. Where a broken quote has merged rows, no copy is made: it is unknown which rows these were.
     #[arg(long, value_name = "OUT")]
     fix: Option<PathBuf>,
 
@@ -56,7 +56,7 @@ pub(crate) struct DoctorArgs {
 
     /// Look through this encoder as well: a folder, or a name fetched by `models pull`
     ///
-    /// It finds rows that say the same in other words, and judges labels by what texts mean. A small encoder reads some 200
+    /// It finds paraphrases, and judges labels by what texts mean. A small encoder reads some 200
     /// short texts a second on each core.
     #[cfg(feature = "local")]
     #[arg(long, value_name = "NAME")]
@@ -172,7 +172,7 @@ fn as_fixed(changes: &[Change], log: &Path) -> String {
     for ((file, action, check), n) in done {
         table.push_record([file.to_string(), format!("{} {action}", count(n, "row")), format!("[{check}]")]);
     }
-    let list = if changes.is_empty() { "nothing was to be done".to_owned() } else { plain(table) };
+    let list = if changes.is_empty() { "nothing to fix".to_owned() } else { plain(table) };
     format!("{list}\neach change: {}\n", log.display())
 }
 

@@ -149,7 +149,7 @@ fn update(
         Ok(old) => Some(old),
         Err(GateError::Missing(_)) => None,
         Err(error) => {
-            printer.warn(&format!("the old baseline is replaced unread: {error}"));
+            printer.warn(&format!("the old baseline can't be read, and is replaced: {error}"));
             None
         }
     };
@@ -236,6 +236,6 @@ fn github(told: &GateReport, config: &Path, json: bool, printer: Printer) -> Res
 fn unwritable(path: &Path, error: &io::Error) -> Error {
     Error::Output {
         message: format!("`{}` can't be written: {error}", path.display()),
-        hint: "name a file in a folder that is there".to_owned(),
+        hint: "name a file in an existing folder".to_owned(),
     }
 }

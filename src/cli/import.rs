@@ -33,7 +33,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "MODEL")]
     tuned: Option<String>,
 
-    /// The model that it was tuned from, where its id does not tell
+    /// The model that it was tuned from, where its id does not say so
     #[arg(long, value_name = "MODEL", requires = "tuned")]
     base: Option<String>,
 
@@ -67,9 +67,8 @@ pub(super) fn import(args: &ImportArgs, global: &Global, printer: Printer) -> Re
     {
         return Err(Error::Output {
             message: format!("`{}` is there already", taken.display()),
-            hint:
-                "write over it with `--force`, or name other places with `--config FILE` and `--out FOLDER`"
-                    .to_owned(),
+            hint: "overwrite it with `--force`, or name other places with `--config FILE` and `--out FOLDER`"
+                .to_owned(),
         });
     }
     let read = [Some(args.file.as_path()), args.test.as_deref()];
@@ -97,8 +96,8 @@ pub(super) fn import(args: &ImportArgs, global: &Global, printer: Printer) -> Re
         train.providers().map(|providers| &providers.unknown).filter(|unknown| !unknown.is_empty())
     {
         let named: Vec<_> = unknown.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
-        printer.warn(&format!("no provider here is like {}", named.join(", ")));
-        printer.hint("`tunebench providers` lists those that there are, and how to add one");
+        printer.warn(&format!("no provider here corresponds to {}", named.join(", ")));
+        printer.hint("`tunebench providers` lists those that exist, and how to add one");
     }
     if is_test {
         printer.hint("all rows are test rows; `tunebench split` makes training rows of a part of them");

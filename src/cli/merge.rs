@@ -95,14 +95,13 @@ fn join_ledgers(ledgers: &[&PathBuf], state: &Path, printer: Printer) -> Result<
     if !open.is_empty() {
         let rows = open.iter().map(|batch| batch.rows as usize).sum();
         printer.note(&format!(
-            "{} in {} {} are still in work at their providers",
+            "{} in {} {} are still running at their providers",
             super::doctor::count(rows, "row"),
             open.len(),
             if open.len() == 1 { "batch" } else { "batches" }
         ));
-        printer.hint(
-            "the command that made them comes back to them from here, and so does `tunebench batches watch`",
-        );
+        printer
+            .hint("the command that made them resumes them from here, and so does `tunebench batches watch`");
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(crate) enum ModelsCommand {
     /// Fetch an encoder of the Hugging Face hub, to be tuned on this machine
     ///
     /// It goes into the cache that other tools of the hub share, is checked against the hub's SHA-256, and is asked as
-    /// local/encoder:ORG/NAME. A fetch that broke off goes on from there. Obeys HF_HOME, HF_HUB_CACHE, HF_TOKEN,
+    /// local/encoder:ORG/NAME. An interrupted download is resumed. Obeys HF_HOME, HF_HUB_CACHE, HF_TOKEN,
     /// HF_ENDPOINT and HF_HUB_OFFLINE, in the environment or in `.env`, and the variables for proxies. Nothing is fetched
     /// but by this command.
     Pull {
@@ -82,7 +82,7 @@ pub(super) fn models(
     {
         let mut hosts: Vec<_> = catalog.iter().map(|model| model.host.as_str()).collect();
         hosts.dedup();
-        let hint = Some(format!("models are known of {}", hosts.join(", ")));
+        let hint = Some(format!("the known models are of {}", hosts.join(", ")));
         return Err(Error::Model { message: format!("no model of `{name}` is known"), hint });
     }
     let mut chosen: Vec<_> = catalog.iter().filter(|model| args.takes(model, today)).collect();
@@ -98,11 +98,11 @@ pub(super) fn models(
         let since = today.saturating_sub(jiff::Span::new().days(OLD));
         let hosts: Vec<_> = tunebench_providers::openai::unconfirmed_hosts(since).collect();
         if !hosts.is_empty() {
-            printer.note(&format!("hosts by name that nobody has confirmed: {}", hosts.join(", ")));
+            printer.note(&format!("built-in hosts whose entry is unconfirmed: {}", hosts.join(", ")));
         }
     }
     if chosen.is_empty() {
-        printer.note("no known model is like that");
+        printer.note("no known model matches");
         return Ok(exit::DONE);
     }
     let mut table = Builder::default();

@@ -323,7 +323,7 @@ fn notes(plan: &Plan, caps: &Caps) -> Vec<(&'static str, String)> {
         .collect();
     notes.extend(bounds.into_iter().map(|(model, bound)| ("time", format!("{model}: {bound}"))));
     if paid.iter().any(|step| matches!(&step.work, Work::Evaluate(requests) if requests.time.is_none())) {
-        let unknown = "not known where none stands: no limit is configured, and no answer was timed yet";
+        let unknown = "unknown where none is shown: no limit is configured, and no answer was timed yet";
         notes.push(("time", unknown.to_owned()));
     }
     notes.extend(cap_note(&plan.bill(), caps).map(|note| ("cap", note)));

@@ -137,11 +137,8 @@ impl Progress {
             BatchEnd::Cancelled => "was cancelled",
             _ => "ended",
         };
-        let parts = [
-            (fetched.failed, "failed"),
-            (fetched.not_run, "not tried"),
-            (fetched.missing, "of which nothing was said"),
-        ];
+        let parts =
+            [(fetched.failed, "failed"), (fetched.not_run, "not tried"), (fetched.missing, "not mentioned")];
         let parts = parts.into_iter().filter(|(rows, _)| *rows > 0);
         let parts: String = parts.map(|(rows, what)| format!(", {rows} {what}")).collect();
         let answered = count(fetched.answered as usize, "row");
@@ -196,7 +193,7 @@ impl Listener for Progress {
         let title = format!("tuning {base}");
         match event {
             TuneEvent::Found(job) if job.status.is_final() => {}
-            TuneEvent::Found(job) => self.say(&format!("{title}: going on with job {}", job.id.0)),
+            TuneEvent::Found(job) => self.say(&format!("{title}: resuming job {}", job.id.0)),
             TuneEvent::Created(job) => {
                 // The clock starts now, not at the first step.
                 self.with(&title, |_| ());
@@ -265,11 +262,7 @@ impl Listener for Progress {
                 self.say(&format!("{title}: batch {} of {} handed in", id.0, count(*rows as usize, "row")));
             }
             BatchEvent::Found(id, rows) => {
-                self.say(&format!(
-                    "{title}: going on with batch {} of {}",
-                    id.0,
-                    count(*rows as usize, "row")
-                ));
+                self.say(&format!("{title}: resuming batch {} of {}", id.0, count(*rows as usize, "row")));
             }
             BatchEvent::Progress { total, done, told, said } => {
                 let line = self.with(&title, |current| {
@@ -285,7 +278,7 @@ impl Listener for Progress {
             }
             BatchEvent::Fetched(id, end, fetched) => self.fetched(&title, id, *end, fetched),
             BatchEvent::QueueFull(rows) => self.say(&format!(
-                "{title}: the provider's queue is full; a batch of {} is handed in later",
+                "{title}: the provider's queue is full; a batch of {} is submitted later",
                 count(*rows as usize, "row")
             )),
             BatchEvent::Unreachable(error) => self.say(&format!("{title}: {error}; asking again")),

@@ -29,7 +29,7 @@ pub(crate) struct FormatArgs {
     #[arg(long, conflicts_with = "format")]
     json: bool,
 
-    /// The format to print; of a file, its extension tells it as well
+    /// The format to print; for a file, its extension sets it as well
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     format: Option<String>,
 
@@ -62,7 +62,7 @@ fn formats() -> PossibleValuesParser {
 /// The predictions in one file besides.
 #[derive(Debug, Args)]
 pub(crate) struct PredictionsArgs {
-    /// Write what all models made of all rows to this Parquet file besides
+    /// Also write the predictions of all models for all rows to this Parquet file
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "FILE", conflicts_with = "against")]
     predictions: Option<PathBuf>,
@@ -136,10 +136,10 @@ fn unknown_format(path: Option<&Path>, by_name: bool) -> Error {
         formats.iter().map(|format| word(format.as_ref())).collect::<Vec<_>>().join(", ")
     };
     Error::Output {
-        message: format!("the name `{path}` does not tell the format of the report"),
+        message: format!("the name `{path}` does not show the format of the report"),
         hint: if by_name {
             let extensions = list(&|format| format!(".{}", format.extension()));
-            format!("let it end in one of {extensions}")
+            format!("use one of the extensions {extensions}")
         } else {
             format!("add `--format` with one of {}", list(&|format| format.name().to_owned()))
         },
@@ -171,7 +171,7 @@ pub(super) fn report(
     if let Some(reason) = missing {
         printer.warn(&match stays {
             true => {
-                format!("the page is left as it was, since the texts of its rows are not at hand: {reason}")
+                format!("the page is left as it was, since the texts of its rows are not available: {reason}")
             }
             false => format!("the page shows rows without their texts: {reason}"),
         });
@@ -278,7 +278,7 @@ pub(super) fn conclude(
         // Whoever loses nothing by it need not hear of it each time.
         if !complete && before.manifest.complete || !before.manifest.models.iter().all(is_there) {
             let id = &before.id;
-            printer.note(&format!("the run before is kept as {id}: `tunebench report {id}` shows it"));
+            printer.note(&format!("the previous run is kept as {id}: `tunebench report {id}` shows it"));
         }
     }
     let measured = report.figures.models.iter().all(|model| model.scores.is_some());

@@ -51,7 +51,7 @@ enum RunsCommand {
         /// Delete those that did not come to their end
         #[arg(long)]
         incomplete: bool,
-        /// Delete without asking; needed where there is no terminal
+        /// Delete without asking; needed without a terminal
         #[arg(short, long)]
         yes: bool,
         #[command(flatten)]

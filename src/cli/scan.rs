@@ -29,7 +29,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "TIME", default_value = "90d", value_parser = days)]
     within: i32,
 
-    /// Write a project that measures what retires beside its replacements into this file
+    /// Write a project that compares what retires with its replacements into this file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 
@@ -101,7 +101,7 @@ fn table(scanned: &Scanned, catalog: &Catalog) -> String {
 fn say_the_rest(scanned: &Scanned, ending: usize, limit: Date, printer: Printer) {
     let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     printer.note(&format!(
-        "{} in {}; {} that only speak of a model",
+        "{} in {}; {} that only mention a model",
         count(scanned.hits.len() as u64, "use"),
         count(scanned.files, "file"),
         count(scanned.mentions, "place"),

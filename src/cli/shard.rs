@@ -14,13 +14,13 @@ use crate::error::Error;
 pub(super) enum ShardArg {
     /// This part.
     Given(Shard),
-    /// The part that the scheduler's variables name; of so many where the scheduler tells no total.
+    /// The part that the scheduler's variables name; of so many where the scheduler gives no total.
     Auto { total: Option<u32> },
 }
 
 /// A text that is neither.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected PART/OF such as 2/8, `auto`, or `auto/8` where the scheduler tells no total")]
+#[error("expected PART/OF such as 2/8, `auto`, or `auto/8` where the scheduler gives no total")]
 pub(super) struct BadShardArg;
 
 impl FromStr for ShardArg {
@@ -93,7 +93,7 @@ impl ShardArg {
         };
         match found[..] {
             [scheduler] => scheduler.part(total, variable).map(|(shard, said)| (shard, Some(said))),
-            [] => Err(refused("no scheduler has told this machine its number".to_owned())),
+            [] => Err(refused("no scheduler has given this machine its number".to_owned())),
             [first, second, ..] => {
                 let (a, b) = (first.index, second.index);
                 Err(refused(format!("{a} ({}) and {b} ({}) are both set", first.name, second.name)))
@@ -112,7 +112,7 @@ impl Scheduler {
         let mut number = |name: &str| -> Result<Option<u32>, Error> {
             let Some(text) = variable(name) else { return Ok(None) };
             let number = text.trim().parse().map_err(|_| {
-                refused(format!("{name} must be a whole number, and is `{}`", text.escape_debug()))
+                refused(format!("{name} must be a whole number, not `{}`", text.escape_debug()))
             })?;
             used.push(format!("{name}={number}"));
             Ok(Some(number))
@@ -139,7 +139,8 @@ impl Scheduler {
         let part = index.checked_sub(first).map(|index| index / step).and_then(|index| index.checked_add(1));
         let shard = part.and_then(|part| Shard::new(part, total));
         let used = used.join(", ");
-        let shard = shard.ok_or_else(|| refused(format!("{used} name no part of {total}")))?;
+        let shard =
+            shard.ok_or_else(|| refused(format!("{used} give a number that is not within {total}")))?;
         Ok((shard, format!("shard {shard}, from {used} ({})", self.name)))
     }
 }
@@ -199,11 +200,11 @@ mod tests {
     #[test]
     fn without_a_part_of_its_own_no_machine_takes_all_rows() {
         for (variables, arg, message) in [
-            (&[][..], "auto", "no scheduler has told this machine its number"),
+            (&[][..], "auto", "no scheduler has given this machine its number"),
             (&[("CI_NODE_INDEX", "1")], "auto", "CI_NODE_TOTAL is not"),
             (&[("JOB_COMPLETION_INDEX", "1")], "auto", "no variable for the total"),
-            (&[("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "2")], "auto", "name no part of 2"),
-            (&[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "2")], "auto", "name no part of 2"),
+            (&[("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "2")], "auto", "give a number that is not within 2"),
+            (&[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "2")], "auto", "give a number that is not within 2"),
             (&[("CI_NODE_INDEX", "x"), ("CI_NODE_TOTAL", "2")], "auto", "must be a whole number"),
             (&[("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "2")], "auto/3", "contradicts"),
             (&[("CI_NODE_INDEX", "1"), ("JOB_COMPLETION_INDEX", "0")], "auto", "are both set"),

@@ -132,7 +132,7 @@ fn as_text(split: &Split, targets: &[PathBuf]) -> String {
     }
     let together = split.rows().len() - split.clusters();
     let clusters = match together {
-        0 => "no two rows belong together".to_owned(),
+        0 => "no two rows belong to one group".to_owned(),
         _ => format!(
             "{} in {}; the largest has {}",
             count(split.rows().len(), "row"),

@@ -46,7 +46,7 @@ pub enum CompareError {
     #[error(transparent)]
     Metric(#[from] MetricError),
     /// No test of the figure allows for many looks.
-    #[error("there is no test of {0} for many looks")]
+    #[error("there is no anytime-valid test of {0} (`any_time`)")]
     Looks(String),
     /// No loss of a share can reach the margin.
     #[error("the margin is {0}, not a share above 0 and below 1")]

@@ -13,7 +13,7 @@ use tunebench_reports::{ComparisonSide, Evaluation, Run};
 
 use crate::history;
 use crate::results::{Results, ResultsError};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 
 /// How every SQLite database begins, and so every ledger.
 const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -71,11 +71,8 @@ impl OperandError {
         let list = |models: &[String]| format!("there is {}", quoted(models.iter().map(String::as_str)));
         match self {
             Self::Unknown { operand, models, .. } | Self::NoModel { model: operand, models, .. } => {
-                let near = nearest(operand, models.iter().map(String::as_str));
-                match near {
-                    Some(near) => Some(format!("did you mean `{near}`?")),
-                    None => (!models.is_empty()).then(|| list(models)),
-                }
+                let meant = did_you_mean(operand, models.iter().map(String::as_str));
+                meant.or_else(|| (!models.is_empty()).then(|| list(models)))
             }
             Self::Several { path, models } => {
                 let named: Vec<_> = models.iter().map(|model| format!("{}:{model}", path.display())).collect();

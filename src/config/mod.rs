@@ -1,7 +1,7 @@
 //! `tunebench.toml`: what it may say, and where in it a mistake lies.
 
 mod common;
-mod locate;
+mod mistake;
 mod prompt;
 #[cfg(test)]
 mod schema;
@@ -21,7 +21,7 @@ use crate::shots::ShotsSpec;
 use crate::suggest::metric_hint;
 
 pub(crate) use common::{COMMON, Common, KIND};
-pub use locate::{ConfigError, Document, Step};
+pub use mistake::{ConfigError, Document, Step};
 pub use prompt::{MessageSettings, Prompt, PromptSettings};
 
 /// A project: which data, which prompt, which models.
@@ -243,7 +243,7 @@ impl Default for Evaluation {
         let Parameters { answer, temperature, probabilities, .. } = Parameters::default();
         Self {
             concurrency: NonZeroUsize::new(16).expect("16 is not zero"),
-            min_coverage: 0.98,
+            min_coverage: tunebench_reports::DEFAULT_MIN_COVERAGE,
             against: None,
             primary: None,
             cost: None,

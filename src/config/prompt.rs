@@ -139,7 +139,7 @@ impl PromptSettings {
         if let Some((name, _)) = of_default.into_iter().find(|(_, set)| set.is_some()) {
             return Err((
                 Some(name),
-                format!("`{name}` is of the default prompt, and `messages` stand in its place"),
+                format!("`{name}` belongs to the default prompt, which `messages` replace"),
             ));
         }
         let messages = messages.iter().enumerate().map(|(index, message)| message.read(index + 1, folder));

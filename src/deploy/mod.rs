@@ -39,8 +39,6 @@ impl DeploySettings {
     }
 }
 
-/// How long it may take until one is gone.
-const LONGEST_FALL: Duration = Duration::from_secs(15 * 60);
 /// For how long one that was ordered may not show in a list.
 pub(crate) const UNSEEN: i64 = 2 * 60 * 1_000_000;
 
@@ -127,9 +125,7 @@ pub enum DeployError {
     #[error("interrupted before it answered")]
     Cancelled,
     /// It came up, and its provider does not say that it stops by itself.
-    #[error(
-        "its provider does not confirm that it stops by itself when nobody asks it, and so it is not used"
-    )]
+    #[error("its provider does not confirm that it stops by itself when it is idle, so it is not used")]
     NoNet,
     /// It will never answer.
     #[error("it does not answer: {0}")]

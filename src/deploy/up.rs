@@ -1,4 +1,5 @@
-//! Putting one model up, and taking it down again.
+//! Deploying a model, or taking over what an earlier command has left of it. `src/run/deployed.rs` asks for it, on behalf of
+//! `src/run.rs` and `src/run/predict.rs`; taking it down is in `down`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use tunebench_providers::{
     Retry,
 };
 
-use super::{DeployError, DeployEvent, DeploySettings, Stood, UNSEEN, down, for_time, patiently};
+use super::{DeployError, DeployEvent, DeploySettings, Stood, UNSEEN, for_time, patiently};
 use crate::budget::{Budget, BudgetError, Cost, Reservation};
 use crate::cancel::Cancel;
 use crate::evaluate::retry::Retries;
 use crate::ledger::{DeploymentRecord, Ledger, NewDeployment, RunId, Target, now};
 
 /// How long it may take until a deployment answers.
-const LONGEST_RISE: Duration = Duration::from_secs(30 * 60);
+const START_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// Whether an error says that nothing was made, and so nothing is billed.
 fn is_final(error: &DeployError) -> bool {
@@ -50,9 +51,9 @@ pub struct Deployer<'a> {
 /// A deployment that is there, and costs money.
 #[must_use = "it costs money until it is taken down"]
 pub struct Standing<'a> {
-    record: DeploymentRecord,
-    id: DeploymentId,
-    reservation: Reservation<'a>,
+    pub(super) record: DeploymentRecord,
+    pub(super) id: DeploymentId,
+    pub(super) reservation: Reservation<'a>,
     /// How to ask it.
     pub served_as: Arc<str>,
     /// When it must come down.
@@ -60,13 +61,13 @@ pub struct Standing<'a> {
 }
 
 impl<'a> Deployer<'a> {
-    fn deployments(&self) -> Result<&dyn Deployments, ProviderError> {
+    pub(super) fn deployments(&self) -> Result<&dyn Deployments, ProviderError> {
         self.provider.deployments().ok_or_else(|| {
             ProviderError::new(Cause::Unsupported, format!("{} has no deployments", self.target.provider))
         })
     }
 
-    fn poll(&self) -> Duration {
+    pub(super) fn poll(&self) -> Duration {
         let own = self.settings.poll;
         own.or_else(|| Some(self.provider.deployments()?.poll_interval())).unwrap_or(Duration::from_secs(10))
     }
@@ -104,8 +105,8 @@ impl<'a> Deployer<'a> {
             },
         };
         self.cancel.last_words(Some(format!(
-            "{} goes on, at {per_hour} an hour: `tunebench deployments stop` ends it; its provider does after {} \
-             minutes without a request",
+            "{} keeps running, at {per_hour} an hour: `tunebench deployments stop` stops it; its provider does \
+             after {} minutes without a request",
             record.mark, record.order.idle_minutes
         )));
         let made = match found {
@@ -113,11 +114,11 @@ impl<'a> Deployer<'a> {
             None => self.make(&record).await,
         };
         let id = made.as_ref().ok().map(|made| made.id.clone());
-        let risen = match made {
-            Ok(made) => self.risen(&record, made, began).await,
+        let answering = match made {
+            Ok(made) => self.until_it_answers(&record, made, began).await,
             Err(error) => Err(error),
         };
-        match risen {
+        match answering {
             Ok((id, served_as)) => {
                 (self.tell)(&DeployEvent::Ready(began.elapsed()));
                 let until = Instant::now() + self.settings.longest.saturating_sub(began.elapsed());
@@ -201,7 +202,7 @@ impl<'a> Deployer<'a> {
                     // A name that an attempt has left, and nothing below it.
                     Some(left) => {
                         deployments.take_down(&left.id).await?;
-                        let message = "what an earlier attempt has left is in the way";
+                        let message = "what an earlier attempt left behind is in the way";
                         Err(ProviderError::new(Cause::Server, message).may_be_billed(false))
                     }
                     None => {
@@ -219,7 +220,7 @@ impl<'a> Deployer<'a> {
     }
 
     /// Waits until a deployment answers.
-    async fn risen(
+    async fn until_it_answers(
         &self,
         record: &DeploymentRecord,
         made: Deployment,
@@ -251,7 +252,7 @@ impl<'a> Deployer<'a> {
                 Err(error) if error.retry == Retry::Never => return Err(error.into()),
                 Err(error) => (self.tell)(&DeployEvent::Unreachable(error)),
             }
-            if began.elapsed() > LONGEST_RISE.min(self.settings.longest) {
+            if began.elapsed() > START_TIMEOUT.min(self.settings.longest) {
                 return Err(DeployError::Failed(format!(
                     "not within {} minutes",
                     began.elapsed().as_secs() / 60
@@ -262,55 +263,6 @@ impl<'a> Deployer<'a> {
                 () = self.cancel.wait() => {}
             }
         }
-    }
-
-    /// Takes a deployment down that has done its work, and waits until it is gone.
-    pub async fn take_down(&self, standing: Standing<'a>) -> Result<Stood, DeployError> {
-        let Standing { record, id, reservation, .. } = standing;
-        let down = self.bring_down(&record, &id).await;
-        let stood = Stood::since(&record);
-        reservation.settle_cost(stood.cost);
-        down?;
-        (self.tell)(&DeployEvent::Gone(stood.clone()));
-        Ok(stood)
-    }
-
-    /// Takes down what an order has left. Where nobody knows what that is, it is looked for by its mark, and what does not
-    /// show is forgotten only if it was `never_made`: it may turn up later.
-    async fn clear(
-        &self,
-        record: &DeploymentRecord,
-        id: Option<&DeploymentId>,
-        never_made: bool,
-    ) -> Result<(), DeployError> {
-        if let Some(id) = id {
-            return self.bring_down(record, id).await;
-        }
-        let still = |reason: String| DeployError::StillThere {
-            mark: record.mark.clone(),
-            per_hour: Cost::from_nanos(record.order.nanos_per_hour),
-            reason,
-        };
-        // The user who wants the end wants this done all the same.
-        let nobody = Cancel::default();
-        let listed = patiently(&nobody, self.retries, || async { self.deployments()?.list().await });
-        let listed = listed.await.map_err(|error| still(error.to_string()))?;
-        match listed.into_iter().find(|found| found.mark.as_ref() == Some(&record.mark)) {
-            Some(found) => self.bring_down(record, &found.id).await,
-            None if never_made => {
-                self.ledger.end_deployment(&record.mark)?;
-                self.cancel.last_words(None);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    async fn bring_down(&self, record: &DeploymentRecord, id: &DeploymentId) -> Result<(), DeployError> {
-        (self.tell)(&DeployEvent::TakingDown);
-        down(self.deployments()?, self.ledger, record, id, self.poll(), &|event| (self.tell)(event)).await?;
-        self.cancel.last_words(None);
-        Ok(())
     }
 
     /// Tries again where that may help, until the user asks for the end.

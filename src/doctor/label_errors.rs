@@ -74,7 +74,7 @@ impl DataCheck {
         let written = WholeFile::create(path).and_then(|file| file.write(|out| write_ranking(rows, out)));
         written.map_err(|error| Error::Output {
             message: format!("`{}` can't be written: {error}", path.display()),
-            hint: "name a file in a folder that is there".to_owned(),
+            hint: "name a file in an existing folder".to_owned(),
         })
     }
 }

@@ -1,5 +1,5 @@
-//! One row on its way to a provider and back: admitted by the governor, paid for from the budget, announced to the
-//! ledger, sent, told to all three, and tried again where that may help.
+//! One row on its way to a provider and back: paid for from the budget, admitted by the governor, claimed in the
+//! ledger, sent, its outcome reported to all three, and tried again where that may help.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
@@ -164,7 +164,7 @@ enum Admission<'a> {
     Send(Permit<'a>, Reservation<'a>, Intent),
     /// It need not be sent.
     Known(Box<StoredAnswer>),
-    /// It is in a batch that is under way, and not sent by any other road.
+    /// It is in a batch that is under way, and not sent in any other way.
     InBatch,
 }
 
@@ -176,7 +176,7 @@ async fn acquire<'a>(
     size: &Size,
     key: ContentKey,
 ) -> Result<Admission<'a>, Failure> {
-    let mut patient = true;
+    let mut waits_for_others = true;
     loop {
         let reservation = reserved(cache, candidate, context, size.worst()).await?;
         let permit = match admitted(governor, context, size.estimate()).await {
@@ -186,9 +186,9 @@ async fn acquire<'a>(
                 return Err(failure);
             }
         };
-        let claim = match patient {
+        let claim = match waits_for_others {
             true => cache.recorder.claim(key).await,
-            false => cache.recorder.intend(key).await.map(Claim::Open),
+            false => cache.recorder.claim_anyway(key).await.map(Claim::Open),
         };
         if let Ok(Claim::Open(intent)) = claim {
             return Ok(Admission::Send(permit, reservation, intent));
@@ -204,7 +204,7 @@ async fn acquire<'a>(
         match wait_for_other(context, &cache.recorder, key).await? {
             Some(Claim::Answered(answer)) => return Ok(Admission::Known(answer)),
             Some(Claim::InBatch) => return Ok(Admission::InBatch),
-            Some(_) => patient = false,
+            Some(_) => waits_for_others = false,
             None => {}
         }
     }

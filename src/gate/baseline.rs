@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         for _ in 0..rows {
             let (id, row) = self.row()?;
             if model.rows.last_key_value().is_some_and(|(last, _)| *last >= id) {
-                return Err(self.error(format!("row {id} stands twice or out of order")));
+                return Err(self.error(format!("row {id} is duplicated or out of order")));
             }
             model.rows.insert(id, row);
         }

@@ -6,15 +6,19 @@
 //! (the intersection-union test, Berger 1982, "Multiparameter hypothesis testing and acceptance sampling"): they need no
 //! adjustment.
 
+mod against_baseline;
+mod limits;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tunebench_data::{percent_beside, percent_limit};
-use tunebench_reports::render::{self, p_value_at, value};
-use tunebench_reports::{
-    ALPHA, Counts, Interval, Metric, Paired, Scenarios, fewest_clusters, holm, rows_for_interval,
-    rows_for_share,
-};
+use tunebench_reports::render::p_value_at;
+use tunebench_reports::{Counts, Interval, Metric, Paired, Scenarios, holm};
+
+use against_baseline::baseline;
+use limits::{at_least, at_most, coverage, invalid, unmeasured, version};
 
 use crate::exit;
 
@@ -252,7 +256,7 @@ pub fn judge(models: &[Facts], checks: &Checks) -> Judgement {
                     format!("; about {rows} rows of this part would decide")
                 }
                 Some(rows) => format!("; about {rows} rows would decide"),
-                None => "; these rows tell too little to say how many would decide".to_owned(),
+                None => "; these rows are too few to say how many would decide".to_owned(),
             });
         }
     }
@@ -300,207 +304,3 @@ fn of_model(facts: &Facts, checks: &Checks, models: usize) -> Vec<Checked> {
     }
     all
 }
-
-fn unmeasured(facts: &Facts, check: impl Into<String>) -> Checked {
-    let few = || "too few rows were answered to say anything".to_owned();
-    let evidence = facts.lack.as_ref().map_or_else(few, |lack| format!("not judged: {}", lack.what));
-    Checked::new(facts, check, Outcome::Incomplete, evidence)
-}
-
-fn coverage(facts: &Facts, checks: &Checks) -> Checked {
-    let (answered, rows) = (facts.counts.answered(), facts.counts.rows());
-    let mut evidence =
-        format!("{answered} of {rows} rows answered, at least {}", percent_limit(checks.min_coverage));
-    if let Some(Incompleteness { what, hint }) = &facts.lack {
-        evidence.push_str(&format!("; {what}; {hint}"));
-    }
-    let enough = facts.lack.is_none() && facts.counts.covers(checks.min_coverage);
-    let outcome = if enough { Outcome::Passed } else { Outcome::Incomplete };
-    Checked::new(facts, "coverage", outcome, evidence)
-}
-
-fn at_least(facts: &Facts, check: String, figure: &Figure, limit: f64, by: By) -> Checked {
-    let Some(value) = figure.value else {
-        return Checked::new(facts, check, Outcome::Incomplete, "undefined: it has no rows".to_owned());
-    };
-    let interval = figure.interval;
-    let range = interval.map_or_else(String::new, |interval| {
-        format!(
-            " (95 % CI {} to {})",
-            percent_beside(interval.low, limit),
-            percent_beside(interval.high, limit)
-        )
-    });
-    let by_what = match by {
-        By::Estimate => "by the estimate",
-        By::LowerBound => "by the lower bound",
-    };
-    let evidence =
-        format!("{}{range}, at least {} {by_what}", percent_beside(value, limit), percent_limit(limit));
-    let side = |(value, interval): Bound| side(value, interval, limit, by);
-    let answered = side((figure.value, interval));
-    let [worst, best] = figure.worst_and_best.map_or([answered; 2], |bounds| bounds.map(side));
-    let outcome = match answered {
-        _ if worst == Some(true) => Outcome::Passed,
-        _ if best == Some(false) => Outcome::Failed,
-        Some(_) => Outcome::Incomplete,
-        None => Outcome::Inconclusive,
-    };
-    let turned = if outcome == Outcome::Incomplete { could_turn(facts) } else { String::new() };
-    let mut checked = Checked::new(facts, check, outcome, evidence + &turned);
-    if outcome == Outcome::Inconclusive {
-        let needed = match figure.is_share {
-            true => rows_for_share(value, limit),
-            false => interval.and_then(|interval| rows_for_interval(figure.rows, value, interval, limit)),
-        };
-        let needed = needed.filter(|rows| *rows < 1e12);
-        checked.rows_to_decide = needed.map(|rows| (rows.ceil() as u64).max(figure.rows + 1));
-    }
-    checked
-}
-
-/// Whether a figure reaches its limit; none where that is open.
-fn side(value: Option<f64>, interval: Option<Interval>, limit: f64, by: By) -> Option<bool> {
-    match (by, interval) {
-        (By::Estimate, _) => value.map(|value| value >= limit),
-        (By::LowerBound, Some(interval)) if interval.low >= limit => Some(true),
-        (By::LowerBound, Some(interval)) if interval.high < limit => Some(false),
-        (By::LowerBound, _) => None,
-    }
-}
-
-fn could_turn(facts: &Facts) -> String {
-    format!("; the {} missing answers could turn it: {AGAIN}", facts.counts.unanswered)
-}
-
-fn at_most(
-    facts: &Facts,
-    check: &str,
-    value: Option<f64>,
-    limit: f64,
-    said: impl Fn(f64) -> String,
-) -> Checked {
-    match value {
-        None => Checked::new(facts, check, Outcome::Incomplete, "it is not known".to_owned()),
-        Some(value) => {
-            let outcome = if value <= limit { Outcome::Passed } else { Outcome::Failed };
-            Checked::new(facts, check, outcome, said(value))
-        }
-    }
-}
-
-/// The share of invalid answers. A missing one could be invalid as well.
-fn invalid(facts: &Facts, limit: f64) -> Checked {
-    let (answered, counts) = (facts.counts.answered(), facts.counts);
-    let share = (answered > 0).then(|| counts.invalid as f64 / answered as f64);
-    let said = |share: f64| {
-        let invalid = counts.invalid;
-        format!(
-            "{} ({invalid} of {answered} answers), at most {}",
-            percent_beside(share, limit),
-            percent_limit(limit)
-        )
-    };
-    let mut checked = at_most(facts, "invalid", share, limit, said);
-    let most = |invalid: u64| limit * counts.rows() as f64 >= invalid as f64;
-    let open = most(counts.invalid) && !most(counts.invalid + counts.unanswered);
-    if open && checked.outcome != Outcome::Incomplete {
-        checked.outcome = Outcome::Incomplete;
-        checked.evidence.push_str(&could_turn(facts));
-    }
-    checked
-}
-
-fn version(facts: &Facts) -> Checked {
-    let list = |versions: &BTreeSet<String>| versions.iter().cloned().collect::<Vec<_>>().join(", ");
-    let (here, there) = (&facts.versions, &facts.baseline_versions);
-    if here.is_empty() || there.is_empty() {
-        let evidence = "nobody knows which model version answered".to_owned();
-        return Checked::new(facts, "version", Outcome::Incomplete, evidence);
-    }
-    let outcome = if here == there { Outcome::Passed } else { Outcome::Failed };
-    let evidence = format!("{} answered; in the baseline {}", list(here), list(there));
-    Checked::new(facts, "version", outcome, evidence)
-}
-
-fn baseline(facts: &Facts, checks: &Checks, models: usize) -> Checked {
-    // Each model has such a test, and the smallest p-value of them is multiplied by their number.
-    let fewest = fewest_clusters(checks.alpha / models as f64);
-    let compared = facts.paired.filter(|paired| {
-        paired.coverage().is_some_and(|coverage| coverage > 0.0 && coverage >= checks.min_coverage)
-    });
-    let Some((paired, scenarios)) = compared.zip(facts.scenarios.as_ref()) else {
-        let evidence = "too few rows were answered both here and in the baseline".to_owned();
-        return Checked::new(facts, "baseline", Outcome::Incomplete, evidence);
-    };
-    let (margin, alpha) = (checks.margin, checks.alpha);
-    let (alarm, proof) = (scenarios.loss_p(margin), scenarios.non_inferiority_p(margin));
-    let answered = &scenarios.answered;
-    let (proven, lost) = (answered.non_inferiority_p(margin) <= alpha, answered.loss_p(margin) <= alpha);
-    let (outcome, p) = match checks.test {
-        Test::NonInferiority if proof <= alpha => (Outcome::Passed, proof),
-        // The answered rows decide, but those without an answer could turn it.
-        Test::NonInferiority if proven => (Outcome::Incomplete, proof),
-        _ if lost && alarm > alpha => (Outcome::Incomplete, alarm),
-        Test::NonInferiority => (Outcome::Inconclusive, proof),
-        // If even losing every row proved nothing, that nothing is proven means nothing.
-        _ if answered.clusters() < fewest => (Outcome::Inconclusive, alarm),
-        _ => (Outcome::Passed, alarm),
-    };
-    let mut evidence = paired_evidence(facts, &paired, scenarios, checks, p);
-    if outcome == Outcome::Incomplete {
-        evidence.push_str(&format!("; the {} missing answers could turn it: {}", scenarios.missing, AGAIN));
-    }
-    let mut checked = Checked::new(facts, "baseline", outcome, evidence);
-    checked.p = Some(alarm);
-    if outcome == Outcome::Inconclusive {
-        checked.rows_to_decide = match checks.test {
-            Test::NonInferiority => answered.rows_to_decide(margin, alpha),
-            _ => Some(fewest),
-        };
-    }
-    checked
-}
-
-fn paired_evidence(facts: &Facts, paired: &Paired, scenarios: &Scenarios, checks: &Checks, p: f64) -> String {
-    let (metric, test) = (&facts.metric, scenarios.answered.test());
-    let values = scenarios.values.map_or_else(
-        || "undefined".to_owned(),
-        |[before, after]| format!("{} → {}", value(metric, before), value(metric, after)),
-    );
-    let (lost, won) = (paired.only_base, paired.only_tuned);
-    let margin = render::margin(metric, checks.margin);
-    let asked = match (checks.test, checks.margin > 0.0) {
-        (Test::NonInferiority, _) => format!("a loss of {margin} or more must be ruled out ({test})"),
-        (_, true) => format!("no proven loss of more than {margin} ({test})"),
-        (_, false) => format!("no proven loss ({test})"),
-    };
-    let clusters = match scenarios.answered.clusters() {
-        clusters if clusters < paired.compared() && *metric == Metric::Accuracy => {
-            format!(" in {clusters} clusters")
-        }
-        _ => String::new(),
-    };
-    let mut said = format!(
-        "{} {values} over {} rows{clusters}, {lost} lost and {won} won; {asked} at level {}: {}",
-        metric.words(),
-        paired.compared(),
-        checks.alpha,
-        p_value_at(p, checks.alpha)
-    );
-    if let Some(least) = scenarios.answered.smallest_difference()
-        // The formula is about this level, and about any loss.
-        && (checks.test, checks.margin, checks.alpha) == (Test::Regression, 0.0, ALPHA / 2.0)
-        && metric.is_share()
-    {
-        said.push_str(&format!("; a loss of {} points would be seen 4 times out of 5", points(least)));
-    }
-    said
-}
-
-fn points(share: f64) -> String {
-    format!("{:.1}", 100.0 * share)
-}
-
-#[cfg(test)]
-mod tests;

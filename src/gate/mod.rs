@@ -42,7 +42,7 @@ pub enum GateError {
     },
     /// The baseline has other rows.
     #[error(
-        "the baseline stems from other data: {common} rows are the same, {only_baseline} only in the baseline, \
+        "the baseline is of other data: {common} rows are the same, {only_baseline} only in the baseline, \
          {only_here} only in the results"
     )]
     OtherData {
@@ -57,9 +57,7 @@ pub enum GateError {
     #[error("the baseline calls row {0} correct with a label that is not the row's gold label")]
     Gold(tunebench_data::ExampleId),
     /// The baseline does not know the model.
-    #[error(
-        "the baseline knows nothing of {model}, nor one model that it clearly replaces; it holds {known}"
-    )]
+    #[error("the baseline has neither {model} nor one model that it clearly replaces; it has {known}")]
     UnknownModel {
         /// The model.
         model: String,
@@ -67,7 +65,7 @@ pub enum GateError {
         known: String,
     },
     /// The results do not hold a model.
-    #[error("the results hold no model `{model}`; there are {known}")]
+    #[error("the results have no model `{model}`; they have {known}")]
     NoModel {
         /// The model.
         model: String,
@@ -77,7 +75,7 @@ pub enum GateError {
         lack: Option<checks::Incompleteness>,
     },
     /// Nothing would be checked.
-    #[error("nothing is asked for: no limit is set, and the test against the baseline is off")]
+    #[error("there is nothing to check: no limit is set, and the test against the baseline is off")]
     NoChecks,
     /// A setting makes no sense.
     #[error(transparent)]

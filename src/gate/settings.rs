@@ -9,7 +9,7 @@ use tunebench_reports::{Metric, Run};
 
 use super::GateError;
 use super::checks::{By, Checks, Test};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 
 /// The level of the tests where none is set, one-sided: a loss that `compare` proves at its two-sided level fails here.
 const ALPHA: f64 = tunebench_reports::ALPHA / 2.0;
@@ -218,12 +218,12 @@ impl Settings {
                 let known: Vec<_> = slices().next().into_iter().flat_map(|slices| slices.names()).collect();
                 let message = format!("no row of the results is in `{slice}`");
                 let mistake = GateSettingError::at(vec![MIN_SLICE.to_owned(), slice.clone()], message);
-                return Err(mistake.hint(format!("rows are parted by {}", known.join(", "))));
+                return Err(mistake.hint(format!("rows can be divided by {}", known.join(", "))));
             }
         }
         let metric = run.manifest.metric();
         if self.any_time == Some(true) && !metric.has_looks() {
-            let message = format!("there is no test of {} for many looks", metric.words());
+            let message = format!("there is no anytime-valid test of {} (`any_time`)", metric.words());
             return Err(GateSettingError::at(vec!["any_time".to_owned()], message));
         }
         Ok(())
@@ -233,11 +233,11 @@ impl Settings {
     pub fn check_labels(&self, labels: &LabelSet) -> Result<(), GateSettingError> {
         let unknown = self.min_recall.iter().find(|(label, _)| labels.get(label).is_none());
         let Some((label, _)) = unknown else { return Ok(()) };
-        let message = format!("`{label}` is no label of this data, so its recall can't be limited");
+        let message = format!("`{label}` is not a label of this data, so its recall can't be checked");
         let mistake = GateSettingError::at(vec![MIN_RECALL.to_owned(), label.clone()], message);
-        let meant = nearest(label, labels.names().iter().map(String::as_str));
+        let meant = did_you_mean(label, labels.names().iter().map(String::as_str));
         Err(match meant {
-            Some(meant) => mistake.hint(format!("did you mean `{meant}`?")),
+            Some(meant) => mistake.hint(meant),
             None => mistake,
         })
     }

@@ -86,9 +86,7 @@ fn message(message: Message) -> Result<(Speaker, String), String> {
     let text = match message.content {
         Value::String(text) => text,
         Value::Array(parts) => match parts.as_slice() {
-            [part] => {
-                part["text"].as_str().map(str::to_owned).ok_or("a turn holds something else than text")?
-            }
+            [part] => part["text"].as_str().map(str::to_owned).ok_or("a turn holds more than text")?,
             _ => return Err("a turn has several parts".to_owned()),
         },
         _ => return Err("a turn holds no text".to_owned()),

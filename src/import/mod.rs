@@ -18,10 +18,10 @@ use crate::whole_file::WholeFile;
 use conversation::Conversation;
 use recover::{Item, Recovered};
 
-pub(crate) use project::Old;
+pub use project::Old;
 
 /// What was understood of a file.
-pub(crate) struct Import {
+pub struct Import {
     path: PathBuf,
     recovered: Recovered,
     /// Rows that are no conversation at all.
@@ -31,22 +31,19 @@ pub(crate) struct Import {
 }
 
 /// The providers of a promptfoo configuration.
-pub(crate) struct Providers {
+pub struct Providers {
     /// Models, as references.
-    pub(crate) models: Vec<String>,
+    pub models: Vec<String>,
     /// Those that are not known here.
-    pub(crate) unknown: Vec<String>,
+    pub unknown: Vec<String>,
 }
 
 impl Import {
     /// Reads a training file or a promptfoo configuration.
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: &Path) -> Result<Self, Error> {
         let unusable = |reason: String| Error::Output {
-            message: format!(
-                "`{}` is no promptfoo configuration that can be imported: {reason}",
-                path.display()
-            ),
-            hint: "expected are one prompt, and tests with `equals` or `icontains`".to_owned(),
+            message: format!("`{}` can't be imported as a promptfoo configuration: {reason}", path.display()),
+            hint: "expected one prompt, and tests with `equals` or `icontains`".to_owned(),
         };
         if let Some(read) = promptfoo::read(path).map_err(unusable)? {
             let promptfoo::Configuration { recovered, models, unknown } = read;
@@ -68,8 +65,8 @@ impl Import {
         }
         let unusable = |reason: String| {
             Error::Output {
-            message: format!("`{}` is no training file: {reason}", path.display()),
-            hint: "expected are JSON Lines with `messages`, `contents`, or `prompt` and `completion`, or a promptfoo configuration"
+            message: format!("`{}` is not a training file: {reason}", path.display()),
+            hint: "expected JSON Lines with `messages`, `contents`, or `prompt` and `completion`, or a promptfoo configuration"
                 .to_owned(),
         }
         };
@@ -81,19 +78,19 @@ impl Import {
     }
 
     /// Rows that the project has.
-    pub(crate) fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.recovered.items.len()
     }
 
     /// The labels, with how many rows have each.
-    pub(crate) fn labels(&self) -> BTreeMap<&str, usize> {
+    pub fn labels(&self) -> BTreeMap<&str, usize> {
         let mut labels = BTreeMap::new();
         self.recovered.items.iter().for_each(|item| *labels.entry(item.label.as_str()).or_default() += 1);
         labels
     }
 
     /// The rows that the project does not have: their lines, and why.
-    pub(crate) fn left_out(&self) -> Vec<(u64, &str)> {
+    pub fn left_out(&self) -> Vec<(u64, &str)> {
         let all = self.unread.iter().chain(&self.recovered.odd);
         let mut all: Vec<_> = all.map(|(line, reason)| (*line, reason.as_str())).collect();
         all.sort_unstable();
@@ -101,7 +98,7 @@ impl Import {
     }
 
     /// The messages of the prompt, each with its role.
-    pub(crate) fn messages(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn messages(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.recovered
             .prompt
             .messages
@@ -110,17 +107,17 @@ impl Import {
     }
 
     /// Whether another file was made with the same prompt.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
+    pub fn is_like(&self, other: &Self) -> bool {
         self.recovered.prompt.messages == other.recovered.prompt.messages
     }
 
     /// The file that was read.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Writes the rows as JSON Lines with `text` and `label`.
-    pub(crate) fn write_rows(&self, path: &Path) -> Result<(), Error> {
+    pub fn write_rows(&self, path: &Path) -> Result<(), Error> {
         let rows = |out: &mut dyn Write| -> io::Result<()> {
             for Item { text, label, fields, .. } in &self.recovered.items {
                 let mut row = json!({ "text": text, "label": label });
@@ -134,12 +131,12 @@ impl Import {
     }
 
     /// The providers of a promptfoo configuration; none of a training file.
-    pub(crate) fn providers(&self) -> Option<&Providers> {
+    pub fn providers(&self) -> Option<&Providers> {
         self.providers.as_ref()
     }
 
     /// The configuration of a project of these rows.
-    pub(crate) fn configuration(&self, train: Option<&str>, test: &str, old: Option<&Old>) -> String {
+    pub fn configuration(&self, train: Option<&str>, test: &str, old: Option<&Old>) -> String {
         let listed = self.providers.as_ref().map(|providers| providers.models.as_slice());
         project::configuration(&self.recovered.prompt, train, test, old, listed.unwrap_or_default())
     }

@@ -11,7 +11,7 @@ const MARGIN: f64 = 0.02;
 
 /// A tuned model that is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Old {
+pub struct Old {
     provider: String,
     tuned: String,
     base: String,
@@ -19,7 +19,7 @@ pub(crate) struct Old {
 
 impl Old {
     /// The model of an id, and the base that the id names; `base` goes before it.
-    pub(crate) fn new(tuned: &str, base: Option<&str>) -> Result<Self, String> {
+    pub fn new(tuned: &str, base: Option<&str>) -> Result<Self, String> {
         let (provider, tuned) = match tuned.split_once('/').filter(|_| !tuned.starts_with("ft:")) {
             Some((provider, model)) => (provider, model),
             None => ("openai", tuned),
@@ -32,7 +32,7 @@ impl Old {
     }
 
     /// The model as a reference.
-    pub(crate) fn reference(&self) -> String {
+    pub fn reference(&self) -> String {
         format!("{}/{}", self.provider, self.tuned)
     }
 }
@@ -71,7 +71,10 @@ pub(super) fn configuration(
         lines.push(format!("output_tag = {}", quoted(&prompt.output_tag)));
     }
     if prompt.verbatim {
-        lines.push("# Some texts hold tags that stand in the messages, and were taught so.".to_owned());
+        lines.push(
+            "# Some texts contain tags of the messages, and the model was trained on them as they are."
+                .to_owned(),
+        );
         lines.push("verbatim = true".to_owned());
     }
     for message in &prompt.messages {

@@ -88,7 +88,7 @@ impl Shape {
             return Err("its text is empty");
         }
         if label.is_empty() || label.trim() != label || label.chars().any(char::is_control) {
-            return Err("its answer is no label: it is empty, or has several lines");
+            return Err("its answer is not a label: it is empty, or has several lines");
         }
         Ok(Item { line: row.line, text: text.to_owned(), label: label.to_owned(), fields: Vec::new() })
     }

@@ -41,7 +41,7 @@ pub(super) fn against(
     }
     let place = [Step::Key("evaluation"), Step::Key("against")];
     let error = document.error(&place, format!("`{name}` is not a base or tuned model of this project"));
-    Err(error.hint("name it as it stands under `[[model]]`, with its provider"))
+    Err(error.hint("name it as under `[[model]]`, with its provider"))
 }
 
 /// The figure that decides, checked before anything is asked.
@@ -67,7 +67,8 @@ fn metric(evaluation: &Evaluation, document: &Document, labels: &LabelSet) -> Re
     })?;
     if evaluation.any_time && !metric.has_looks() {
         let place = [Step::Key("evaluation"), Step::Key("any_time")];
-        let error = document.error(&place, format!("there is no test of {} for many looks", metric.words()));
+        let error = document
+            .error(&place, format!("there is no anytime-valid test of {} (`any_time`)", metric.words()));
         return Err(error.hint("leave it out, or decide by accuracy or by the recall of a label").into());
     }
     Ok(metric)

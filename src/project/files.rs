@@ -108,7 +108,7 @@ impl<'a> Files<'a> {
         match slices.iter().find(|name| OWN_SLICES.contains(&name.as_str())) {
             None => Ok(()),
             Some(name) => {
-                let message = format!("`{name}` is what the {name} of the text is called");
+                let message = format!("`{name}` is the name of a built-in slice, the {name} of the text");
                 Err(self.document.error(&place, message).hint("give the column another name").into())
             }
         }

@@ -6,7 +6,7 @@ use tunebench_providers::{BadModelRef, ModelRef, TuningSpec};
 use crate::config::{Config, ConfigError, Document, Step};
 use crate::providers::{Providers, environment};
 use crate::shots::{Shots, ShotsSpec};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 
 /// A `[[model]]` of the configuration.
 #[derive(Debug, Clone)]
@@ -77,11 +77,8 @@ pub(crate) fn entries(
         for (key, name) in [("prompt", &model.prompt), ("tuned_prompt", &model.tuned_prompt)] {
             if let Some(name) = name.as_ref().filter(|name| !config.prompt.named.contains_key(*name)) {
                 let error = document.error(&at(key), format!("there is no prompt `{name}`"));
-                let near = nearest(name, config.prompt.named.keys().map(String::as_str));
-                return Err(error.hint(match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("write it under `[prompt.{name}]`"),
-                }));
+                let meant = did_you_mean(name, config.prompt.named.keys().map(String::as_str));
+                return Err(error.hint(meant.unwrap_or_else(|| format!("write it under `[prompt.{name}]`"))));
             }
         }
         let prompt = model.prompt.clone();
@@ -104,7 +101,7 @@ pub(crate) fn entries(
         if seeds > 1 && config.evaluation.any_time {
             let place = [Step::Key("evaluation"), Step::Key("any_time")];
             let error =
-                document.error(&place, "there is no test of several seeds of training for many looks");
+                document.error(&place, "there is no anytime-valid test over several seeds (`any_time`)");
             return Err(error.hint("leave it out, or train one model of each: `seeds = 1`"));
         }
         for further in 1..seeds {

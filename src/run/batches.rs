@@ -8,7 +8,7 @@ use futures::future::join_all;
 use tunebench_providers::ProviderError;
 
 use super::{Batching, ModelVariant, Session};
-use crate::batch::{BatchEvent, BatchSettings, Left, Outcome, Road};
+use crate::batch::{BatchClient, BatchEvent, BatchSettings, Left, Outcome};
 use crate::budget::{Cost, Price};
 use crate::error::Error;
 use crate::evaluate::{AbortReason, AnswerCache, Answers, EvalTarget, LABELLING, ModelClient, NotAnswered};
@@ -134,7 +134,7 @@ impl Session<'_> {
                 (0..repeats).map(move |repeat| (subject, candidate.clone(), repeat))
             })
             .collect();
-        self.on_roads(wanted, test.sha256(), self.spending.fresh, &|| texts(test)).await
+        self.run_batches(wanted, test.sha256(), self.spending.fresh, &|| texts(test)).await
     }
 
     /// Asks a model about texts in batches, if it is to be asked in this way. `items` gives them, as often as it is asked.
@@ -146,7 +146,7 @@ impl Session<'_> {
         let (_, candidate) = self.candidates(std::slice::from_ref(subject))?.remove(0);
         shows_texts_only(&candidate)?;
         let wanted = self.in_batches(subject, &candidate).then_some((subject, candidate, 0));
-        self.on_roads(wanted.into_iter().collect(), LABELLING, false, items).await
+        self.run_batches(wanted.into_iter().collect(), LABELLING, false, items).await
     }
 
     /// Comes back to all batches of the project that are under way, whatever command made them, and to those of the test rows
@@ -175,7 +175,7 @@ impl Session<'_> {
                 true => texts(&self.project.test),
                 false => Ok(Box::new(std::iter::empty()) as Texts<'_>),
             };
-            let one = self.on_roads(vec![(&subject, candidate, repeat)], &data, false, &items).await?;
+            let one = self.run_batches(vec![(&subject, candidate, repeat)], &data, false, &items).await?;
             scopes.extend(one.by_name.values().map(|of| of.scope.clone()));
             all.by_name.extend(one.by_name);
         }
@@ -189,7 +189,7 @@ impl Session<'_> {
         Ok(all)
     }
 
-    async fn on_roads<'t>(
+    async fn run_batches<'t>(
         &self,
         wanted: Vec<(&ModelVariant, EvalTarget, u32)>,
         data: &str,
@@ -206,17 +206,18 @@ impl Session<'_> {
             prepared.push(self.prepare(subject, candidate, repeat, data, fresh, &recorder).await?);
         }
         let settings = self.batch_settings();
-        let roads = prepared.iter().map(|Prepared { name, client, cache, price, order }| {
+        let runs = prepared.iter().map(|Prepared { name, client, cache, price, order }| {
             let (recorder, settings) = (&recorder, &settings);
             async move {
                 let tell = |event: BatchEvent| self.listener.batch(name, &event);
                 let (price, order) = (price.as_ref(), order.clone());
-                let road = Road { client, cache, recorder, price, order, settings, tell: &tell };
-                Ok::<_, Error>((name.clone(), road.order.scope.clone(), road.go(items).await?))
+                let batches =
+                    BatchClient { model: client, cache, recorder, price, order, settings, tell: &tell };
+                Ok::<_, Error>((name.clone(), batches.order.scope.clone(), batches.run(items).await?))
             }
         });
         let mut by_name = BTreeMap::new();
-        for done in join_all(roads).await {
+        for done in join_all(runs).await {
             let (name, scope, mut rest) = done?;
             let not_answered = Arc::new(std::mem::take(&mut rest.not_answered));
             by_name.insert(name, OfModel { scope, not_answered, rest });

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::evaluate::{AbortReason, AnswerCache, Deployed, LABELLING, Labeller, PredictedLabel};
 use crate::plan::Plan;
 use crate::rendered::shows_texts_only;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 
 /// How many texts at most are written at once.
 const CHUNK: usize = 256;
@@ -65,11 +65,9 @@ impl Session<'_> {
             (None, _) if !self.project.models.iter().any(|entry| entry.base.to_string() == base) => {
                 let models: Vec<_> = self.project.models.iter().map(|entry| entry.base.to_string()).collect();
                 Err(Error::Model {
-                    message: format!("`{base}` is no base model of this project"),
-                    hint: Some(match nearest(base, models.iter().map(String::as_str)) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("name one of them: {}", models.join(", ")),
-                    }),
+                    message: format!("`{base}` is not a base model of this project"),
+                    hint: did_you_mean(base, models.iter().map(String::as_str))
+                        .or_else(|| Some(format!("name one of them: {}", models.join(", ")))),
                 })
             }
             (None, _) => Err(Error::Model {

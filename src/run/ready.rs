@@ -55,7 +55,7 @@ impl Session<'_> {
         if let Some(id) = made.and_then(|record| record.id) {
             error.message = format!("it was tuned by job {} and is gone: {}", id.0, error.message);
             error.hint = Some(format!(
-                "take it off the record with `tunebench jobs delete {model}`; `tunebench tune` then trains anew"
+                "remove its record with `tunebench jobs delete {model}`; `tunebench tune` then trains anew"
             ));
         }
         Ok(error)
@@ -76,7 +76,7 @@ fn without_access(access: &Access) -> Option<ProviderError> {
             format!("set {variable} in the environment or in `.env`; where a server wants none, set `api_key_env = \"none\"`"),
         ),
         Access::LoggedOut(command) => {
-            error("nobody is logged in".to_owned(), format!("log in with `{command}`"))
+            error("not logged in".to_owned(), format!("log in with `{command}`"))
         }
         Access::Withheld(reason) => error(
             reason.clone(),

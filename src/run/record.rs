@@ -6,7 +6,7 @@ use serde_json::Value;
 use tunebench_providers::Usage;
 use tunebench_reports::{Counts, ModelRecord, Outcome, TokenUsage};
 
-use super::sent::prompt_sha256;
+use super::sent_messages::prompt_sha256;
 use crate::deploy::Stood;
 use crate::evaluate::{Answers, EvalTarget};
 use crate::variants::ModelVariant;

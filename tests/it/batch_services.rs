@@ -437,7 +437,7 @@ fn a_machine_without_the_ledger_finds_the_batch_at_the_provider() {
         std::fs::remove_dir_all(project.place.path(".tunebench")).unwrap();
         let done = project.batch();
         let told = format!("{}: {}", service.name, done.stderr);
-        assert!(done.stderr.contains("going on with batch"), "{told}");
+        assert!(done.stderr.contains("resuming batch"), "{told}");
         assert_eq!((project.batch_rows(), project.batches()), (11, 1), "{told}");
         // The row that had been asked live was not in it.
         assert_eq!((done.code, project.outcomes()), (Some(3), [11, 1]), "{told}");

@@ -162,7 +162,7 @@ fn a_merged_ledger_comes_back_to_the_batches_of_another_machine() {
     assert_eq!(project.tunebench(&there).code, Some(0));
     let merged = project.tunebench(&["merge", "there/ledger.sqlite"]);
     assert_eq!(merged.code, Some(0), "{}", merged.stderr);
-    assert!(merged.stderr.contains("11 rows in 1 batch are still in work"), "{}", merged.stderr);
+    assert!(merged.stderr.contains("11 rows in 1 batch are still running"), "{}", merged.stderr);
     let live = project.tunebench(&["eval", "--yes"]);
     assert_eq!((live.code, project.asked()), (Some(3), 1), "{}", live.stderr);
     assert_eq!(project.tunebench(&["batches", "watch"]).code, Some(0));

@@ -192,7 +192,7 @@ fn other_rows_are_refused_unless_the_common_ones_are_asked_for() {
     assert_eq!(
         done.stderr,
         "error: old and new were not measured on the same rows: 3 are common, 1 only in the first, 3 only in the second; \
-         most probably, the same texts have other gold labels: `a` on one side is `b` on the other\n\
+         most probably, the same texts have different gold labels: `a` on one side is `b` on the other\n\
          hint: compare on the common rows with `--common`\n"
     );
     let done = compare(&place, &["--common"]);
@@ -295,8 +295,8 @@ fn a_report_is_named_by_its_extension_alone() {
     let done = place.tunebench(&["compare", "a", "b", "--report", "c.foo"]);
     assert_eq!(done.code, Some(2));
     let expected = "\
-error: the name `c.foo` does not tell the format of the report
-hint: let it end in one of .txt, .md, .html, .json, .csv, .xml
+error: the name `c.foo` does not show the format of the report
+hint: use one of the extensions .txt, .md, .html, .json, .csv, .xml
 ";
     assert_eq!(done.stderr, expected);
 }

@@ -102,7 +102,7 @@ fn every_mistake_names_its_line_and_its_cure() {
         (
             format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate.min_recall]\ncard = 0.5\ncrad = 0.9\n"),
             8,
-            vec!["`crad` is no label of this data", "hint: did you mean `card`?"],
+            vec!["`crad` is not a label of this data", "hint: did you mean `card`?"],
         ),
         (
             format!("{DATA}[[model]]\nbase = \"local/lexical\"\n[gate]\nalpha = 0\nmax_cost = -1\n"),

@@ -15,7 +15,7 @@ fn every_command_that_spends_says_so_and_wants_agreement() {
     for command in [&["run"][..], &["tune"], &["eval"], &["eval", model], &["predict", model, "test.csv"]] {
         let refused = project.tunebench(command);
         assert_eq!(refused.code, Some(2), "{command:?}: {}", refused.stderr);
-        for part in ["plan: ", "this would spend about $", "hint: agree with `--yes`"] {
+        for part in ["plan: ", "this would spend about $", "hint: confirm with `--yes`"] {
             assert!(refused.stderr.contains(part), "{command:?}: {}", refused.stderr);
         }
     }
@@ -94,7 +94,7 @@ fn a_model_that_has_disappeared_is_named_before_the_first_row_and_can_be_trained
     }
     let forgotten = project.tunebench(&["jobs", "delete", &model, "--yes"]);
     assert_eq!(forgotten.code, Some(0), "{}", forgotten.stderr);
-    assert!(forgotten.stderr.contains("was gone already"), "{}", forgotten.stderr);
+    assert!(forgotten.stderr.contains("was deleted earlier"), "{}", forgotten.stderr);
     let anew = project.tunebench(&["tune"]);
     assert_eq!(anew.code, Some(0), "{}", anew.stderr);
     assert_ne!(anew.stdout.trim(), model);

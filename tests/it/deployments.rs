@@ -171,7 +171,7 @@ fn whoever_is_killed_at_any_step_leaves_nothing_that_runs_unnoticed() {
         assert!(!runs || told.contains("may still run, at $3.99 an hour"), "{when}: {told}");
         let stopped = project.tunebench(&["deployments", "stop"]);
         // What was ordered a moment ago and does not show yet is said to be able to turn up.
-        let waits = stopped.stderr.contains("may yet turn up");
+        let waits = stopped.stderr.contains("may not be listed yet");
         assert_eq!(stopped.code, Some(if waits { 3 } else { 0 }), "{when}: {}", stopped.stderr);
         project.assert_nothing_is_left(&when);
 
@@ -288,7 +288,7 @@ fn ctrl_c_takes_it_down_and_a_second_one_says_what_goes_on() {
     interrupt(&child);
     let rest: Vec<_> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(3), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("goes on, at $3.99 an hour")), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("keeps running, at $3.99 an hour")), "{rest:?}");
     project.fake.heal();
     let told = project.tunebench(&["jobs", "list"]).stderr;
     assert!(told.contains("may still run") && told.contains("tunebench deployments stop"), "{told}");

@@ -98,9 +98,9 @@ fn lines_that_ran_together_come_before_other_bad_rows() {
     place.write("train.csv", format!("{TRAIN}{broken}"));
     let done = doctor(&place, &[]);
     let expected = "\
-error: 100 lines can't be told apart: a quote is in the wrong place [broken-quotes]
+error: 100 lines can't be separated: a quote is misplaced [broken-quotes]
   train, line 119  lines 119–218 ran together: a quote that begins on line 119 ends on line 218
-  cure: mend the quote, or set `quotes = false` under `[data]` if quotes are plain characters in this file
+  cure: fix the quote, or set `quotes = false` under `[data]` if quotes are plain characters in this file
 
 error: 2 rows can't be used [bad-rows]
 ";
@@ -167,7 +167,7 @@ fn a_copy_never_takes_the_place_of_the_data() {
         place.write("sub/x", "");
         let done = doctor(&place, &["--fix", folder]);
         assert_eq!(done.code, Some(2));
-        assert!(done.stderr.contains("is never written over"), "{}", done.stderr);
+        assert!(done.stderr.contains("is never overwritten"), "{}", done.stderr);
         assert!(done.stderr.contains("hint: name another folder"), "{}", done.stderr);
         assert_eq!((place.read("train.csv").as_str(), place.read("test.csv").as_str()), (TRAIN, TEST));
     }
@@ -278,7 +278,7 @@ fn a_ranking_without_a_folder_names_the_folder() {
     let done = doctor(&planted(), &["--label-errors", "missing/ranking.csv"]);
     let expected = "\
 error: `missing/ranking.csv` can't be written: there is no folder `missing`
-hint: name a file in a folder that is there
+hint: name a file in an existing folder
 ";
     assert_eq!((done.code, done.stderr.as_str()), (Some(2), expected));
 }
@@ -288,7 +288,7 @@ fn a_ranking_never_takes_the_place_of_the_data() {
     let place = planted();
     let done = doctor(&place, &["--label-errors", "train.csv"]);
     assert_eq!(done.code, Some(2));
-    assert!(done.stderr.contains("is never written over"), "{}", done.stderr);
+    assert!(done.stderr.contains("is never overwritten"), "{}", done.stderr);
     assert_eq!(place.read("train.csv"), TRAIN);
 }
 

@@ -74,7 +74,7 @@ fn test_rows_that_were_learned_are_counted_and_told() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(manifest(&place)["overlap"], 1);
     let words = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("1 of 6 test rows have a text that stands in the training data."), "{words}");
+    assert!(words.contains("1 of 6 test rows have a text that is also in the training data."), "{words}");
 }
 
 #[test]

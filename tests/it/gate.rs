@@ -281,8 +281,8 @@ fn what_can_not_be_judged_is_said_to_be_so() {
     for (options, said) in [
         (&["--test", "non-inferiority"][..], "non-inferiority needs a margin"),
         (&["--min-accuracy", "90"], "min_accuracy is 90, not a share"),
-        (&["--min-recall", "crad=0.5"], "`crad` is no label"),
-        (&["--model", "local/other"], "no model `local/other`; there are local/lexical"),
+        (&["--min-recall", "crad=0.5"], "`crad` is not a label"),
+        (&["--model", "local/other"], "no model `local/other`; they have local/lexical"),
         (&["--alpha", "0"], "alpha is 0"),
         (&["--junit", "missing/gate.xml"], "can't be written"),
     ] {
@@ -292,7 +292,8 @@ fn what_can_not_be_judged_is_said_to_be_so() {
     write(&place, &run("abcabc", "abcabc"));
     let other = gate(&place, &[]);
     assert_eq!(other.code, Some(2));
-    let said = "the baseline stems from other data: 6 rows are the same, 194 only in the baseline, 0 only in the results";
+    let said =
+        "the baseline is of other data: 6 rows are the same, 194 only in the baseline, 0 only in the results";
     assert!(other.stderr.contains(said), "{}", other.stderr);
     place.write("tunebench.baseline", "tunebench-baseline 1\n<<<<<<< HEAD\n");
     let damaged = gate(&place, &[]);
@@ -317,7 +318,7 @@ fn the_configuration_sets_what_flags_do_not() {
     // A label that the data of the results lacks is shown where it stands, unless a flag goes before it.
     place.write("tunebench.toml", config("min_recall = { crad = 0.5 }\n"));
     let done = gate(&place, &[]);
-    let start = "error: tunebench.toml, line 8: `crad` is no label";
+    let start = "error: tunebench.toml, line 8: `crad` is not a label";
     assert!(done.code == Some(2) && done.stderr.starts_with(start), "{}", done.stderr);
     assert_eq!(gate(&place, &["--min-recall", "card=0.5"]).code, Some(0));
     place.write("tunebench.toml", config("min_acuracy = 0.95\n"));

@@ -298,6 +298,6 @@ fn an_interrupted_watch_leaves_the_job_and_the_same_command_comes_back() {
     project.place.write("tunebench.toml", config.replace("poll_seconds = 600", "poll_seconds = 0.01"));
     let done = project.tunebench(&["run", "--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert!(done.stderr.contains("going on with job projects/"), "{}", done.stderr);
+    assert!(done.stderr.contains("resuming job projects/"), "{}", done.stderr);
     assert_eq!((project.fake.jobs().len(), project.fake.objects().len()), (1, 1));
 }

@@ -76,7 +76,7 @@ fn a_run_that_ended_early_says_why_and_hides_no_whole_one() {
     project.fake.fail(Failing::new(Fault::Billing).on("/chat/completions"));
     let cut_short = project.tunebench(&["eval", "--fresh", "--json"]);
     assert_eq!(cut_short.code, Some(3), "{}", cut_short.stderr);
-    assert!(cut_short.stderr.contains("the run before is kept as "), "{}", cut_short.stderr);
+    assert!(cut_short.stderr.contains("the previous run is kept as "), "{}", cut_short.stderr);
     let cause = "openai/gpt-4.1-mini-2025-04-14: no credit left or a spend limit reached";
     let json: Value = serde_json::from_str(&cut_short.stdout).unwrap();
     let manifest: Value = serde_json::from_str(&project.place.read("results/manifest.json")).unwrap();

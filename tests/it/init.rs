@@ -127,7 +127,7 @@ fn nothing_is_written_over_and_nothing_is_written_in_vain() {
     place.write("project/.gitignore", "mine");
     let kept = place.tunebench(&["init", "train.csv", "--config", "project/a.toml"]);
     assert_eq!((kept.code, kept.stdout.as_str()), (Some(0), "wrote project/a.toml\n"), "{}", kept.stderr);
-    assert!(kept.stderr.starts_with("project/.env.example is there already, and stays as it is\n"));
+    assert!(kept.stderr.starts_with("project/.env.example exists already, and is left as it is\n"));
     assert!(place.path("project/a.toml").exists());
     let forced = place.tunebench(&["init", "train.csv", "--config", "project/a.toml", "--force"]);
     assert_eq!((forced.code, place.read("project/.env.example").as_str()), (Some(0), "mine"));

@@ -20,7 +20,11 @@ fn a_job_is_listed_followed_and_deleted_with_its_model() {
     assert_eq!(place.tunebench(&["jobs", "list"]).stdout, "");
     let gone = place.tunebench(&["jobs", "watch", &job]);
     assert_eq!(gone.code, Some(2));
-    assert!(gone.stderr.contains(&format!("error: {job}: there is no `ftjob-")), "{}", gone.stderr);
+    assert!(
+        gone.stderr.contains(&format!("error: {job}: there is no model or job `ftjob-")),
+        "{}",
+        gone.stderr
+    );
     // What was deleted can be made again, and is the same.
     assert_eq!(place.tunebench(&["tune"]).stdout.trim(), model);
 

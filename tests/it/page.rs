@@ -165,7 +165,7 @@ fn a_run_stands_beside_an_earlier_one() {
     assert!(page.contains(&format!("as it was in run {earlier}")));
     assert!(place.path("results/report.html").exists(), "the page of the run itself stays");
     let itself = place.tunebench(&["report", "--against", runs[0]["id"].as_str().unwrap()]);
-    assert!(itself.code == Some(2) && itself.stderr.contains("beside itself"), "{}", itself.stderr);
+    assert!(itself.code == Some(2) && itself.stderr.contains("be compared with itself"), "{}", itself.stderr);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn without_a_terminal_money_is_spent_only_with_yes() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("plan: 6 requests: about $0.00"), "{}", refused.stderr);
     assert!(refused.stderr.contains("error: this would spend about $0.00"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("hint: agree with `--yes`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: confirm with `--yes`"), "{}", refused.stderr);
     assert_eq!(project.fake.stats().total(), 0);
 
     let agreed = project.tunebench(&["run", "--yes"]);

@@ -120,7 +120,7 @@ fn a_base_that_was_mistyped_is_not_to_be_tuned() {
     place.write("new.txt", "where is my card\n");
     let done = place.tunebench(&["predict", "local/lexcal", "new.txt", "--tuned"]);
     let expected = "\
-error: `local/lexcal` is no base model of this project
+error: `local/lexcal` is not a base model of this project
 hint: did you mean `local/lexical`?
 ";
     assert_eq!((done.code, done.stderr.as_str()), (Some(2), expected));
@@ -203,7 +203,7 @@ fn mistakes_are_told_before_anything_is_sent() {
     assert!(failed(&[MODEL, "new.dat"]).contains("--input-format"));
     assert!(
         failed(&[MODEL, "new.csv", "--text", "words", "--prefix", "x_", "-o", "new.csv"])
-            .contains("never written over")
+            .contains("never overwritten")
     );
     assert!(
         failed(&["opnai/x", "new.csv", "--text", "words", "--prefix", "x_"])

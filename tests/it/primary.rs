@@ -86,7 +86,7 @@ fn a_figure_that_is_none_is_refused_before_anything_is_asked() {
         ("primary = \"f1\"", "`f1` is not a figure to compare by"),
         ("primary = \"recal:refund\"", "did you mean `recall:refund`?"),
         ("primary = \"recall:refnud\"", "`refnud` is not a label of this data"),
-        ("primary = \"cost\"", "nothing says what wrong answers cost"),
+        ("primary = \"cost\"", "the cost of wrong answers is not set"),
         ("primary = \"macro_f1\"\nmargin = 1.5", "margin is a loss above 0 and below 1"),
         ("[evaluation.cost]\nof = { refnud = { card = 1 } }", "the costs name `refnud`"),
         ("[evaluation.cost]\nwrong = -1", "a cost is -1, not a number of at least 0"),

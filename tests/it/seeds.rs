@@ -77,5 +77,5 @@ fn several_seeds_have_no_test_for_many_looks() {
     place.write("tunebench.toml", format!("[evaluation]\nany_time = true\n{config}"));
     let done = place.tunebench(&["plan"]);
     assert_eq!(done.code, Some(2), "{}", done.stderr);
-    assert!(done.stderr.contains("line 2") && done.stderr.contains("many looks"), "{}", done.stderr);
+    assert!(done.stderr.contains("line 2") && done.stderr.contains("anytime-valid"), "{}", done.stderr);
 }

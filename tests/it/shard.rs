@@ -97,7 +97,7 @@ fn a_machine_takes_the_part_that_its_scheduler_names() {
         assert_eq!(ids(auto), ids(by_hand));
     }
     for (variables, message) in [
-        (&[][..], "no scheduler has told this machine its number"),
+        (&[][..], "no scheduler has given this machine its number"),
         (
             &[("JOB_COMPLETION_INDEX", "1")],
             "Kubernetes sets JOB_COMPLETION_INDEX, but no variable for the total",
@@ -131,7 +131,7 @@ fn a_part_is_never_taken_for_the_whole() {
     assert_eq!(gate.code, Some(3), "{}{}", gate.stdout, gate.stderr);
     for (parts, said) in [
         (["part1", "part1"], "shard 1/3 is in `part1` and in `part1`"),
-        (["part1", "whole"], "`whole` is no shard"),
+        (["part1", "whole"], "`whole` is not a shard"),
         (["part1", "nowhere"], "nowhere"),
     ] {
         let refused = place.tunebench(&["merge", parts[0], parts[1], "--results", "joined"]);

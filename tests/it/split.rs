@@ -51,7 +51,7 @@ PART   ROWS  SHARE   ASKED   LABELS  FILE
 train  45    75.0 %  75.0 %  3       parts/train.tsv
 test   15    25.0 %  25.0 %  3       parts/test.tsv
 
-no two rows belong together
+no two rows belong to one group
 ";
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (Some(0), expected, ""));
 }
@@ -102,7 +102,7 @@ fn what_cannot_be_split_says_why() {
         failed(&["--into", "train=0.8,test=0.3", "--out", "x"])
             .contains("the shares add up to 1.1, not to 1")
     );
-    assert!(failed(&["--into", "all=0.8,test=0.2", "--out", "."]).contains("is never written over"));
+    assert!(failed(&["--into", "all=0.8,test=0.2", "--out", "."]).contains("is never overwritten"));
     assert!(
         failed(&["--out", "x", "--group", "who"])
             .contains("no column `who`; the columns are `id`, `text`, `label`")

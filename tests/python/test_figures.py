@@ -129,7 +129,7 @@ def test_errors_say_what_is_wrong():
         metrics(["a"], ["a"], probabilities=[2.0])
     with pytest.raises(ValueError, match="margin"):
         compare(["a", "b"], ["a", "b"], ["a", "b"], non_inferior=2)
-    with pytest.raises(ValueError, match="many looks"):
+    with pytest.raises(ValueError, match="anytime-valid"):
         compare(["a", "b"], ["a", "b"], ["a", "b"], any_time=True, primary="macro_f1")
     with pytest.raises(ValueError, match="2 different ones"):
         compare(["a"], ["a"], ["a"], names=["x", "x"])

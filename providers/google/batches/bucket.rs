@@ -1,7 +1,8 @@
 //! Batches of Vertex AI: requests lie in the bucket of the project, and answers are written into it.
 //!
-//! <https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-from-cloud-storage> (second half of 2026)
-//! and the discovery document of `aiplatform` v1 (2026-11-06). A row waits for up to three days and runs for up to one.
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-from-cloud-storage> (second half
+//! of 2026) and the discovery document of `aiplatform` v1 (2026-11-06). A row waits for up to three days and runs for
+//! up to one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -46,7 +47,7 @@ impl GoogleProvider {
         self.tuning
             .as_ref()
             .map(|tuning| &tuning.storage)
-            .ok_or_else(|| ProviderError::new(Cause::Unsupported, "there is no bucket at the Developer API"))
+            .ok_or_else(|| ProviderError::new(Cause::Unsupported, "the Developer API has no buckets"))
     }
 
     pub(super) async fn find_object(&self, mark: &BatchMark) -> Result<Option<FileId>, ProviderError> {

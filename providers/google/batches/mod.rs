@@ -78,8 +78,7 @@ impl GoogleProvider {
 
     fn row(&self, line: Result<Vec<u8>, String>, request: &CompletionRequest) -> RowResult {
         let read = line.and_then(|line| {
-            serde_json::from_slice::<Line>(&line)
-                .map_err(|error| format!("a line that is not as it should be: {error}"))
+            serde_json::from_slice::<Line>(&line).map_err(|error| format!("malformed line: {error}"))
         });
         let Line { key, request: echo, response, error, status } = match read {
             Ok(line) => line,

@@ -15,8 +15,8 @@ use super::parallel::workers;
 /// As for the search by words alone: wrong labels must not be learned by heart.
 const L2: f32 = 1.0;
 
-/// For each text the nearest of the first `held_against(text)` ones, by their vectors of so many numbers and of length 1, with
-/// the cosine; of equals the first. Takes time with the product of both numbers, on all cores of the processor.
+/// For each text the nearest of the first `held_against(text)` ones, by their vectors of so many numbers and of length
+/// 1, with the cosine; of equals the first. Takes time with the product of both numbers, on all cores of the processor.
 pub fn nearest_in_meaning(
     vectors: &[f32],
     width: usize,
@@ -43,8 +43,8 @@ pub fn nearest_in_meaning(
     (0..rows.len()).map(|row| parts[row % workers][row / workers]).collect()
 }
 
-/// As [`out_of_fold`](super::super::out_of_fold()), by the frozen encoder and the n-gram classifier together, from the vector of
-/// each text. An error says why nothing can be learned.
+/// As [`out_of_fold`](super::super::out_of_fold()), by the frozen encoder and the n-gram classifier together, from the
+/// vector of each text. An error says why nothing can be learned.
 pub fn out_of_fold_in_meaning(
     vectors: &[f32],
     texts: &[&str],
@@ -72,7 +72,7 @@ pub fn out_of_fold_in_meaning(
         let frozen = Frozen::learn(data, &of(&learned), &hyperparameters, &mut Silent);
         let frozen = frozen.map_err(|ended| match ended {
             Ended::Failed(why) => why,
-            Ended::Cancelled => "it was broken off".to_owned(),
+            Ended::Cancelled => "it was interrupted".to_owned(),
         })?;
         let held_texts: Vec<&str> = held.iter().map(|&row| texts[row]).collect();
         let probabilities = frozen.predict(&held_texts, &Matrix { width, values: of(&held) });

@@ -116,7 +116,7 @@ impl Tuned {
         let ascending = classes.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascending || classes.len() < 2 || classes.last().is_some_and(|last| last.index() >= labels.len())
         {
-            return Err("its classes are in disorder".to_owned());
+            return Err("its classes are out of order".to_owned());
         }
         if header.method == MethodName::Full {
             let (encoder, linear) = full(encoder, &mut rest, classes.len())?;
@@ -166,7 +166,7 @@ fn full(base: Arc<Encoder>, from: &mut &[u8], classes: usize) -> Result<(Encoder
     if !tokens.is_sorted_by(|a, b| a < b)
         || tokens.last().is_some_and(|&last| last >= encoder.config.vocabulary)
     {
-        return Err("its tokens are in disorder".to_owned());
+        return Err("its tokens are out of order".to_owned());
     }
     let width = encoder.width();
     let table = take(from, tokens.len() * width)?;

@@ -37,7 +37,7 @@ pub(super) enum Said<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn read(line: &'a [u8]) -> Result<Self, String> {
-        serde_json::from_slice(line).map_err(|error| format!("a line that is not as it should be: {error}"))
+        serde_json::from_slice(line).map_err(|error| format!("malformed line: {error}"))
     }
 
     pub(super) fn said(&self) -> Said<'a> {

@@ -70,7 +70,7 @@ impl Knob {
         }
         if let Some(most) = self.characters {
             let length = value.as_str().map_or(0, |text| text.chars().count());
-            return (!(1..=most).contains(&length)).then(|| format!("a text of 1 to {most} characters"));
+            return (!(1..=most).contains(&length)).then(|| format!("a string of 1 to {most} characters"));
         }
         let number = if self.whole { value.as_u64().map(|whole| whole as f64) } else { value.as_f64() };
         let fits = number.is_some_and(|number| {

@@ -72,7 +72,7 @@ impl Deployments for Together {
         let machines = self.get(&["v2", "public", "inference-instance-types"], &[]).await?;
         let machines = machines.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
         deployed::offer(&configs, &machines).ok_or_else(|| {
-            let message = format!("there is no machine on which `{model}` can stand");
+            let message = format!("Together offers no hardware for `{model}`");
             ProviderError::new(Cause::Unsupported, message)
                 .hint("tune another base; its weights can be downloaded and served elsewhere")
         })
@@ -106,7 +106,7 @@ impl Deployments for Together {
             && let Some(value) = self.found(&Self::path(project, place)).await?
         {
             let found = deployed::deployment(place.endpoint, None, &value);
-            let nameless = || ProviderError::new(Cause::Server, "the answer is about no deployment");
+            let nameless = || ProviderError::new(Cause::Server, "the answer names no deployment");
             return found.map(Some).ok_or_else(nameless);
         }
         let endpoint = Place { deployment: None, ..place };

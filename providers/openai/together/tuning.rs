@@ -70,7 +70,7 @@ fn refused(error: SettingError) -> ProviderError {
 impl FineTuning for Together {
     fn check(&self, spec: &TuningSpec, examples: &[Example], prompt: &Prompt) -> Result<(), SettingError> {
         if object_of(&spec.base).is_some() {
-            return Err(SettingError::at("base", "a tuned model is no base here: tune its base"));
+            return Err(SettingError::at("base", "a tuned model can't be tuned further here: tune its base"));
         }
         Order::read(spec)?;
         training_file::check(examples, prompt)
@@ -211,7 +211,7 @@ impl FineTuning for Together {
     /// With its job, by which it would be found again.
     async fn delete_model(&self, model: &str) -> Result<(), ProviderError> {
         let Some(object) = object_of(model) else {
-            return Err(ProviderError::new(Cause::NotFound, format!("`{model}` is no tuned model")));
+            return Err(ProviderError::new(Cause::NotFound, format!("`{model}` is not a tuned model")));
         };
         let project = self.project().await?;
         let base = base_of(model);

@@ -128,7 +128,7 @@ fn file_id(id: &str, answer: &Answer) -> Result<FileId, ProviderError> {
     let starts = id.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     match starts && id.bytes().all(plain) {
         true => Ok(FileId(id.to_owned())),
-        false => Err(answer.broken("the uploaded file got an id that is none".to_owned())),
+        false => Err(answer.broken("the uploaded file got an invalid id".to_owned())),
     }
 }
 

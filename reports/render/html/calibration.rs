@@ -37,7 +37,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
                 &thousands(calibration.rows),
             ],
         );
-        html.add("<div class=\"plots\"><figure>{}<figcaption>Reliability; a larger dot stands for more rows</figcaption></figure>", &[&reliability(model, calibration)]);
+        html.add("<div class=\"plots\"><figure>{}<figcaption>Reliability; a larger dot means more rows</figcaption></figure>", &[&reliability(model, calibration)]);
         html.add("<figure>{}<figcaption>Errors among the answers that the model is surest of</figcaption></figure></div>", &[&risk(model, calibration)]);
         html.add("{}", &[&tables(calibration)]);
     });

@@ -65,7 +65,7 @@ pub(super) fn init(args: &InitArgs, global: &Global, printer: Printer) -> Result
     if !args.force && global.config.symlink_metadata().is_ok() {
         return Err(Error::Output {
             message: format!("`{}` is there already", global.config.display()),
-            hint: "write over it with `--force`, or name another configuration with `--config FILE`"
+            hint: "overwrite it with `--force`, or name another configuration with `--config FILE`"
                 .to_owned(),
         });
     }
@@ -93,7 +93,7 @@ pub(super) fn init(args: &InitArgs, global: &Global, printer: Printer) -> Result
     let also: String = also.into_iter().map(|(_, name)| format!(", {name}")).collect();
     printer.data(&format!("wrote {}{also}", global.config.display()))?;
     if !new_env {
-        printer.note(&format!("{} is there already, and stays as it is", env.display()));
+        printer.note(&format!("{} exists already, and is left as it is", env.display()));
     }
     tell(&files, &sniffed, args, global, printer);
     Ok(exit::DONE)
@@ -196,7 +196,7 @@ fn refused(error: SniffError) -> Error {
 fn bad_rows(files: &Files, sniffed: &Sniffed, fault: &RowError) -> String {
     let place = format!("{}, line {}: {}", files.train.display(), fault.line, fault.reason);
     match (sniffed.quotes, sniffed.bad_rows) {
-        (false, _) => format!("{place}; this is set, for then every row can be read"),
+        (false, _) => format!("{place}; this is set, because every row can then be read"),
         (true, 1) => place,
         (true, n) => format!("{place}; {n} rows can't be used, `tunebench doctor` shows them"),
     }

@@ -46,7 +46,7 @@ pub(super) async fn delete(
             match deleted {
                 Ok(()) => printer.note(&format!("deleted {}/{model}", name.provider())),
                 Err(_) if forgotten > 0 => printer
-                    .note(&format!("{}/{model} was gone already; it is off the record", name.provider())),
+                    .note(&format!("{}/{model} was deleted earlier; its record is removed", name.provider())),
                 Err(error) => return Err(failed(error)),
             }
         }

@@ -168,7 +168,7 @@ impl PredictArgs {
             #[cfg(feature = "parquet")]
             if format == OutputFormat::Parquet && self.is_for_terminal() {
                 return Err(Error::Output {
-                    message: "Parquet is nothing to look at in a terminal".to_owned(),
+                    message: "Parquet can't be shown in a terminal".to_owned(),
                     hint: "name a file with `--output FILE`".to_owned(),
                 });
             }
@@ -186,7 +186,7 @@ impl PredictArgs {
             }),
             Some(Format::Jsonl | Format::Json | Format::Parquet | Format::Xlsx) => Ok(OutputFormat::Jsonl),
             _ => Err(Error::Output {
-                message: "the name of the output does not tell its format".to_owned(),
+                message: "the name of the output does not show its format".to_owned(),
                 hint: "set it with `--format csv`, `tsv` or `jsonl`".to_owned(),
             }),
         }
@@ -207,7 +207,7 @@ pub(super) async fn predict(
     let format = args.output_format(texts.format())?;
     if args.batch && total.is_none() {
         return Err(Error::Output {
-            message: "`--batch` needs a file: what comes from a pipe can't be come back to".to_owned(),
+            message: "`--batch` needs a file: a pipe can't be read again later".to_owned(),
             hint: "write the texts to a file, and name it".to_owned(),
         });
     }

@@ -137,7 +137,7 @@ impl Texts {
             if warn_of_json
                 && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
             {
-                printer.warn("stdin looks like JSON Lines, and is read as a text on each line");
+                printer.warn("stdin looks like JSON Lines, but every line is read as a text");
                 printer.hint("`--input-format jsonl` reads the texts in it");
             }
         };
@@ -246,7 +246,7 @@ impl Reading {
 fn bad(error: DataError) -> Error {
     match error {
         DataError::UnknownFormat(path) => Error::Output {
-            message: format!("neither the content nor the name of `{}` tells its format", path.display()),
+            message: format!("neither the content nor the name of `{}` shows its format", path.display()),
             hint: "set it with `--input-format csv`, `tsv`, `jsonl` or `lines`".to_owned(),
         },
         error => Error::Data { error, named: None },

@@ -95,7 +95,7 @@ impl Writer {
             Self::Text(mut writer) => Ok(writer.header()),
             #[cfg(feature = "parquet")]
             Self::Parquet(writer) => writer.finish().map_err(|error| Error::Output {
-                message: format!("the Parquet file can't be ended: {error}"),
+                message: format!("the Parquet file can't be finished: {error}"),
                 hint: "write another format: `--format csv`".to_owned(),
             }),
         }

@@ -1,8 +1,9 @@
 //! A limit that nobody stated: inferred from refusals that recur at a like load, and tried anew with care.
 //!
-//! One refusal is not a limit. What is remembered of the first is only where it came ([`Suspicion`]): over each span,
-//! how much had been sent, with what was refused, which some providers count, and without. A span is out of the question once as much or more is answered, or once
-//! much less is refused. If the next refusal comes at a like load over a span that is left, that load is the limit.
+//! One refusal is not a limit. Of the first, only the loads are remembered ([`Suspicion`]): how much had been sent in each
+//! window length, with the refused requests, which some providers count, and without them. A window length is ruled out
+//! once as much or more is answered in it, or once much less is refused. If the next refusal comes at a similar load in a
+//! window length that is left, that load is the limit.
 
 use std::time::Duration;
 

@@ -4,9 +4,9 @@
 //!
 //! * **Limits that are known**, from the configuration or from what the provider states, are kept over every window
 //!   (`rate_limit`): the requests are spread evenly (`pacer`), and a record of what was sent has the last word
-//!   (`windows`). Over which window a provider counts may show in its headers (`stated`). Tokens are estimated before,
+//!   (`windows`). Over which window a provider counts may show in its headers (`window_from_headers`). Tokens are estimated before,
 //!   and put right by the usage that the answer reports (`estimate`).
-//! * **One refusal is not a limit**: it is the row's own affair. Only refusals in a row (`sent`) make all requests pause
+//! * **One refusal is not a limit**: it is the row's own affair. Only refusals in a row (`sent_requests`) make all requests pause
 //!   together (`pause`), and only where they recur at a like load is that a limit (`inferred`).
 //! * **Requests in flight** are bounded, with one after a pause, and soon more (`concurrency`).
 //!
@@ -20,12 +20,12 @@ mod pacer;
 mod pause;
 mod permit;
 mod rate_limit;
-mod sent;
+mod sent_requests;
 mod state;
-mod stated;
 #[cfg(test)]
 mod tests;
 mod window;
+mod window_from_headers;
 mod windows;
 
 use std::fmt;
@@ -59,7 +59,7 @@ pub struct Limits {
 pub enum AdmitError {
     /// It is larger than everything that a window allows.
     #[error(
-        "this row alone needs more tokens than the limit: some {tokens} where {limit} are allowed in {}",
+        "this row alone needs more tokens than the limit: about {tokens}, where {limit} are allowed in {}",
         in_words(*window)
     )]
     TooLarge {

@@ -1,8 +1,11 @@
-//! The pause of everything after refusals in a row.
+//! The pause of all requests of a model after refusals in a row. How long a single row waits for its next attempt is
+//! decided in `../retry/mod.rs`.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::evaluate::retry::LONGEST_RETRY_AFTER;
 
 /// When to try again where the provider does not say, counted from the first refusal: soon, for limits that refill all
 /// the time, and when a window of the usual lengths has passed. Later, each time after the last of these.
@@ -15,8 +18,6 @@ const TRIES: [Duration; 7] = [
     Duration::from_millis(30_000),
     Duration::from_millis(62_000),
 ];
-/// No pause is longer, whatever the provider says: the row then fails, and says why.
-const LONGEST: Duration = Duration::from_secs(120);
 
 /// Everything waits since requests were refused in a row; then one request at a time is tried, until one is answered.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,7 @@ impl Pause {
     /// One more refusal of those that began it.
     pub(super) fn joined(&mut self, now: Instant, asked: Option<Duration>) {
         if let Some(asked) = asked {
-            self.until = self.until.max(now + asked.min(LONGEST));
+            self.until = self.until.max(now + asked.min(LONGEST_RETRY_AFTER));
         }
     }
 
@@ -62,7 +63,7 @@ impl Pause {
         };
         self.until = match asked {
             // A wait of nothing, again and again, is no advice.
-            Some(asked) if self.tries == 0 || asked >= TRIES[0] => now + asked.min(LONGEST),
+            Some(asked) if self.tries == 0 || asked >= TRIES[0] => now + asked.min(LONGEST_RETRY_AFTER),
             _ => own(),
         };
     }

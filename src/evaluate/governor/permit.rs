@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tunebench_providers::{RateLimits, Usage};
 
 use super::Governor;
-use super::sent::SentRequest;
+use super::sent_requests::SentRequest;
 
 /// The right to send one request, from [`Governor::admit`] until its end is reported.
 ///

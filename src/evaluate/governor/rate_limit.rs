@@ -7,7 +7,7 @@ use tunebench_providers::Limit;
 
 use super::inferred::{Confirmed, InferredLimit, Suspicion};
 use super::pacer::Pacer;
-use super::stated::StatedSpan;
+use super::window_from_headers::StatedSpan;
 use super::windows::{Loads, SPANS, Windows};
 
 /// What is configured and stated in headers is for a minute.

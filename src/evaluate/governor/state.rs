@@ -9,7 +9,7 @@ use super::concurrency::ConcurrencyLimit;
 use super::estimate::{Correction, Estimate};
 use super::pause::Pause;
 use super::rate_limit::{RateLimit, Unit};
-use super::sent::{Before, Outcomes, SentRequest};
+use super::sent_requests::{Before, Outcomes, SentRequest};
 use super::{AdmitError, Limits, Snapshot, Waiting, Why};
 
 /// So many refusals in a row are no accident; near a limit that is in force, fewer are not.

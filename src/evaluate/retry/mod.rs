@@ -3,6 +3,9 @@
 //! Refusals for the rate are not failures of a row: they use up no attempt. How often a row is tried follows from how much
 //! fails: a row that fails while others succeed has a reason of its own, and a server that fails half of the time still
 //! answers every row in the end. What is spent on repeats is bounded for the run as a whole.
+//!
+//! Here a row waits for its own next attempt, and fails where a provider asks for more than [`LONGEST_RETRY_AFTER`]. The
+//! pause of all requests of a model after refusals in a row is `../governor/pause.rs`.
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +18,9 @@ use tokio::time::Instant;
 use tunebench_providers::{Cause, ProviderError, Retry};
 
 use crate::cancel::Cancel;
+
+/// The longest wait that is granted to a provider that asks for one (`Retry-After`): for a row, and for a pause of all requests.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
 
 /// How often and how soon to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub struct RetryPolicy {
     pub longest_delay_between_answers: Duration,
     /// The longest wait before a row that was refused for the rate queues again, if nobody says how long; it doubles.
     pub limited_delay: Duration,
-    /// The longest wait that a provider may ask for. Above, the row fails and says so.
+    /// The longest wait that a provider may ask for (`Retry-After`). Above, the row fails and says so.
     pub longest_after: Duration,
     /// How long a row may be refused for the rate without an answer in between.
     pub longest_limited: Duration,
@@ -56,7 +62,7 @@ impl Default for RetryPolicy {
             longest_delay: Duration::from_secs(30),
             longest_delay_between_answers: Duration::from_secs(4),
             limited_delay: Duration::from_millis(25),
-            longest_after: Duration::from_secs(120),
+            longest_after: LONGEST_RETRY_AFTER,
             longest_limited: Duration::from_secs(15 * 60),
             // Providers have time-outs of their own, which are shorter.
             timeout: Duration::from_secs(600),
@@ -111,19 +117,21 @@ struct Counts {
     answers: u64,
     last_answer: Option<Instant>,
     retries: u64,
-    /// Shares of late, with more weight on later attempts.
-    failing: Share,
-    limited: Share,
+    /// The shares of late that failed and that were refused for the rate.
+    failing: RecentShare,
+    limited: RecentShare,
     /// Rows that wait to be tried again, and what the last of them failed with.
     waiting: usize,
     last_failure: String,
 }
 
-/// How much of what was tried of late came out in one way.
+/// Which share of the latest attempts came out in one way; each attempt weighs less with every later one.
 #[derive(Debug, Clone, Copy, Default)]
-struct Share {
-    so: f64,
-    all: f64,
+struct RecentShare {
+    /// The weight of those that did.
+    hits: f64,
+    /// The weight of all.
+    total: f64,
 }
 
 /// Rows that wait to be tried again.
@@ -314,7 +322,7 @@ impl Retries {
         let longest =
             if failing < HOPELESS { policy.longest_delay_between_answers } else { policy.longest_delay };
         match after {
-            // Those who were told the same time need not come at the same moment.
+            // Those who are asked to wait the same time need not come at the same moment.
             Some(after) => delay.max(after + delay.min(policy.first_delay)),
             None => delay.min(longest),
         }
@@ -351,15 +359,15 @@ impl Drop for Waits<'_> {
     }
 }
 
-impl Share {
-    fn note(&mut self, so: bool) {
-        self.so = DECAY * self.so + f64::from(u8::from(so));
-        self.all = DECAY * self.all + 1.0;
+impl RecentShare {
+    fn note(&mut self, hit: bool) {
+        self.hits = DECAY * self.hits + f64::from(u8::from(hit));
+        self.total = DECAY * self.total + 1.0;
     }
 
     /// One more attempt than were made is taken to have come out well, so that a single one does not rule.
     fn get(self) -> f64 {
-        self.so / (self.all + 1.0)
+        self.hits / (self.total + 1.0)
     }
 }
 

@@ -127,10 +127,11 @@ fn case(number: u64, test: &Value, all: &Map<String, Value>) -> Result<Case, Str
         NAMES_ANSWER.contains(&kind).then(|| assertion.get("value")).flatten()
     });
     let value = wanted.next().ok_or("it has no assertion `equals` or `icontains`")?;
-    let value = scalar(value).ok_or("the value of its assertion is not a text")?;
+    let value = scalar(value).ok_or("the value of its assertion is not a string")?;
     let answer = variable(&value).map_or(Some(&value), |name| variables.get(name));
-    let answer =
-        answer.ok_or_else(|| format!("its assertion names `{value}`, which is no variable of it"))?.clone();
+    let answer = answer
+        .ok_or_else(|| format!("its assertion names `{value}`, which is not one of its variables"))?
+        .clone();
     Ok(Case { number, variables, answer })
 }
 

@@ -83,7 +83,7 @@ fn item(case: Case, text: &str, member: Option<&str>) -> Result<Item, (u64, Stri
     };
     let is_label =
         |label: &String| !label.is_empty() && label.trim() == label && !label.chars().any(char::is_control);
-    let label = label.filter(is_label).ok_or_else(|| (number, "its answer is no label".to_owned()))?;
+    let label = label.filter(is_label).ok_or_else(|| (number, "its answer is not a label".to_owned()))?;
     variables.retain(|name, _| name != "text" && name != "label");
     Ok(Item { line: number, text: said, label, fields: variables.into_iter().collect() })
 }

@@ -37,7 +37,7 @@ pub(super) fn read(prompts: &Value, folder: &Path) -> Result<Vec<Message>, Strin
             let text = object.get("raw").or(object.get("id")).and_then(Value::as_str);
             text.ok_or("its prompt is an object without `raw` or `id`")?
         }
-        _ => return Err("its prompt is not a text".to_owned()),
+        _ => return Err("its prompt is not a string".to_owned()),
     };
     let file = text.starts_with("file://") || text.ends_with(".txt") || text.ends_with(".json");
     if !file {
@@ -46,7 +46,7 @@ pub(super) fn read(prompts: &Value, folder: &Path) -> Result<Vec<Message>, Strin
     let path = beside(folder, text);
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if !matches!(extension, "txt" | "json" | "md" | "j2" | "yaml" | "yml") {
-        return Err(format!("its prompt `{text}` is not a text that could be read"));
+        return Err(format!("its prompt `{text}` can't be read as text"));
     }
     let text = fs_err::read_to_string(&path).map_err(|error| error.to_string())?;
     if extension == "txt" && text.lines().any(|line| line.trim() == "---") {

@@ -1,7 +1,7 @@
 //! Confusion matrices as heat maps, each with its largest confusions as a table.
 
 mod heat_map;
-mod order;
+mod label_order;
 
 use super::super::{percent, percent_number, thousands};
 use super::markup::{Markup, name};
@@ -26,7 +26,7 @@ pub(super) fn section(report: &Report) -> Markup {
     }
     let labels = report.run.labels();
     let matrices: Vec<_> = models.iter().map(|(_, model)| &model.confusion).collect();
-    let order = order::order(&matrices, labels.len(), MOST_LABELS);
+    let order = label_order::order(&matrices, labels.len(), MOST_LABELS);
 
     html.add(
         "<p>Gold labels down, answers across, in an order that brings confused labels together{}.",

@@ -46,7 +46,7 @@ async fn a_row_larger_than_the_limit_is_told_so() {
     assert_eq!(error, AdmitError::TooLarge { tokens: 1010, limit: 1000, window: Duration::from_secs(60) });
     assert_eq!(
         error.to_string(),
-        "this row alone needs more tokens than the limit: some 1010 where 1000 are allowed in a minute"
+        "this row alone needs more tokens than the limit: about 1010, where 1000 are allowed in a minute"
     );
     governor.admit(Estimate { input: 980, output_cap: 20 }).await.unwrap().failed(None);
 }

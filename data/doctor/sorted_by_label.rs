@@ -10,7 +10,7 @@ const FEWEST: u64 = 30;
 
 /// How often the label changes from one row to the next.
 #[derive(Default)]
-pub(super) struct Order([File; 3]);
+pub(super) struct SortedByLabel([File; 3]);
 
 #[derive(Default)]
 struct File {
@@ -20,7 +20,7 @@ struct File {
     last: String,
 }
 
-impl RowCheck for Order {
+impl RowCheck for SortedByLabel {
     fn row(&mut self, role: Role, row: &Row) {
         let file = &mut self.0[role as usize];
         if file.rows > 0 && file.last != row.label {
@@ -45,8 +45,8 @@ impl RowCheck for Order {
         vec![Finding {
             severity: Severity::Note,
             check: Check::SortedRows,
-            reason: format!("rows stand in the order of their labels ({})", names.join(", ")),
-            cure: "shuffle them: not every provider does, and a part of such a file stands for nothing"
+            reason: format!("rows are sorted by label ({})", names.join(", ")),
+            cure: "shuffle them: not every provider does, and a part of a sorted file is not representative"
                 .into(),
             rows: Rows::default(),
         }]

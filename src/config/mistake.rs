@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use tunebench_providers::SettingError;
 
 use crate::gate::GateSettingError;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 
 /// The text of a configuration file.
 #[derive(Debug, Clone)]
@@ -169,10 +169,6 @@ fn meant(message: &str) -> Option<String> {
     let mut names = message.split('`').skip(1).step_by(2);
     let wrong = names.next()?;
     did_you_mean(wrong, names)
-}
-
-fn did_you_mean<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    nearest(wrong, names).map(|name| format!("did you mean `{name}`?"))
 }
 
 impl fmt::Display for ConfigError {

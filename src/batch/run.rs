@@ -1,5 +1,5 @@
-//! The way of one model's rows through batches: what is under way is come back to (`find`), what is not is ordered
-//! (`submit`), and all of it is waited for (`watch`).
+//! One run of a model's rows through batches: those under way are resumed (`find`), the other rows are submitted in new
+//! ones (`submit`), and all of them are waited for (`watch`).
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tunebench_providers::{Batch, BatchId, BatchJob, BatchLimits};
 use tunebench_reports::UnansweredKind;
 
-use super::order::Failed;
+use super::create::Failed;
 use super::parts::Parts;
 use super::{BatchEvent, BatchSettings, Left, Outcome};
 use crate::budget::{Price, Reservation};
@@ -18,8 +18,8 @@ use crate::ledger::{BatchNumber, BatchRecord, LedgerError, NewBatch, Recorder};
 use crate::plan::Texts;
 
 /// One model that is asked in batches, and what that takes.
-pub(crate) struct Road<'a> {
-    pub(crate) client: &'a ModelClient,
+pub(crate) struct BatchClient<'a> {
+    pub(crate) model: &'a ModelClient,
     pub(crate) cache: &'a AnswerCache,
     pub(crate) recorder: &'a Recorder,
     /// What its tokens cost in a batch.
@@ -37,7 +37,7 @@ pub(super) struct UnderWay<'a> {
     pub(super) job: BatchJob,
     /// Whether it is known to be the one that was ordered. Where batches carry no mark, only its answers show that, and the
     /// ledger does not hold its id before.
-    pub(super) proven: bool,
+    pub(super) is_ours: bool,
     pub(super) rows: u64,
     pub(super) reservation: Option<Reservation<'a>>,
     /// Tokens that wait at the provider.
@@ -47,7 +47,7 @@ pub(super) struct UnderWay<'a> {
 }
 
 /// A batch that the provider had no room for.
-pub(super) struct PutBack<'a> {
+pub(super) struct Deferred<'a> {
     pub(super) number: BatchNumber,
     pub(super) reservation: Option<Reservation<'a>>,
     /// Its requests, where they go along with the order.
@@ -55,13 +55,13 @@ pub(super) struct PutBack<'a> {
     pub(super) at: Instant,
 }
 
-/// One way along the road.
-pub(super) struct Trip<'a, 'b> {
-    pub(super) road: &'b Road<'a>,
+/// One run: the batches under way, and what has come of the others.
+pub(super) struct BatchRun<'a, 'b> {
+    pub(super) client: &'b BatchClient<'a>,
     pub(super) batch: &'b dyn Batch,
     pub(super) limits: BatchLimits,
     pub(super) under_way: Vec<UnderWay<'a>>,
-    pub(super) put_back: Vec<PutBack<'a>>,
+    pub(super) deferred: Vec<Deferred<'a>>,
     pub(super) outcome: Outcome,
     /// Whether a live answer has shown that the model can be asked.
     pub(super) probed: bool,
@@ -71,14 +71,14 @@ pub(super) struct Trip<'a, 'b> {
     pub(super) freed: bool,
 }
 
-impl<'a> Road<'a> {
-    /// Goes all the way, or as far as is wanted. `items` gives the rows, as often as it is asked.
-    pub(crate) async fn go<'t>(
+impl<'a> BatchClient<'a> {
+    /// Resumes, submits and waits, as far as the settings say. `items` gives the rows, as often as it is asked.
+    pub(crate) async fn run<'t>(
         &self,
         items: &dyn Fn() -> Result<Texts<'t>, Error>,
     ) -> Result<Outcome, Error> {
-        let provider = &self.client.candidate.provider;
-        let model = self.client.candidate.name.model();
+        let provider = &self.model.candidate.provider;
+        let model = self.model.candidate.name.model();
         let (Some(batch), Some(limits)) =
             (provider.batches(), provider.batches().and_then(|batch| batch.limits(model)))
         else {
@@ -88,17 +88,17 @@ impl<'a> Road<'a> {
         let mut limits = limits;
         limits.rows = limits.rows.min(own.rows);
         limits.queued_tokens = own.queued_tokens.or(limits.queued_tokens);
-        let (under_way, put_back, outcome, not_ours) = Default::default();
+        let (under_way, deferred, outcome, not_ours) = Default::default();
         let (probed, freed) = (false, false);
-        let mut trip =
-            Trip { road: self, batch, limits, under_way, put_back, outcome, probed, not_ours, freed };
-        match trip.go(items).await? {
+        let mut run =
+            BatchRun { client: self, batch, limits, under_way, deferred, outcome, probed, not_ours, freed };
+        match run.run(items).await? {
             Ok(()) => {}
             Err(Failure::Cancelled) => {}
-            Err(Failure::Aborted(abort)) => trip.abort(abort),
-            Err(Failure::Provider(error)) => trip.abort(AbortReason::Provider(error)),
+            Err(Failure::Aborted(abort)) => run.abort(abort),
+            Err(Failure::Provider(error)) => run.abort(AbortReason::Provider(error)),
         }
-        trip.leave()
+        run.into_outcome()
     }
 
     /// The provider's names of all batches that the ledger knows, whatever the model.
@@ -117,8 +117,8 @@ impl<'a> Road<'a> {
     }
 }
 
-impl<'a> Trip<'a, '_> {
-    async fn go<'t>(
+impl<'a> BatchRun<'a, '_> {
+    async fn run<'t>(
         &mut self,
         items: &dyn Fn() -> Result<Texts<'t>, Error>,
     ) -> Result<Result<(), Failed>, Error> {
@@ -130,25 +130,25 @@ impl<'a> Trip<'a, '_> {
                 }
             };
         }
-        done!(self.come_back().await);
-        let mut parts = Parts::new(self.road.client, self.road.cache, items()?);
+        done!(self.resume().await);
+        let mut parts = Parts::new(self.client.model, self.client.cache, items()?);
         if parts.has_more()? {
             done!(self.adopt(items).await?);
         }
         // Begun anew: what was adopted is not to be asked.
-        let mut parts = Parts::new(self.road.client, self.road.cache, items()?);
-        let mut more = self.road.settings.submit;
+        let mut parts = Parts::new(self.client.model, self.client.cache, items()?);
+        let mut more = self.client.settings.submit;
         loop {
             while more && self.has_room() {
                 more = done!(self.submit(&mut parts).await?);
             }
             self.outcome.rest = more;
-            if self.under_way.is_empty() && self.put_back.is_empty() || !self.road.settings.wait {
+            if self.under_way.is_empty() && self.deferred.is_empty() || !self.client.settings.wait {
                 break;
             }
             done!(self.look().await);
-            if std::mem::take(&mut self.freed) && self.road.settings.submit {
-                parts = Parts::new(self.road.client, self.road.cache, items()?);
+            if std::mem::take(&mut self.freed) && self.client.settings.submit {
+                parts = Parts::new(self.client.model, self.client.cache, items()?);
                 more = true;
             }
         }
@@ -162,25 +162,25 @@ impl<'a> Trip<'a, '_> {
         self.outcome.aborted_by.get_or_insert(abort);
     }
 
-    /// What goes on without us.
-    fn leave(mut self) -> Result<Outcome, Error> {
+    /// What has come of it, with the batches that go on unwatched.
+    fn into_outcome(mut self) -> Result<Outcome, Error> {
         let left = self.under_way.iter().map(|batch| Left {
-            id: batch.proven.then(|| batch.job.id.clone()),
+            id: batch.is_ours.then(|| batch.job.id.clone()),
             rows: batch.rows,
             counts: batch.job.counts,
         });
         self.outcome.left = left.collect();
-        for PutBack { number, reservation, .. } in std::mem::take(&mut self.put_back) {
+        for Deferred { number, reservation, .. } in std::mem::take(&mut self.deferred) {
             // The provider has none of it.
             reservation.into_iter().for_each(Reservation::release);
-            self.outcome.left.push(Left { id: None, rows: self.road.record(number)?.rows, counts: None });
+            self.outcome.left.push(Left { id: None, rows: self.client.record(number)?.rows, counts: None });
         }
         Ok(self.outcome)
     }
 
     fn has_room(&self) -> bool {
-        let cancel = &self.road.client.context.cancel;
-        if cancel.requested() || self.outcome.aborted_by.is_some() || !self.put_back.is_empty() {
+        let cancel = &self.client.model.context.cancel;
+        if cancel.requested() || self.outcome.aborted_by.is_some() || !self.deferred.is_empty() {
             return false;
         }
         let queued: u64 = self.under_way.iter().map(|batch| batch.queued).sum();

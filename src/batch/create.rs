@@ -10,7 +10,7 @@ use tunebench_providers::{
 };
 
 use super::BatchEvent;
-use super::road::Road;
+use super::run::BatchClient;
 use crate::evaluate::AbortReason;
 use crate::evaluate::retry::Failure;
 use crate::ledger::{BatchChange, BatchNumber, BatchRecord, BatchState, LedgerError};
@@ -38,13 +38,13 @@ pub(super) enum Ordered {
 /// Why a call brought nothing.
 pub(super) type Failed = Failure<AbortReason>;
 
-impl Road<'_> {
+impl BatchClient<'_> {
     /// A call that may be repeated freely.
     pub(super) async fn patiently<T>(
         &self,
         attempt: impl AsyncFn() -> Result<T, ProviderError>,
     ) -> Result<T, Failed> {
-        let context = &self.client.context;
+        let context = &self.model.context;
         let attempt = || async { attempt().await.map_err(Failure::Provider) };
         context.retries.run(0, &context.cancel, attempt).await
     }
@@ -111,7 +111,7 @@ impl Road<'_> {
     ) -> Result<Option<BatchJob>, Failed> {
         let since = record.recorded / 1_000_000 - CLOCKS;
         let keeps_mark =
-            batch.limits(self.client.candidate.name.model()).is_none_or(|limits| limits.keeps_mark);
+            batch.limits(self.model.candidate.name.model()).is_none_or(|limits| limits.keeps_mark);
         let fits = |job: &BatchJob| match keeps_mark {
             true => job.mark.as_ref() == Some(&record.mark),
             false => {
@@ -160,14 +160,14 @@ impl Road<'_> {
 
     /// The first wait between two looks.
     pub(super) fn interval(&self, batch: &dyn Batch) -> Duration {
-        let own = || batch.limits(self.client.candidate.name.model()).map(|limits| limits.poll_interval);
+        let own = || batch.limits(self.model.candidate.name.model()).map(|limits| limits.poll_interval);
         self.settings.poll.or_else(own).unwrap_or(Duration::from_secs(15))
     }
 
     pub(super) async fn pause(&self, time: Duration) -> Result<(), Failed> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
-            () = self.client.context.cancel.wait() => Err(Failure::Cancelled),
+            () = self.model.context.cancel.wait() => Err(Failure::Cancelled),
         }
     }
 }

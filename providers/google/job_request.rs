@@ -1,4 +1,4 @@
-//! What is ordered of the service: a base, data, and what the user set in the `tune` table.
+//! The request for a fine-tuning job: a base, data, and what the user set in the `tune` table.
 //!
 //! Pure translation. Fields of the discovery document of `aiplatform` v1 (2026-11-06).
 
@@ -83,7 +83,7 @@ impl Own {
     }
 
     fn set(&mut self, spec: &TuningSpec, name: &str, value: &Value) -> Result<(), String> {
-        let owned = || value.as_str().filter(|text| !text.is_empty()).map(str::to_owned).ok_or("a text");
+        let owned = || value.as_str().filter(|text| !text.is_empty()).map(str::to_owned).ok_or("a string");
         match name {
             "epoch_count" => {
                 let epochs = value.as_u64().filter(|epochs| (1..=100).contains(epochs));
@@ -103,7 +103,7 @@ impl Own {
             "display_name" => {
                 let name = owned()?;
                 let fits = name.chars().count() <= LONGEST_NAME;
-                self.display_name = Some(fits.then_some(name).ok_or("a text of 1 to 128 characters")?);
+                self.display_name = Some(fits.then_some(name).ok_or("a string of 1 to 128 characters")?);
             }
             "export_last_checkpoint_only" => {
                 self.export_last_checkpoint_only = Some(value.as_bool().ok_or("true or false")?);
@@ -139,7 +139,7 @@ fn adapter(value: &Value, base: &str) -> Result<&'static str, String> {
 }
 
 fn labels(value: &Value) -> Result<Map<String, Value>, String> {
-    let wanted = "a table of texts: lower-case letters, digits, `_` and `-`, at most 63 characters each, and at most 60 \
+    let wanted = "a table of strings: lower-case letters, digits, `_` and `-`, at most 63 characters each, and at most 60 \
                   of them";
     let plain = |text: &str| {
         let mut bytes = text.bytes();
@@ -157,7 +157,7 @@ fn labels(value: &Value) -> Result<Map<String, Value>, String> {
 pub(super) fn check_base(base: &str) -> Result<(), SettingError> {
     if base.contains('/') {
         let message = format!(
-            "`{base}` is no base for fine-tuning: write the model's bare name, as `gemini-3.5-flash`"
+            "`{base}` can't be fine-tuned by this name: write the model's bare name, such as `gemini-3.5-flash`"
         );
         return Err(SettingError::at("base", message));
     }

@@ -144,6 +144,16 @@ impl Examples {
         Ok(())
     }
 
+    /// Reads past the next example, which costs less than to make it; `false` behind the last one.
+    pub fn pass_over(&mut self) -> Result<bool, DataError> {
+        // Where equal contents are counted, or rows chosen, each has to be known.
+        if self.repeated.is_empty() && self.sample.is_none() {
+            self.rows.pass_over()
+        } else {
+            self.next().transpose().map(|example| example.is_some())
+        }
+    }
+
     fn read(&mut self) -> Option<Result<Example, DataError>> {
         let row = match self.rows.next_row() {
             Ok(None) => return None,

@@ -60,6 +60,16 @@ impl Rows {
         }
     }
 
+    /// Reads past the next row, whatever stands in it; `false` behind the last one.
+    pub(crate) fn pass_over(&mut self) -> Result<bool, DataError> {
+        loop {
+            let Some((_, view)) = self.table.read()? else { return Ok(false) };
+            if !view.is_ok_and(|view| self.reader.left_out(&view)) {
+                return Ok(true);
+            }
+        }
+    }
+
     /// How many rows have been passed over because an annotator has rejected or ignored them.
     pub fn left_out(&self) -> u64 {
         self.left_out

@@ -1,7 +1,7 @@
 //! The ledger as its readers see it: what is there for a key, what counts, how much it is.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -12,8 +12,8 @@ use super::deployment;
 use super::error::{At, LedgerError};
 use super::job::{self, JobNumber, JobRecord, NewJob};
 use super::key::{ContentKey, Scope};
+use super::key_filter::KeyFilter;
 use super::merge::{self, Merged};
-use super::outline::KeyFilter;
 use super::recorder::Recorder;
 use super::run::{self, OrphanedRequests, RunId, RunRecord};
 use super::schema;
@@ -71,6 +71,8 @@ pub struct ModelStats {
 pub struct Ledger {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// The filter that was made last.
+    filter: Mutex<Option<Arc<KeyFilter>>>,
 }
 
 impl Ledger {
@@ -81,7 +83,7 @@ impl Ledger {
         let connection = schema::open(&path)?;
         // Keys are looked up all over their index: beyond its upper pages, which are few, nothing is met twice.
         connection.pragma_update(None, "cache_size", -2 * 1024).at(&path)?;
-        Ok(Self { path, connection: Mutex::new(connection) })
+        Ok(Self { path, connection: Mutex::new(connection), filter: Mutex::default() })
     }
 
     /// The file.
@@ -128,8 +130,18 @@ impl Ledger {
     }
 
     /// Which keys may be there now, whether their answers count or not.
-    pub fn outline(&self) -> Result<KeyFilter, LedgerError> {
-        KeyFilter::read(&self.connection()).at(&self.path)
+    pub fn key_filter(&self) -> Result<Arc<KeyFilter>, LedgerError> {
+        let connection = self.connection();
+        let newest = KeyFilter::newest_in(&connection).at(&self.path)?;
+        let mut last = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(filter) if filter.newest() == newest => Ok(filter.clone()),
+            _ => {
+                let filter = Arc::new(KeyFilter::read(&connection).at(&self.path)?);
+                *last = Some(filter.clone());
+                Ok(filter)
+            }
+        }
     }
 
     /// From when on answers count for these rows.

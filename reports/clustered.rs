@@ -7,7 +7,7 @@ use crate::confusion::ratio;
 use crate::intervals::{wilson, wilson_with};
 use crate::jackknife::FEW_ERRING;
 use crate::student::student_quantile;
-use crate::{CONFIDENCE, Confusion, Evaluation, Interval, Outcome, Prediction, Scores};
+use crate::{CONFIDENCE, Clusters, Confusion, Evaluation, Interval, Outcome, Prediction, Scores};
 
 /// What the groups of the rows do to the accuracy of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -121,18 +121,34 @@ pub(crate) fn share_interval(rows: &[(usize, bool)]) -> Option<Interval> {
 
 /// The answered rows of a model, the share of right answers among them, and its interval, which allows for clusters.
 pub(crate) fn accuracy(evaluation: &Evaluation) -> (u64, Option<f64>, Option<Interval>) {
-    let answered = || evaluation.predictions.iter().enumerate().filter(|(_, row)| row.is_answered());
-    let right = |row: &Prediction| u64::from(row.outcome() == Outcome::Correct);
-    let (rows, correct) =
-        answered().fold((0, 0), |(rows, correct), (_, row)| (rows + 1, correct + right(row)));
-    let interval = match evaluation.clusters.as_deref() {
-        None => wilson(correct, rows, CONFIDENCE),
-        Some(numbers) => {
-            let all = answered().filter_map(|(at, row)| Some((0, numbers.of(at)?, right(row)))).collect();
-            intervals(all, 1).pop().flatten()
-        }
+    accuracy_of(&mut evaluation.predictions.iter(), evaluation.clusters.as_deref())
+}
+
+/// The same for some of the rows, by their places in rising order.
+pub(crate) fn accuracy_in(evaluation: &Evaluation, rows: &[usize]) -> (u64, Option<f64>, Option<Interval>) {
+    match evaluation.clusters {
+        Some(_) => accuracy(&evaluation.only(rows)),
+        // A slice may be nearly all rows: they are looked at where they are.
+        None => accuracy_of(&mut rows.iter().map(|row| &evaluation.predictions[*row]), None),
+    }
+}
+
+fn accuracy_of(
+    predictions: &mut dyn Iterator<Item = &Prediction>,
+    clusters: Option<&Clusters>,
+) -> (u64, Option<f64>, Option<Interval>) {
+    let (mut answered, mut correct, mut clustered) = (0, 0, Vec::new());
+    for (at, row) in predictions.enumerate().filter(|(_, row)| row.is_answered()) {
+        let right = u64::from(row.outcome() == Outcome::Correct);
+        answered += 1;
+        correct += right;
+        clustered.extend(clusters.and_then(|clusters| Some((0, clusters.of(at)?, right))));
+    }
+    let interval = match clusters {
+        None => wilson(correct, answered, CONFIDENCE),
+        Some(_) => intervals(clustered, 1).pop().flatten(),
     };
-    (rows, ratio(correct, rows), interval)
+    (answered, ratio(correct, answered), interval)
 }
 
 /// The interval of the share of each kind; a row has a kind, a cluster, and 1 where it is right.

@@ -19,7 +19,7 @@ use crate::config::{Config, Document, Step};
 use crate::deploy::DeploySettings;
 use crate::error::Error;
 use crate::evaluate::governor::Limits;
-use crate::evaluate::{Deployed, EvalTarget};
+use crate::evaluate::{Deployed, EvalTarget, KnownRows};
 use crate::providers::Providers;
 use crate::shots::Shots;
 use crate::tune::{PollSchedule, Tuning};
@@ -69,6 +69,8 @@ pub struct Project {
     catalog: Catalog,
     label_counts: Arc<[u64]>,
     state_dir: PathBuf,
+    /// What a plan finds out about the test rows, for the evaluation after it.
+    pub(crate) known_rows: KnownRows,
 }
 
 /// The date in UTC, in which dates and prices are counted.
@@ -128,6 +130,7 @@ impl Project {
             catalog,
             label_counts,
             state_dir: state_dir.to_owned(),
+            known_rows: KnownRows::default(),
             config,
         };
         project.check_tunings(&document)?;

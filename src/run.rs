@@ -372,18 +372,11 @@ impl<'a> Session<'a> {
         let cache = match recorder.filter(|_| !candidate.in_process()) {
             Some(recorder) => {
                 let fresh = self.spending.fresh;
-                Some(
-                    AnswerCache::open(
-                        name,
-                        self.ledger()?,
-                        recorder,
-                        candidate,
-                        test.sha256(),
-                        repeat,
-                        fresh,
-                    )
-                    .await?,
-                )
+                let (ledger, data) = (self.ledger()?, test.sha256());
+                let mut cache =
+                    AnswerCache::open(name, ledger, recorder, candidate, data, repeat, fresh).await?;
+                cache.known_rows = self.project.known_rows.take(cache.names.scope(), &cache.filter);
+                Some(cache)
             }
             None => None,
         };

@@ -1,5 +1,7 @@
 //! What each model makes of the parts of the rows, and where one model is worse than another.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::clustered;
@@ -91,16 +93,17 @@ impl SliceFigures {
         // What a slice proves, in the order of the slices: its place, and that of the comparison.
         let mut scenarios = Vec::new();
         for (property, value, rows) in slices.each() {
-            let part = |evaluation: &Evaluation| match evaluation.slices.as_deref() {
+            let places = |evaluation: &Evaluation| match evaluation.slices.as_deref() {
                 // Mostly all models have the same rows in the same order.
-                Some(same) if std::ptr::eq(same, slices) || same == slices => Some(evaluation.only(&rows)),
-                Some(other) => Some(evaluation.only(&other.rows(property, &value)?)),
+                Some(same) if std::ptr::eq(same, slices) || same == slices => Some(Cow::Borrowed(&rows[..])),
+                Some(other) => Some(Cow::Owned(other.rows(property, &value)?)),
                 None => None,
             };
+            let part = |evaluation: &Evaluation| Some(evaluation.only(&places(evaluation)?));
             let of_models = models.iter().filter_map(|evaluation| {
-                let part = part(evaluation)?;
-                let (answered, accuracy, accuracy_interval) = clustered::accuracy(&part);
-                Some(SliceModel { model: part.model, answered, accuracy, accuracy_interval })
+                let (answered, accuracy, accuracy_interval) =
+                    clustered::accuracy_in(evaluation, &places(evaluation)?);
+                Some(SliceModel { model: evaluation.model.clone(), answered, accuracy, accuracy_interval })
             });
             let place = found.len();
             found.push(Self {

@@ -9,7 +9,7 @@ use tunebench_data::{Fields, Item};
 use tunebench_providers::{Batch, BatchLimits, ProviderError, Usage};
 
 use crate::error::Error;
-use crate::evaluate::{AnswerCache, ModelClient, RequestKey, output_cap};
+use crate::evaluate::{AnswerCache, LookedUp, ModelClient, RequestKey, output_cap};
 use crate::ledger::ContentKey;
 use crate::plan::Texts;
 
@@ -62,25 +62,24 @@ impl<'a, 't> Parts<'a, 't> {
     /// The next row that the ledger has no answer to, and that is in no batch.
     pub(super) fn next(&mut self) -> Result<Option<Row>, Error> {
         while self.ready.is_empty() {
-            let mut rows = Vec::with_capacity(CHUNK);
-            for item in self.items.by_ref().take(CHUNK) {
-                let (text, fields) = item?;
-                let asked = self.cache.asked(&self.client.turns(Item { text: &text, fields: Some(&fields) }));
-                // Blank texts are no rows of a test set, and nobody is asked about them elsewhere.
-                if !text.trim().is_empty() {
-                    rows.push(Row { text, fields, asked });
-                }
-            }
-            if rows.is_empty() {
+            let items: Vec<_> = self.items.by_ref().take(CHUNK).collect::<Result<_, _>>()?;
+            if items.is_empty() {
                 return Ok(None);
             }
+            // Blank texts are no rows of a test set, and nobody is asked about them elsewhere.
+            let items = items.into_iter().filter(|(text, _)| !text.trim().is_empty()).collect();
+            let turns =
+                |(text, fields): &(String, Fields)| self.client.turns(Item { text, fields: Some(fields) });
+            let mut rows = self.cache.look_up(items, turns)?;
+            rows.retain(|row| row.known.is_none());
             let keys: Vec<_> = rows.iter().map(|row| row.asked.key).collect();
-            let known = self.cache.lookup(&keys)?;
             let in_batches = self.cache.ledger.in_batches(&keys)?;
-            let new = rows.into_iter().zip(known).zip(in_batches);
-            self.ready.extend(
-                new.filter(|((_, known), in_batch)| known.is_none() && !in_batch).map(|((row, _), _)| row),
-            );
+            let new = rows.into_iter().zip(in_batches).filter(|(_, in_batch)| !in_batch);
+            self.ready.extend(new.map(|(LookedUp { item: (text, fields), asked, .. }, _)| Row {
+                text,
+                fields,
+                asked,
+            }));
         }
         Ok(self.ready.pop_front())
     }

@@ -6,6 +6,7 @@ use tunebench_data::Message;
 use tunebench_providers::{AnswerMode, ProviderInfo};
 
 use super::EvalTarget;
+use super::known_rows::RowSet;
 use crate::ledger::{
     ContentKey, Floor, Identity, KeyFilter, KeyPrefix, Ledger, LedgerError, ModelRecorder, Recorder, Scope,
     StoredAnswer, Target,
@@ -18,6 +19,13 @@ pub(crate) struct RequestKey {
     pub(crate) key: ContentKey,
     /// How long its messages are.
     pub(crate) bytes: usize,
+}
+
+/// An item, the key of its request, and what the ledger has under it.
+pub(crate) struct LookedUp<T> {
+    pub(crate) item: T,
+    pub(crate) asked: RequestKey,
+    pub(crate) known: Option<StoredAnswer>,
 }
 
 /// The names of an evaluation's requests in the ledger.
@@ -74,7 +82,9 @@ pub struct AnswerCache {
     /// How the user names the model.
     pub(super) model: Arc<str>,
     pub(crate) names: RequestKeys,
-    outline: Arc<KeyFilter>,
+    pub(crate) filter: Arc<KeyFilter>,
+    /// The rows that the ledger may know, where that has been found out.
+    pub(crate) known_rows: Option<Arc<RowSet>>,
 }
 
 impl AnswerCache {
@@ -98,9 +108,9 @@ impl AnswerCache {
             model: candidate.name.model().to_owned(),
         };
         let recorder = recorder.of_model(&target, floor).await?;
-        let outline = Arc::new(ledger.outline()?);
+        let filter = ledger.key_filter()?;
         let (ledger, model) = (ledger.clone(), candidate.name.to_string().into());
-        Ok(Self { ledger, recorder, model, names, outline })
+        Ok(Self { ledger, recorder, model, names, filter, known_rows: None })
     }
 
     /// See [`RequestKeys::asked`].
@@ -111,11 +121,20 @@ impl AnswerCache {
     /// Whether the ledger perhaps had an answer when this was opened; where not, only another process may have
     /// added one since.
     pub(super) fn may_know(&self, key: &ContentKey) -> bool {
-        self.outline.may_hold(key)
+        self.filter.may_hold(key)
     }
 
-    pub(crate) fn lookup(&self, keys: &[ContentKey]) -> Result<Vec<Option<StoredAnswer>>, LedgerError> {
-        self.ledger.lookup(keys, self.recorder.floor())
+    /// What the ledger has for each item; `turns` is what an item's request says after the task.
+    pub(crate) fn look_up<T>(
+        &self,
+        items: Vec<T>,
+        turns: impl Fn(&T) -> Vec<Message>,
+    ) -> Result<Vec<LookedUp<T>>, LedgerError> {
+        let asked: Vec<_> = items.iter().map(|item| self.asked(&turns(item))).collect();
+        let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
+        let known = self.ledger.lookup(&keys, self.recorder.floor())?;
+        let all = items.into_iter().zip(asked).zip(known);
+        Ok(all.map(|((item, asked), known)| LookedUp { item, asked, known }).collect())
     }
 
     /// All rows have their answers: what was to be fresh is.

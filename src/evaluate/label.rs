@@ -11,10 +11,10 @@ use tunebench_data::ExampleId;
 use tunebench_providers::{Completion, ProviderError};
 use tunebench_reports::{Answer, Probability, UnansweredKind};
 
-use super::answer_cache::RequestKey;
+use super::answer_cache::{LookedUp, RequestKey};
 use super::model_client::{ModelClient, Unanswered};
 use super::{AHEAD, AbortReason, EvalContext, EvalTarget};
-use crate::ledger::{ContentKey, LedgerError, StoredAnswer};
+use crate::ledger::{ContentKey, LedgerError};
 
 /// How many answers are remembered until the ledger surely has them.
 const RECENT: usize = 4096;
@@ -119,34 +119,25 @@ impl Labeller {
 
     /// What the ledger has for each item.
     fn look_up<T>(&self, chunk: Vec<T>, text: fn(&T) -> &str) -> Vec<Result<LookedUp<T>, LedgerError>> {
-        let Some(cache) = self.client.context.route.cache() else {
-            return chunk.into_iter().map(|item| Ok(LookedUp { item, asked: None, known: None })).collect();
-        };
-        let asked: Vec<RequestKey> =
-            chunk.iter().map(|item| cache.asked(&self.client.turns(text(item).into()))).collect();
-        let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
-        match cache.lookup(&keys) {
-            Ok(known) => {
-                let drawn = chunk.into_iter().zip(asked).zip(known);
-                drawn.map(|((item, asked), known)| Ok(LookedUp { item, asked: Some(asked), known })).collect()
-            }
+        let cache = self.client.context.route.cache().expect("who is asked elsewhere has a ledger");
+        match cache.look_up(chunk, |item| self.client.turns(text(item).into())) {
+            Ok(looked_up) => looked_up.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         }
     }
 
-    async fn guess_once(&self, text: &str, asked: Option<RequestKey>) -> PredictedLabel {
-        let Some(RequestKey { key, .. }) = asked else { return self.guess(text, asked).await };
+    async fn guess_once(&self, text: &str, asked: RequestKey) -> PredictedLabel {
         let shared = {
             let mut recent = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             if recent.len() >= RECENT {
                 // Those that are done are in the ledger by now.
                 recent.retain(|_, shared| !shared.initialized());
             }
-            recent.entry(key).or_default().clone()
+            recent.entry(asked.key).or_default().clone()
         };
         // Without an answer the next of the equal texts tries for itself.
         let guess = || async {
-            let guess = self.guess(text, asked).await;
+            let guess = self.guess(text, Some(asked)).await;
             if matches!(guess.answer, Some(Answer::Unanswered(_))) { Err(guess) } else { Ok(guess) }
         };
         shared.get_or_try_init(guess).await.cloned().unwrap_or_else(|guess| guess)
@@ -180,13 +171,6 @@ impl Labeller {
             ..PredictedLabel::nothing()
         }
     }
-}
-
-/// An item, with its name in the ledger and what the ledger has under it.
-struct LookedUp<T> {
-    item: T,
-    asked: Option<RequestKey>,
-    known: Option<StoredAnswer>,
 }
 
 fn unanswered(Unanswered { kind, error }: Unanswered) -> PredictedLabel {

@@ -1,18 +1,23 @@
 //! The rows of an evaluation on their way from the file to a worker, with what is known of them already.
 //!
 //! Where there is a ledger, the file is read twice: first for the rows that the ledger can't know, which are to be
-//! asked, then for the others, which are looked up. A million known rows do not keep the first new one waiting.
+//! asked, then for the others, which are looked up. A million known rows do not keep the first new one waiting, the
+//! less so where the plan has found out already which they are.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tunebench_data::{DataError, Example, Examples, Message};
 
 use super::EvaluateError;
-use super::answer_cache::{AnswerCache, RequestKey};
-use crate::ledger::{ContentKey, StoredAnswer};
+use super::answer_cache::{AnswerCache, LookedUp, RequestKey};
+use super::known_rows::RowSet;
+use crate::ledger::StoredAnswer;
 
 /// Rows read, and looked up in the ledger, at once.
 const CHUNK: usize = 256;
+/// After so many rows others get their turn, however few of them were read for something.
+const STRETCH: usize = 64 * CHUNK;
 
 /// A row that has not been dealt with.
 pub(super) struct Row {
@@ -40,14 +45,19 @@ pub(super) struct Rows {
     ready: VecDeque<Row>,
     /// Whether this is the second reading.
     again: bool,
-    /// How many rows the first reading left for the second.
-    put_off: usize,
+    /// The rows that the first reading leaves for the second.
+    later: Arc<RowSet>,
+    /// Whether those have yet to be found out.
+    finds_out: bool,
     error: Option<EvaluateError>,
 }
 
 impl Rows {
-    pub(super) fn new(examples: Examples) -> Self {
-        Self { examples, next: 0, ready: VecDeque::new(), again: false, put_off: 0, error: None }
+    /// `known` are the rows that the ledger may know, where that has been found out.
+    pub(super) fn new(examples: Examples, known: Option<Arc<RowSet>>) -> Self {
+        let finds_out = known.is_none();
+        let later = known.unwrap_or_default();
+        Self { examples, next: 0, ready: VecDeque::new(), again: false, later, finds_out, error: None }
     }
 
     /// The next row, without a look into the ledger.
@@ -96,34 +106,52 @@ impl Rows {
         cache: &AnswerCache,
         turns: impl Fn(&Example) -> Vec<Message>,
     ) -> Result<bool, EvaluateError> {
-        let rows: Vec<Row> = std::iter::from_fn(|| self.read()).take(CHUNK).collect();
-        if rows.is_empty() {
-            let more = self.put_off > 0 && !self.again && self.error.is_none();
+        let Some(rows) = self.read_stretch()? else {
+            let more = self.later.len() > 0 && !self.again && self.error.is_none();
             if more {
                 self.again = true;
                 self.rewind()?;
             }
             return Ok(more);
-        }
-        let mut keys: Vec<ContentKey> = Vec::with_capacity(rows.len());
-        for mut row in rows {
-            let asked = cache.asked(&turns(&row.example));
-            if cache.may_know(&asked.key) == self.again {
-                keys.push(asked.key);
-                row.asked = Some(asked);
-                self.ready.push_back(row);
-            } else {
-                self.put_off += 1;
-            }
-        }
-        // What has come since for a new row, it is told when its turn comes.
-        if !self.again {
+        };
+        if self.again {
+            let looked_up = cache.look_up(rows, |row| turns(&row.example))?.into_iter();
+            self.ready.extend(looked_up.map(|LookedUp { item, asked, known }| Row {
+                asked: Some(asked),
+                known,
+                ..item
+            }));
             return Ok(true);
         }
-        for (row, known) in self.ready.iter_mut().zip(cache.lookup(&keys)?) {
-            row.known = known;
+        for mut row in rows {
+            let asked = cache.asked(&turns(&row.example));
+            if self.finds_out && cache.may_know(&asked.key) {
+                Arc::make_mut(&mut self.later).insert(row.index);
+            } else {
+                // What has come since for a new row, it is told when its turn comes.
+                row.asked = Some(asked);
+                self.ready.push_back(row);
+            }
         }
         Ok(true)
+    }
+
+    /// The next rows that this reading is for, as far as a stretch of the file has any; none at its end.
+    fn read_stretch(&mut self) -> Result<Option<Vec<Row>>, DataError> {
+        let (mut rows, from) = (Vec::new(), self.next);
+        while rows.len() < CHUNK && self.next - from < STRETCH {
+            if self.finds_out && !self.again || self.later.contains(self.next) == self.again {
+                match self.read() {
+                    Some(row) => rows.push(row),
+                    None => break,
+                }
+            } else if self.examples.pass_over()? {
+                self.next += 1;
+            } else {
+                break;
+            }
+        }
+        Ok((self.next > from).then_some(rows))
     }
 
     fn rewind(&mut self) -> Result<(), DataError> {
@@ -148,7 +176,7 @@ impl Rows {
         if !self.ready.is_empty() || self.read().is_some() {
             return Ok(None);
         }
-        let whole = self.again || self.put_off == 0;
+        let whole = self.again || self.later.len() == 0;
         self.error.take().map_or(Ok(whole.then_some(self.next)), Err)
     }
 }

@@ -66,8 +66,9 @@ impl EvaluationRun {
             kept: KeptRows::new(&keep.folder, test.len())?,
             not_kept: None,
         };
+        let known = context.route.cache().and_then(|cache| cache.known_rows.clone());
         Ok(Self {
-            rows: Mutex::new(Rows::new(test.carrying(columns).examples()?)),
+            rows: Mutex::new(Rows::new(test.carrying(columns).examples()?, known)),
             found: Mutex::new(answers),
             told: Mutex::new(Instant::now()),
             before: context.budget.so_far().cost,

@@ -1,15 +1,21 @@
 //! What an evaluation would have to ask: the rows without an answer that counts, and how long they are.
 
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
 use tunebench_data::{Fields, Item, Message, Prompt, TestSet};
 use tunebench_providers::CompletionRequest;
 
 use super::tokens::{Learned, Length};
 use crate::error::Error;
-use crate::evaluate::{EvalTarget, EvaluateError, RequestKeys, output_cap};
-use crate::ledger::{Floor, Ledger, LedgerError};
+use crate::evaluate::{EvalTarget, EvaluateError, KnownRows, RequestKeys, RowSet, output_cap};
+use crate::ledger::{ContentKey, Floor, KeyFilter, Ledger, LedgerError};
 
 /// Rows looked up in the ledger at once.
 const CHUNK: usize = 256;
+/// So many answers are looked at. They teach what answers are like; of further rows the filter alone says whether there is an
+/// answer, which is wrong for one new row in some ten thousand.
+const LOOKED_AT: u64 = 20_000;
 
 /// The requests of one model.
 #[derive(Debug, Clone, Default)]
@@ -38,40 +44,101 @@ pub(crate) fn texts(test: &TestSet) -> Result<Texts<'_>, Error> {
     })))
 }
 
+/// What has been answered already, and who is told which rows that may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Answered<'a> {
+    /// None where there is no ledger yet, or the model has yet to be made.
+    pub(crate) ledger: Option<&'a Ledger>,
+    /// None where the texts are no test set.
+    pub(crate) known_rows: Option<&'a KnownRows>,
+    /// Whether all is to be asked anew.
+    pub(crate) fresh: bool,
+}
+
 /// Counts what is to be asked, row by row; `named` gives the name of each repeat, and `data` tells apart whose answers are
 /// wanted fresh.
 pub(crate) fn count<'t>(
     candidate: &EvalTarget,
     data: &str,
     texts: impl Fn() -> Result<Texts<'t>, Error>,
-    ledger: Option<&Ledger>,
+    answered: Answered<'_>,
     named: impl Fn(u32) -> String,
     repeats: u32,
-    fresh: bool,
 ) -> Result<Counted, Error> {
     let mut counter = Counter::new(candidate);
     for repeat in 0..repeats {
         let names = RequestKeys::of(&named(repeat), candidate, data, repeat);
-        let floor = match ledger {
-            Some(ledger) if fresh => ledger.freshened(names.scope())?,
-            Some(ledger) => ledger.floor(names.scope())?,
-            None => Floor::default(),
+        let mut known =
+            answered.ledger.map(|ledger| Known::of(ledger, &names, answered.fresh)).transpose()?;
+        let look = |chunk: Chunk| {
+            let items = chunk.iter().map(|(text, fields)| Item { text, fields: Some(fields) });
+            let turns = items.map(|item| turns(candidate, item));
+            counter.look(turns, &names, known.as_mut())
         };
-        let mut chunk = Vec::with_capacity(CHUNK);
-        let mut texts = texts()?;
-        loop {
-            chunk.clear();
-            for text in texts.by_ref().take(CHUNK) {
-                let (text, fields) = text?;
-                chunk.push(turns(candidate, Item { text: &text, fields: Some(&fields) }));
-            }
-            if chunk.is_empty() {
-                break;
-            }
-            counter.look(&chunk, &names, floor, ledger)?;
+        beside_the_reading(texts()?, look)?;
+        if let (Some(Known { filter, rows, .. }), Some(known_rows)) = (known, answered.known_rows) {
+            known_rows.put(names.scope(), &filter, rows);
         }
     }
     Ok(counter.finish())
+}
+
+type Chunk = Vec<(String, Fields)>;
+
+/// Looks at rows, chunk by chunk, on a thread of its own: to read rows takes as long as to look at them.
+fn beside_the_reading(
+    mut texts: Texts<'_>,
+    mut look: impl FnMut(Chunk) -> Result<(), LedgerError> + Send,
+) -> Result<(), Error> {
+    std::thread::scope(|scope| {
+        let (chunks, received) = sync_channel::<Chunk>(2);
+        let looking = scope.spawn(move || received.into_iter().try_for_each(&mut look));
+        let mut read = || loop {
+            let chunk = texts.by_ref().take(CHUNK).collect::<Result<Chunk, _>>()?;
+            // Nobody receives any more where a look has failed.
+            if chunk.is_empty() || chunks.send(chunk).is_err() {
+                return Ok::<_, Error>(());
+            }
+        };
+        let read = read();
+        drop(chunks);
+        looking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        read
+    })
+}
+
+/// What the ledger knows of the rows of one evaluation.
+struct Known<'a> {
+    ledger: &'a Ledger,
+    floor: Floor,
+    filter: Arc<KeyFilter>,
+    /// The rows that it may know.
+    rows: RowSet,
+    /// How many rows have been seen.
+    seen: usize,
+}
+
+impl<'a> Known<'a> {
+    fn of(ledger: &'a Ledger, names: &RequestKeys, fresh: bool) -> Result<Self, LedgerError> {
+        let scope = names.scope();
+        let floor = if fresh { ledger.freshened(scope)? } else { ledger.floor(scope)? };
+        Ok(Self { ledger, floor, filter: ledger.key_filter()?, rows: RowSet::default(), seen: 0 })
+    }
+
+    /// Whether the ledger may know the next row.
+    fn may_know_next(&mut self, key: &ContentKey) -> bool {
+        let may_know = self.filter.may_hold(key);
+        if may_know {
+            self.rows.insert(self.seen);
+        }
+        self.seen += 1;
+        may_know
+    }
+
+    /// Whether nothing more is learned from a look at an answer.
+    fn is_enough(&self, looked_at: u64) -> bool {
+        self.floor == Floor::default() && looked_at >= LOOKED_AT
+    }
 }
 
 /// What the request about an item says after the task.
@@ -103,23 +170,31 @@ impl<'a> Counter<'a> {
 
     fn look(
         &mut self,
-        rows: &[Vec<Message>],
+        rows: impl Iterator<Item = Vec<Message>>,
         names: &RequestKeys,
-        floor: Floor,
-        ledger: Option<&Ledger>,
+        mut known: Option<&mut Known<'_>>,
     ) -> Result<(), LedgerError> {
-        let asked: Vec<_> = rows.iter().map(|turns| names.asked(turns)).collect();
-        let keys: Vec<_> = asked.iter().map(|asked| asked.key).collect();
-        let answers = match ledger {
-            // Answers that are too old to count still tell how long answers are.
-            Some(ledger) => ledger.lookup(&keys, Floor::default())?,
-            None => vec![None; rows.len()],
-        };
-        for ((turns, asked), answer) in rows.iter().zip(asked).zip(answers) {
+        let mut doubtful = Vec::new();
+        for turns in rows {
+            let asked = names.asked(&turns);
+            let may_be_known = known.as_deref_mut().is_some_and(|known| known.may_know_next(&asked.key));
+            match &known {
+                Some(known) if may_be_known && known.is_enough(self.counted.cached) => {
+                    self.counted.cached += 1;
+                }
+                _ if may_be_known => doubtful.push((turns, asked)),
+                _ => self.ask(&turns),
+            }
+        }
+        let Some(known) = known.filter(|_| !doubtful.is_empty()) else { return Ok(()) };
+        let keys: Vec<_> = doubtful.iter().map(|(_, asked)| asked.key).collect();
+        // Answers that are too old to count still tell how long answers are.
+        let answers = known.ledger.lookup(&keys, Floor::default())?;
+        for ((turns, asked), answer) in doubtful.iter().zip(answers) {
             if let Some(answer) = &answer {
                 self.counted.learned.learn(asked.bytes, answer);
             }
-            match answer.is_some_and(|answer| floor.admits(&answer)) {
+            match answer.is_some_and(|answer| known.floor.admits(&answer)) {
                 true => self.counted.cached += 1,
                 false => self.ask(turns),
             }

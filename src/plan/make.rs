@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tunebench_data::Fields;
 use tunebench_providers::{Access, ModelRef};
 
-use super::count::{Counted, Texts, answer, count, texts};
+use super::count::{Answered, Counted, Texts, answer, count, texts};
 use super::time::Throughput;
 use super::tokens::{self, Learned};
 use super::{Basis, BatchRoad, Deployment, Plan, Range, Requests, Step, Training, Work};
@@ -97,7 +97,10 @@ impl Plan {
         };
         let counted = match candidate.in_process() {
             true => Counted::default(),
-            false => count(&candidate, LABELLING, read, ledger, |_| subject.name(0), 1, false)?,
+            false => {
+                let answered = Answered { ledger, known_rows: None, fresh: false };
+                count(&candidate, LABELLING, read, answered, |_| subject.name(0), 1)?
+            }
         };
         Ok(maker.plan(vec![Draft::asked(subject.clone(), candidate, counted)]))
     }
@@ -192,7 +195,9 @@ impl Maker<'_> {
             let requests = test.len() as u64 * u64::from(self.repeats());
             return Ok(Counted { requests, ..Counted::default() });
         }
-        count(candidate, test.sha256(), || texts(test), ledger, named, self.repeats(), self.spending.fresh)
+        let known_rows = Some(&self.project.known_rows);
+        let answered = Answered { ledger, known_rows, fresh: self.spending.fresh };
+        count(candidate, test.sha256(), || texts(test), answered, named, self.repeats())
     }
 
     fn step(&self, draft: Draft<'_>, learned: &Learned) -> Step {

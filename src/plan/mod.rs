@@ -16,7 +16,7 @@ use jiff::civil::Date;
 use tunebench_providers::{Epochs, ModelRef};
 use tunebench_reports::{PromptMessage, smallest_difference};
 
-pub(crate) use count::{Texts, count, texts};
+pub(crate) use count::{Answered, Texts, count, texts};
 pub use range::Range;
 pub use time::{Bound, Time};
 pub use tokens::Basis;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use csv::{Position, Reader, StringRecord};
+use csv::{Reader, StringRecord};
 use tunebench_data::ExampleId;
 use tunebench_reports::render::csv::DetailsReader;
 use tunebench_reports::render::html::{PageRows, RowContent, RowFiles, RowSource};
@@ -30,16 +30,12 @@ impl Results {
         texts: impl IntoIterator<Item = Result<(ExampleId, String), E>>,
     ) -> Result<(), E> {
         self.make_room_for(run)?;
-        let rows = run.evaluations.iter().flat_map(|evaluation| &evaluation.predictions);
-        let mut ids: Vec<_> = rows.map(|row| row.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut failed = None;
+        let (mut wanted, mut failed) = (WantedIds::of(run), None);
         let texts = texts.into_iter().map_while(|text| text.map_err(|error| failed = Some(error)).ok());
         let written = self.stream(TEXTS, |out| {
             let mut writer = csv::Writer::from_writer(out);
             writer.write_record(["id", "text"])?;
-            for (id, text) in texts.filter(|(id, _)| ids.binary_search(id).is_ok()) {
+            for (id, text) in texts.filter(|(id, _)| wanted.holds(*id)) {
                 writer.write_record([&id.to_string(), &text])?;
             }
             writer.flush()
@@ -88,6 +84,34 @@ impl Results {
         let mut rows = StoredRows { texts, answers, columns };
         let mut files = BesidePage { results: self, folder: folder_of(page) };
         Ok(PageRows::collect(report, &mut rows, Some(&mut files))?)
+    }
+}
+
+/// The rows of a run. Texts mostly come in the order of the first model's rows: only where one does not, an index is made.
+struct WantedIds<'a> {
+    run: &'a Run,
+    next: usize,
+    sorted: Vec<ExampleId>,
+}
+
+impl<'a> WantedIds<'a> {
+    fn of(run: &'a Run) -> Self {
+        Self { run, next: 0, sorted: Vec::new() }
+    }
+
+    fn holds(&mut self, id: ExampleId) -> bool {
+        let first = self.run.evaluations.first().map_or(&[][..], |first| &first.predictions);
+        if first.get(self.next).is_some_and(|row| row.id == id) {
+            self.next += 1;
+            return true;
+        }
+        if self.sorted.is_empty() {
+            let rows = self.run.evaluations.iter().flat_map(|evaluation| &evaluation.predictions);
+            self.sorted.extend(rows.map(|row| row.id));
+            self.sorted.sort_unstable();
+            self.sorted.dedup();
+        }
+        self.sorted.binary_search(&id).is_ok()
     }
 }
 
@@ -147,48 +171,33 @@ impl KeptAnswers {
     }
 }
 
-/// The texts of rows, found by where they begin: sixteen bytes for each instead of the text.
+/// The texts of rows. They are mostly asked for in the order in which they stand; what was passed over waits.
 struct KeptTexts {
     reader: Reader<File>,
-    /// In the order of the ids.
-    places: Vec<(ExampleId, u64)>,
     record: StringRecord,
+    waiting: HashMap<ExampleId, String>,
 }
 
 impl KeptTexts {
     /// None where no texts are kept.
     fn open(folder: &Path) -> Option<Self> {
-        let mut reader = Reader::from_path(folder.join(TEXTS)).ok()?;
-        // Else the first place would be that of the header.
-        reader.headers().ok()?;
-        let (mut places, mut record) = (Vec::new(), StringRecord::new());
-        loop {
-            let place = reader.position().byte();
-            match reader.read_record(&mut record) {
-                Ok(true) => {
-                    if let Some(id) = record.get(0).and_then(|id| id.parse().ok()) {
-                        places.push((id, place));
-                    }
-                }
-                Ok(false) | Err(_) => break,
-            }
-        }
-        places.sort_unstable();
-        places.shrink_to_fit();
-        Some(Self { reader, places, record })
+        let reader = Reader::from_path(folder.join(TEXTS)).ok()?;
+        Some(Self { reader, record: StringRecord::new(), waiting: HashMap::new() })
     }
 
     fn find(&mut self, id: ExampleId) -> io::Result<Option<String>> {
-        let Ok(at) = self.places.binary_search_by_key(&id, |(id, _)| *id) else { return Ok(None) };
-        let (_, byte) = self.places[at];
-        // Mostly the next text is where the reader stands.
-        if self.reader.position().byte() != byte {
-            let mut place = Position::new();
-            place.set_byte(byte);
-            self.reader.seek(place)?;
+        if let Some(found) = self.waiting.remove(&id) {
+            return Ok(Some(found));
         }
-        let found = self.reader.read_record(&mut self.record)?;
-        Ok(self.record.get(1).filter(|_| found).map(str::to_owned))
+        while self.reader.read_record(&mut self.record)? {
+            let known = self.record.get(0).and_then(|id| id.parse().ok()).zip(self.record.get(1));
+            let Some((other, text)) = known else { continue };
+            if other == id {
+                return Ok(Some(text.to_owned()));
+            }
+            self.waiting.insert(other, text.to_owned());
+        }
+        Ok(None)
     }
 }
 

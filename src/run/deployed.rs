@@ -9,7 +9,7 @@ use crate::deploy::{DeployError, DeployEvent, Deployer, Standing, Stood};
 use crate::error::Error;
 use crate::evaluate::{AbortReason, Answers, Deployed, EvalTarget};
 use crate::ledger::{Recorder, Target};
-use crate::plan::{count, texts};
+use crate::plan::{Answered, count, texts};
 
 /// A deployment that is up, and what takes it down.
 #[must_use = "it costs money until it is taken down"]
@@ -49,7 +49,8 @@ impl Session<'_> {
         let (test, name) = (&self.project.test, named(0));
         let (ledger, fresh) = (self.ledger()?.as_ref(), self.spending.fresh);
         let repeats = self.spending.repeats.max(1);
-        let rows = count(candidate, test.sha256(), || texts(test), Some(ledger), named, repeats, fresh)?;
+        let answered = Answered { ledger: Some(ledger), known_rows: None, fresh };
+        let rows = count(candidate, test.sha256(), || texts(test), answered, named, repeats)?;
         if rows.requests == 0 {
             return Ok(Deployed::NotNeeded);
         }

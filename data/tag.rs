@@ -27,6 +27,10 @@ impl Tag {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn open(&self) -> String {
         format!("<{}>", self.0)
     }

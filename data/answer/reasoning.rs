@@ -5,6 +5,7 @@
 //! (`<|begin_of_thought|>`), gpt-oss (channels), MedGemma (`<unused94>`), Apertus (`<|inner_prefix|>`), Granite 3.2 (a
 //! sentence), and tags that prompts ask for (`<reasoning>`).
 
+use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
 
 use crate::LabelSet;
@@ -43,7 +44,11 @@ pub(super) struct Unfinished;
 
 /// Takes reasoning out of answers.
 #[derive(Debug, Clone)]
-pub(super) struct Reasoning(Vec<Marks>);
+pub(super) struct Reasoning {
+    marks: Vec<Marks>,
+    /// Finds what every mark has in it, whatever its spelling: most answers have none.
+    any: AhoCorasick,
+}
 
 impl Reasoning {
     /// Knows all marks but those that the task itself uses: its output tag, and what stands in a label.
@@ -60,10 +65,14 @@ impl Reasoning {
         let fixed = FIXED.iter().filter(|(open, close)| {
             !labels.names().iter().any(|name| name.contains(open) || name.contains(close))
         });
-        Self(
-            tags.chain(fixed.map(|&(open, close)| Marks::Fixed { open: finder(open), close: finder(close) }))
-                .collect(),
-        )
+        let fixed = fixed.map(|&(open, close)| Marks::Fixed { open: finder(open), close: finder(close) });
+        let marks: Vec<_> = tags.chain(fixed).collect();
+        let mut any = AhoCorasick::builder();
+        let any = any
+            .ascii_case_insensitive(true)
+            .build(marks.iter().flat_map(Marks::in_any))
+            .expect("a few short words can be looked for");
+        Self { marks, any }
     }
 
     /// What an answer says aside from its reasoning.
@@ -72,7 +81,10 @@ impl Reasoning {
         if let Some(rest) = after_bare_channels(answer) {
             said = rest.to_owned();
         }
-        for marks in &self.0 {
+        if !self.any.is_match(&said) {
+            return Ok(said);
+        }
+        for marks in &self.marks {
             marks.strip(&mut said)?;
         }
         Ok(said)
@@ -109,6 +121,15 @@ impl Marks {
             said.drain(if self.is_native() { 0 } else { start }..close);
         }
         Ok(())
+    }
+
+    /// What stands in any such mark, in some case.
+    fn in_any(&self) -> impl Iterator<Item = &[u8]> {
+        let parts = match self {
+            Self::Tag { tag, .. } => [Some(tag.name().as_bytes()), None],
+            Self::Fixed { open, close } => [Some(open.needle()), Some(close.needle())],
+        };
+        parts.into_iter().flatten()
     }
 
     fn is_native(&self) -> bool {
@@ -182,6 +203,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_mark_is_missed_by_the_quick_look(answer in "(</? ?[tT]hink(ing)? ?>|<REASON>|</cot>|\\[/?THINK\\]|◁think▷|\\PC){0,12}") {
+            let labels = LabelSet::new(vec!["refund".into()]).unwrap();
+            let reasoning = Reasoning::new(None, &labels);
+            if !reasoning.any.is_match(&answer) {
+                prop_assert!(reasoning.marks.iter().all(|marks| marks.first(&answer).is_none()), "{}", answer);
+            }
+        }
+
         #[test]
         fn only_ever_takes_away(answer in "(</?think>|<reasoning>|</reasoning>|◁think▷|◁/think▷|\\PC){0,24}") {
             if let Ok(left) = strip(&answer) {

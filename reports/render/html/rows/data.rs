@@ -118,7 +118,7 @@ impl PageRows {
         let mut data = Vec::new();
         let mut about = about(report, source.columns(), &key, beside.as_deref());
         about["slices"] = json!(table.properties());
-        write!(data, "{{\"about\":{},\"index\":", harmless(&about.to_string()))?;
+        write!(data, "{{\"about\":{},\"index\":", harmless(about.to_string()))?;
         index(&mut data, &table, report, shown.iter().copied())?;
         write!(data, ",\"rows\":[{}]}}", rows.join(","))?;
         let data = String::from_utf8_lossy(&data).into_owned();
@@ -150,7 +150,10 @@ fn key(report: &Report) -> String {
 
 /// JSON that can stand in HTML and in a script of any age: no `<`, and nothing that cannot be seen or that turns the reading order
 /// of the source.
-fn harmless(json: &str) -> String {
+fn harmless(json: String) -> String {
+    if json.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'<') {
+        return json;
+    }
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         if c == '<' || is_unseen(c) {
@@ -263,7 +266,7 @@ fn row_json(id: ExampleId, content: &RowContent, latencies: &[Option<f64>]) -> S
         json!([one.answer, latency, one.input_tokens, one.output_tokens, one.cost_usd, one.model_version])
     });
     let answers: Vec<_> = answers.collect();
-    harmless(&json!([id.to_string(), content.line, content.text, content.fields, answers]).to_string())
+    harmless(json!([id.to_string(), content.line, content.text, content.fields, answers]).to_string())
 }
 
 /// A row with the beginnings of its texts.

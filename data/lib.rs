@@ -21,6 +21,7 @@ mod hostile;
 mod input;
 mod json;
 mod labels;
+mod latency;
 mod overlap;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -39,6 +40,7 @@ pub mod split;
 mod table;
 mod tag;
 mod text_columns;
+mod tokens;
 mod unpack;
 #[cfg(feature = "xlsx")]
 mod xlsx;
@@ -54,6 +56,7 @@ pub use hex::hex;
 pub use hostile::is_hostile;
 pub use json::without_nonfinite;
 pub use labels::{LabelId, LabelSet, LabelSetError};
+pub use latency::Latency;
 pub use overlap::overlap;
 pub use percent::{percent, percent_beside, percent_limit, percent_number};
 pub use prompt::{AnswerForm, Item, Message, MessageTemplates, Prompt, PromptError, PromptTemplate, Role};
@@ -64,6 +67,7 @@ pub use sniff::{SniffError, Sniffed, sniff};
 pub use source::Source;
 pub use table::{Cells, Column, Table, TableRow, TableSource};
 pub use text_columns::{NoTextColumn, TextColumns};
+pub use tokens::{TextLength, cautious_tokens, expected_tokens, most_tokens};
 
 #[cfg(test)]
 mod tests;

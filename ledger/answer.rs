@@ -2,8 +2,8 @@
 
 use rusqlite::{Row, Statement, params};
 use sha2::{Digest, Sha256};
+use tunebench_data::Latency;
 use tunebench_providers::{Completion, FinishReason, Usage};
-use tunebench_reports::Latency;
 
 use super::ContentKey;
 

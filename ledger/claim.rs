@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tunebench_data::Latency;
 use tunebench_providers::{Completion, ProviderError, Retry};
-use tunebench_reports::Latency;
 
 use super::answer::AnswerRow;
 use super::error::LedgerError;

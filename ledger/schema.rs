@@ -168,8 +168,8 @@ fn check(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tunebench_data::Latency;
     use tunebench_providers::{Completion, Usage};
-    use tunebench_reports::Latency;
 
     use crate::answer::AnswerRow;
     use crate::store::Floor;

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use tunebench_data::Latency;
 use tunebench_data::{Message, Role};
 use tunebench_providers::{
     BatchId, Cause, Completion, FinishReason, Hyperparameters, Job, JobId, JobMark, JobStatus, Limit,
     ProviderError, RateLimits, Usage,
 };
-use tunebench_reports::Latency;
 
 use super::*;
 

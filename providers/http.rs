@@ -13,12 +13,8 @@ use serde::Deserialize;
 
 use crate::text::{flat, one_line};
 use crate::tls::{TlsProblem, tls_problem};
-use crate::{Cause, ProviderError, Retry, Scope};
+use crate::{Cause, ProviderError, Retry, Scope, timeouts};
 
-/// To reach a host; a host that is there accepts within a second.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer that has begun. The client's own setting would count the time of an upload too.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// What is read of an answer: no API answers with more, and a server gone wrong must not fill the memory.
 const LARGEST_BODY: usize = 64 << 20;
 /// What is shorter is no key worth hiding, and may well be a word of an answer.
@@ -58,7 +54,7 @@ impl Http {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent(concat!("tunebench/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(timeouts::CONNECT)
             // An API that redirects is the wrong address, and the key must not follow to another one.
             .redirect(reqwest::redirect::Policy::none());
         if self.loopback {
@@ -101,7 +97,7 @@ pub(crate) async fn read(mut response: Response) -> Result<Answer, ProviderError
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut answer = Answer { status, headers, body: Vec::new() };
     loop {
-        let Ok(chunk) = tokio::time::timeout(READ_TIMEOUT, response.chunk()).await else {
+        let Ok(chunk) = tokio::time::timeout(timeouts::BETWEEN_PIECES, response.chunk()).await else {
             return Err(answer.broken("the answer stopped coming".to_owned()));
         };
         match chunk {
@@ -163,7 +159,8 @@ impl Download {
     /// The next piece; none at the end. A file that breaks off is an error, and may be opened again where it broke.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, ProviderError> {
         loop {
-            let Ok(chunk) = tokio::time::timeout(READ_TIMEOUT, self.response.chunk()).await else {
+            let Ok(chunk) = tokio::time::timeout(timeouts::BETWEEN_PIECES, self.response.chunk()).await
+            else {
                 return Err(ProviderError::new(Cause::Server, "the file stopped coming"));
             };
             let Some(chunk) = chunk.map_err(|error| {
@@ -308,7 +305,7 @@ mod tests {
     #[test]
     fn https_works_or_says_what_is_missing() {
         let url = Url::parse("https://api.example/v1").unwrap();
-        match Http::new(&url).request(Method::GET, url, CONNECT_TIMEOUT) {
+        match Http::new(&url).request(Method::GET, url, timeouts::CONNECT) {
             Ok(request) => assert_eq!(request.build().unwrap().url().scheme(), "https"),
             Err(error) => assert!(error.hint.unwrap().contains("SSL_CERT_FILE"), "{}", error.message),
         }

@@ -52,6 +52,11 @@ mod testing;
     feature = "openai"
 ))]
 mod text;
+#[cfg_attr(
+    not(all(feature = "command", feature = "google", feature = "hub", feature = "openai")),
+    allow(dead_code, reason = "a build without some providers waits for less")
+)]
+mod timeouts;
 #[cfg(any(feature = "anthropic", feature = "google", feature = "hub", feature = "openai"))]
 mod tls;
 #[cfg(any(feature = "google", feature = "openai"))]

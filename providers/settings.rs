@@ -115,3 +115,13 @@ impl Withheld {
         format!("{} of `.env` does not get {}, which is not of the same file", self.address, self.secret)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_is_declared_is_the_one_that_holds() {
+        assert_eq!(TIMEOUT_SECONDS.default, Some(crate::timeouts::ANSWER.as_secs().to_string().as_str()));
+    }
+}

@@ -96,9 +96,7 @@ pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
 pub use posterior::Chances;
 pub use power::{POWER, Power, fewest_clusters, rows_for_interval, rows_for_share, smallest_difference};
-pub use record::{
-    Answer, Evaluation, InvalidKind, Latency, Outcome, Prediction, Probability, Run, UnansweredKind,
-};
+pub use record::{Answer, Evaluation, InvalidKind, Outcome, Prediction, Probability, Run, UnansweredKind};
 pub use repeats::Repeats;
 pub use report::{PastRun, Report};
 pub use scenarios::{Looks, Scenarios, is_unreadable_form};
@@ -107,3 +105,4 @@ pub use slices::{SliceComparison, SliceFigures, SliceModel, SliceVerdict, Slices
 pub use slug::slugs;
 pub use studentised::Studentised;
 pub use tango::{non_inferiority_p, tango, tango_score};
+pub use tunebench_data::Latency;

@@ -6,11 +6,6 @@
 //! Data goes one way: [`project::Project`] checks configuration and data, [`run::Session`] tunes and evaluates,
 //! [`results::Results`] keeps what came out.
 
-#![cfg_attr(
-    not(feature = "cli"),
-    allow(dead_code, unused_imports, reason = "some of it only the command line asks for")
-)]
-
 #[cfg(test)]
 extern crate self as tunebench;
 

@@ -163,7 +163,7 @@ impl Project {
     }
 
     /// The providers that offer batches and whose keys are set, by name.
-    pub(crate) fn batch_providers(&self) -> impl Iterator<Item = (String, &dyn Batch)> {
+    pub fn batch_providers(&self) -> impl Iterator<Item = (String, &dyn Batch)> {
         let ready = |provider: &dyn Provider| provider.info().access.is_granted();
         let offered = self.providers.iter().filter(move |(_, provider)| ready(*provider));
         offered.filter_map(|(name, provider)| Some((name.to_owned(), provider.batches()?)))

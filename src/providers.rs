@@ -1,14 +1,19 @@
 //! The providers of a project: the kinds that the program has, set up as the configuration wants them.
 
+#[cfg(feature = "cli")]
+mod by_name;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tunebench_providers::{ModelRef, Provider, Registry, Setting, SettingError, Setup};
+#[cfg(feature = "cli")]
+use tunebench_providers::Setting;
+use tunebench_providers::{ModelRef, Provider, Registry, SettingError, Setup};
 
-use crate::config::{COMMON, Common, Config, ConfigError, Document, KIND, Step};
+use crate::config::{Common, ConfigError, Document, KIND, Step};
 use crate::suggest::did_you_mean;
 
 /// Providers by name.
@@ -22,6 +27,7 @@ pub(crate) struct Providers {
 pub(crate) struct ConfiguredProvider {
     pub(crate) provider: Arc<dyn Provider>,
     /// What can be set under its name, where its kind declares that.
+    #[cfg(feature = "cli")]
     settings: Option<Vec<Setting>>,
     pub(crate) requests_per_minute: Option<u64>,
     pub(crate) tokens_per_minute: Option<u64>,
@@ -30,17 +36,6 @@ pub(crate) struct ConfiguredProvider {
 }
 
 impl Providers {
-    /// Those of the configuration at `path`; without such a file, one of each kind.
-    pub(crate) fn at(path: &Path, registry: &Registry, state_dir: &Path) -> Result<Self, ConfigError> {
-        let (settings, document) = if path.exists() {
-            let (config, document) = Config::read(path)?;
-            (config.providers, document)
-        } else {
-            (BTreeMap::new(), Document::empty(path))
-        };
-        Self::open(&settings, &document, registry, state_dir)
-    }
-
     /// One of each kind under the kind's name, and those that the configuration names.
     pub(crate) fn open(
         settings: &BTreeMap<String, Map<String, Value>>,
@@ -78,7 +73,8 @@ impl Providers {
                 name.to_owned(),
                 ConfiguredProvider {
                     provider,
-                    settings: known.declared().map(<[Setting]>::to_vec),
+                    #[cfg(feature = "cli")]
+                    settings: known.declared().map(<[_]>::to_vec),
                     requests_per_minute,
                     tokens_per_minute,
                     window,
@@ -92,17 +88,6 @@ impl Providers {
     /// All of them, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &dyn Provider)> {
         self.slots.iter().map(|(name, slot)| (name.as_str(), slot.provider.as_ref()))
-    }
-
-    /// A provider by its name.
-    pub(crate) fn by_name(&self, name: &str) -> Option<&dyn Provider> {
-        self.slots.get(name).map(|slot| slot.provider.as_ref())
-    }
-
-    /// What can be set under a provider's name; `None` where that is not known.
-    pub(crate) fn settings(&self, name: &str) -> Option<impl Iterator<Item = &Setting>> {
-        let own = self.slots.get(name)?.settings.as_deref()?;
-        Some(own.iter().chain(&COMMON))
     }
 
     /// The provider of a model.

@@ -1,10 +1,14 @@
 //! The messages that a model is sent, rendered to be shown.
 
-use tunebench_data::{Columns, Fields, Item, Message, Role};
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use tunebench_data::{Columns, Fields, Item, Message, Role, hex};
 use tunebench_reports::PromptMessage;
 
 use crate::error::Error;
 use crate::evaluate::EvalTarget;
+use crate::variants::ModelVariant;
 
 /// What stands for the text of a row in a prompt that is shown once for all rows.
 const PLACEHOLDER: &str = "{text}";
@@ -51,4 +55,23 @@ pub(crate) fn shows_texts_only(candidate: &EvalTarget) -> Result<(), Error> {
         message: format!("the prompt of `{}` shows {columns}, but the input has only texts", candidate.name),
         hint: Some("choose a prompt that shows `{{ text }}` alone; `data.text` can join columns".to_owned()),
     })
+}
+
+/// The prompts of these models, each once by its [fingerprint](prompt_sha256).
+pub(crate) fn prompts<'a>(
+    models: impl IntoIterator<Item = &'a (&'a ModelVariant, EvalTarget)>,
+) -> BTreeMap<String, Vec<PromptMessage>> {
+    let prompt = |(subject, candidate): &(&ModelVariant, EvalTarget)| {
+        Some((prompt_sha256(subject, candidate), sketched(candidate)?))
+    };
+    models.into_iter().filter_map(prompt).collect()
+}
+
+/// See [`ModelRecord::prompt_sha256`](tunebench_reports::ModelRecord::prompt_sha256).
+pub(crate) fn prompt_sha256(subject: &ModelVariant, candidate: &EvalTarget) -> String {
+    // Of examples that are chosen for each text, the rule is what is common.
+    let rule = subject.shots.as_ref().map(|(spec, _)| spec.to_string());
+    let common = serde_json::to_vec(&(messages(candidate, "".into()), rule, candidate.parameters.answer));
+    let digest = Sha256::digest(common.expect("messages are plain data"));
+    hex(&digest[..])
 }

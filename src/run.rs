@@ -7,7 +7,6 @@ mod predict;
 mod ready;
 mod record;
 mod row_facts;
-mod sent_messages;
 mod taught;
 
 use std::cell::{OnceCell, RefCell};
@@ -32,6 +31,7 @@ use crate::evaluate::{
 use crate::ledger::{Ledger, Recorder};
 use crate::plan::{Plan, Training};
 use crate::project::Project;
+use crate::rendered::prompts;
 use crate::tune::{TuneContext, TunedModel, Tuning};
 use crate::variants::Configured;
 
@@ -43,8 +43,6 @@ pub use listener::Listener;
 pub use predict::Labelling;
 use record::record;
 use row_facts::RowFacts;
-use sent_messages::prompts;
-pub(crate) use sent_messages::sent;
 
 /// How often to look whether the work waits, and from when on a wait is told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
-use tunebench_data::{Columns, Example, ExampleId, TestSet};
-use tunebench_reports::{ModelRecord, Prediction, RowDetails, Run};
+use tunebench_data::{Columns, Example, ExampleId, Item, TestSet};
+use tunebench_providers::ModelRef;
+use tunebench_reports::{ModelRecord, Prediction, PromptMessage, RowDetails, Run};
 
 use crate::error::Error;
 use crate::evaluate::EvaluateError;
+use crate::project::Project;
+use crate::rendered::{prompt_sha256, rendered};
 use crate::results::{Results, ResultsError};
 use crate::texts;
+use crate::variants::ModelVariant;
 
 /// How many rows are listed where several are meant.
 const LISTED: usize = 20;
@@ -151,6 +155,47 @@ pub(crate) fn answers<'a>(
         answers.push(Answered { record, prediction: *prediction, details: found });
     }
     Ok(answers)
+}
+
+/// What a model of a run was sent for an item, if the project still asks it in the same way.
+///
+/// The inner error says why it is not known.
+pub(crate) fn sent(
+    project: &Project,
+    record: &ModelRecord,
+    id: ExampleId,
+    item: Item<'_>,
+) -> Result<Result<Vec<PromptMessage>, &'static str>, Error> {
+    let Some(subject) = subject(project, record) else { return Ok(Err("the model is not in the project")) };
+    let candidate = subject.candidate(project)?;
+    if record.prompt_sha256.as_deref() != Some(prompt_sha256(&subject, &candidate).as_str()) {
+        return Ok(Err("the configuration or the training data has changed since"));
+    }
+    let known = |name: &String| item.fields.is_some_and(|fields| fields.get(name).is_some());
+    if let Columns::Named(names) = candidate.prompt.columns()
+        && !names.iter().all(known)
+    {
+        // The columns that make the text, such as these, are not carried under their own names elsewhere.
+        let mut examples = project.test.examples().map_err(EvaluateError::from)?.filter_map(Result::ok);
+        return Ok(match examples.find(|example| example.id == id) {
+            Some(example) => Ok(rendered(&candidate, (&example).into()).unwrap_or_default()),
+            None => Err("its prompt shows columns that are not at hand here"),
+        });
+    }
+    Ok(rendered(&candidate, item).ok_or("it is computed on this machine, from the text itself"))
+}
+
+/// The model of a record, as the project asks it; without a look at any provider.
+fn subject(project: &Project, record: &ModelRecord) -> Option<ModelVariant> {
+    let name = record.repeat_of.as_ref().unwrap_or(&record.model);
+    if let Some(variant) = project.known_variants().find(|variant| variant.name(0) == *name) {
+        return Some(variant);
+    }
+    let (provider, _) = name.split_once('/')?;
+    let subject = ModelVariant::plain(ModelRef::new(provider, record.asked.as_deref()?).ok()?);
+    let prompts = project.named_prompts.keys().map(|prompt| Some(prompt.clone()));
+    let mut asked = prompts.chain([None]).map(|prompt| ModelVariant { prompt, ..subject.clone() });
+    asked.find(|subject| subject.name(0) == *name)
 }
 
 #[cfg(test)]

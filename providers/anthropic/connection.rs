@@ -15,12 +15,8 @@ use crate::http::{self, Answer, Http};
 use crate::lines::Lines;
 use crate::rows_body::{self, Form};
 use crate::settings::Withheld;
-use crate::{Access, Cause, ProviderError, Setup};
+use crate::{Access, Cause, ProviderError, Setup, timeouts};
 
-/// For all calls but completions.
-const SHORT: Duration = Duration::from_secs(60);
-/// For the requests or the answers of a batch.
-const LONG: Duration = Duration::from_secs(3_600);
 /// How the requests of a batch stand in the body of its order.
 const ROWS: Form = Form::Array { before: r#"{"requests":["#, after: "]}" };
 /// The version of the API, which each request names.
@@ -75,7 +71,7 @@ impl Connection {
 
     /// Orders a batch, with a file of its requests: the answer in full, also one that is an error.
     pub(super) async fn post_rows(&self, path: &[&str], rows: &Path) -> Result<Answer, ProviderError> {
-        self.send(Method::POST, self.url(path), Content::Rows(rows), LONG).await
+        self.send(Method::POST, self.url(path), Content::Rows(rows), timeouts::FILE).await
     }
 
     /// `POST` of nothing.
@@ -107,8 +103,13 @@ impl Connection {
 
     /// Reads a file line by line, from a position on.
     pub(super) async fn lines(&self, path: &[&str], offset: u64) -> Result<Lines, ProviderError> {
-        let request =
-            self.request(&Method::GET, self.url(path), Content::Nothing, LONG, self.usual_header())?;
+        let request = self.request(
+            &Method::GET,
+            self.url(path),
+            Content::Nothing,
+            timeouts::FILE,
+            self.usual_header(),
+        )?;
         match Lines::open(request, offset).await.map_err(|error| self.redacted(error))? {
             Ok(lines) => Ok(lines),
             Err(answer) => Err(self.error(&answer, About::default())),
@@ -116,7 +117,7 @@ impl Connection {
     }
 
     async fn done(&self, method: Method, url: Url, about: About<'_>) -> Result<Answer, ProviderError> {
-        let answer = self.send(method, url, Content::Nothing, SHORT).await?;
+        let answer = self.send(method, url, Content::Nothing, timeouts::SHORT).await?;
         if (200..300).contains(&answer.status) { Ok(answer) } else { Err(self.error(&answer, about)) }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::declared::{CACHINGS, Caching, HEADERS, KeyHeader, SETTINGS};
 use crate::setting::variable_name;
 use crate::settings::{Withheld, base_url, check_encrypted, chosen, trimmed};
-use crate::{SettingError, Setup};
+use crate::{SettingError, Setup, timeouts};
 
 /// Where Anthropic answers.
 const OFFICIAL: &str = "https://api.anthropic.com";
@@ -88,7 +88,7 @@ impl Settings {
             effort: None,
             caching: Caching::Minutes,
             allow_http: false,
-            timeout_seconds: 120,
+            timeout_seconds: timeouts::ANSWER.as_secs(),
         }
     }
 

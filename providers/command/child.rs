@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::protocol::{Answer, Request, malformed};
-use crate::{Cause, ProviderError, Retry, Scope};
+use crate::{Cause, ProviderError, Retry, Scope, timeouts};
 
 /// The longest line that is read. Longer ones are a flood.
 const LONGEST_LINE: u64 = 16 << 20;
@@ -23,8 +23,6 @@ const LONGEST_LINE: u64 = 16 << 20;
 const STRAY_LINES: usize = 1_000;
 /// So many deaths without an answer between them, and the child is given up.
 pub(super) const DEATHS: u32 = 4;
-/// How long a child may take to end by itself when nothing more is wanted of it.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// How much of its log is kept.
 const LONGEST_LOG: u64 = 16 << 20;
 const LAST_WORDS: usize = 8;
@@ -199,7 +197,7 @@ impl Drop for Child {
         // Its input ends, and with it what it has to do.
         drop(running.lines);
         let started = Instant::now();
-        while started.elapsed() < FAREWELL {
+        while started.elapsed() < timeouts::PROGRAM_END {
             if !matches!(running.process.try_wait(), Ok(None)) {
                 return;
             }

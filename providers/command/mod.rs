@@ -27,6 +27,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use crate::text::one_line;
+use crate::timeouts;
 use crate::{
     Access, Cause, Completion, CompletionRequest, FineTuning, Kind, ModelInfo, Provider, ProviderError,
     ProviderInfo, Retry, SettingError, Setup, async_trait,
@@ -35,9 +36,6 @@ use batch::Batches;
 use child::{Child, Recipe};
 use protocol::{CompleteParams, Hello, HelloParams, Item, Named, Said, Task, VERSION, malformed};
 use settings::Settings;
-
-/// How long a child may take to say what it can: it may have to load a model.
-const GREETING: Duration = Duration::from_secs(120);
 
 /// Programs, each under a name of its own.
 pub(crate) fn kind() -> Kind {
@@ -126,10 +124,10 @@ impl Shared {
         }
         let (sender, receiver) = oneshot::channel();
         self.child.call("abilities", &(), |result| drop(sender.send(result)));
-        self.keep(match tokio::time::timeout(GREETING, receiver).await {
+        self.keep(match tokio::time::timeout(timeouts::PROGRAM_START, receiver).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(ProviderError::new(Cause::Server, "the program ended")),
-            Err(_) => Err(self.hangs("abilities", GREETING)),
+            Err(_) => Err(self.hangs("abilities", timeouts::PROGRAM_START)),
         })
     }
 
@@ -140,8 +138,8 @@ impl Shared {
         }
         let (sender, receiver) = std::sync::mpsc::channel();
         self.child.call("abilities", &(), move |result| drop(sender.send(result)));
-        let received = receiver.recv_timeout(GREETING);
-        self.keep(received.unwrap_or_else(|_| Err(self.hangs("abilities", GREETING))))
+        let received = receiver.recv_timeout(timeouts::PROGRAM_START);
+        self.keep(received.unwrap_or_else(|_| Err(self.hangs("abilities", timeouts::PROGRAM_START))))
     }
 
     /// Keeps what the child can, or why it does not say so.

@@ -6,10 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::setting::variable_name;
-use crate::{Setting, SettingError, SettingType, Setup};
-
-/// How long an answer may take, where nothing is set: small machines are slow.
-const TIMEOUT: Duration = Duration::from_secs(300);
+use crate::{Setting, SettingError, SettingType, Setup, timeouts};
 
 pub(super) const SETTINGS: [Setting; 5] = [
     Setting::new("command", SettingType::Texts, "the program and its arguments"),
@@ -72,7 +69,7 @@ impl Settings {
         }
         let own = setup.settings.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
         let identity = setup.text("identity").map(|identity| identity.trim().to_owned());
-        let timeout = setup.number("timeout_seconds").map_or(TIMEOUT, Duration::from_secs);
+        let timeout = setup.number("timeout_seconds").map_or(timeouts::PROGRAM_ANSWER, Duration::from_secs);
         if command.is_empty() {
             return Err(SettingError::new(format!(
                 "`[providers.{}]` needs `command`: the program and its arguments, such as [\"python3\", \"provider.py\"]",

@@ -16,10 +16,7 @@ use super::settings::Settings;
 use crate::http::{self, Answer, Http};
 use crate::lines::Lines;
 use crate::rows_body::{self, Form};
-use crate::{Access, Cause, ProviderError, Scope, Setup};
-
-/// For all calls but completions and uploads.
-const SHORT: Duration = Duration::from_secs(60);
+use crate::{Access, Cause, ProviderError, Scope, Setup, timeouts};
 
 /// An account at Google.
 pub(super) struct Connection {
@@ -99,7 +96,7 @@ impl Connection {
     }
 
     pub(super) async fn get(&self, url: Url, about: About<'_>) -> Result<Answer, ProviderError> {
-        self.done(self.api.request(Method::GET, url, SHORT)?, about).await
+        self.done(self.api.request(Method::GET, url, timeouts::SHORT)?, about).await
     }
 
     pub(super) async fn post(
@@ -108,11 +105,11 @@ impl Connection {
         body: &Value,
         about: About<'_>,
     ) -> Result<Answer, ProviderError> {
-        self.done(self.api.request(Method::POST, url, SHORT)?.json(body), about).await
+        self.done(self.api.request(Method::POST, url, timeouts::SHORT)?.json(body), about).await
     }
 
     pub(super) async fn delete(&self, url: Url, about: About<'_>) -> Result<Answer, ProviderError> {
-        self.done(self.api.request(Method::DELETE, url, SHORT)?, about).await
+        self.done(self.api.request(Method::DELETE, url, timeouts::SHORT)?, about).await
     }
 
     /// Sends bytes with headers of their own, and reads the answer.

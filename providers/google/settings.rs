@@ -9,7 +9,7 @@ use super::names::Location;
 use crate::http::is_loopback;
 use crate::setting::variable_name;
 use crate::settings::{Withheld, base_url, check_encrypted, chosen, trimmed, wrong};
-use crate::{SettingError, Setup};
+use crate::{SettingError, Setup, timeouts};
 
 /// Where the Developer API answers. `v1beta`: the schemas of `v1` lack system instruction, schema and thinking.
 const DEVELOPER: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -152,7 +152,7 @@ impl Settings {
             stop: true,
             safety: None,
             check_models: true,
-            timeout_seconds: 120,
+            timeout_seconds: timeouts::ANSWER.as_secs(),
         }
     }
 

@@ -22,18 +22,13 @@ use super::connection::Connection;
 use super::json::{count, list, text};
 use crate::http::Answer;
 use crate::lines::Lines;
-use crate::{Cause, FileId, ProviderError, Retry, Scope};
+use crate::{Cause, FileId, ProviderError, Retry, Scope, timeouts};
 
 /// What a file for training or for a batch may have.
 const LARGEST_FILE: u64 = 1 << 30;
 /// Up to this size a file goes in one request, and a larger one in pieces of it: a multiple of 256 KiB, as the service
 /// wants it.
 const PIECE: u64 = 8 << 20;
-/// For one piece.
-const UPLOAD: Duration = Duration::from_secs(600);
-/// For the answers of a batch.
-const DOWNLOAD: Duration = Duration::from_secs(3_600);
-const SHORT: Duration = Duration::from_secs(60);
 /// The type of training files.
 const JSONL: &str = "application/jsonl";
 
@@ -130,7 +125,7 @@ impl Storage {
     pub(super) async fn lines(&self, file: &FileId, offset: u64) -> Result<Lines, ProviderError> {
         let mut url = self.object_url(self.name_of(file)?)?;
         url.query_pairs_mut().append_pair("alt", "media");
-        let request = self.storage(Method::GET, url, DOWNLOAD)?;
+        let request = self.storage(Method::GET, url, timeouts::FILE)?;
         self.connection.lines_of(request, offset).await?.map_err(|answer| self.refusal(&answer))
     }
 
@@ -165,7 +160,8 @@ impl Storage {
         body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
         let url = self.upload_url("multipart", &upload.object)?;
         let kind = format!("multipart/related; boundary={boundary}");
-        self.send(self.storage(Method::POST, url, UPLOAD)?.header(CONTENT_TYPE, kind).body(body)).await
+        self.send(self.storage(Method::POST, url, timeouts::PIECE)?.header(CONTENT_TYPE, kind).body(body))
+            .await
     }
 
     /// Piece by piece. Where it breaks off, the next call goes on.
@@ -208,7 +204,8 @@ impl Storage {
 
     /// Opens a session. The inner error is an answer that opens none: 412 where the object exists.
     async fn begin(&self, upload: &Upload<'_>) -> Result<Result<Url, Answer>, ProviderError> {
-        let request = self.storage(Method::POST, self.upload_url("resumable", &upload.object)?, SHORT)?;
+        let request =
+            self.storage(Method::POST, self.upload_url("resumable", &upload.object)?, timeouts::SHORT)?;
         let request = request
             .header("x-upload-content-type", JSONL)
             .header("x-upload-content-length", upload.size)
@@ -239,7 +236,7 @@ impl Storage {
     }
 
     async fn put(&self, session: &Url, bytes: Vec<u8>, range: &str) -> Result<Answer, ProviderError> {
-        let request = self.storage(Method::PUT, session.clone(), UPLOAD)?;
+        let request = self.storage(Method::PUT, session.clone(), timeouts::PIECE)?;
         let request = request.header(CONTENT_RANGE, range).header(CONTENT_LENGTH, bytes.len());
         self.send(request.body(bytes)).await
     }
@@ -258,7 +255,7 @@ impl Storage {
     }
 
     fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, ProviderError> {
-        self.storage(method, url, SHORT)
+        self.storage(method, url, timeouts::SHORT)
     }
 
     fn storage(&self, method: Method, url: Url, timeout: Duration) -> Result<RequestBuilder, ProviderError> {

@@ -3,7 +3,6 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, LOCATION, RANGE};
 use reqwest::{Method, Response, Url};
@@ -12,12 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::listing::Listed;
 use crate::http::{Http, causes};
-use crate::{Cause, ProviderError};
+use crate::{Cause, ProviderError, timeouts};
 
-/// No file takes longer than a day.
-const TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Between two pieces of a file.
-const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The hub sends large files from elsewhere, in one or two steps.
 const MOST_REDIRECTS: usize = 5;
 
@@ -44,7 +39,7 @@ impl Connection {
         for _ in 0..MOST_REDIRECTS {
             let at_home = url.origin() == self.origin.origin();
             let http = if at_home { &self.http } else { elsewhere.insert(Http::new(&url)) };
-            let mut request = http.request(Method::GET, url.clone(), TIMEOUT)?;
+            let mut request = http.request(Method::GET, url.clone(), timeouts::ENCODER_FILE)?;
             if let Some(token) = self.token.as_ref().filter(|_| at_home) {
                 request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
             }
@@ -147,7 +142,7 @@ impl Connection {
             ProviderError::new(Cause::Network, message).hint("run the command again; it goes on from there")
         };
         loop {
-            let piece = tokio::time::timeout(PIECE_TIMEOUT, response.chunk()).await;
+            let piece = tokio::time::timeout(timeouts::BETWEEN_PIECES, response.chunk()).await;
             let piece = piece.map_err(|_| broke("nothing came for a minute".to_owned()))?;
             let Some(piece) = piece.map_err(|error| broke(causes(&error.without_url())))? else { break };
             if *have + piece.len() as u64 > listed.size {

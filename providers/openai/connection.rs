@@ -14,14 +14,8 @@ use super::settings::Settings;
 use crate::http::{self, Answer, Http};
 use crate::lines::Lines;
 use crate::settings::Withheld;
-use crate::{Access, Cause, ProviderError, Setup};
+use crate::{Access, Cause, ProviderError, Setup, timeouts};
 
-/// For all calls but completions and uploads.
-const SHORT: Duration = Duration::from_secs(60);
-/// For a training file of up to 512 MB.
-const UPLOAD: Duration = Duration::from_secs(3_600);
-/// For the answers of a batch.
-const DOWNLOAD: Duration = Duration::from_secs(3_600);
 /// As many items of a list as a page holds.
 const PAGE: &str = "100";
 
@@ -77,12 +71,12 @@ impl Connection {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.done(self.request_to(Method::GET, url, SHORT)?, about).await
+        self.done(self.request_to(Method::GET, url, timeouts::SHORT)?, about).await
     }
 
     /// `POST` of JSON, or of nothing.
     pub(super) async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Answer, ProviderError> {
-        let request = self.request(Method::POST, path, SHORT)?;
+        let request = self.request(Method::POST, path, timeouts::SHORT)?;
         let request = match body {
             Some(body) => request.json(body),
             None => request,
@@ -100,22 +94,22 @@ impl Connection {
     ) -> Result<Answer, ProviderError> {
         let mut url = self.url(path);
         url.query_pairs_mut().extend_pairs(query);
-        self.done(self.request_to(method, url, SHORT)?.json(body), About::default()).await
+        self.done(self.request_to(method, url, timeouts::SHORT)?.json(body), About::default()).await
     }
 
     /// `POST` of a form with a file in it.
     pub(super) async fn upload(&self, path: &[&str], form: Form) -> Result<Answer, ProviderError> {
-        self.done(self.request(Method::POST, path, UPLOAD)?.multipart(form), About::default()).await
+        self.done(self.request(Method::POST, path, timeouts::FILE)?.multipart(form), About::default()).await
     }
 
     /// `POST` of a form: the answer in full, also one that leads elsewhere.
     pub(super) async fn form(&self, path: &[&str], form: Form) -> Result<Answer, ProviderError> {
-        self.send(self.request(Method::POST, path, SHORT)?.multipart(form)).await
+        self.send(self.request(Method::POST, path, timeouts::SHORT)?.multipart(form)).await
     }
 
     /// `DELETE`.
     pub(super) async fn delete(&self, path: &[&str], about: About<'_>) -> Result<Answer, ProviderError> {
-        self.done(self.request(Method::DELETE, path, SHORT)?, about).await
+        self.done(self.request(Method::DELETE, path, timeouts::SHORT)?, about).await
     }
 
     /// All items of a list, page by page, until one is said to be enough.
@@ -158,7 +152,7 @@ impl Connection {
         offset: u64,
         about: About<'_>,
     ) -> Result<Lines, ProviderError> {
-        let request = self.request(Method::GET, path, DOWNLOAD)?;
+        let request = self.request(Method::GET, path, timeouts::FILE)?;
         match Lines::open(request, offset).await.map_err(|error| self.redacted(error))? {
             Ok(lines) => Ok(lines),
             Err(answer) => Err(self.error(&answer, about)),

@@ -8,7 +8,7 @@ use super::hosts::{BatchHost, Host, TuningHost};
 use crate::http::is_loopback;
 use crate::setting::variable_name;
 use crate::settings::{Withheld, base_url, check_encrypted, chosen, trimmed};
-use crate::{SettingError, Setup};
+use crate::{SettingError, Setup, timeouts};
 
 /// Where OpenAI answers.
 const OFFICIAL: &str = "https://api.openai.com/v1";
@@ -187,7 +187,7 @@ impl Settings {
             reasoning_effort: None,
             system_role: "system",
             extra_body: Map::new(),
-            timeout_seconds: 120,
+            timeout_seconds: timeouts::ANSWER.as_secs(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
-use tunebench_data::{Fields, Item};
+use tunebench_data::{Fields, Item, cautious_tokens};
 use tunebench_providers::{Batch, BatchLimits, ProviderError, Usage};
 
 use crate::error::Error;
@@ -17,8 +17,6 @@ use crate::plan::Texts;
 const CHUNK: usize = 256;
 /// Of what the provider allows, so much is used.
 const SHARE: f64 = 0.95;
-/// Without the model's vocabulary, a token is supposed to be of no fewer bytes; fewer are rare in any script.
-const BYTES_PER_TOKEN: usize = 2;
 
 /// A row that is to be asked about.
 pub(super) struct Row {
@@ -150,7 +148,7 @@ impl<'a, 't> Parts<'a, 't> {
         let RequestKey { key, bytes } = row.asked;
         batch.write_row(&key.to_name(), &request, &mut line)?;
         let counted = candidate.provider.count_tokens(candidate.name.model(), &request.messages());
-        let input = counted.unwrap_or(bytes.div_ceil(BYTES_PER_TOKEN) as u64);
+        let input = counted.unwrap_or_else(|| cautious_tokens(bytes));
         Ok((key, line, Usage::new(input, output_cap(candidate, &request))))
     }
 }

@@ -29,6 +29,7 @@ mod runs;
 mod scan;
 mod shard;
 mod show;
+mod signals;
 mod split;
 mod tune;
 mod words;
@@ -295,6 +296,6 @@ fn session(project: &Project, spending: Spending, printer: Printer) -> Session<'
 
 fn cancel(progress: &Arc<Progress>) -> Cancel {
     let (cancel, progress) = (Cancel::default(), progress.clone());
-    cancel.on_signals(move |meaning| progress.say(meaning));
+    signals::end_on_signals(cancel.clone(), move |meaning| progress.say(meaning));
     cancel
 }

@@ -17,8 +17,7 @@ use crate::error::Error;
 use crate::exit;
 use crate::project::{Overrides, Project};
 use crate::results::Results;
-use crate::run::sent;
-use crate::show::{Answered, Row, Wanted, answers, find};
+use crate::show::{Answered, Row, Wanted, answers, find, sent};
 
 /// How much of a text is shown where several rows are listed.
 const BEGINNING: usize = 80;

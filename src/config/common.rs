@@ -32,16 +32,15 @@ pub(crate) struct Common {
 impl Common {
     /// Takes them out of what is set of a provider; the rest is its own.
     pub(crate) fn take(settings: &mut Map<String, Value>) -> Result<Self, SettingError> {
-        let mut take = |setting: &Setting| {
-            let value = settings.remove(setting.name);
-            value.map(|value| setting.check(&value).map(|()| value)).transpose()
-        };
-        let kind = take(&KIND)?.and_then(|kind| kind.as_str().map(str::to_owned));
-        let mut number =
-            |setting: &Setting| take(setting).map(|value| value.as_ref().and_then(Value::as_u64));
+        for setting in COMMON {
+            settings.get(setting.name).map_or(Ok(()), |value| setting.check(value))?;
+        }
+        let mut take = |setting: &Setting| settings.remove(setting.name);
+        let kind = take(&KIND).and_then(|kind| kind.as_str().map(str::to_owned));
+        let mut number = |setting: &Setting| take(setting).as_ref().and_then(Value::as_u64);
         let (requests_per_minute, tokens_per_minute) =
-            (number(&REQUESTS_PER_MINUTE)?, number(&TOKENS_PER_MINUTE)?);
-        let window = number(&WINDOW_SECONDS)?.map(Duration::from_secs);
+            (number(&REQUESTS_PER_MINUTE), number(&TOKENS_PER_MINUTE));
+        let window = number(&WINDOW_SECONDS).map(Duration::from_secs);
         if window.is_some_and(|window| window > LONGEST_WINDOW) {
             let message = format!("`{}` must be at most {}", WINDOW_SECONDS.name, LONGEST_WINDOW.as_secs());
             return Err(SettingError::at(WINDOW_SECONDS.name, message));

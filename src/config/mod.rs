@@ -20,7 +20,9 @@ use crate::budget::{Cost, PriceEntry};
 use crate::shots::ShotsSpec;
 use crate::suggest::metric_hint;
 
-pub(crate) use common::{COMMON, Common, KIND};
+#[cfg(any(feature = "cli", test))]
+pub(crate) use common::COMMON;
+pub(crate) use common::{Common, KIND};
 pub use mistake::{ConfigError, Document, Step};
 pub use prompt::{MessageSettings, Prompt, PromptSettings};
 
@@ -469,6 +471,7 @@ impl Config {
 }
 
 /// A text as TOML writes it between double quotes. JSON's escapes are among TOML's, which has one more.
+#[cfg(feature = "cli")]
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }

@@ -15,6 +15,7 @@ use tunebench_providers::{DeploymentMark, ProviderError};
 use crate::budget::{BudgetError, Cost};
 use crate::ledger::{DeploymentRecord, LedgerError, RunId, now};
 
+#[cfg(feature = "cli")]
 pub(crate) use down::gone;
 use down::patiently;
 pub use down::{down, orphans};

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use tunebench_data::{Latency, most_tokens};
 use tunebench_providers::{Cause, Completion, CompletionRequest, ProviderError, Retry, Usage};
-use tunebench_reports::Latency;
 
 use super::answer_cache::{AnswerCache, RequestKey};
 use super::governor::{Estimate, Governor, Permit};
@@ -314,8 +314,7 @@ impl Size {
         Estimate::of_bytes(self.bytes, self.output_cap)
     }
 
-    /// No vocabulary makes more tokens than there are bytes.
     fn worst(&self) -> Usage {
-        Usage::new(self.bytes as u64, self.output_cap)
+        Usage::new(most_tokens(self.bytes), self.output_cap)
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+pub(super) use tunebench_data::TextLength as Length;
 use tunebench_providers::Usage;
 
 use super::Range;
@@ -24,79 +25,10 @@ pub enum Basis {
 /// What a provider adds to the text that was counted, such as a schema, as a share of it.
 const UNCOUNTED: f64 = 0.05;
 
-/// Bytes of UTF-8 to a token, by script: the usual, the fewest and the most.
-///
-/// Measured on the first article of the Universal Declaration of Human Rights in ten languages with the vocabularies
-/// `o200k_base` and `cl100k_base` of OpenAI. The older one takes twice the tokens for Greek, Arabic or Hindi.
-const LATIN: [f64; 3] = [4.0, 3.0, 5.0];
-const EAST_ASIAN: [f64; 3] = [3.0, 2.2, 4.1];
-const OTHER: [f64; 3] = [4.0, 2.0, 9.4];
-
-/// How long a text is, in bytes by kind of script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Length {
-    latin: u64,
-    east_asian: u64,
-    other: u64,
-}
-
-impl Length {
-    pub(super) fn of(text: &str) -> Self {
-        let mut length = Self::default();
-        length.add(text);
-        length
-    }
-
-    pub(super) fn add(&mut self, text: &str) {
-        if text.is_ascii() {
-            self.latin += text.len() as u64;
-            return;
-        }
-        for character in text.chars() {
-            let bytes = character.len_utf8() as u64;
-            match u32::from(character) {
-                // Up to the end of Latin Extended-B, and the additional Latin letters.
-                ..0x250 | 0x1e00..0x1f00 | 0x2000..0x2070 => self.latin += bytes,
-                // Kana, Han, Hangul and what goes with them.
-                0x1100..0x1200
-                | 0x2e80..0xa000
-                | 0xac00..0xd7b0
-                | 0xf900..0xfb00
-                | 0xff00..0xfff0
-                | 0x20000.. => {
-                    self.east_asian += bytes;
-                }
-                _ => self.other += bytes,
-            }
-        }
-    }
-
-    /// The length of so many such texts.
-    pub(super) fn times(self, n: u64) -> Self {
-        let times = |bytes: u64| bytes.saturating_mul(n);
-        Self { latin: times(self.latin), east_asian: times(self.east_asian), other: times(self.other) }
-    }
-
-    pub(super) fn plus(self, more: Self) -> Self {
-        Self {
-            latin: self.latin.saturating_add(more.latin),
-            east_asian: self.east_asian.saturating_add(more.east_asian),
-            other: self.other.saturating_add(more.other),
-        }
-    }
-
-    pub(super) fn bytes(self) -> u64 {
-        self.latin.saturating_add(self.east_asian).saturating_add(self.other)
-    }
-
-    /// The tokens that are usual for so much text.
-    fn usual(self) -> Range<u64> {
-        let tokens = |at: usize| {
-            let parts = [(self.latin, LATIN), (self.east_asian, EAST_ASIAN), (self.other, OTHER)];
-            parts.iter().map(|(bytes, per_token)| *bytes as f64 / per_token[at]).sum::<f64>().ceil() as u64
-        };
-        Range { low: tokens(2), expected: tokens(0), high: tokens(1) }
-    }
+/// The tokens that are usual for so much text.
+fn usual(length: Length) -> Range<u64> {
+    let [low, expected, high] = length.tokens();
+    Range { low, expected, high }
 }
 
 /// What earlier answers say.
@@ -182,14 +114,14 @@ pub(super) fn input(length: Length, counted: Option<u64>, learned: &Learned) -> 
     }
     match learned.tokens(length.bytes()) {
         Some(tokens) => (tokens, Basis::Answers),
-        None => (length.usual(), Basis::Length),
+        None => (usual(length), Basis::Length),
     }
 }
 
 /// The tokens of so many answers as long as this one, of which none can have more than the cap.
 pub(super) fn output(answers: u64, length: Length, cap: u64, learned: &Learned) -> Range<u64> {
     learned.output(answers).unwrap_or_else(|| {
-        let Range { low, expected, .. } = length.usual();
+        let Range { low, expected, .. } = usual(length);
         // What a model thinks before it answers, and says beside the label, is not known; the cap is.
         let each = Range { low: low.min(cap), expected: expected.min(cap), high: cap };
         each.map(|tokens| tokens.saturating_mul(answers))
@@ -210,13 +142,12 @@ mod tests {
 
     #[test]
     fn the_usual_length_goes_by_the_script() {
-        let expected = |text: &str| Length::of(text).usual();
+        let expected = |text: &str| usual(Length::of(text));
         assert_eq!(expected(&"word ".repeat(80)), Range { low: 80, expected: 100, high: 134 });
         assert_eq!(expected("人人生而自由"), Range { low: 5, expected: 6, high: 9 });
         assert_eq!(expected("свобода"), Range { low: 2, expected: 4, high: 7 });
         let both = Length::of("word").plus(Length::of("人"));
         assert_eq!((Length::of("word人"), both.times(3).bytes()), (both, 21));
-        assert_eq!(Length::of("Größe „ja“").other, 0);
     }
 
     #[test]

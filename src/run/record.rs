@@ -6,9 +6,9 @@ use serde_json::Value;
 use tunebench_providers::Usage;
 use tunebench_reports::{Counts, ModelRecord, Outcome, TokenUsage};
 
-use super::sent_messages::prompt_sha256;
 use crate::deploy::Stood;
 use crate::evaluate::{Answers, EvalTarget};
+use crate::rendered::prompt_sha256;
 use crate::variants::ModelVariant;
 
 /// The record of a model and its answers.

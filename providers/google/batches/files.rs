@@ -15,6 +15,7 @@ use super::super::json::{count, text};
 use super::super::names::Target;
 use crate::http::Answer;
 use crate::lines::Lines;
+use crate::timeouts;
 use crate::{
     BatchCounts, BatchId, BatchJob, BatchLimits, BatchMark, BatchOrder, Cause, FileId, ProviderError,
 };
@@ -22,8 +23,6 @@ use crate::{
 /// What has not begun within two days is lost, and large batches begin late: 2,000 rows at most. The service takes 2 GB.
 pub(super) const LIMITS: BatchLimits =
     BatchLimits::new(2_000, 64_000_000).poll_interval(Duration::from_secs(30));
-/// For a file of requests, or of answers.
-const LONG: Duration = Duration::from_secs(600);
 
 impl GoogleProvider {
     pub(super) fn files_url(&self, path: &[&str], verb: Option<&str>) -> Url {
@@ -62,8 +61,11 @@ impl GoogleProvider {
             return Err(begun.broken("the upload got no address of its own server".to_owned()));
         };
         let headers = [("x-goog-upload-offset", "0"), ("x-goog-upload-command", "upload, finalize")];
-        let uploaded: Value =
-            self.connection.send_rows(address, &headers, file, LONG, self.no_about()).await?.json()?;
+        let uploaded: Value = self
+            .connection
+            .send_rows(address, &headers, file, timeouts::PIECE, self.no_about())
+            .await?
+            .json()?;
         match text(&uploaded, "/file/name") {
             Some(name) => Ok(FileId(name.trim_start_matches("files/").to_owned())),
             None => Err(ProviderError::new(Cause::Server, "the uploaded file got no name")),
@@ -81,7 +83,7 @@ impl GoogleProvider {
         ];
         let body = json!({"file": {"displayName": mark.to_string()}}).to_string().into_bytes();
         let url = self.beside("upload", &["files"], None);
-        self.connection.send_bytes(Method::POST, url, &headers, body, LONG, self.no_about()).await
+        self.connection.send_bytes(Method::POST, url, &headers, body, timeouts::PIECE, self.no_about()).await
     }
 
     /// Address and body of an order.
@@ -113,7 +115,7 @@ impl GoogleProvider {
         ] {
             let mut url = url;
             url.query_pairs_mut().append_pair("alt", "media");
-            match self.connection.lines(url, offset, LONG).await? {
+            match self.connection.lines(url, offset, timeouts::PIECE).await? {
                 Ok(lines) => return Ok(lines),
                 Err(answer) if answer.status == 404 => last = Some(answer),
                 Err(answer) => return Err(self.connection.error(&answer, self.no_about())),

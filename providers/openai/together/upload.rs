@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use reqwest::header::LOCATION;
 use reqwest::multipart::Form;
@@ -16,14 +15,12 @@ use crate::http::{self, Answer, Http, is_loopback};
 use crate::openai::connection::Connection;
 use crate::openai::errors::About;
 use crate::rows_body::{Form as Rows, with_rows};
-use crate::{Cause, FileId, ProviderError};
+use crate::{Cause, FileId, ProviderError, timeouts};
 
 /// What one upload takes; larger files go in parts, which no training file of ours needs.
 const LARGEST: u64 = 5 << 30;
 /// From store to store.
 const MOST_HOPS: usize = 20;
-/// For the bytes.
-const UPLOAD: Duration = Duration::from_secs(3_600);
 
 /// Hands a file over for a purpose, under a name; `files` is where the service has its files. What is there already, with the
 /// same content, is not sent again.
@@ -98,7 +95,7 @@ async fn put(
     first: &Answer,
 ) -> Result<(), ProviderError> {
     for _ in 0..MOST_HOPS {
-        let request = Http::new(&store).request(Method::PUT, store.clone(), UPLOAD)?;
+        let request = Http::new(&store).request(Method::PUT, store.clone(), timeouts::FILE)?;
         // A body that was sent is gone: each hop gets the file anew.
         let answer = http::send(with_rows(request, path, Rows::Lines)?).await?;
         match answer.status {

@@ -1,9 +1,8 @@
 //! What a request is expected to cost in tokens.
 
+use tunebench_data::expected_tokens;
 use tunebench_providers::Usage;
 
-/// Bytes of text to a token, roughly, for English with the vocabularies in use.
-const BYTES_PER_TOKEN: u64 = 4;
 /// How fast older answers lose weight in the correction: half after some 35.
 const DECAY: f64 = 0.98;
 /// Tokens of pretended experience, so that one odd answer does not rule.
@@ -26,7 +25,7 @@ pub struct Estimate {
 impl Estimate {
     /// For messages of so many bytes in all, and an output cap in tokens.
     pub fn of_bytes(bytes: usize, output_cap: u64) -> Self {
-        Self { input: (bytes as u64).div_ceil(BYTES_PER_TOKEN), output_cap }
+        Self { input: expected_tokens(bytes), output_cap }
     }
 }
 

@@ -8,9 +8,14 @@ use super::finding::{Check, Finding, Place, Role, Rows, Severity, agree, excerpt
 use crate::similar::{THRESHOLD, similarity};
 use crate::{DataError, Row};
 
-/// From this cosine on two texts are said to mean the same. Of general encoders for short texts few pairs above it are about
-/// different things; how many below it are about the same depends on the encoder.
+/// From this cosine on two texts are always said to mean the same: of general encoders for short texts few pairs above it are
+/// about different things.
 const SAME: f32 = 0.95;
+/// Below this they never are.
+const LEAST: f32 = 0.80;
+/// Between both, they are if they are so much nearer than a training row and its nearest usually are: where all texts are
+/// about few things, other words for one are as near as what else there is to say.
+const NEARER: f32 = 0.25;
 
 /// The rows of all files, those of the training data first.
 #[derive(Debug, Clone)]
@@ -44,16 +49,24 @@ impl RowsInMeaning {
         row.min(self.train)
     }
 
+    /// From which cosine on two texts are said to mean the same. Given is for each text the nearest with its cosine.
+    pub fn threshold(&self, nearest: &[Option<(usize, f32)>]) -> f32 {
+        let mut cosines: Vec<f32> = nearest.iter().take(self.train).flatten().map(|found| found.1).collect();
+        cosines.sort_unstable_by(f32::total_cmp);
+        cosines.get(cosines.len() / 2).map_or(SAME, |usual| (usual + NEARER).clamp(LEAST, SAME))
+    }
+
     /// What to say, given for each text the nearest of those that it is held against and their cosine.
     ///
     /// # Panics
     /// If there are not as many as texts.
     pub fn findings(&self, nearest: &[Option<(usize, f32)>]) -> Vec<Finding> {
         assert_eq!(nearest.len(), self.rows.len(), "one for each text");
+        let threshold = self.threshold(nearest);
         let (mut repeated, mut leaked) =
             (Rows::default(), [Rows::default(), Rows::default(), Rows::default()]);
         for ((role, row), found) in self.rows.iter().zip(nearest) {
-            let Some((other, cosine)) = found.filter(|(_, cosine)| *cosine >= SAME) else { continue };
+            let Some((other, cosine)) = found.filter(|(_, cosine)| *cosine >= threshold) else { continue };
             let (_, other) = &self.rows[other];
             if similarity(&row.text, &other.text) >= THRESHOLD {
                 continue;
@@ -146,5 +159,16 @@ mod tests {
             ]
         );
         assert!(found[1].rows.listed[0].detail.contains("another label"), "{:?}", found[1].rows.listed);
+
+        // Where texts are usually far from each other, less is much.
+        let far = [None, Some((0, 0.5)), Some((1, 0.58)), Some((0, 0.99)), Some((1, 0.84)), Some((2, 0.82))];
+        assert!((rows.threshold(&far) - 0.83).abs() < 1e-6);
+        let found = rows.findings(&far);
+        assert_eq!(
+            found.iter().map(|f| (f.check, f.rows.total)).collect::<Vec<_>>(),
+            [(Check::LeaksInMeaning, 1)]
+        );
+        assert_eq!(rows.threshold(&[None; 6]), 0.95);
+        assert_eq!(rows.threshold(&[Some((0, 0.1)); 6]), 0.80);
     }
 }

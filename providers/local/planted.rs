@@ -13,57 +13,84 @@ const SEED: u64 = 1;
 
 /// How the wrong labels are chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Noise {
+pub(super) enum Noise {
     /// Any other label, each as likely.
     Uniform,
     /// For each label one other, as where two are mistaken for each other.
     Pair,
 }
 
+impl Noise {
+    /// The wrong label for a text that has another one of so many.
+    pub(super) fn label(self, text: &str, label: usize, labels: usize) -> usize {
+        let step = match self {
+            Self::Uniform => 1 + (hash(text) % (labels as u64 - 1)) as usize,
+            Self::Pair => 1,
+        };
+        (label + step) % labels
+    }
+}
+
 /// What was found of what was planted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Found {
+pub(super) struct Found {
     planted: usize,
-    found: usize,
+    pub(super) found: usize,
     hits: usize,
     /// Planted ones among the first twenty.
     hits_of_20: usize,
 }
 
 impl Found {
-    fn precision(self) -> f64 {
+    pub(super) fn precision(self) -> f64 {
         self.hits as f64 / self.found as f64
     }
 
-    fn recall(self) -> f64 {
+    pub(super) fn recall(self) -> f64 {
         self.hits as f64 / self.planted as f64
     }
 }
 
-fn rows(sample: &str) -> Vec<Row> {
-    let path = format!("{}/../data/samples/{sample}/train.tsv", env!("CARGO_MANIFEST_DIR"));
-    let mut reader = Source::new(path).rows().unwrap();
+fn hash(text: &str) -> u64 {
+    xxh3_64_with_seed(text.as_bytes(), SEED)
+}
+
+/// The training data of a sample.
+pub(super) fn sample_path(sample: &str) -> String {
+    format!("{}/../data/samples/{sample}/train.tsv", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Its rows.
+pub(super) fn rows(sample: &str) -> Vec<Row> {
+    let mut reader = Source::new(sample_path(sample)).rows().unwrap();
     std::iter::from_fn(|| reader.next_row().unwrap()).map(Result::unwrap).collect()
 }
 
-/// Gives so many percent of the rows a wrong label, and looks for them.
-fn find(sample: &str, noise: Noise, percent: usize) -> Found {
-    let mut rows = rows(sample);
+/// The labels of rows, in alphabetical order.
+pub(super) fn names(rows: &[Row]) -> Vec<String> {
     let mut names: Vec<String> = rows.iter().map(|row| row.label.clone()).collect();
     names.sort_unstable();
     names.dedup();
-    let hash = |row: &Row| xxh3_64_with_seed(row.text.as_bytes(), SEED);
+    names
+}
+
+/// Gives so many percent of a sample's rows a wrong label, which is chosen by text, label and number of labels, and looks for
+/// them by the probabilities of a judge.
+pub(super) fn find(
+    sample: &str,
+    percent: usize,
+    wrong_label: impl Fn(&str, usize, usize) -> usize,
+    judge: impl Fn(&LabelledRows) -> Vec<f32>,
+) -> Found {
+    let mut rows = rows(sample);
+    let names = names(&rows);
     let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by_key(|&i| hash(&rows[i]));
+    order.sort_by_key(|&i| hash(&rows[i].text));
     let planted = (rows.len() * percent + 50) / 100;
     let mut wrong = HashSet::new();
     for i in order.into_iter().take(planted) {
         let label = names.binary_search(&rows[i].label).unwrap();
-        let step = match noise {
-            Noise::Uniform => 1 + (hash(&rows[i]) % (names.len() as u64 - 1)) as usize,
-            Noise::Pair => 1,
-        };
-        rows[i].label = names[(label + step) % names.len()].clone();
+        rows[i].label = names[wrong_label(&rows[i].text, label, names.len())].clone();
         wrong.insert(rows[i].text.clone());
     }
 
@@ -75,12 +102,16 @@ fn find(sample: &str, noise: Noise, percent: usize) -> Found {
     let files =
         Files { train: Some(&source), validation: None, test: None, labels: None, template: &template };
     let labelled = LabelledRows::read(&files).unwrap().unwrap();
-    let texts = labelled.texts();
-    let matrix = out_of_fold(&texts, labelled.labels(), labelled.label_set(), labelled.folds()).unwrap();
-    let judged = labelled.judge(&matrix);
+    let probabilities = judge(&labelled);
+    let judged = labelled.judge(&probabilities);
     let hits: Vec<bool> = judged.likely_errors().map(|found| wrong.contains(&found.row.text)).collect();
     let count = |hits: &[bool]| hits.iter().filter(|hit| **hit).count();
     Found { planted, found: hits.len(), hits: count(&hits), hits_of_20: count(&hits[..hits.len().min(20)]) }
+}
+
+/// As the doctor judges without an encoder.
+pub(super) fn by_words(rows: &LabelledRows) -> Vec<f32> {
+    out_of_fold(&rows.texts(), rows.labels(), rows.label_set(), rows.folds()).unwrap()
 }
 
 /// With `--nocapture`, prints the table of docs/doctor.md.
@@ -96,7 +127,8 @@ fn planted_label_errors_are_found() {
     ] {
         for noise in [Noise::Uniform, Noise::Pair] {
             for (percent, (precision, recall)) in [2, 5, 10, 20, 30].into_iter().zip(floors) {
-                let found = find(sample, noise, percent);
+                let wrong = |text: &str, label, labels| noise.label(text, label, labels);
+                let found = find(sample, percent, wrong, by_words);
                 println!(
                     "| `{sample}` | {} | {percent} % | {} | {:.2} | {:.2} | {} |",
                     format!("{noise:?}").to_lowercase(),

@@ -32,6 +32,8 @@ mod network;
 mod normalizer;
 mod parallel;
 mod parameters;
+#[cfg(test)]
+mod planted;
 mod pooling;
 mod rows;
 mod safetensors;

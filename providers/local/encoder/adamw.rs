@@ -53,20 +53,21 @@ impl AdamW {
             self.first = weights.iter().map(|tensor| vec![0.0; tensor.values.len()]).collect();
             self.second.clone_from(&self.first);
         }
-        let pace = rate / (1.0 - BETA_1.powi(self.steps));
+        let bias = 1.0 - BETA_1.powi(self.steps);
         let correction = 1.0 / (1.0 - BETA_2.powi(self.steps));
         let mut pieces = Vec::new();
         for (((tensor, gradient), first), second) in
             weights.into_iter().zip(&total).zip(&mut self.first).zip(&mut self.second)
         {
+            let pace = rate * tensor.rate / bias;
             let keep = if tensor.decays { 1.0 - rate * DECAY } else { 1.0 };
             let parts = tensor.values.chunks_mut(PIECE).zip(gradient.values.chunks(PIECE));
             for ((parts, first), second) in parts.zip(first.chunks_mut(PIECE)).zip(second.chunks_mut(PIECE)) {
-                pieces.push((parts.0, parts.1, first, second, keep));
+                pieces.push((parts.0, parts.1, first, second, keep, pace));
             }
         }
         shared_out(pieces, workers, |share| {
-            for (weights, gradient, first, second, keep) in share {
+            for (weights, gradient, first, second, keep, pace) in share {
                 let moments = first.iter_mut().zip(second);
                 for ((weight, gradient), (first, second)) in weights.iter_mut().zip(gradient).zip(moments) {
                     let gradient = gradient * cut;

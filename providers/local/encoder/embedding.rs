@@ -74,9 +74,9 @@ impl Embedding {
 
 impl Parameters for Embedding {
     fn tensors<'a>(&'a mut self, to: &mut Vec<Tensor<'a>>) {
-        to.push(Tensor { values: &mut self.tokens.values, decays: true });
-        to.push(Tensor { values: &mut self.positions.values, decays: true });
-        to.push(Tensor { values: &mut self.segment, decays: true });
+        to.push(Tensor::new(&mut self.tokens.values, true));
+        to.push(Tensor::new(&mut self.positions.values, true));
+        to.push(Tensor::new(&mut self.segment, true));
         self.norm.tensors(to);
     }
 }

@@ -18,6 +18,9 @@ use super::worker::{Worker, learn};
 
 /// The deviation of the first weights of the classifier, as BERT's own.
 const FIRST_WEIGHTS: f32 = 0.02;
+/// The classifier learns at so many times the rate of the network: it begins with nothing learned, and in the few hundred steps
+/// that a small set of data makes of an epoch it would not get far.
+const HEAD_RATE: f32 = 20.0;
 /// Training ends when the validation data got no better for so many epochs.
 const PATIENCE: u32 = 2;
 /// So many points of the loss curve for each epoch.
@@ -56,7 +59,9 @@ pub(super) struct Model {
 impl Parameters for Model {
     fn tensors<'a>(&'a mut self, to: &mut Vec<Tensor<'a>>) {
         self.network.tensors(to);
+        let first = to.len();
         self.head.tensors(to);
+        to[first..].iter_mut().for_each(|tensor| tensor.rate = HEAD_RATE);
     }
 }
 

@@ -70,8 +70,8 @@ impl LayerNorm {
 
 impl Parameters for LayerNorm {
     fn tensors<'a>(&'a mut self, to: &mut Vec<Tensor<'a>>) {
-        to.push(Tensor { values: &mut self.scale, decays: false });
-        to.push(Tensor { values: &mut self.shift, decays: false });
+        to.push(Tensor::new(&mut self.scale, false));
+        to.push(Tensor::new(&mut self.shift, false));
     }
 }
 

@@ -36,8 +36,8 @@ impl Linear {
 
 impl Parameters for Linear {
     fn tensors<'a>(&'a mut self, to: &mut Vec<Tensor<'a>>) {
-        to.push(Tensor { values: &mut self.weight.values, decays: true });
-        to.push(Tensor { values: &mut self.bias, decays: false });
+        to.push(Tensor::new(&mut self.weight.values, true));
+        to.push(Tensor::new(&mut self.bias, false));
     }
 }
 

@@ -7,6 +7,15 @@ pub(super) struct Tensor<'a> {
     pub(super) values: &'a mut [f32],
     /// Whether weight decay is for it: for matrices, not for biases and the scales of layer normalisation.
     pub(super) decays: bool,
+    /// What the learning rate is multiplied by.
+    pub(super) rate: f32,
+}
+
+impl<'a> Tensor<'a> {
+    /// One that learns at the rate of all.
+    pub(super) fn new(values: &'a mut [f32], decays: bool) -> Self {
+        Self { values, decays, rate: 1.0 }
+    }
 }
 
 /// A layer, or several.

@@ -38,6 +38,7 @@ mod primary;
 mod prompts;
 mod providers;
 mod pull;
+mod reads;
 mod reports;
 mod run;
 mod scan;

@@ -27,6 +27,8 @@ const SAMPLE_CHARS: usize = 120;
 pub(super) struct EvaluationRun {
     client: ModelClient,
     rows: Mutex<Rows>,
+    /// Held by the one that draws rows: while many that are known are dealt with, the requests under way wait for no others.
+    drawing: tokio::sync::Mutex<()>,
     found: Mutex<Answers>,
     /// When the observer was last told.
     told: Mutex<Instant>,
@@ -69,6 +71,7 @@ impl EvaluationRun {
         let known = context.route.cache().and_then(|cache| cache.known_rows.clone());
         Ok(Self {
             rows: Mutex::new(Rows::new(test.carrying(columns).examples()?, known)),
+            drawing: tokio::sync::Mutex::default(),
             found: Mutex::new(answers),
             told: Mutex::new(Instant::now()),
             before: context.budget.so_far().cost,
@@ -94,6 +97,7 @@ impl EvaluationRun {
     /// The next row that has to be asked about; those that the ledger knows are dealt with on the way, also when no
     /// more can be asked.
     async fn next_unknown(&self) -> Option<Box<Row>> {
+        let _drawing = self.drawing.lock().await;
         for done in 1u64.. {
             if self.client.context.cancel.requested() || lock(&self.found).not_kept.is_some() {
                 return None;

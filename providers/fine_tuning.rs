@@ -216,7 +216,7 @@ pub struct JobEvent {
 pub struct TrainingProgress {
     /// Steps (or epochs) done.
     pub step: u64,
-    /// Steps in all, where known.
+    /// Steps in all, where known. A job may have parts, each with a total of its own.
     pub total_steps: Option<u64>,
     /// Mean training loss of this step, in nats for each example.
     pub train_loss: Option<f64>,

@@ -161,8 +161,13 @@ async fn events(tuning: &dyn FineTuning, job: &JobId) -> Result<(), String> {
     if all.get(1..).unwrap_or_default() != rest {
         return Err("without the first event, the others are not what they were".into());
     }
-    let steps: Vec<u64> = all.iter().filter_map(|event| Some(event.progress?.step)).collect();
-    if steps.is_sorted() { Ok(()) } else { Err(format!("steps are {steps:?}")) }
+    // A job may have parts, each with a total of its own.
+    let progress: Vec<_> = all.iter().filter_map(|event| event.progress).collect();
+    let parts = progress.chunk_by(|a, b| a.total_steps == b.total_steps);
+    match parts.map(|part| part.iter().map(|at| at.step).collect::<Vec<_>>()).find(|part| !part.is_sorted()) {
+        None => Ok(()),
+        Some(part) => Err(format!("steps are {part:?}")),
+    }
 }
 
 async fn model_answers(contract: &mut Contract<'_>, model: &str) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! What a data file seems to be, from its content: format, encoding, and which columns hold text and label.
 //!
-//! A guess is a proposal that is shown to the user, never a way to read data behind their back.
+//! A guess is a proposal of `init` that is shown to the user, never a way to read data behind their back; what parts the fields of
+//! a file that is read, `table/header.rs` finds.
 
 mod census;
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{DataError, Reason, RowError};
 use crate::format::Format;
 use crate::input::Input;
-use crate::table::{Cells, TableRow, TableSource};
+use crate::table::{Cells, DELIMITERS, TableRow, TableSource};
 use crate::{binary, encoding};
 
 use census::{Census, LABEL_NAMES, OTHER_NAMES, TEXT_NAMES, census, rank};
@@ -213,7 +214,7 @@ fn delimiter(source: &TableSource) -> Result<Option<u8>, SniffError> {
     if named_fit > 0.8 {
         return Ok(named);
     }
-    let fits = [b',', b'\t', b';', b'|'].map(|delimiter| (delimiter, fit(delimiter)));
+    let fits = DELIMITERS.map(|delimiter| (delimiter, fit(delimiter)));
     // Of equals the first.
     let best = fits.into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
     match best.filter(|(_, fit)| *fit > named_fit) {

@@ -18,6 +18,7 @@ use crate::input::Input;
 use crate::json::{self, Object, spelt};
 use crate::records::{Record, Records};
 pub(crate) use fields::{FieldBuffer, FieldReader};
+pub(crate) use header::DELIMITERS;
 use header::Header;
 
 /// Where a table comes from, and how to read it.

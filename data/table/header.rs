@@ -6,7 +6,7 @@ use crate::error::{DataError, Reason};
 use crate::format::Format;
 
 /// What may part fields, the likeliest first.
-const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+pub(crate) const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
 /// What the first record tells.
 #[derive(Debug, Clone, Copy)]

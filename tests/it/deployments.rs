@@ -303,6 +303,10 @@ fn what_another_process_uses_is_left_to_it() {
     let mut child = project.spawned(&["eval", "--yes"]);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     said(&mut lines, "on 1x H100");
+    // That is said before it is ordered.
+    while project.fake.running().is_empty() {
+        std::thread::yield_now();
+    }
     let other = project.tunebench(&["eval", "--yes"]);
     assert!(other.code == Some(3) && other.stderr.contains("used by another process"), "{}", other.stderr);
     let listed: Value =

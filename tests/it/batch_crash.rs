@@ -115,6 +115,6 @@ fn ctrl_c_leaves_the_batch_running_and_says_how_to_come_back() {
     let rest: Vec<_> = stderr.collect();
     assert_eq!(child.wait().unwrap().code(), Some(3), "{rest:?}");
     assert!(rest.iter().any(|line| line.contains("11 rows in 1 batch go on")), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("the same command comes back")), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("the same command resumes them")), "{rest:?}");
     assert!(!project.place.path("results/summary.csv").exists());
 }

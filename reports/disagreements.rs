@@ -64,9 +64,18 @@ impl Disagreements {
         Self { models: rows.models, counts, rows: share(chosen, limit) }
     }
 
-    /// Every row worth reading with its kind, in the order of the ids.
-    pub(crate) fn kinds(run: &Run, figures: &Figures) -> impl Iterator<Item = (ExampleId, DisagreementKind)> {
-        KindedRows::of(run, figures).map(|(kind, row)| (row.id, kind))
+    /// Every row worth reading with its kind, in the order of the ids, and where it stands: a model as a position in
+    /// [`Figures::models`], and the place among its rows.
+    pub(crate) fn kinds(
+        run: &Run,
+        figures: &Figures,
+    ) -> impl Iterator<Item = (DisagreementKind, usize, usize)> {
+        let mut rows = KindedRows::of(run, figures);
+        std::iter::from_fn(move || {
+            let (kind, places) = rows.next_places()?;
+            let (model, place) = places.iter().enumerate().find_map(|(i, place)| Some((i, (*place)?)))?;
+            Some((kind, rows.models[model], place))
+        })
     }
 
     /// All rows worth reading, chosen or not.
@@ -103,18 +112,36 @@ impl<'a> KindedRows<'a> {
     }
 }
 
+impl<'a> KindedRows<'a> {
+    /// The next row: what it is, and where it stands among the rows of each model that takes part.
+    fn next_places(&mut self) -> Option<(DisagreementKind, Vec<Option<usize>>)> {
+        while let Some(id) = self.cursors.iter().filter_map(Cursor::next_id).min() {
+            let places: Vec<_> = self.cursors.iter_mut().map(|cursor| cursor.take(id)).collect();
+            if let Some(kind) = kind(&self.rows(&places), &self.pairs) {
+                return Some((kind, places));
+            }
+        }
+        None
+    }
+
+    fn rows(&self, places: &[Option<usize>]) -> Vec<Option<&'a Prediction>> {
+        self.cursors
+            .iter()
+            .zip(places)
+            .map(|(cursor, place)| place.map(|place| &cursor.rows[place]))
+            .collect()
+    }
+}
+
 impl Iterator for KindedRows<'_> {
     type Item = (DisagreementKind, Disagreement);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(id) = self.cursors.iter().filter_map(Cursor::next_id).min() {
-            let rows: Vec<_> = self.cursors.iter_mut().map(|cursor| cursor.take(id)).collect();
-            let Some(gold) = rows.iter().flatten().map(|row| row.gold).next() else { continue };
-            let Some(kind) = kind(&rows, &self.pairs) else { continue };
-            let answers = rows.iter().map(|row| row.map(|row| row.answer)).collect();
-            return Some((kind, Disagreement { id, gold, kind, answers }));
-        }
-        None
+        let (kind, places) = self.next_places()?;
+        let rows = self.rows(&places);
+        let one = rows.iter().flatten().next()?;
+        let answers = rows.iter().map(|row| row.map(|row| row.answer)).collect();
+        Some((kind, Disagreement { id: one.id, gold: one.gold, kind, answers }))
     }
 }
 
@@ -171,13 +198,13 @@ impl<'a> Cursor<'a> {
         Some(self.rows[*self.order.get(self.next)? as usize].id)
     }
 
-    /// Goes past the rows of this id; the row, where there is exactly one.
-    fn take(&mut self, id: ExampleId) -> Option<&'a Prediction> {
+    /// Goes past the rows of this id; the place of the row, where there is exactly one.
+    fn take(&mut self, id: ExampleId) -> Option<usize> {
         let here = &self.order[self.next..];
         let size = here.iter().take_while(|&&i| self.rows[i as usize].id == id).count();
-        let row = here.first().filter(|_| size == 1).map(|&i| &self.rows[i as usize]);
+        let place = here.first().filter(|_| size == 1).map(|&i| i as usize);
         self.next += size;
-        row
+        place
     }
 }
 

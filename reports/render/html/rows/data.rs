@@ -84,15 +84,16 @@ impl PageRows {
         let key = key(report);
         let (mut pending, mut short, mut size) = (Vec::new(), Vec::new(), 0);
         let (mut chunks, mut has_texts) = (0, false);
-        for (row, id) in table.ids().iter().enumerate() {
-            let content = source.row(*id)?;
+        for row in 0..table.len() {
+            let id = table.id(row);
+            let content = source.row(id)?;
             has_texts |= content.text.is_some();
             let latency = |model| Some(table.prediction(row, model)?.latency?.as_millis());
             let latencies: Vec<_> = (0..table.models()).map(latency).collect();
-            if listed.contains(id) {
-                short.push((row, row_json(*id, &shortened(&content), &latencies)));
+            if listed.contains(&id) {
+                short.push((row, row_json(id, &shortened(&content), &latencies)));
             }
-            let text = row_json(*id, &content, &latencies);
+            let text = row_json(id, &content, &latencies);
             size += text.len();
             pending.push(text);
             while size > WITHIN && pending.len() >= CHUNK {
@@ -100,7 +101,7 @@ impl PageRows {
                 put_chunk(&mut files, &key, &mut chunks, &rows)?;
             }
         }
-        let all = 0..table.ids().len();
+        let all = 0..table.len();
         let (shown, rows, beside): (Vec<_>, _, _) = if size <= WITHIN {
             (all.collect(), pending, None)
         } else {
@@ -122,7 +123,7 @@ impl PageRows {
         index(&mut data, &table, report, shown.iter().copied())?;
         write!(data, ",\"rows\":[{}]}}", rows.join(","))?;
         let data = String::from_utf8_lossy(&data).into_owned();
-        Ok(Self { data, total: table.ids().len(), within: shown.len(), beside, has_texts })
+        Ok(Self { data, total: table.len(), within: shown.len(), beside, has_texts })
     }
 
     /// The rows of a report that is shown without a folder: with the texts that are at hand.
@@ -221,7 +222,7 @@ fn index(
         Answer::Invalid(kind) => labels + kind as usize,
         Answer::Unanswered(kind) => labels + InvalidKind::ALL.len() + kind as usize,
     };
-    write!(out, "{{\"total\":{},\"gold\":", table.ids().len())?;
+    write!(out, "{{\"total\":{},\"gold\":", table.len())?;
     column(out, rows.clone().map(|row| table.gold(row).map(|label| label.index())))?;
     out.write_all(b",\"kind\":")?;
     column(out, rows.clone().map(|row| table.kind(row).map(usize::from)))?;

@@ -13,9 +13,10 @@ const NOTHING: u8 = u8::MAX;
 /// The rows of all models, in the order of the first one; what only others have follows.
 pub(super) struct RowTable<'a> {
     models: Vec<&'a Evaluation>,
-    ids: Vec<ExampleId>,
-    /// Row by row, four bytes for each model.
-    places: Vec<u32>,
+    /// The rows that the first model does not have.
+    further: Vec<ExampleId>,
+    /// Of each model where it has each row; none where its rows are those of the first model, in the same order.
+    places: Vec<Option<Vec<u32>>>,
     /// Row by row what makes it worth reading, or [`NOTHING`].
     kinds: Vec<u8>,
 }
@@ -25,39 +26,80 @@ impl<'a> RowTable<'a> {
     pub(super) fn of(run: &'a Run, figures: &Figures) -> Self {
         let find = |name: &str| run.evaluations.iter().find(|evaluation| evaluation.model == name);
         let models: Vec<_> = figures.models.iter().filter_map(|model| find(&model.model)).collect();
-        let expected = models.first().map_or(0, |model| model.predictions.len());
-        let mut ids: Vec<ExampleId> = Vec::with_capacity(expected);
-        let mut places: Vec<u32> = Vec::with_capacity(expected * models.len());
-        // The rows by their ids, which are hashes: four bytes a row.
-        let mut rows = HashTable::with_capacity(expected);
-        for (model, evaluation) in models.iter().enumerate() {
-            for (place, prediction) in evaluation.predictions.iter().enumerate() {
-                let id = prediction.id;
-                let hash = |row: &u32| ids[*row as usize].0;
-                let known = rows.entry(id.0, |row| ids[*row as usize] == id, hash);
-                let row = *known.or_insert(ids.len() as u32).get() as usize;
-                if row == ids.len() {
-                    ids.push(id);
-                    places.resize(ids.len() * models.len(), NOWHERE);
-                }
-                let known = &mut places[row * models.len() + model];
-                if *known == NOWHERE {
-                    *known = place as u32;
-                }
+        let mut table = Self { models, further: Vec::new(), places: Vec::new(), kinds: Vec::new() };
+        let first = table.first();
+        let same =
+            |one: &&Evaluation| first.iter().map(|row| row.id).eq(one.predictions.iter().map(|row| row.id));
+        let index = if table.models.iter().all(same) {
+            table.places.resize(table.models.len(), None);
+            None
+        } else {
+            Some(table.find_places())
+        };
+        table.kinds.resize(table.len(), NOTHING);
+        for (kind, model, place) in Disagreements::kinds(run, figures) {
+            let row = match &index {
+                None => Some(place),
+                Some(index) => table.find(index, table.models[model].predictions[place].id),
+            };
+            if let Some(row) = row {
+                table.kinds[row] = kind as u8;
             }
         }
-        let mut kinds = vec![NOTHING; ids.len()];
-        for (id, kind) in Disagreements::kinds(run, figures) {
-            if let Some(row) = rows.find(id.0, |row| ids[*row as usize] == id) {
-                kinds[*row as usize] = kind as u8;
-            }
-        }
-        Self { models, ids, places, kinds }
+        table
     }
 
-    /// The ids of the rows, in their order.
-    pub(super) fn ids(&self) -> &[ExampleId] {
-        &self.ids
+    fn first(&self) -> &'a [Prediction] {
+        self.models.first().map_or(&[], |model| &model.predictions)
+    }
+
+    /// Finds out where each model has each row. What comes of it are the rows by their ids, which are hashes: four bytes a row.
+    fn find_places(&mut self) -> HashTable<u32> {
+        let (first, models) = (self.first(), self.models.clone());
+        let mut index = HashTable::with_capacity(first.len());
+        for (row, prediction) in first.iter().enumerate() {
+            index.insert_unique(prediction.id.0, row as u32, |row| self.id(*row as usize).0);
+        }
+        for model in models {
+            let mut places = vec![NOWHERE; self.len()];
+            for (place, prediction) in model.predictions.iter().enumerate() {
+                let row = self.find(&index, prediction.id).unwrap_or_else(|| {
+                    self.further.push(prediction.id);
+                    let row = self.len() - 1;
+                    index.insert_unique(prediction.id.0, row as u32, |row| self.id(*row as usize).0);
+                    places.push(NOWHERE);
+                    row
+                });
+                if places[row] == NOWHERE {
+                    places[row] = place as u32;
+                }
+            }
+            self.places.push(Some(places));
+        }
+        index
+    }
+
+    fn find(&self, index: &HashTable<u32>, id: ExampleId) -> Option<usize> {
+        index.find(id.0, |row| self.id(*row as usize) == id).map(|row| *row as usize)
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.first().len() + self.further.len()
+    }
+
+    /// The id of one of these rows.
+    pub(super) fn id(&self, row: usize) -> ExampleId {
+        let first = self.first();
+        first.get(row).map_or_else(|| self.further[row - first.len()], |prediction| prediction.id)
+    }
+
+    /// Where a model has a row.
+    fn place(&self, row: usize, model: usize) -> Option<usize> {
+        match self.places.get(model)? {
+            None => Some(row),
+            Some(places) => places.get(row).map(|place| *place as usize),
+        }
     }
 
     /// How many models there are.
@@ -67,8 +109,7 @@ impl<'a> RowTable<'a> {
 
     /// What a model made of a row.
     pub(super) fn prediction(&self, row: usize, model: usize) -> Option<&'a Prediction> {
-        let place = *self.places.get(row * self.models.len() + model)?;
-        self.models[model].predictions.get(place as usize)
+        self.models[model].predictions.get(self.place(row, model)?)
     }
 
     /// The first model that knows how its rows are parted, and how; none where none does.
@@ -89,8 +130,7 @@ impl<'a> RowTable<'a> {
             self.parted().and_then(|(model, slices)| Some((model, slices.choices().nth(property)?.2)));
         move |row| {
             let (model, values) = parted?;
-            let place = *self.places.get(row * self.models.len() + model)?;
-            values.get(place as usize).map(|value| *value as usize)
+            values.get(self.place(row, model)?).map(|value| value as usize)
         }
     }
 
@@ -102,5 +142,33 @@ impl<'a> RowTable<'a> {
     /// What makes a row worth reading, as a position in `DisagreementKind::ALL`.
     pub(super) fn kind(&self, row: usize) -> Option<u8> {
         self.kinds.get(row).copied().filter(|kind| *kind != NOTHING)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{predictions, run};
+
+    #[test]
+    fn rows_are_found_in_each_model_whatever_their_order() {
+        let rows = predictions("aabb", "abab");
+        let mut other = predictions("aabba", "abbba");
+        other.remove(1);
+        other.reverse();
+        for (second, order) in [(rows.clone(), vec![0, 1, 2, 3]), (other, vec![0, 1, 2, 3, 4])] {
+            let run = run(&["a", "b"], vec![("m", None, rows.clone()), ("t", Some("m"), second)]);
+            let table = RowTable::of(&run, &Figures::of(&run));
+            assert_eq!((0..table.len()).map(|row| table.id(row).0).collect::<Vec<_>>(), order);
+            for (model, evaluation) in run.evaluations.iter().enumerate() {
+                for row in 0..table.len() {
+                    let id = table.id(row);
+                    let expected = evaluation.predictions.iter().find(|row| row.id == id);
+                    assert_eq!(table.prediction(row, model), expected);
+                }
+            }
+            let kinds: Vec<_> = Disagreements::kinds(&run, &Figures::of(&run)).collect();
+            assert_eq!((0..table.len()).filter(|row| table.kind(*row).is_some()).count(), kinds.len());
+        }
     }
 }

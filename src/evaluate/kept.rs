@@ -1,5 +1,5 @@
 //! What a model said about each row, kept in a file until its predictions are written: answers come in any order, and
-//! together they are too large for memory. Eight bytes a row are kept here.
+//! together they are too large for memory. Five bytes a row are kept here.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
@@ -7,17 +7,14 @@ use std::path::Path;
 
 use tunebench_reports::RowDetails;
 
-/// The place of a row of which nothing is kept.
-const NOWHERE: u64 = u64::MAX;
-
 /// The details of the rows of one model.
 #[derive(Debug)]
 pub struct KeptRows {
     file: BufWriter<File>,
     /// How much has been written.
     end: u64,
-    /// Where the details of each row begin.
-    places: Vec<u64>,
+    /// Where the details of each row begin: see [`place_at`]. Those of rows that are yet to come take no memory.
+    places: Vec<[u8; 5]>,
     /// The rows' own columns: in which row each was met first, and at which place there.
     columns: Vec<((usize, usize), String)>,
 }
@@ -26,7 +23,7 @@ impl KeptRows {
     /// For so many rows; the file is in `folder` and has no name there.
     pub fn new(folder: &Path, rows: usize) -> io::Result<Self> {
         let file = BufWriter::new(tempfile::tempfile_in(folder)?);
-        Ok(Self { file, end: 0, places: vec![NOWHERE; rows], columns: Vec::new() })
+        Ok(Self { file, end: 0, places: vec![[0; 5]; rows], columns: Vec::new() })
     }
 
     /// Keeps the details of a row; of two for the same row, the later ones count.
@@ -34,8 +31,8 @@ impl KeptRows {
         let Some(place) = self.places.get_mut(index) else { return Ok(()) };
         let mut line = serde_json::to_vec(details)?;
         line.push(b'\n');
+        *place = place_at(self.end)?;
         self.file.write_all(&line)?;
-        *place = self.end;
         self.end += line.len() as u64;
         for (at, (name, _)) in details.fields.iter().enumerate() {
             let met = (index, at);
@@ -60,10 +57,8 @@ impl KeptRows {
         let mut file = BufReader::with_capacity(1 << 16, self.file.get_ref());
         file.seek(SeekFrom::Start(0))?;
         let (mut at, mut line) = (0u64, Vec::new());
-        Ok(self.places.iter().map(move |&place| {
-            if place == NOWHERE {
-                return Ok(RowDetails::default());
-            }
+        Ok(self.places.iter().map(move |place| {
+            let Some(place) = place_of(*place) else { return Ok(RowDetails::default()) };
             // Mostly the rows lie in their order, and what is read ahead stays of use.
             file.seek_relative(place.wrapping_sub(at) as i64)?;
             line.clear();
@@ -73,11 +68,34 @@ impl KeptRows {
     }
 }
 
+/// A place in a file of less than a terabyte, and one more: zero is no place.
+fn place_at(place: u64) -> io::Result<[u8; 5]> {
+    match (place + 1).to_le_bytes() {
+        [a, b, c, d, e, 0, 0, 0] => Ok([a, b, c, d, e]),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, "a terabyte of answers")),
+    }
+}
+
+/// The place that was kept; none of a row of which nothing is kept.
+fn place_of([a, b, c, d, e]: [u8; 5]) -> Option<u64> {
+    u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]).checked_sub(1)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn places_are_kept_up_to_a_terabyte() {
+        let most = (1 << 40) - 2;
+        for place in [0, 1, 255, 256, 4_294_967_296, most] {
+            assert_eq!(place_of(place_at(place).unwrap()), Some(place));
+        }
+        assert_eq!(place_at(most + 1).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(place_of([0; 5]), None);
+    }
 
     proptest! {
         #[test]

@@ -2,17 +2,17 @@
 
 mod cross_fit;
 mod debiased;
-
-use std::collections::HashMap;
+mod keyed;
 
 use serde::Serialize;
 
 use crate::confusion::ratio;
 use crate::intervals::{CONFIDENCE, wilson};
-use crate::{Answer, Clusters, Interval, Outcome, Prediction};
+use crate::{Answer, Clusters, Interval, Outcome, Prediction, Probability};
 
 pub use cross_fit::HeldOut;
-use cross_fit::{Keyed, held_out};
+use cross_fit::held_out;
+use keyed::KeyedRows;
 
 /// How many bins of equal width the reliability curve has, as in Guo et al. (2017).
 pub const CALIBRATION_BINS: usize = 15;
@@ -22,6 +22,9 @@ pub(crate) const MIN_SHARE: f64 = 0.98;
 
 /// The most points that a risk-coverage curve is shown with.
 const POINTS: usize = 200;
+
+/// The bits of the highest probability.
+const ONE: u32 = 1f32.to_bits();
 
 /// The precisions for which thresholds are looked for.
 const PRECISIONS: [f64; 3] = [0.9, 0.95, 0.99];
@@ -114,33 +117,36 @@ impl Calibration {
     /// None when fewer than 98 % of the answered rows carry a probability, as an invalid answer never does.
     pub(crate) fn of(predictions: &[Prediction], clusters: Option<&Clusters>) -> Option<Self> {
         let answered = predictions.iter().filter(|row| row.is_answered()).count();
-        let mut rows: Vec<_> = rows(predictions).collect();
-        if ratio(rows.len() as u64, answered as u64)? < MIN_SHARE {
+        if ratio(with_probability(predictions), answered as u64)? < MIN_SHARE {
             return None;
         }
+        // Each of these takes four bytes a row while it is computed.
+        let multiclass_log_loss = multiclass_log_loss(predictions, answered);
+        let keyed = KeyedRows::of(predictions, clusters);
+        let held_out = held_out(&keyed, PRECISIONS);
+        let (debiased_calibration_error, debiased_calibration_error_interval) =
+            debiased::error(keyed.places(), |place| keyed.key(place), |place| keyed.row(place));
+        let mut rows: Vec<_> = rows(predictions).collect();
         // Most confident first; equal rows are equal, so that the order of the file does not matter.
-        rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        rows.sort_unstable();
         let n = rows.len() as f64;
         let bins = bins(&rows);
         let gaps = bins.iter().map(|bin| bin.rows as f64 * (bin.accuracy - bin.confidence).abs());
-        let curve = Curve::of(&rows);
-        let keyed = keyed(predictions, clusters);
-        let of_clusters = keyed.iter().map(|one| (one.key, one.row.0, one.row.1));
-        let (debiased_calibration_error, debiased_calibration_error_interval) =
-            debiased::error(of_clusters.collect());
-        let thresholds = PRECISIONS.map(|precision| curve.threshold(precision).point(&keyed));
+        let curve = Curve(&rows);
+        let thresholds = PRECISIONS.iter().zip(held_out);
+        let thresholds = thresholds.map(|(precision, held_out)| curve.threshold(*precision, held_out));
         Some(Self {
             debiased_calibration_error,
             debiased_calibration_error_interval,
             rows: rows.len() as u64,
             brier: rows.iter().map(|row| (row.probability() - row.outcome()).powi(2)).sum::<f64>() / n,
             log_loss: rows.iter().map(Row::log_loss).sum::<f64>() / n,
-            multiclass_log_loss: multiclass_log_loss(predictions, answered),
+            multiclass_log_loss,
             expected_calibration_error: gaps.sum::<f64>() / n,
-            bins,
             risk_coverage: curve.points(),
             area_under_risk_coverage: curve.area(),
-            thresholds: thresholds.to_vec(),
+            thresholds: thresholds.collect(),
+            bins,
         })
     }
 }
@@ -151,22 +157,17 @@ pub(crate) fn with_probability(predictions: &[Prediction]) -> u64 {
 }
 
 fn rows(predictions: &[Prediction]) -> impl Iterator<Item = Row> {
-    let row = |prediction: &Prediction| {
-        let probability = prediction.probability.filter(|_| matches!(prediction.answer, Answer::Label(_)))?;
-        Some(Row(probability.get(), prediction.outcome() == Outcome::Correct))
-    };
-    predictions.iter().filter_map(row)
+    predictions.iter().filter_map(Row::of)
 }
 
 /// See [`Calibration::multiclass_log_loss`].
 fn multiclass_log_loss(predictions: &[Prediction], answered: usize) -> Option<f64> {
     let rows = predictions.iter().filter(|row| row.is_answered());
-    let mut losses: Vec<f64> =
-        rows.filter_map(|row| Some(surprise(row.gold_probability?.get().into()))).collect();
-    // Equal rows give equal sums, whatever the order of the file.
-    losses.sort_unstable_by(f64::total_cmp);
-    let told = ratio(losses.len() as u64, answered as u64)? >= MIN_SHARE;
-    told.then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+    let mut told: Vec<f32> = rows.filter_map(|row| Some(row.gold_probability?.get())).collect();
+    // From the least loss on: equal rows give equal sums, whatever the order of the file.
+    told.sort_unstable_by(|a, b| b.total_cmp(a));
+    let enough = ratio(told.len() as u64, answered as u64)? >= MIN_SHARE;
+    enough.then(|| told.iter().map(|p| surprise((*p).into())).sum::<f64>() / told.len() as f64)
 }
 
 /// The negative logarithm of a probability, clipped.
@@ -174,45 +175,47 @@ fn surprise(p: f64) -> f64 {
     -libm::log(p.clamp(f64::EPSILON, 1.0 - f64::EPSILON))
 }
 
-/// The rows in falling order of their probabilities, each with its cluster and the least id in that.
-fn keyed(predictions: &[Prediction], clusters: Option<&Clusters>) -> Vec<Keyed> {
-    let cluster = |at: usize| clusters.and_then(|clusters| clusters.of(at)).unwrap_or(at);
-    let mut least: HashMap<usize, u64> = HashMap::new();
-    for (at, row) in predictions.iter().enumerate() {
-        let least = least.entry(cluster(at)).or_insert(row.id.0);
-        *least = row.id.0.min(*least);
-    }
-    let with = predictions.iter().enumerate().filter_map(|(at, prediction)| {
-        let row = rows(std::slice::from_ref(prediction)).next()?;
-        Some(Keyed { key: least[&cluster(at)], cluster: cluster(at), row })
-    });
-    let mut all: Vec<_> = with.collect();
-    all.sort_unstable_by(|a, b| {
-        b.row.0.total_cmp(&a.row.0).then(a.row.1.cmp(&b.row.1)).then(a.key.cmp(&b.key))
-    });
-    all
-}
-
-/// The bin of a probability: the number of inner edges below it.
-fn bin_of(probability: f64) -> usize {
-    (1..CALIBRATION_BINS).take_while(|&i| (i as f64 / CALIBRATION_BINS as f64) < probability).count()
-}
-
-/// The probability of an answer, and whether it is right.
-#[derive(Clone, Copy)]
-struct Row(f32, bool);
+/// The probability of an answer, and whether it is right, in four bytes: they are in order with falling probabilities, and
+/// wrong before right among equal ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Row(u32);
 
 impl Row {
+    /// None unless the row was answered with a label and a probability.
+    fn of(prediction: &Prediction) -> Option<Self> {
+        let probability = prediction.probability.filter(|_| matches!(prediction.answer, Answer::Label(_)))?;
+        Some(Self::new(probability, prediction.outcome() == Outcome::Correct))
+    }
+
+    fn new(probability: Probability, right: bool) -> Self {
+        // The bits of numbers from 0 to 1 rise with them and leave the two highest free.
+        Self((ONE - probability.get().to_bits()) << 1 | u32::from(right))
+    }
+
+    fn is_right(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn threshold(self) -> f32 {
+        f32::from_bits(ONE - (self.0 >> 1))
+    }
+
     fn probability(&self) -> f64 {
-        self.0.into()
+        self.threshold().into()
+    }
+
+    /// The number of inner edges below the probability.
+    fn bin(self) -> usize {
+        let above = |i: &usize| (*i as f64 / CALIBRATION_BINS as f64) < self.probability();
+        (1..CALIBRATION_BINS).take_while(above).count()
     }
 
     fn outcome(&self) -> f64 {
-        f64::from(u8::from(self.1))
+        f64::from(u8::from(self.is_right()))
     }
 
     fn log_loss(&self) -> f64 {
-        surprise(if self.1 { self.probability() } else { 1.0 - self.probability() })
+        surprise(if self.is_right() { self.probability() } else { 1.0 - self.probability() })
     }
 }
 
@@ -221,10 +224,10 @@ fn bins(rows: &[Row]) -> Vec<CalibrationBin> {
     let edge = |i: usize| i as f64 / CALIBRATION_BINS as f64;
     let mut sums = [(0u64, 0.0, 0u64); CALIBRATION_BINS];
     for row in rows {
-        let (count, confidence, right) = &mut sums[bin_of(row.probability())];
+        let (count, confidence, right) = &mut sums[row.bin()];
         *count += 1;
         *confidence += row.probability();
-        *right += u64::from(row.1);
+        *right += u64::from(row.is_right());
     }
     let bins = sums.into_iter().enumerate().filter(|(_, (count, ..))| *count > 0);
     let bin = |(i, (rows, confidence, right))| CalibrationBin {
@@ -237,11 +240,8 @@ fn bins(rows: &[Row]) -> Vec<CalibrationBin> {
     bins.map(bin).collect()
 }
 
-/// The whole risk-coverage curve: for each probability that occurs, the rows with it or a higher one.
-struct Curve {
-    steps: Vec<Step>,
-    rows: u64,
-}
+/// The whole risk-coverage curve of rows in their order: for each probability that occurs, the rows with it or a higher one.
+struct Curve<'a>(&'a [Row]);
 
 #[derive(Clone, Copy)]
 struct Step {
@@ -250,21 +250,24 @@ struct Step {
     right: u64,
 }
 
-impl Curve {
-    /// From rows in falling order of their probabilities.
-    fn of(rows: &[Row]) -> Self {
+impl Curve<'_> {
+    /// The steps, which may be as many as the rows: they are counted anew each time.
+    fn steps(&self) -> impl Iterator<Item = Step> {
         let (mut accepted, mut right) = (0, 0);
-        let step = |equal: &[Row]| {
+        self.0.chunk_by(|a, b| a.threshold() == b.threshold()).map(move |equal| {
             accepted += equal.len() as u64;
-            right += equal.iter().filter(|row| row.1).count() as u64;
-            Step { threshold: equal[0].0, accepted, right }
-        };
-        Self { steps: rows.chunk_by(|a, b| a.0 == b.0).map(step).collect(), rows: rows.len() as u64 }
+            right += equal.iter().filter(|row| row.is_right()).count() as u64;
+            Step { threshold: equal[0].threshold(), accepted, right }
+        })
+    }
+
+    fn rows(&self) -> u64 {
+        self.0.len() as u64
     }
 
     fn point(&self, step: &Step) -> RiskPoint {
         RiskPoint {
-            coverage: step.accepted as f64 / self.rows as f64,
+            coverage: step.accepted as f64 / self.rows() as f64,
             risk: (step.accepted - step.right) as f64 / step.accepted as f64,
             threshold: step.threshold.into(),
         }
@@ -272,49 +275,39 @@ impl Curve {
 
     /// At most [`POINTS`] of the steps, the last among them, at even distances of coverage.
     fn points(&self) -> Vec<RiskPoint> {
-        let mut shown = 0;
-        let share = |step: &&Step| {
-            let reached = step.accepted * POINTS as u64 / self.rows;
-            let new = self.steps.len() <= POINTS || reached > shown;
+        let (mut shown, all) = (0, self.steps().take(POINTS + 1).count() <= POINTS);
+        let share = |step: &Step| {
+            let reached = step.accepted * POINTS as u64 / self.rows();
+            let new = all || reached > shown;
             shown = reached;
             new
         };
-        self.steps.iter().filter(share).map(|step| self.point(step)).collect()
+        self.steps().filter(share).map(|step| self.point(&step)).collect()
     }
 
     fn area(&self) -> f64 {
         let mut before = 0;
-        let area = |step: &Step| {
+        let area = |step: Step| {
             let rows = step.accepted - std::mem::replace(&mut before, step.accepted);
-            rows as f64 * self.point(step).risk
+            rows as f64 * self.point(&step).risk
         };
-        self.steps.iter().map(area).sum::<f64>() / self.rows as f64
+        self.steps().map(area).sum::<f64>() / self.rows() as f64
     }
 
-    fn threshold(&self, precision: f64) -> Chosen {
-        let reached = |step: &&Step| step.right as f64 / step.accepted as f64 >= precision;
-        let step = self.steps.iter().rev().find(reached);
-        Chosen {
+    /// The last step with such a precision.
+    fn lowest(&self, precision: f64) -> Option<Step> {
+        self.steps().filter(|step| step.right as f64 / step.accepted as f64 >= precision).last()
+    }
+
+    fn threshold(&self, precision: f64, held_out: HeldOut) -> ThresholdPoint {
+        let step = self.lowest(precision);
+        ThresholdPoint {
             precision,
             threshold: step.map(|step| step.threshold.into()),
-            coverage: step.map_or(0.0, |step| self.point(step).coverage),
+            coverage: step.map_or(0.0, |step| self.point(&step).coverage),
             interval: step.and_then(|step| wilson(step.right, step.accepted, CONFIDENCE)),
+            held_out,
         }
-    }
-}
-
-/// A threshold that was chosen.
-struct Chosen {
-    precision: f64,
-    threshold: Option<f64>,
-    coverage: f64,
-    interval: Option<Interval>,
-}
-
-impl Chosen {
-    fn point(self, rows: &[Keyed]) -> ThresholdPoint {
-        let Self { precision, threshold, coverage, interval } = self;
-        ThresholdPoint { precision, threshold, coverage, interval, held_out: held_out(rows, precision) }
     }
 }
 
@@ -323,8 +316,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Probability;
-    use crate::testing::{any_predictions, predictions};
+    use crate::testing::{any_predictions, in_groups, predictions};
 
     /// A right row for each probability above zero, a wrong one for each below.
     fn of(signed: &[f32]) -> Option<Calibration> {
@@ -368,6 +360,44 @@ mod tests {
             .collect();
         let hoped = &of(&noise).unwrap().thresholds[0];
         assert!(hoped.held_out.precision.is_none_or(|kept| kept < hoped.precision), "{hoped:?}");
+    }
+
+    #[test]
+    fn rows_are_in_order_with_falling_probabilities() {
+        let row = |p: f32, right| Row::new(Probability::new(p).unwrap(), right);
+        let (least, next) = (f32::from_bits(1), f32::from_bits(ONE - 1));
+        let falling = [
+            (1.0, false),
+            (1.0, true),
+            (next, false),
+            (0.5, true),
+            (least, false),
+            (0.0, false),
+            (0.0, true),
+        ];
+        let rows = falling.map(|(p, right)| row(p, right));
+        assert!(rows.is_sorted() && rows.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_eq!(rows.map(|row| (row.threshold(), row.is_right())), falling);
+    }
+
+    #[test]
+    fn rows_of_one_cluster_are_judged_together() {
+        // Each text stands twice: half as many rows tell as much, and the error stays what it is.
+        let signed: Vec<f32> = (0..200).map(|i| if i / 2 % 4 == 3 { -0.6 } else { 0.9 }).collect();
+        let mut rows = predictions(&"a".repeat(200), &"a".repeat(200));
+        for (row, p) in rows.iter_mut().zip(&signed) {
+            row.probability = Probability::new(p.abs());
+            row.answer = Answer::Label(tunebench_data::LabelId(u32::from(p.is_sign_negative())));
+        }
+        let clusters = in_groups((0..200).map(|row| (row / 2).to_string()));
+        let (alone, together) =
+            (Calibration::of(&rows, None).unwrap(), Calibration::of(&rows, clusters.as_deref()).unwrap());
+        assert_eq!((alone.brier, &alone.bins), (together.brier, &together.bins));
+        let width =
+            |of: &Calibration| of.debiased_calibration_error_interval.map(|i| i.high - i.low).unwrap();
+        assert!(width(&together) > 1.3 * width(&alone));
+        let held_out = |of: &Calibration| of.thresholds[2].held_out.interval.map(|i| i.high - i.low).unwrap();
+        assert!(held_out(&together) > 1.3 * held_out(&alone));
     }
 
     #[test]

@@ -32,11 +32,11 @@ impl Clustered {
     /// then they say nothing of the spread.
     pub(crate) fn of(evaluation: &Evaluation) -> Option<Self> {
         let numbers = evaluation.clusters.as_deref().filter(|clusters| clusters.are_not_rows())?;
-        let mut clusters = Sums(vec![(0, 0); numbers.count() as usize]);
+        let mut clusters = Sums::new(numbers.count() as usize);
         for (row, prediction) in
             evaluation.predictions.iter().enumerate().filter(|(_, row)| row.is_answered())
         {
-            clusters.add(numbers.of(row)?, i64::from(prediction.outcome() == Outcome::Correct));
+            clusters.add(numbers.of(row)?, prediction.outcome() == Outcome::Correct);
         }
         let mean = clusters.mean()?;
         Some(Self {
@@ -47,15 +47,23 @@ impl Clustered {
     }
 }
 
-/// The sum of the values and the number of the rows of each cluster.
-struct Sums(Vec<(i64, u64)>);
+/// How many rows of each cluster are right, and how many there are.
+struct Sums(Vec<(u32, u32)>);
 
 impl Sums {
-    /// A row with this value.
-    fn add(&mut self, cluster: usize, value: i64) {
+    fn new(clusters: usize) -> Self {
+        Self(vec![(0, 0); clusters])
+    }
+
+    fn add(&mut self, cluster: usize, right: bool) {
         let (sum, rows) = &mut self.0[cluster];
-        *sum += value;
+        *sum += u32::from(right);
         *rows += 1;
+    }
+
+    /// Right rows and all.
+    fn total(&self) -> (u64, u64) {
+        self.0.iter().fold((0, 0), |(sum, rows), one| (sum + u64::from(one.0), rows + u64::from(one.1)))
     }
 
     /// None with fewer than two clusters that have rows, or when they do not vary.
@@ -65,10 +73,10 @@ impl Sums {
         if groups < 2 {
             return None;
         }
-        let (sum, rows) = clusters().fold((0, 0), |(sum, rows), cluster| (sum + cluster.0, rows + cluster.1));
+        let (sum, rows) = self.total();
         // Whole numbers: rows times the residuals of a cluster, so that a spread of zero is exactly that.
         let residual =
-            |&(s, r): &(i64, u64)| i128::from(s) * i128::from(rows) - i128::from(sum) * i128::from(r);
+            |&(s, r): &(u32, u32)| i128::from(s) * i128::from(rows) - i128::from(sum) * i128::from(r);
         let squares: f64 = clusters().map(|cluster| (residual(cluster) as f64 / rows as f64).powi(2)).sum();
         (squares > 0.0).then(|| ClusteredMean {
             groups,
@@ -93,14 +101,19 @@ pub(crate) fn scores(evaluation: &Evaluation, confusion: &Confusion) -> Scores {
         return scores;
     };
     let answered = || evaluation.predictions.iter().enumerate().filter(|(_, row)| row.is_answered());
-    let right = |row: &Prediction| u64::from(row.outcome() == Outcome::Correct);
-    let all = answered().filter_map(|(at, row)| Some((0, numbers.of(at)?, right(row)))).collect();
-    scores.accuracy_interval = intervals(all, 1).pop().flatten();
+    let right = |row: &Prediction| row.outcome() == Outcome::Correct;
+    let mut all = Sums::new(numbers.count() as usize);
+    answered().for_each(|(at, row)| {
+        if let Some(cluster) = numbers.of(at) {
+            all.add(cluster, right(row));
+        }
+    });
+    scores.accuracy_interval = all.interval();
     let labels = scores.classes.len();
-    let of_gold = answered().filter_map(|(at, row)| Some((row.gold.index(), numbers.of(at)?, right(row))));
+    let of_gold = answered().filter_map(|(at, row)| Some((row.gold.0, numbers.of(at)? as u32, right(row))));
     let recalls = intervals(of_gold.collect(), labels);
     let of_answer =
-        answered().filter_map(|(at, row)| Some((row.answer.label()?.index(), numbers.of(at)?, right(row))));
+        answered().filter_map(|(at, row)| Some((row.answer.label()?.0, numbers.of(at)? as u32, right(row))));
     let precisions = intervals(of_answer.collect(), labels);
     for ((class, recall), precision) in scores.classes.iter_mut().zip(recalls).zip(precisions) {
         (class.recall_interval, class.precision_interval) = (recall, precision);
@@ -108,57 +121,86 @@ pub(crate) fn scores(evaluation: &Evaluation, confusion: &Confusion) -> Scores {
     scores
 }
 
-/// The interval of a share of rows, each with its cluster and whether it is one of them; none without rows.
-pub(crate) fn share_interval(rows: &[(usize, bool)]) -> Option<Interval> {
-    let mut clusters: Vec<_> = rows.iter().map(|(cluster, right)| (0, *cluster, u64::from(*right))).collect();
-    clusters.sort_unstable();
-    let alone = clusters.windows(2).all(|pair| pair[0].1 != pair[1].1);
-    match alone {
-        true => wilson(clusters.iter().map(|row| row.2).sum(), rows.len() as u64, CONFIDENCE),
-        false => intervals(clusters, 1).pop().flatten(),
+/// A share of rows, which may be in clusters.
+pub(crate) struct ClusteredShare {
+    right: u64,
+    rows: u64,
+    /// None where each row is a cluster.
+    clusters: Option<Sums>,
+}
+
+impl ClusteredShare {
+    /// Of rows, each with its cluster and whether it is one of them; `clusters` is how many there are, none where each row is one.
+    pub(crate) fn of(clusters: Option<usize>, rows: impl Iterator<Item = (usize, bool)>) -> Self {
+        let mut share = Self { right: 0, rows: 0, clusters: clusters.map(Sums::new) };
+        for (cluster, right) in rows {
+            share.right += u64::from(right);
+            share.rows += 1;
+            if let Some(clusters) = &mut share.clusters {
+                clusters.add(cluster, right);
+            }
+        }
+        share
+    }
+
+    /// All rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The share; none without rows.
+    pub(crate) fn value(&self) -> Option<f64> {
+        ratio(self.right, self.rows)
+    }
+
+    /// Its interval; none without rows.
+    pub(crate) fn interval(&self) -> Option<Interval> {
+        let clusters = self.clusters.as_ref().filter(|clusters| clusters.0.iter().any(|(_, rows)| *rows > 1));
+        clusters.map_or_else(|| wilson(self.right, self.rows, CONFIDENCE), Sums::interval)
     }
 }
 
-/// The answered rows of a model, the share of right answers among them, and its interval, which allows for clusters.
-pub(crate) fn accuracy(evaluation: &Evaluation) -> (u64, Option<f64>, Option<Interval>) {
-    accuracy_of(&mut evaluation.predictions.iter(), evaluation.clusters.as_deref())
-}
-
-/// The same for some of the rows, by their places in rising order.
-pub(crate) fn accuracy_in(evaluation: &Evaluation, rows: &[usize]) -> (u64, Option<f64>, Option<Interval>) {
-    match evaluation.clusters {
-        Some(_) => accuracy(&evaluation.only(rows)),
-        // A slice may be nearly all rows: they are looked at where they are.
-        None => accuracy_of(&mut rows.iter().map(|row| &evaluation.predictions[*row]), None),
-    }
+/// Of some of the rows, by their places in rising order: how many are answered, the share of right answers among these, and its
+/// interval, which allows for clusters.
+pub(crate) fn accuracy_in(
+    evaluation: &Evaluation,
+    rows: impl Iterator<Item = usize> + Clone,
+) -> (u64, Option<f64>, Option<Interval>) {
+    let clusters = evaluation.clusters.as_deref().and_then(|clusters| clusters.only(rows.clone()));
+    accuracy_of(&mut rows.map(|row| &evaluation.predictions[row]), clusters.as_ref())
 }
 
 fn accuracy_of(
     predictions: &mut dyn Iterator<Item = &Prediction>,
     clusters: Option<&Clusters>,
 ) -> (u64, Option<f64>, Option<Interval>) {
-    let (mut answered, mut correct, mut clustered) = (0, 0, Vec::new());
+    let (mut answered, mut correct) = (0, 0);
+    let mut clustered = clusters.map(|clusters| (clusters, Sums::new(clusters.count() as usize)));
     for (at, row) in predictions.enumerate().filter(|(_, row)| row.is_answered()) {
-        let right = u64::from(row.outcome() == Outcome::Correct);
+        let right = row.outcome() == Outcome::Correct;
         answered += 1;
-        correct += right;
-        clustered.extend(clusters.and_then(|clusters| Some((0, clusters.of(at)?, right))));
+        correct += u64::from(right);
+        if let Some((clusters, sums)) = &mut clustered
+            && let Some(cluster) = clusters.of(at)
+        {
+            sums.add(cluster, right);
+        }
     }
-    let interval = match clusters {
+    let interval = match clustered {
         None => wilson(correct, answered, CONFIDENCE),
-        Some(_) => intervals(clustered, 1).pop().flatten(),
+        Some((_, sums)) => sums.interval(),
     };
     (answered, ratio(correct, answered), interval)
 }
 
-/// The interval of the share of each kind; a row has a kind, a cluster, and 1 where it is right.
-fn intervals(mut rows: Vec<(usize, usize, u64)>, kinds: usize) -> Vec<Option<Interval>> {
+/// The interval of the share of each kind; a row has a kind, a cluster, and is right or not.
+fn intervals(mut rows: Vec<(u32, u32, bool)>, kinds: usize) -> Vec<Option<Interval>> {
     rows.sort_unstable();
     let mut found = vec![None; kinds];
     for of_kind in rows.chunk_by(|a, b| a.0 == b.0) {
         let clusters = of_kind.chunk_by(|a, b| a.1 == b.1);
-        let sums = clusters.map(|rows| (rows.iter().map(|row| row.2 as i64).sum(), rows.len() as u64));
-        found[of_kind[0].0] = Sums(sums.collect()).interval();
+        let sums = clusters.map(|rows| (rows.iter().filter(|row| row.2).count() as u32, rows.len() as u32));
+        found[of_kind[0].0 as usize] = Sums(sums.collect()).interval();
     }
     found
 }
@@ -167,12 +209,12 @@ impl Sums {
     /// See [`Clustered::accuracy`]; none with fewer than two clusters.
     fn interval(&self) -> Option<Interval> {
         let clusters = || self.0.iter().filter(|(_, rows)| *rows > 0);
-        let (count, rows) = (clusters().count() as u64, clusters().map(|(_, rows)| rows).sum::<u64>());
-        let right: i64 = clusters().map(|(sum, _)| sum).sum();
+        let count = clusters().count() as u64;
+        let (right, rows) = self.total();
         let share = right as f64 / rows as f64;
         let t = student_quantile(CONFIDENCE, count.checked_sub(1)?)?;
-        let alike = (rows as f64).powi(2) / clusters().map(|(_, rows)| (*rows as f64).powi(2)).sum::<f64>();
-        let wrong_in = clusters().filter(|(sum, rows)| (*sum as u64) < *rows).count() as u64;
+        let alike = (rows as f64).powi(2) / clusters().map(|(_, rows)| f64::from(*rows).powi(2)).sum::<f64>();
+        let wrong_in = clusters().filter(|(sum, rows)| sum < rows).count() as u64;
         let right_in = clusters().filter(|(sum, _)| *sum > 0).count() as u64;
         let alone = self.mean().map(|mean| share * (1.0 - share) / mean.variance);
         let effective = match alone {

@@ -10,6 +10,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Stands for a row that is in no group.
 const NO_GROUP: u32 = u32::MAX;
 
+/// Stands for a row that is in no group, and belongs with those of its key.
+const KEYED: u32 = u32::MAX - 1;
+
 /// The cluster of each row, in the order of the rows, and the group where that is what makes it: four bytes a row for either.
 ///
 /// Clusters are numbered from 0 in the order of their first rows.
@@ -50,9 +53,9 @@ impl Clusters {
     }
 
     /// The clusters of some of the rows; none where each of these is one. The groups are left behind.
-    pub(crate) fn only(&self, rows: &[usize]) -> Option<Self> {
+    pub(crate) fn only(&self, rows: impl Iterator<Item = usize>) -> Option<Self> {
         let mut clustering = Clustering::new(false);
-        rows.iter().for_each(|row| clustering.push_keyed(None, u64::from(self.rows[*row])));
+        rows.for_each(|row| clustering.push_keyed(None, u64::from(self.rows[row])));
         clustering.finish()
     }
 
@@ -69,14 +72,16 @@ impl Clusters {
     }
 }
 
-/// Clusters on their way: rows are added at the end.
+/// Clusters on their way: rows are added at the end. As long as none is in a group, they take eight bytes a row, and twice as many in
+/// the end.
 #[derive(Debug, Default)]
 pub struct Clustering {
+    rows: u32,
     groups: HashMap<String, u32>,
-    /// The group of each row.
+    /// The group of each row, or what it is instead; empty as long as all are [`KEYED`].
     of_rows: Vec<u32>,
-    /// Of each row without a group its key, such as the print of its text, and the row.
-    keys: Vec<(u64, u32)>,
+    /// Of each [`KEYED`] row its key, such as the print of its text.
+    keys: Vec<u64>,
     has_groups: bool,
 }
 
@@ -84,6 +89,12 @@ impl Clustering {
     /// `has_groups` says whether the data has groups, even if no row should be in any.
     pub fn new(has_groups: bool) -> Self {
         Self { has_groups, ..Self::default() }
+    }
+
+    /// Room for so many rows.
+    pub fn reserve(mut self, rows: usize) -> Self {
+        self.keys.reserve(rows);
+        self
     }
 
     /// A row of this group, if it is in one, and of this text.
@@ -95,46 +106,86 @@ impl Clustering {
 
     /// A row of this group; without one it belongs with the rows of the same key.
     pub fn push_keyed(&mut self, group: Option<&str>, key: u64) {
-        if group.is_none() {
-            self.keys.push((key, self.of_rows.len() as u32));
+        if group.is_some() {
+            return self.push_group(group);
         }
-        self.push_group(group);
+        self.keys.push(key);
+        if !self.of_rows.is_empty() {
+            self.of_rows.push(KEYED);
+        }
+        self.rows += 1;
     }
 
     /// A row whose text is not known, and which no other row shares therefore.
     pub(crate) fn push_group(&mut self, group: Option<&str>) {
         let next = self.groups.len() as u32;
-        self.of_rows.push(match group {
+        let group = match group {
             None => NO_GROUP,
             Some(name) => match self.groups.get(name) {
                 Some(group) => *group,
                 None => *self.groups.entry(name.to_owned()).or_insert(next),
             },
-        });
+        };
+        self.of_rows.resize(self.rows as usize, KEYED);
+        self.of_rows.push(group);
+        self.rows += 1;
     }
 
     /// The clusters; none where each row is one and the data has no groups.
     pub fn finish(mut self) -> Option<Clusters> {
-        // Of the rows of one text each gets the first one's number; of those of one group likewise, below.
-        let mut leader: Vec<u32> = (0..self.of_rows.len() as u32).collect();
-        self.keys.sort_unstable();
-        for same in self.keys.chunk_by(|a, b| a.0 == b.0) {
-            same.iter().for_each(|(_, row)| leader[*row as usize] = same[0].1);
+        let repeated = Repeated::of(&self.keys);
+        if repeated.keys.is_empty() && self.groups.is_empty() && !self.has_groups {
+            return None;
         }
-        let mut first = vec![u32::MAX; self.groups.len()];
-        for (row, group) in self.of_rows.iter().enumerate().filter(|(_, group)| **group != NO_GROUP) {
-            let first = &mut first[*group as usize];
-            *first = (*first).min(row as u32);
-            leader[row] = *first;
-        }
+        self.of_rows.resize(self.rows as usize, KEYED);
+        let leader = self.leaders(repeated);
         let (rows, count) = numbered(leader);
         let groups = self.has_groups.then(|| {
             let mut names: Vec<_> = self.groups.into_iter().collect();
             names.sort_unstable_by_key(|(_, group)| *group);
-            Groups { names: names.into_iter().map(|(name, _)| name).collect(), rows: self.of_rows }
+            let known = |group: u32| if group == KEYED { NO_GROUP } else { group };
+            Groups {
+                names: names.into_iter().map(|(name, _)| name).collect(),
+                rows: self.of_rows.into_iter().map(known).collect(),
+            }
         });
         let clusters = Clusters { rows, count, groups };
         (clusters.has_groups() || clusters.are_not_rows()).then_some(clusters)
+    }
+
+    /// Of each row the first one of its cluster.
+    fn leaders(&mut self, mut repeated: Repeated) -> Vec<u32> {
+        let mut first = vec![None; self.groups.len()];
+        let mut keys = std::mem::take(&mut self.keys).into_iter();
+        let rows = self.of_rows.iter().zip(0u32..);
+        let leader = rows.map(|(group, row)| match *group {
+            NO_GROUP => row,
+            KEYED => keys.next().and_then(|key| repeated.first(key, row)).unwrap_or(row),
+            group => *first[group as usize].get_or_insert(row),
+        });
+        leader.collect()
+    }
+}
+
+/// The keys that more than one row has, each with the first of these rows.
+struct Repeated {
+    keys: Vec<u64>,
+    first: Vec<Option<u32>>,
+}
+
+impl Repeated {
+    fn of(keys: &[u64]) -> Self {
+        let mut sorted = keys.to_vec();
+        sorted.sort_unstable();
+        let keys: Vec<_> =
+            sorted.chunk_by(|a, b| a == b).filter(|same| same.len() > 1).map(|same| same[0]).collect();
+        Self { first: vec![None; keys.len()], keys }
+    }
+
+    /// The first row with this key, which is this one where there was none; none for a key that does not come again.
+    fn first(&mut self, key: u64, row: u32) -> Option<u32> {
+        let place = self.keys.binary_search(&key).ok()?;
+        Some(*self.first[place].get_or_insert(row))
     }
 }
 
@@ -175,6 +226,20 @@ mod tests {
         assert_eq!(numbers(&found), [0, 1, 2, 0, 1, 3]);
         assert_eq!((found.len(), found.count(), found.of(6)), (6, 4, None));
         assert!((0..6).all(|row| found.group(row).unwrap_or_default() == rows[row].0));
+    }
+
+    #[test]
+    fn a_row_whose_text_nobody_knows_is_alone_wherever_it_stands() {
+        let mut clustering = Clustering::new(false).reserve(6);
+        clustering.push(None, "x");
+        clustering.push_group(None);
+        clustering.push(None, "x");
+        clustering.push_group(None);
+        clustering.push(Some("a"), "y");
+        clustering.push(Some("a"), "x");
+        let found = clustering.finish().unwrap();
+        assert_eq!(numbers(&found), [0, 1, 0, 2, 3, 3]);
+        assert_eq!((found.len(), found.count(), found.has_groups()), (6, 4, false));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! bootstrap do not: with few rows for each label those lie too low by the bootstrap's own bias. Coverage is simulated in
 //! `docs/statistics.md`.
 
+use std::collections::BTreeMap;
+
 use tunebench_data::LabelId;
 
 use crate::intervals::wilson_with;
@@ -45,7 +47,7 @@ impl Sample<1> {
             Some(_) => {
                 Self::of_clusters(entries.map(|(cluster, [entry])| (cluster, entry)).collect(), labels)
             }
-            None => Self::of_rows(entries.map(|(_, entries)| entries).collect(), labels),
+            None => Self::of_rows(entries.map(|(_, entries)| entries), labels),
         }
     }
 }
@@ -63,7 +65,7 @@ impl Sample<2> {
         let entries = answered
             .map(|(at, [b, t])| (at, [entry(b, 0, labels), Entry { gold: b.gold.0, ..entry(t, 1, labels) }]));
         if clusters.is_none() && base.len() + tuned.len() == 2 {
-            return Self::of_rows(entries.map(|(_, entries)| entries).collect(), labels);
+            return Self::of_rows(entries.map(|(_, entries)| entries), labels);
         }
         let mut all: Vec<(u32, Entry)> = entries
             .flat_map(|(at, entries)| {
@@ -142,12 +144,13 @@ impl Entry {
 
 impl<const M: usize> Sample<M> {
     /// Each row as a cluster; equal ones are counted.
-    fn of_rows(mut rows: Vec<[Entry; M]>, labels: usize) -> Self {
-        rows.sort_unstable();
+    fn of_rows(rows: impl Iterator<Item = [Entry; M]>, labels: usize) -> Self {
+        let mut counts = BTreeMap::new();
+        rows.for_each(|row| *counts.entry(row).or_insert(0u32) += 1);
         let (mut entries, mut clusters) = (Vec::new(), Vec::new());
-        for same in rows.chunk_by(|a, b| a == b) {
-            entries.extend(same[0]);
-            clusters.push((entries.len() as u32, same.len() as u32));
+        for (row, count) in counts {
+            entries.extend(row);
+            clusters.push((entries.len() as u32, count));
         }
         Self::new(labels, entries, clusters)
     }

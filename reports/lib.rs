@@ -11,6 +11,7 @@ mod caveats;
 mod changes;
 mod clustered;
 mod clusters;
+mod codes;
 mod compare;
 mod confusion;
 mod contrast;

@@ -5,8 +5,10 @@
 
 use serde::Serialize;
 
-use super::{Curve, Row};
-use crate::{Interval, clustered};
+use super::{Curve, KeyedRows, Row};
+use crate::Interval;
+use crate::clustered::ClusteredShare;
+use crate::confusion::ratio;
 
 /// How many parts choose for one another.
 const FOLDS: u64 = 5;
@@ -23,26 +25,30 @@ pub struct HeldOut {
     pub interval: Option<Interval>,
 }
 
-/// A row with the key that says in which part it is, the same for all rows of a cluster, and with its cluster.
-pub(super) struct Keyed {
-    pub(super) key: u64,
-    pub(super) cluster: usize,
-    pub(super) row: Row,
-}
-
-/// What thresholds for a precision come to; `rows` are in falling order of their probabilities.
-pub(super) fn held_out(rows: &[Keyed], precision: f64) -> HeldOut {
-    let mut accepted = Vec::new();
+/// What thresholds for each of some precisions come to.
+pub(super) fn held_out<const N: usize>(rows: &KeyedRows, precisions: [f64; N]) -> [HeldOut; N] {
+    let mut thresholds = [[None; FOLDS as usize]; N];
     for fold in 0..FOLDS {
-        let others: Vec<Row> = rows.iter().filter(|row| row.key % FOLDS != fold).map(|row| row.row).collect();
-        let Some(threshold) = Curve::of(&others).threshold(precision).threshold else { continue };
-        let own = rows.iter().filter(|row| row.key % FOLDS == fold && row.row.probability() >= threshold);
-        accepted.extend(own.map(|row| (row.cluster, row.row.1)));
+        let others = rows.places().filter(|place| rows.key(*place) % FOLDS != fold);
+        let mut others: Vec<Row> = others.map(|place| rows.row(place)).collect();
+        others.sort_unstable();
+        for (precision, of) in precisions.iter().zip(&mut thresholds) {
+            of[fold as usize] = Curve(&others).lowest(*precision).map(|step| step.threshold);
+        }
     }
-    let (count, right) = (accepted.len(), accepted.iter().filter(|(_, right)| *right).count());
-    HeldOut {
-        coverage: if rows.is_empty() { 0.0 } else { count as f64 / rows.len() as f64 },
-        precision: (count > 0).then(|| right as f64 / count as f64),
-        interval: clustered::share_interval(&accepted),
-    }
+    thresholds.map(|of| {
+        let chosen = |place| of[(rows.key(place) % FOLDS) as usize];
+        let own = rows.places().map(|place| (place, rows.row(place)));
+        let accepted =
+            own.filter(|(place, row)| chosen(*place).is_some_and(|least| row.threshold() >= least));
+        let share = ClusteredShare::of(
+            rows.clusters(),
+            accepted.map(|(place, row)| (rows.cluster(place), row.is_right())),
+        );
+        HeldOut {
+            coverage: ratio(share.rows(), rows.places().count() as u64).unwrap_or(0.0),
+            precision: share.value(),
+            interval: share.interval(),
+        }
+    })
 }

@@ -4,7 +4,7 @@
 //! Kumar, Liang and Ma (2019), "Verified uncertainty calibration": what a normal variable of the bin's distance and standard error would
 //! be away from 0 on average is more than the distance, and by so much the error is lowered. The interval leaves out each cluster once.
 
-use super::{CALIBRATION_BINS, bin_of};
+use super::{CALIBRATION_BINS, Row};
 use crate::student::student_quantile;
 use crate::{CONFIDENCE, Interval};
 
@@ -17,10 +17,10 @@ struct Bin {
 }
 
 impl Bin {
-    fn add(&mut self, probability: f64, right: bool, times: f64) {
+    fn add(&mut self, row: Row, times: f64) {
         self.rows += times;
-        self.confidence += times * probability;
-        self.right += times * f64::from(u8::from(right));
+        self.confidence += times * row.probability();
+        self.right += times * row.outcome();
     }
 
     /// What the bin adds to the error, times its rows.
@@ -45,26 +45,32 @@ fn folded(mean: f64, deviation: f64) -> f64 {
     deviation * density + mean * libm::erf(z / std::f64::consts::SQRT_2)
 }
 
-/// The error, 0 to 1, and its 95 % interval; no interval with fewer than two clusters. Each row has the key of its cluster, a
-/// probability, and is right or not.
-pub(super) fn error(mut rows: Vec<(u64, f32, bool)>) -> (f64, Option<Interval>) {
-    rows.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+/// The error, 0 to 1, and its 95 % interval; no interval with fewer than two clusters. The rows are told by their places, each with
+/// the key of its cluster.
+pub(super) fn error(
+    places: impl Iterator<Item = u32>,
+    key: impl Fn(u32) -> u64,
+    row: impl Fn(u32) -> Row,
+) -> (f64, Option<Interval>) {
+    let mut rows: Vec<u32> = places.collect();
+    let value = |place: u32| (row(place).threshold().to_bits(), row(place).is_right());
+    rows.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)).then_with(|| value(*a).cmp(&value(*b))));
     let mut bins = [Bin::default(); CALIBRATION_BINS];
-    for (_, probability, right) in &rows {
-        bins[bin_of(f64::from(*probability))].add((*probability).into(), *right, 1.0);
+    for place in &rows {
+        let row = row(*place);
+        bins[row.bin()].add(row, 1.0);
     }
     let whole: f64 = bins.iter().map(Bin::error).sum();
     let (n, value) = (rows.len() as f64, whole / rows.len() as f64);
     let (mut clusters, mut sum, mut squares) = (0u64, 0.0, 0.0);
-    for cluster in rows.chunk_by(|a, b| a.0 == b.0) {
-        let mut touched: Vec<usize> = cluster.iter().map(|row| bin_of(f64::from(row.1))).collect();
+    for cluster in rows.chunk_by(|a, b| key(*a) == key(*b)) {
+        let of_cluster = || cluster.iter().map(|place| row(*place));
+        let mut touched: Vec<usize> = of_cluster().map(Row::bin).collect();
         touched.sort_unstable();
         touched.dedup();
         let before: f64 = touched.iter().map(|bin| bins[*bin].error()).sum();
         let kept: Vec<Bin> = touched.iter().map(|bin| bins[*bin]).collect();
-        for (_, probability, right) in cluster {
-            bins[bin_of(f64::from(*probability))].add((*probability).into(), *right, -1.0);
-        }
+        of_cluster().for_each(|row| bins[row.bin()].add(row, -1.0));
         let after: f64 = touched.iter().map(|bin| bins[*bin].error()).sum();
         touched.iter().zip(kept).for_each(|(bin, kept)| bins[*bin] = kept);
         let left = n - cluster.len() as f64;
@@ -85,6 +91,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::Probability;
     use crate::random::Random;
     use crate::vectors::read;
 
@@ -98,13 +105,22 @@ mod tests {
         high: f64,
     }
 
+    fn of(rows: &[(u64, f32, bool)]) -> (f64, Option<Interval>) {
+        let row = |place: u32| {
+            let (_, probability, right) = rows[place as usize];
+            Row::new(Probability::new(probability).unwrap(), right)
+        };
+        error(0..rows.len() as u32, |place| rows[place as usize].0, row)
+    }
+
     #[test]
     fn agrees_with_scipy() {
         let cases = read::<Case>(include_str!("../testdata/debiased.json"));
         assert!(cases.len() > 20);
         for (i, case) in cases.into_iter().enumerate() {
             let rows = case.clusters.iter().zip(&case.probabilities).zip(&case.right);
-            let (error, interval) = error(rows.map(|((c, p), right)| (*c, *p, *right == 1)).collect());
+            let rows: Vec<_> = rows.map(|((c, p), right)| (*c, *p, *right == 1)).collect();
+            let (error, interval) = of(&rows);
             let interval = interval.unwrap();
             for (ours, theirs) in [(error, case.error), (interval.low, case.low), (interval.high, case.high)]
             {
@@ -127,10 +143,12 @@ mod tests {
                     })
                     .collect();
                 let mut bins = [Bin::default(); CALIBRATION_BINS];
-                rows.iter()
-                    .for_each(|(_, p, right)| bins[bin_of(f64::from(*p))].add((*p).into(), *right, 1.0));
+                for (_, p, right) in &rows {
+                    let row = Row::new(Probability::new(*p).unwrap(), *right);
+                    bins[row.bin()].add(row, 1.0);
+                }
                 plain += bins.iter().map(|bin| (bin.right - bin.confidence).abs() / 300.0).sum::<f64>();
-                let (error, interval) = error(rows);
+                let (error, interval) = of(&rows);
                 mean += error;
                 covered += u32::from(interval.is_some_and(|i| i.low <= truth && truth <= i.high));
             }

@@ -1,13 +1,11 @@
 //! What each model makes of the parts of the rows, and where one model is worse than another.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use crate::clustered;
 use crate::scenarios::{Scenarios, is_unreadable_form, unreadable};
 use crate::words::words;
-use crate::{ALPHA, Comparison, Evaluation, Interval, Rules, Run, holm, holm_levels};
+use crate::{ALPHA, Comparison, Evaluation, Interval, Rules, Run, Slices, holm, holm_levels};
 
 /// With fewer rows than this in it, a slice is not compared: it would only make the others harder to prove.
 const FEW_ROWS: usize = 20;
@@ -92,28 +90,34 @@ impl SliceFigures {
         let mut found = Vec::new();
         // What a slice proves, in the order of the slices: its place, and that of the comparison.
         let mut scenarios = Vec::new();
-        for (property, value, rows) in slices.each() {
+        for slice in slices.each() {
+            let (property, value) = (slice.property.name.as_str(), slice.value);
+            // Mostly all models have the same rows in the same order.
+            let same = |other: &Slices| std::ptr::eq(other, slices) || other == slices;
             let places = |evaluation: &Evaluation| match evaluation.slices.as_deref() {
-                // Mostly all models have the same rows in the same order.
-                Some(same) if std::ptr::eq(same, slices) || same == slices => Some(Cow::Borrowed(&rows[..])),
-                Some(other) => Some(Cow::Owned(other.rows(property, &value)?)),
+                Some(other) if same(other) => Some(slice.rows().collect()),
+                Some(other) => other.rows(property, value),
                 None => None,
             };
             let part = |evaluation: &Evaluation| Some(evaluation.only(&places(evaluation)?));
+            let accuracy = |evaluation: &Evaluation| match evaluation.slices.as_deref() {
+                // A slice may be nearly all rows: they are looked at where they are.
+                Some(other) if same(other) => Some(clustered::accuracy_in(evaluation, slice.rows())),
+                _ => Some(clustered::accuracy_in(evaluation, places(evaluation)?.into_iter())),
+            };
             let of_models = models.iter().filter_map(|evaluation| {
-                let (answered, accuracy, accuracy_interval) =
-                    clustered::accuracy_in(evaluation, &places(evaluation)?);
+                let (answered, accuracy, accuracy_interval) = accuracy(evaluation)?;
                 Some(SliceModel { model: evaluation.model.clone(), answered, accuracy, accuracy_interval })
             });
             let place = found.len();
             found.push(Self {
                 property: property.to_owned(),
-                value: value.clone(),
-                rows: rows.len() as u64,
+                value: value.to_owned(),
+                rows: slice.count as u64,
                 models: of_models.collect(),
                 comparisons: Vec::new(),
             });
-            if rows.len() < FEW_ROWS {
+            if slice.count < FEW_ROWS {
                 continue;
             }
             for comparison in comparisons.iter().filter(|comparison| comparison.p.is_some()) {

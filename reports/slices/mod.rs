@@ -7,6 +7,7 @@ mod figures;
 use std::collections::HashMap;
 
 use crate::Evaluation;
+use crate::codes::Codes;
 
 pub use figures::{SliceComparison, SliceFigures, SliceModel, SliceVerdict};
 
@@ -19,7 +20,7 @@ const OTHER: &str = "(other)";
 /// What is called a value that is empty.
 const EMPTY: &str = "(empty)";
 
-/// The value that each row has of some properties: four bytes a row for each.
+/// The value that each row has of some properties: mostly a byte a row for each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Slices(Vec<Property>);
 
@@ -28,7 +29,8 @@ struct Property {
     name: String,
     /// The values, in the order of their first rows.
     values: Vec<String>,
-    rows: Vec<u32>,
+    /// Of each row which of the values it has.
+    rows: Codes,
 }
 
 impl Slices {
@@ -40,7 +42,7 @@ impl Slices {
     /// The values of a row, in the order of the names; empty where the row has none.
     pub fn of(&self, row: usize) -> impl Iterator<Item = &str> {
         self.0.iter().map(move |property| {
-            property.rows.get(row).map_or("", |value| property.values[*value as usize].as_str())
+            property.rows.get(row).map_or("", |value| property.values[value as usize].as_str())
         })
     }
 
@@ -50,35 +52,55 @@ impl Slices {
         let Some(value) = property.values.iter().position(|known| shown(known) == value) else {
             return Some(Vec::new());
         };
-        let rows = property.rows.iter().enumerate().filter(|(_, row)| **row as usize == value);
+        let rows = property.rows.iter().enumerate().filter(|(_, row)| *row as usize == value);
         Some(rows.map(|(at, _)| at).collect())
     }
 
     /// The properties that part the rows into few enough parts to choose from: the name, the values, and of each row which of these.
-    pub(crate) fn choices(&self) -> impl Iterator<Item = (&str, Vec<&str>, &[u32])> {
+    pub(crate) fn choices(&self) -> impl Iterator<Item = (&str, Vec<&str>, &Codes)> {
         let few = self.0.iter().filter(|property| (2..=MOST_VALUES).contains(&property.values.len()));
         few.map(|property| {
             let values = property.values.iter().map(|value| shown(value)).collect();
-            (property.name.as_str(), values, property.rows.as_slice())
+            (property.name.as_str(), values, &property.rows)
         })
     }
 
     /// Each value of each property, the most frequent first, with its rows; a property of one value parts nothing.
-    fn each(&self) -> impl Iterator<Item = (&str, String, Vec<usize>)> {
+    fn each(&self) -> impl Iterator<Item = Slice<'_>> {
         self.0.iter().filter(|property| property.values.len() > 1).flat_map(|property| {
-            let mut rows = vec![Vec::new(); property.values.len()];
-            property.rows.iter().enumerate().for_each(|(at, value)| rows[*value as usize].push(at));
-            let mut values: Vec<_> =
-                property.values.iter().map(|value| shown(value).to_owned()).zip(rows).collect();
-            values.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(&b.0)));
-            if values.len() > MOST_VALUES {
-                let rest = values.split_off(MOST_VALUES - 1).into_iter().flat_map(|(_, rows)| rows);
-                let mut rest: Vec<_> = rest.collect();
-                rest.sort_unstable();
-                values.push((OTHER.to_owned(), rest));
+            let mut counts = vec![0; property.values.len()];
+            property.rows.iter().for_each(|value| counts[value as usize] += 1);
+            let values = property.values.iter().map(|value| shown(value)).zip(counts).zip(0u32..);
+            let mut slices: Vec<_> = values
+                .map(|((value, count), number)| Slice { property, value, numbers: vec![number], count })
+                .collect();
+            slices.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(b.value)));
+            if slices.len() > MOST_VALUES {
+                let rest = slices.split_off(MOST_VALUES - 1);
+                let count = rest.iter().map(|slice| slice.count).sum();
+                let mut numbers: Vec<_> = rest.into_iter().flat_map(|slice| slice.numbers).collect();
+                numbers.sort_unstable();
+                slices.push(Slice { property, value: OTHER, numbers, count });
             }
-            values.into_iter().map(|(value, rows)| (property.name.as_str(), value, rows))
+            slices
         })
+    }
+}
+
+/// The rows that have one of some values of a property; they are looked up when they are wanted.
+struct Slice<'a> {
+    property: &'a Property,
+    value: &'a str,
+    /// The numbers of these values, in their order.
+    numbers: Vec<u32>,
+    count: usize,
+}
+
+impl Slice<'_> {
+    /// The places of the rows, in rising order.
+    fn rows(&self) -> impl Iterator<Item = usize> + Clone {
+        let rows = self.property.rows.iter().enumerate();
+        rows.filter(|(_, value)| self.numbers.binary_search(value).is_ok()).map(|(at, _)| at)
     }
 }
 
@@ -97,6 +119,12 @@ impl Slicing {
     pub fn new<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         let property = |name: N| (Property { name: name.into(), ..Property::default() }, HashMap::new());
         Self { properties: names.into_iter().map(property).collect() }
+    }
+
+    /// Room for so many rows.
+    pub fn reserve(mut self, rows: usize) -> Self {
+        self.properties.iter_mut().for_each(|(property, _)| property.rows = Codes::with_capacity(rows));
+        self
     }
 
     /// A row with these values, one for each property.
@@ -135,8 +163,8 @@ impl Evaluation {
     /// Some of the rows, by their places in rising order.
     pub fn only(&self, rows: &[usize]) -> Self {
         let predictions = rows.iter().map(|row| self.predictions[*row]).collect();
-        let clusters =
-            self.clusters.as_deref().and_then(|clusters| clusters.only(rows)).map(std::sync::Arc::new);
+        let clusters = self.clusters.as_deref().and_then(|clusters| clusters.only(rows.iter().copied()));
+        let clusters = clusters.map(std::sync::Arc::new);
         Self {
             model: self.model.clone(),
             tuned_from: self.tuned_from.clone(),
@@ -161,12 +189,10 @@ mod tests {
         }
         let slices = slicing.finish().unwrap();
         let each: Vec<_> = slices.each().collect();
-        let web = ("channel", "web".to_owned(), vec![0, 2]);
-        assert_eq!(each[0], web);
-        assert_eq!(
-            each.iter().map(|(_, value, _)| value.as_str()).collect::<Vec<_>>(),
-            ["web", EMPTY, "phone"]
-        );
+        let web = &each[0];
+        assert_eq!((web.property.name.as_str(), web.value, web.count), ("channel", "web", 2));
+        assert_eq!(web.rows().collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(each.iter().map(|slice| slice.value).collect::<Vec<_>>(), ["web", EMPTY, "phone"]);
         assert_eq!(slices.rows("channel", "phone"), Some(vec![1]));
         assert_eq!((slices.rows("channel", "fax"), slices.rows("colour", "red")), (Some(vec![]), None));
         assert_eq!(slices.of(3).collect::<Vec<_>>(), ["", "same"]);
@@ -189,8 +215,12 @@ mod tests {
             rows.iter().for_each(|(a, b)| slicing.push([a.to_string().as_str(), b.to_string().as_str()]));
             let slices = slicing.finish().unwrap();
             for name in ["a", "b"] {
-                let mut all: Vec<usize> =
-                    slices.each().filter(|(property, ..)| *property == name).flat_map(|(.., rows)| rows).collect();
+                let of_name = || slices.each().filter(|slice| slice.property.name == name);
+                let mut all = of_name().fold(Vec::new(), |mut all, slice| {
+                    all.extend(slice.rows());
+                    all
+                });
+                prop_assert_eq!(all.len(), of_name().map(|slice| slice.count).sum::<usize>());
                 all.sort_unstable();
                 prop_assert!(all.is_empty() || all == (0..rows.len()).collect::<Vec<_>>());
             }

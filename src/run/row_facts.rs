@@ -37,8 +37,9 @@ impl RowFacts {
 
     fn of(test: &TestSet, columns: &[String], doubts: &LabelDoubts) -> Result<Self, EvaluateError> {
         let lines = doubts.test_lines();
-        let mut clustering = Clustering::new(test.source().group.is_some());
-        let mut slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
+        let mut clustering = Clustering::new(test.source().group.is_some()).reserve(test.len());
+        let slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
+        let mut slicing = slicing.reserve(test.len());
         let mut doubted = Vec::new();
         for row in test.examples()? {
             let row = row?;

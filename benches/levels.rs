@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 use tunebench_reports::{
-    Answer, Clustering, Comparison, Costs, Evaluation, Figures, Looks, Manifest, Metric, Prediction, Rules,
-    Run, UnansweredKind, Verdict, mcnemar_exact, mcnemar_mid_p,
+    Answer, Clustering, Comparison, Costs, Evaluation, Figures, Looks, Manifest, Metric, Prediction,
+    Predictions, Rules, Run, UnansweredKind, Verdict, mcnemar_exact, mcnemar_mid_p,
 };
 
 /// Test sets for each line of a table.
@@ -86,7 +86,7 @@ impl World {
     /// Base and tuned model with their repeats, of one test set.
     fn draw(&self, random: &mut Random) -> Run {
         let mut clustering = Clustering::new(self.size > 1);
-        let mut rows: Vec<Vec<Prediction>> = vec![Vec::new(); 2 * self.repeats as usize];
+        let mut rows = vec![Predictions::default(); 2 * self.repeats as usize];
         for group in 0..self.groups {
             let common = self.outcome(random);
             for row in 0..self.size {

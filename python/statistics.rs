@@ -10,7 +10,7 @@ use tunebench_data::{ExampleId, LabelId, LabelSet};
 use tunebench_reports::render::json::Summary;
 use tunebench_reports::{
     Answer, Clustering, Evaluation, InvalidKind, MANIFEST_VERSION, Manifest, ManifestError, Prediction,
-    Probability, Report, Run, UnansweredKind, slugs,
+    Predictions, Probability, Report, Run, UnansweredKind, slugs,
 };
 
 /// The answers of a model: its name, a label or none for each row, and the probabilities of these answers and of the
@@ -92,7 +92,7 @@ fn predictions(
     (gold, ids): (&[LabelId], &[ExampleId]),
     answers: &[Option<PyBackedStr>],
     [probabilities, of_gold]: [Option<&[Option<f32>]>; 2],
-) -> Result<Vec<Prediction>, String> {
+) -> Result<Predictions, String> {
     let answer = |answer: &Option<PyBackedStr>| match answer.as_deref() {
         None => Answer::Unanswered(UnansweredKind::Provider),
         Some(text) if text.trim().is_empty() => Answer::Invalid(InvalidKind::Empty),

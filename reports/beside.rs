@@ -108,7 +108,7 @@ fn describe(run: &mut Run, earlier: &Run, id: &str, now: &Run) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{predictions, run};
+    use crate::testing::{changed, predictions, run};
     use crate::{Report, Verdict};
 
     #[test]
@@ -146,7 +146,8 @@ mod tests {
         let gold = run(&["a", "b"], vec![("m", None, predictions("aa", "ab"))]);
         assert!(matches!(beside(&first, "x", &gold).unwrap_err(), BesideError::Gold { rows: 1, .. }));
         let mut rows = first.clone();
-        rows.evaluations[0].predictions.iter_mut().for_each(|row| row.id.0 += 10);
+        let of_first = &mut rows.evaluations[0].predictions;
+        *of_first = changed(of_first, |_, row| row.id.0 += 10);
         assert_eq!(beside(&first, "x", &rows).unwrap_err(), BesideError::NoRow);
     }
 }

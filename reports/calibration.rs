@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::confusion::ratio;
 use crate::intervals::{CONFIDENCE, wilson};
-use crate::{Answer, Clusters, Interval, Outcome, Prediction, Probability};
+use crate::{Answer, Clusters, Interval, Outcome, Prediction, Predictions, Probability};
 
 pub use cross_fit::HeldOut;
 use cross_fit::held_out;
@@ -115,7 +115,7 @@ pub struct ThresholdPoint {
 
 impl Calibration {
     /// None when fewer than 98 % of the answered rows carry a probability, as an invalid answer never does.
-    pub(crate) fn of(predictions: &[Prediction], clusters: Option<&Clusters>) -> Option<Self> {
+    pub(crate) fn of(predictions: &Predictions, clusters: Option<&Clusters>) -> Option<Self> {
         let answered = predictions.iter().filter(|row| row.is_answered()).count();
         if ratio(with_probability(predictions), answered as u64)? < MIN_SHARE {
             return None;
@@ -152,16 +152,16 @@ impl Calibration {
 }
 
 /// How many rows were answered with a label and a probability.
-pub(crate) fn with_probability(predictions: &[Prediction]) -> u64 {
+pub(crate) fn with_probability(predictions: &Predictions) -> u64 {
     rows(predictions).count() as u64
 }
 
-fn rows(predictions: &[Prediction]) -> impl Iterator<Item = Row> {
-    predictions.iter().filter_map(Row::of)
+fn rows(predictions: &Predictions) -> impl Iterator<Item = Row> {
+    predictions.iter().filter_map(|row| Row::of(&row))
 }
 
 /// See [`Calibration::multiclass_log_loss`].
-fn multiclass_log_loss(predictions: &[Prediction], answered: usize) -> Option<f64> {
+fn multiclass_log_loss(predictions: &Predictions, answered: usize) -> Option<f64> {
     let rows = predictions.iter().filter(|row| row.is_answered());
     let mut told: Vec<f32> = rows.filter_map(|row| Some(row.gold_probability?.get())).collect();
     // From the least loss on: equal rows give equal sums, whatever the order of the file.
@@ -314,18 +314,17 @@ impl Curve<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tunebench_data::LabelId;
 
     use super::*;
-    use crate::testing::{any_predictions, in_groups, predictions};
+    use crate::testing::{any_predictions, changed, in_groups, predictions};
 
     /// A right row for each probability above zero, a wrong one for each below.
     fn of(signed: &[f32]) -> Option<Calibration> {
         let gold = "a".repeat(signed.len());
         let answers: String = signed.iter().map(|p| if p.is_sign_positive() { 'a' } else { 'b' }).collect();
-        let mut rows = predictions(&gold, &answers);
-        for (row, p) in rows.iter_mut().zip(signed) {
-            row.probability = Probability::new(p.abs());
-        }
+        let rows = predictions(&gold, &answers);
+        let rows = changed(&rows, |at, row| row.probability = Probability::new(signed[at].abs()));
         Calibration::of(&rows, None)
     }
 
@@ -382,13 +381,12 @@ mod tests {
 
     #[test]
     fn rows_of_one_cluster_are_judged_together() {
-        // Each text stands twice: half as many rows tell as much, and the error stays what it is.
+        // Each text stands twice, so that half as many rows tell as much; what is right stays right.
         let signed: Vec<f32> = (0..200).map(|i| if i / 2 % 4 == 3 { -0.6 } else { 0.9 }).collect();
-        let mut rows = predictions(&"a".repeat(200), &"a".repeat(200));
-        for (row, p) in rows.iter_mut().zip(&signed) {
-            row.probability = Probability::new(p.abs());
-            row.answer = Answer::Label(tunebench_data::LabelId(u32::from(p.is_sign_negative())));
-        }
+        let rows = changed(&predictions(&"a".repeat(200), &"a".repeat(200)), |at, row| {
+            row.probability = Probability::new(signed[at].abs());
+            row.answer = Answer::Label(LabelId(u32::from(signed[at].is_sign_negative())));
+        });
         let clusters = in_groups((0..200).map(|row| (row / 2).to_string()));
         let (alone, together) =
             (Calibration::of(&rows, None).unwrap(), Calibration::of(&rows, clusters.as_deref()).unwrap());
@@ -435,14 +433,15 @@ mod tests {
 
     #[test]
     fn a_few_rows_may_lack_a_probability_and_no_more() {
-        let mut rows = predictions(&"a".repeat(101), &format!("{}!!?", "a".repeat(98)));
-        for row in &mut rows[..98] {
-            row.probability = Probability::new(0.5);
-        }
-        assert_eq!(Calibration::of(&rows, None).unwrap().rows, 98);
-        rows[0].probability = None;
-        assert_eq!(Calibration::of(&rows, None), None);
-        assert_eq!(Calibration::of(&[], None), None);
+        let rows = predictions(&"a".repeat(101), &format!("{}!!?", "a".repeat(98)));
+        let told = |from: usize| {
+            changed(&rows, |at, row| {
+                row.probability = Probability::new(0.5).filter(|_| (from..98).contains(&at))
+            })
+        };
+        assert_eq!(Calibration::of(&told(0), None).unwrap().rows, 98);
+        assert_eq!(Calibration::of(&told(1), None), None);
+        assert_eq!(Calibration::of(&Predictions::default(), None), None);
     }
 
     #[test]
@@ -461,10 +460,8 @@ mod tests {
             rows in any_predictions(3),
             probabilities in prop::collection::vec((0u8..=20).prop_map(|p| f32::from(p) / 20.0), 60),
         ) {
-            let mut rows: Vec<_> = rows.into_iter().filter(|row| matches!(row.outcome(), Outcome::Correct | Outcome::Incorrect)).collect();
-            for (row, p) in rows.iter_mut().zip(probabilities) {
-                row.probability = Probability::new(p);
-            }
+            let rows = rows.iter().filter(|row| matches!(row.outcome(), Outcome::Correct | Outcome::Incorrect)).collect();
+            let rows = changed(&rows, |at, row| row.probability = Probability::new(probabilities[at]));
             let Some(figures) = Calibration::of(&rows, None) else {
                 prop_assert!(rows.is_empty());
                 return Ok(());
@@ -488,8 +485,8 @@ mod tests {
                 prop_assert!(accepted.is_empty() || right / accepted.len() as f64 >= point.precision);
                 prop_assert_eq!(point.coverage, accepted.len() as f64 / n);
             }
-            rows.reverse();
-            prop_assert_eq!(Calibration::of(&rows, None), Some(figures));
+            let turned = rows.iter().rev().collect();
+            prop_assert_eq!(Calibration::of(&turned, None), Some(figures));
         }
     }
 }

@@ -105,15 +105,15 @@ pub(crate) fn scores(evaluation: &Evaluation, confusion: &Confusion) -> Scores {
     let mut all = Sums::new(numbers.count() as usize);
     answered().for_each(|(at, row)| {
         if let Some(cluster) = numbers.of(at) {
-            all.add(cluster, right(row));
+            all.add(cluster, right(&row));
         }
     });
     scores.accuracy_interval = all.interval();
     let labels = scores.classes.len();
-    let of_gold = answered().filter_map(|(at, row)| Some((row.gold.0, numbers.of(at)? as u32, right(row))));
+    let of_gold = answered().filter_map(|(at, row)| Some((row.gold.0, numbers.of(at)? as u32, right(&row))));
     let recalls = intervals(of_gold.collect(), labels);
     let of_answer =
-        answered().filter_map(|(at, row)| Some((row.answer.label()?.0, numbers.of(at)? as u32, right(row))));
+        answered().filter_map(|(at, row)| Some((row.answer.label()?.0, numbers.of(at)? as u32, right(&row))));
     let precisions = intervals(of_answer.collect(), labels);
     for ((class, recall), precision) in scores.classes.iter_mut().zip(recalls).zip(precisions) {
         (class.recall_interval, class.precision_interval) = (recall, precision);
@@ -167,11 +167,11 @@ pub(crate) fn accuracy_in(
     rows: impl Iterator<Item = usize> + Clone,
 ) -> (u64, Option<f64>, Option<Interval>) {
     let clusters = evaluation.clusters.as_deref().and_then(|clusters| clusters.only(rows.clone()));
-    accuracy_of(&mut rows.map(|row| &evaluation.predictions[row]), clusters.as_ref())
+    accuracy_of(&mut rows.map(|row| evaluation.predictions.row(row)), clusters.as_ref())
 }
 
 fn accuracy_of(
-    predictions: &mut dyn Iterator<Item = &Prediction>,
+    predictions: &mut dyn Iterator<Item = Prediction>,
     clusters: Option<&Clusters>,
 ) -> (u64, Option<f64>, Option<Interval>) {
     let (mut answered, mut correct) = (0, 0);
@@ -293,7 +293,7 @@ mod tests {
                 prop_assert!(0.0 <= accuracy.low && accuracy.low <= share && share <= accuracy.high && accuracy.high <= 1.0);
                 prop_assert!(groups >= 2 && groups <= answered().count() as u64 && design_effect > 0.0);
             }
-            evaluation.predictions.reverse();
+            evaluation.predictions = evaluation.predictions.iter().rev().collect();
             evaluation.clusters = named(&groups.iter().rev().copied().collect::<Vec<_>>());
             let turned = Clustered::of(&evaluation);
             prop_assert_eq!(turned.map(|c| c.groups), clustered.map(|c| c.groups));

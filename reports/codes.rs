@@ -14,6 +14,11 @@ impl Codes {
         Self::Bytes(Vec::with_capacity(rows))
     }
 
+    /// So many zeros, which take no memory before they are something else.
+    pub(crate) fn zeros(rows: usize) -> Self {
+        Self::Bytes(vec![0; rows])
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -44,6 +49,16 @@ impl Codes {
             Self::Bytes(codes) => codes.push(code as u8),
             Self::Pairs(codes) => codes.push(code as u16),
             Self::Words(codes) => codes.push(code),
+        }
+    }
+
+    /// Puts another number at this place; nothing happens behind the last.
+    pub(crate) fn set(&mut self, at: usize, code: u32) {
+        self.widen(code);
+        match self {
+            Self::Bytes(codes) => codes.get_mut(at).into_iter().for_each(|place| *place = code as u8),
+            Self::Pairs(codes) => codes.get_mut(at).into_iter().for_each(|place| *place = code as u16),
+            Self::Words(codes) => codes.get_mut(at).into_iter().for_each(|place| *place = code),
         }
     }
 
@@ -101,6 +116,10 @@ mod tests {
             numbers.iter().for_each(|number| codes.push(*number));
             prop_assert_eq!(codes.iter().collect::<Vec<_>>(), numbers.clone());
             prop_assert_eq!((codes.len(), codes.get(numbers.len())), (numbers.len(), None));
+            let mut set = Codes::zeros(numbers.len());
+            numbers.iter().enumerate().rev().for_each(|(at, number)| set.set(at, *number));
+            set.set(numbers.len(), u32::MAX);
+            prop_assert_eq!(set, codes);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tunebench_data::LabelId;
 
-use crate::{Answer, Outcome, Prediction};
+use crate::{Answer, Outcome, Predictions};
 
 /// The share of the rows that must have been answered for there to be a score, where nobody says otherwise.
 pub const DEFAULT_MIN_COVERAGE: f64 = 0.98;
@@ -81,7 +81,7 @@ impl Confusion {
     ///
     /// # Panics
     /// If a row speaks of a label beyond them.
-    pub fn of(predictions: &[Prediction], labels: usize) -> Self {
+    pub fn of(predictions: &Predictions, labels: usize) -> Self {
         let mut confusion = Self {
             cells: BTreeMap::new(),
             support: vec![0; labels],

@@ -5,7 +5,7 @@
 use tunebench_data::{ExampleId, LabelId};
 
 use crate::words::words;
-use crate::{Answer, Evaluation, Figures, Outcome, Prediction, Run};
+use crate::{Answer, Evaluation, Figures, Outcome, Prediction, Predictions, Run};
 
 words! {
     /// What makes a row worth reading; each row has at most one, the first that fits.
@@ -124,11 +124,11 @@ impl<'a> KindedRows<'a> {
         None
     }
 
-    fn rows(&self, places: &[Option<usize>]) -> Vec<Option<&'a Prediction>> {
+    fn rows(&self, places: &[Option<usize>]) -> Vec<Option<Prediction>> {
         self.cursors
             .iter()
             .zip(places)
-            .map(|(cursor, place)| place.map(|place| &cursor.rows[place]))
+            .map(|(cursor, place)| place.map(|place| cursor.rows.row(place)))
             .collect()
     }
 }
@@ -146,9 +146,9 @@ impl Iterator for KindedRows<'_> {
 }
 
 /// What makes a row worth reading, if anything does.
-fn kind(rows: &[Option<&Prediction>], pairs: &[(usize, usize)]) -> Option<DisagreementKind> {
+fn kind(rows: &[Option<Prediction>], pairs: &[(usize, usize)]) -> Option<DisagreementKind> {
     let right =
-        |i: usize| rows[i].filter(|row| row.is_answered()).map(|row| row.outcome() == Outcome::Correct);
+        |i: usize| rows[i].filter(Prediction::is_answered).map(|row| row.outcome() == Outcome::Correct);
     let differs = |base, tuned| pairs.iter().any(|&(b, t)| right(b) == Some(base) && right(t) == Some(tuned));
     let all = |wanted| !rows.is_empty() && (0..rows.len()).all(|i| right(i) == Some(wanted));
     let any = |wanted| (0..rows.len()).any(|i| right(i) == Some(wanted));
@@ -180,7 +180,7 @@ fn share(mut chosen: Vec<Vec<Disagreement>>, limit: usize) -> Vec<Disagreement> 
 
 /// The rows of a model in the order of their ids, each id once: rows of an id that stands twice are nobody's pair.
 struct Cursor<'a> {
-    rows: &'a [Prediction],
+    rows: &'a Predictions,
     /// Positions in the order of their ids: four bytes a row rather than a copy of it.
     order: Vec<u32>,
     next: usize,
@@ -188,20 +188,18 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn new(evaluation: &'a Evaluation) -> Self {
-        let rows = &evaluation.predictions[..];
-        let mut order: Vec<u32> = (0..rows.len()).map(|i| i as u32).collect();
-        order.sort_unstable_by_key(|&i| rows[i as usize].id);
-        Self { rows, order, next: 0 }
+        let rows = &evaluation.predictions;
+        Self { rows, order: rows.by_id(), next: 0 }
     }
 
     fn next_id(&self) -> Option<ExampleId> {
-        Some(self.rows[*self.order.get(self.next)? as usize].id)
+        Some(self.rows.id(*self.order.get(self.next)? as usize))
     }
 
     /// Goes past the rows of this id; the place of the row, where there is exactly one.
     fn take(&mut self, id: ExampleId) -> Option<usize> {
         let here = &self.order[self.next..];
-        let size = here.iter().take_while(|&&i| self.rows[i as usize].id == id).count();
+        let size = here.iter().take_while(|&&i| self.rows.id(i as usize) == id).count();
         let place = here.first().filter(|_| size == 1).map(|&i| i as usize);
         self.next += size;
         place
@@ -264,10 +262,9 @@ mod tests {
         fn a_choice_is_part_of_the_whole_and_depends_on_no_order(
             base in any_predictions(3), tuned in any_predictions(3), limit in 0usize..20,
         ) {
-            let tuned: Vec<_> = base.iter().zip(&tuned).map(|(b, t)| Prediction { answer: t.answer, ..*b }).collect();
-            let mut reversed = tuned.clone();
-            reversed.reverse();
-            let of = |tuned: Vec<Prediction>, limit| {
+            let tuned: Predictions = base.iter().zip(&tuned).map(|(b, t)| Prediction { answer: t.answer, ..b }).collect();
+            let reversed = tuned.iter().rev().collect();
+            let of = |tuned: Predictions, limit| {
                 let run = run(&["a", "b", "c"], vec![("m", None, base.clone()), ("t", Some("m"), tuned)]);
                 Disagreements::of(&run, &Figures::of(&run), limit)
             };

@@ -42,7 +42,7 @@ impl Sample<1> {
     pub(crate) fn of(evaluation: &Evaluation, labels: usize) -> Self {
         let clusters = evaluation.clusters.as_deref().filter(|clusters| clusters.are_not_rows());
         let rows = evaluation.predictions.iter().enumerate().filter(|(_, row)| row.is_answered());
-        let entries = rows.map(|(at, row)| (cluster(clusters, at), [entry(row, 0, labels)]));
+        let entries = rows.map(|(at, row)| (cluster(clusters, at), [entry(&row, 0, labels)]));
         match clusters {
             Some(_) => {
                 Self::of_clusters(entries.map(|(cluster, [entry])| (cluster, entry)).collect(), labels)
@@ -62,8 +62,9 @@ impl Sample<2> {
         let clusters = clusters.filter(|clusters| clusters.are_not_rows());
         let answered = pairs(&base[0].predictions, &tuned[0].predictions)
             .filter_map(|pair| Some((pair.places[usize::from(!own)]?, pair.answered()?)));
-        let entries = answered
-            .map(|(at, [b, t])| (at, [entry(b, 0, labels), Entry { gold: b.gold.0, ..entry(t, 1, labels) }]));
+        let entries = answered.map(|(at, [b, t])| {
+            (at, [entry(&b, 0, labels), Entry { gold: b.gold.0, ..entry(&t, 1, labels) }])
+        });
         if clusters.is_none() && base.len() + tuned.len() == 2 {
             return Self::of_rows(entries.map(|(_, entries)| entries), labels);
         }
@@ -78,7 +79,7 @@ impl Sample<2> {
                 all.extend(answered.filter_map(|pair| {
                     let (at, [_, row]) = (pair.places[0]?, pair.answered()?);
                     let cluster = clusters.map_or(at as u32, |clusters| cluster(Some(clusters), at));
-                    Some((cluster, entry(row, model as u32, labels)))
+                    Some((cluster, entry(&row, model as u32, labels)))
                 }));
             }
         }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use tunebench_data::{ExampleId, LabelId, LabelSet};
 
 use crate::{
-    Answer, Clustering, Clusters, Evaluation, Manifest, ModelRecord, Prediction, Run, Slicing, pairs, slugs,
+    Answer, Clustering, Clusters, Evaluation, Manifest, ModelRecord, Prediction, Predictions, Run, Slicing,
+    pairs, slugs,
 };
 
 /// One of two models, and the run that it is from.
@@ -25,7 +26,7 @@ pub struct ComparisonSide<'a> {
 }
 
 impl ComparisonSide<'_> {
-    fn gold(&self, row: &Prediction) -> &str {
+    fn gold(&self, row: Prediction) -> &str {
         self.run.labels().name(row.gold)
     }
 }
@@ -199,7 +200,7 @@ pub fn join(base: &ComparisonSide, tuned: &ComparisonSide, margin: Option<f64>) 
         let mut clustering = Clustering::new(clusters.is_some_and(Clusters::has_groups));
         let slices = side.evaluation.slices.as_deref();
         let mut slicing = Slicing::new(slices.iter().flat_map(|slices| slices.names()));
-        let mut predictions = Vec::with_capacity(common.len());
+        let mut predictions = Predictions::with_capacity(common.len());
         for (at, row) in side.evaluation.predictions.iter().enumerate() {
             if !common.contains(&row.id) {
                 continue;
@@ -208,7 +209,7 @@ pub fn join(base: &ComparisonSide, tuned: &ComparisonSide, margin: Option<f64>) 
                 Answer::Label(id) => Answer::Label(label(id)),
                 other => other,
             };
-            predictions.push(Prediction { gold: label(row.gold), answer, ..*row });
+            predictions.push(Prediction { gold: label(row.gold), answer, ..row });
             slicing.push(slices.iter().flat_map(|slices| slices.of(at)));
             if let Some(clusters) = clusters {
                 clustering.push_keyed(clusters.group(at), clusters.of(at).unwrap_or(at) as u64);
@@ -268,7 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{any_predictions, predictions, run};
+    use crate::testing::{any_predictions, changed, predictions, run};
     use crate::{Figures, Paired};
 
     fn side<'a>(name: &'a str, run: &'a Run) -> ComparisonSide<'a> {
@@ -301,8 +302,9 @@ mod tests {
     fn rows_of_one_side_are_told_and_left_out() {
         let first = run(&["a", "b"], vec![("m", None, predictions("abab", "abba"))]);
         let mut second = first.clone();
-        second.evaluations[0].predictions.remove(1);
-        second.evaluations[0].predictions[2].id = ExampleId(9);
+        let rows = second.evaluations[0].predictions.iter().filter(|row| row.id.0 != 1).collect();
+        second.evaluations[0].predictions =
+            changed(&rows, |at, row| row.id = if at == 2 { ExampleId(9) } else { row.id });
         let (base, tuned) = (side("x", &first), side("y", &second));
         let overlap = Overlap::of(&base, &tuned);
         assert_eq!((overlap.common, overlap.is_whole()), (2, false));
@@ -329,7 +331,8 @@ mod tests {
         let first = run(&["a", "b"], vec![("m", None, predictions("ab", "ab"))]);
         let second = |gold: &str, ids: &[u64]| {
             let mut run = run(&["a", "b"], vec![("m", None, predictions(gold, gold))]);
-            run.evaluations[0].predictions.iter_mut().zip(ids).for_each(|(row, id)| row.id = ExampleId(*id));
+            let rows = &mut run.evaluations[0].predictions;
+            *rows = changed(rows, |at, row| row.id = ExampleId(ids[at]));
             run
         };
         let ours = texts(&[(0, "one"), (1, "two words")]);
@@ -377,10 +380,8 @@ mod tests {
     proptest! {
         #[test]
         fn joining_keeps_outcomes(rows in any_predictions(3), others in any_predictions(3), cut in any::<prop::sample::Index>()) {
-            let mut tuned = others;
             let shared = if rows.is_empty() { 0 } else { cut.index(rows.len()) };
-            tuned.extend(rows.iter().take(shared).copied());
-            tuned.reverse();
+            let tuned = rows.iter().take(shared).rev().chain(others.iter().rev()).collect();
             let (first, second) = (
                 run(&["a", "b", "c"], vec![("m", None, rows)]),
                 run(&["a", "b", "c"], vec![("n", None, tuned)]),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::Prediction;
+use crate::Predictions;
 
 /// How long answers took, in milliseconds, over the answered rows where it was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -18,7 +18,7 @@ pub struct LatencyFigures {
 
 impl LatencyFigures {
     /// None where no time was measured.
-    pub(crate) fn of(predictions: &[Prediction]) -> Option<Self> {
+    pub(crate) fn of(predictions: &Predictions) -> Option<Self> {
         let answered = predictions.iter().filter(|prediction| prediction.is_answered());
         let mut micros: Vec<u32> = answered.filter_map(|p| Some(p.latency?.as_micros())).collect();
         let (count, max) = (micros.len(), *micros.iter().max()?);
@@ -36,15 +36,12 @@ impl LatencyFigures {
 mod tests {
     use super::*;
     use crate::Latency;
-    use crate::testing::predictions;
+    use crate::testing::{changed, predictions};
 
     fn figures(micros: &[u32]) -> LatencyFigures {
         let letters = "a".repeat(micros.len());
-        let mut rows = predictions(&letters, &letters);
-        for (row, micros) in rows.iter_mut().zip(micros) {
-            row.latency = Latency::from_micros(*micros);
-        }
-        LatencyFigures::of(&rows).unwrap()
+        let rows = predictions(&letters, &letters);
+        LatencyFigures::of(&changed(&rows, |at, row| row.latency = Latency::from_micros(micros[at]))).unwrap()
     }
 
     #[test]
@@ -58,11 +55,11 @@ mod tests {
 
     #[test]
     fn only_answers_that_were_timed_count() {
-        let mut rows = predictions("aaa", "a?b");
-        assert_eq!(LatencyFigures::of(&rows), None);
-        rows[1].latency = Latency::from_micros(9_000_000);
-        assert_eq!(LatencyFigures::of(&rows), None);
-        rows[2].latency = Latency::from_micros(2_000);
-        assert_eq!(LatencyFigures::of(&rows).unwrap().max_ms, 2.0);
+        let rows = predictions("aaa", "a?b");
+        let timed =
+            |micros: [u32; 3]| changed(&rows, |at, row| row.latency = Latency::from_micros(micros[at]));
+        assert_eq!(LatencyFigures::of(&timed([0, 0, 0])), None);
+        assert_eq!(LatencyFigures::of(&timed([0, 9_000_000, 0])), None);
+        assert_eq!(LatencyFigures::of(&timed([0, 9_000_000, 2_000])).unwrap().max_ms, 2.0);
     }
 }

@@ -42,6 +42,7 @@ mod over_labels;
 mod pairs;
 mod posterior;
 mod power;
+mod predictions;
 #[cfg(test)]
 mod random;
 mod record;
@@ -97,6 +98,7 @@ pub use model::{ModelFigures, ModelIntervals};
 pub use pairs::{Paired, RowPair, pairs};
 pub use posterior::Chances;
 pub use power::{POWER, Power, fewest_clusters, rows_for_interval, rows_for_share, smallest_difference};
+pub use predictions::Predictions;
 pub use record::{Answer, Evaluation, InvalidKind, Outcome, Prediction, Probability, Run, UnansweredKind};
 pub use repeats::Repeats;
 pub use report::{PastRun, Report};

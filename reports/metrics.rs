@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_labels_take_no_dense_matrix() {
-        let rows: Vec<_> = (0..20_000u32)
+        let rows = (0..20_000u32)
             .map(|i| Prediction {
                 id: tunebench_data::ExampleId(i.into()),
                 gold: LabelId(i % 10_000),
@@ -277,7 +277,7 @@ mod tests {
 
         #[test]
         fn unanswered_rows_change_no_score(predictions in any_predictions(5)) {
-            let answered: Vec<_> = predictions.iter().copied().filter(Prediction::is_answered).collect();
+            let answered = predictions.iter().filter(Prediction::is_answered).collect();
             prop_assert_eq!(
                 Scores::of(&Confusion::of(&predictions, 5)),
                 Scores::of(&Confusion::of(&answered, 5))
@@ -286,7 +286,7 @@ mod tests {
 
         #[test]
         fn names_do_not_matter(predictions in any_predictions(6), shift in 0u32..6) {
-            let moved: Vec<_> = predictions
+            let moved = predictions
                 .iter()
                 .map(|p| {
                     let rename = |label: LabelId| LabelId((5 - label.0 + shift) % 6);
@@ -294,7 +294,7 @@ mod tests {
                         Answer::Label(label) => Answer::Label(rename(label)),
                         other => other,
                     };
-                    Prediction { gold: rename(p.gold), answer, ..*p }
+                    Prediction { gold: rename(p.gold), answer, ..p }
                 })
                 .collect();
             let (before, after) = (Scores::of(&Confusion::of(&predictions, 6)), Scores::of(&Confusion::of(&moved, 6)));

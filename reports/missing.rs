@@ -3,7 +3,9 @@
 
 use tunebench_data::LabelId;
 
-use crate::{Answer, Confusion, Evaluation, InvalidKind, ModelIntervals, Prediction, Scores, clustered};
+use crate::{
+    Answer, Confusion, Evaluation, InvalidKind, ModelIntervals, Prediction, Predictions, Scores, clustered,
+};
 
 /// The figures of a model with all its answers, some of them supposed.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +22,7 @@ impl Supposed {
     /// # Panics
     /// If a row speaks of a label beyond `labels`.
     pub fn worst_and_best(evaluation: &Evaluation, labels: usize) -> Option<[Self; 2]> {
-        if evaluation.predictions.iter().all(Prediction::is_answered) {
+        if evaluation.predictions.iter().all(|row| row.is_answered()) {
             return None;
         }
         Some([wrong, right].map(|answers| {
@@ -40,10 +42,10 @@ impl Supposed {
 }
 
 /// The rows with every missing answer right.
-pub(crate) fn right(rows: &[Prediction], _labels: usize) -> Vec<Prediction> {
-    let right = |row: &Prediction| match row.is_answered() {
-        true => *row,
-        false => Prediction { answer: Answer::Label(row.gold), ..*row },
+pub(crate) fn right(rows: &Predictions, _labels: usize) -> Predictions {
+    let right = |row: Prediction| match row.is_answered() {
+        true => row,
+        false => Prediction { answer: Answer::Label(row.gold), ..row },
     };
     rows.iter().map(right).collect()
 }
@@ -52,7 +54,7 @@ pub(crate) fn right(rows: &[Prediction], _labels: usize) -> Vec<Prediction> {
 ///
 /// A label's F1, 2 TP / (support + predicted), falls more slowly with each further false answer, so that taking the steepest step
 /// each time leads to the least.
-pub(crate) fn wrong(rows: &[Prediction], labels: usize) -> Vec<Prediction> {
+pub(crate) fn wrong(rows: &Predictions, labels: usize) -> Predictions {
     let (mut sizes, mut hits) = (vec![0u64; labels], vec![0u64; labels]);
     for row in rows {
         sizes[row.gold.index()] += 1;
@@ -61,9 +63,9 @@ pub(crate) fn wrong(rows: &[Prediction], labels: usize) -> Vec<Prediction> {
             hits[label.index()] += u64::from(label == row.gold);
         }
     }
-    let wrong = |row: &Prediction| {
+    let wrong = |row: Prediction| {
         if row.is_answered() {
-            return *row;
+            return row;
         }
         let others = (0..labels).filter(|label| *label != row.gold.index());
         let loss = |label: usize| hits[label] as f64 / (sizes[label] * (sizes[label] + 1)).max(1) as f64;
@@ -74,7 +76,7 @@ pub(crate) fn wrong(rows: &[Prediction], labels: usize) -> Vec<Prediction> {
             }
             None => Answer::Invalid(InvalidKind::Empty),
         };
-        Prediction { answer, ..*row }
+        Prediction { answer, ..row }
     };
     rows.iter().map(wrong).collect()
 }
@@ -84,9 +86,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::predictions;
+    use crate::testing::{changed, predictions};
 
-    fn macro_f1(rows: &[Prediction], labels: usize) -> f64 {
+    fn macro_f1(rows: &Predictions, labels: usize) -> f64 {
         Scores::of(&Confusion::of(rows, labels)).macro_average.f1.unwrap()
     }
 
@@ -118,10 +120,11 @@ mod tests {
             let rows = predictions(&letters(&|row| row.0), &answers);
             let (least, most) = (macro_f1(&wrong(&rows, 3), 3), macro_f1(&right(&rows, 3), 3));
             for choice in 0..3u32.pow(missing as u32) {
-                let mut whole = rows.clone();
-                for (at, row) in whole.iter_mut().take(missing).enumerate() {
-                    row.answer = Answer::Label(LabelId(choice / 3u32.pow(at as u32) % 3));
-                }
+                let whole = changed(&rows, |at, row| {
+                    if at < missing {
+                        row.answer = Answer::Label(LabelId(choice / 3u32.pow(at as u32) % 3));
+                    }
+                });
                 let value = macro_f1(&whole, 3);
                 // A row can't be wrong with its own label, so that a later step may be a hair less steep than it could be.
                 prop_assert!(least - 0.01 <= value && value <= most + 1e-12, "{least} {value} {most}");

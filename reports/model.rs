@@ -148,7 +148,7 @@ impl ModelFigures {
 mod tests {
     use super::*;
     use crate::Probability;
-    use crate::testing::{in_groups, predictions, run};
+    use crate::testing::{changed, in_groups, predictions, run};
 
     /// A run with all that there can be to know; 120 answers, of which so many are missing.
     fn full(missing: usize) -> Run {
@@ -156,9 +156,10 @@ mod tests {
         let answers = format!("{}bcabca!{}", "?".repeat(missing), &gold[missing + 7..]);
         let mut run = run(&["a", "b", "c"], vec![("p/m", None, predictions(&gold, &answers))]);
         run.manifest.models[0].usage = Some(TokenUsage { input_tokens: 9, output_tokens: 3, cost_usd: None });
-        for row in &mut run.evaluations[0].predictions {
+        let rows = &mut run.evaluations[0].predictions;
+        *rows = changed(rows, |_, row| {
             row.probability = Probability::new(0.75).filter(|_| matches!(row.answer, Answer::Label(_)));
-        }
+        });
         run.evaluations[0].clusters = in_groups((0..120).map(|row| (row / 2).to_string()));
         run
     }

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use crate::student::student_quantile;
-use crate::testing::{in_groups, predictions};
+use crate::testing::{changed, in_groups, predictions};
 use crate::vectors::read;
-use crate::{Calibration, Clustered, Evaluation, Prediction, Probability};
+use crate::{Calibration, Clustered, Evaluation, Predictions, Probability};
 
 #[track_caller]
 fn same(what: &str, name: &str, ours: f64, theirs: f64) {
@@ -13,7 +13,7 @@ fn same(what: &str, name: &str, ours: f64, theirs: f64) {
 }
 
 /// Rows that are right (1) or wrong (0).
-fn rows(right: &[u8]) -> Vec<Prediction> {
+fn rows(right: &[u8]) -> Predictions {
     let answers: String = right.iter().map(|right| if *right == 1 { 'a' } else { 'b' }).collect();
     predictions(&"a".repeat(right.len()), &answers)
 }
@@ -35,10 +35,8 @@ fn calibration_agrees_with_scikit_learn() {
     let cases = read::<CalibrationCase>(include_str!("testdata/calibration.json"));
     assert!(cases.len() > 40);
     for case in cases {
-        let mut rows = rows(&case.right);
-        for (row, probability) in rows.iter_mut().zip(&case.probabilities) {
-            row.probability = Probability::new(*probability);
-        }
+        let told = |at: usize| Probability::new(case.probabilities[at]);
+        let rows = changed(&rows(&case.right), |at, row| row.probability = told(at));
         let (ours, name) = (Calibration::of(&rows, None).unwrap(), case.name.as_str());
         same("the Brier score", name, ours.brier, case.brier);
         same("the log loss", name, ours.log_loss, case.log_loss);
@@ -65,16 +63,16 @@ fn the_log_loss_over_all_labels_agrees_with_scikit_learn() {
     let cases = read::<MulticlassCase>(include_str!("testdata/multiclass_log_loss.json"));
     assert!(cases.len() > 5);
     for case in cases {
-        let mut rows = rows(&vec![1; case.gold_probabilities.len()]);
-        for (row, probability) in rows.iter_mut().zip(&case.gold_probabilities) {
-            row.gold_probability = Probability::new(*probability);
+        let rows = changed(&rows(&vec![1; case.gold_probabilities.len()]), |at, row| {
+            row.gold_probability = Probability::new(case.gold_probabilities[at]);
             row.probability = row.gold_probability;
-        }
+        });
         let ours = Calibration::of(&rows, None).unwrap().multiclass_log_loss.unwrap();
         same("the log loss", "all labels", ours, case.log_loss);
         // Where too many rows do not tell, there is none.
         let few = rows.len() / 20 + 1;
-        rows.iter_mut().take(few).for_each(|row| row.gold_probability = None);
+        let rows =
+            changed(&rows, |at, row| row.gold_probability = row.gold_probability.filter(|_| at >= few));
         assert_eq!(Calibration::of(&rows, None).unwrap().multiclass_log_loss, None);
     }
 }

@@ -6,10 +6,10 @@ use crate::jackknife::Sample;
 use crate::missing;
 use crate::scenarios::Scenarios;
 use crate::studentised::Studentised;
-use crate::{Answer, Contrast, Evaluation, InvalidKind, LabelCounts, Metric, Prediction};
+use crate::{Answer, Contrast, Evaluation, InvalidKind, LabelCounts, Metric, Prediction, Predictions};
 
 /// What is supposed of the rows of a model.
-type Change<'a> = &'a dyn Fn(&[Prediction]) -> Vec<Prediction>;
+type Change<'a> = &'a dyn Fn(&Predictions) -> Predictions;
 
 /// What follows from the answers of both models over all repeats, and from what could have been in their place.
 pub(crate) fn scenarios(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Metric) -> Scenarios {
@@ -33,10 +33,10 @@ pub(crate) fn scenarios(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Me
         let [base, tuned] = [&base, &tuned].map(|repeats| repeats.iter().collect::<Vec<_>>());
         contrast(&base, &tuned, metric, labels).0
     };
-    let as_they_are = |rows: &[Prediction]| rows.to_vec();
-    let read = |rows: &[Prediction]| rows.iter().map(if_read).collect();
+    let as_they_are = |rows: &Predictions| rows.clone();
+    let read = |rows: &Predictions| rows.iter().map(if_read).collect();
     let [best, worst] = [true, false].map(|right| {
-        move |rows: &[Prediction]| match of_metric {
+        move |rows: &Predictions| match of_metric {
             Some(label) => rows.iter().map(|row| for_precision(row, label, right)).collect(),
             None if right => missing::right(rows, labels),
             None => missing::wrong(rows, labels),
@@ -58,16 +58,16 @@ pub(crate) fn scenarios(base: &[&Evaluation], tuned: &[&Evaluation], metric: &Me
     }
 }
 
-fn if_read(row: &Prediction) -> Prediction {
-    if row.answer.is_unreadable() { Prediction { answer: Answer::Label(row.gold), ..*row } } else { *row }
+fn if_read(row: Prediction) -> Prediction {
+    if row.answer.is_unreadable() { Prediction { answer: Answer::Label(row.gold), ..row } } else { row }
 }
 
 /// A missing answer as it would do most for the precision of a label, or most against it.
-fn for_precision(row: &Prediction, label: LabelId, well: bool) -> Prediction {
+fn for_precision(row: Prediction, label: LabelId, well: bool) -> Prediction {
     match row.is_answered() {
-        true => *row,
-        false if (row.gold == label) == well => Prediction { answer: Answer::Label(label), ..*row },
-        false => Prediction { answer: Answer::Invalid(InvalidKind::Empty), ..*row },
+        true => row,
+        false if (row.gold == label) == well => Prediction { answer: Answer::Label(label), ..row },
+        false => Prediction { answer: Answer::Invalid(InvalidKind::Empty), ..row },
     }
 }
 

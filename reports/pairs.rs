@@ -8,25 +8,25 @@ use serde::Serialize;
 use tunebench_data::ExampleId;
 
 use crate::confusion::ratio;
-use crate::{Outcome, Prediction};
+use crate::{Outcome, Prediction, Predictions};
 
 /// One row of two models.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RowPair<'a> {
+pub struct RowPair {
     /// The row.
     pub id: ExampleId,
     /// What the base made of it; none when it has no such row, or several of this id.
-    pub base: Option<&'a Prediction>,
+    pub base: Option<Prediction>,
     /// What the tuned model made of it; none as with the base.
-    pub tuned: Option<&'a Prediction>,
+    pub tuned: Option<Prediction>,
     /// Where the row stands among the rows of either, from 0.
     pub places: [Option<usize>; 2],
 }
 
-impl<'a> RowPair<'a> {
+impl RowPair {
     /// Both predictions, base first, if both answered: only such a row is compared.
-    pub fn answered(&self) -> Option<[&'a Prediction; 2]> {
-        Some([self.base?, self.tuned?]).filter(|both| both.iter().all(|row| row.is_answered()))
+    pub fn answered(&self) -> Option<[Prediction; 2]> {
+        Some([self.base?, self.tuned?]).filter(|both| both.iter().all(Prediction::is_answered))
     }
 
     /// Whether base and tuned model were right; none unless both answered.
@@ -39,9 +39,9 @@ impl<'a> RowPair<'a> {
 ///
 /// Takes four bytes for each row beside the rows themselves.
 pub fn pairs<'a>(
-    base_rows: &'a [Prediction],
-    tuned_rows: &'a [Prediction],
-) -> impl Iterator<Item = RowPair<'a>> {
+    base_rows: &'a Predictions,
+    tuned_rows: &'a Predictions,
+) -> impl Iterator<Item = RowPair> + use<'a> {
     let (mut base, mut tuned) = (Rows::new(base_rows).peekable(), Rows::new(tuned_rows).peekable());
     std::iter::from_fn(move || {
         let order = match (base.peek(), tuned.peek()) {
@@ -55,7 +55,7 @@ pub fn pairs<'a>(
         let (id, _) = b.or(t)?;
         let [(base, b), (tuned, t)] = [(base_rows, b), (tuned_rows, t)].map(|(rows, found)| {
             let place = found.and_then(|(_, place)| place);
-            (place.map(|place| &rows[place]), place)
+            (place.map(|place| rows.row(place)), place)
         });
         Some(RowPair { id, base, tuned, places: [b, t] })
     })
@@ -63,16 +63,14 @@ pub fn pairs<'a>(
 
 /// The rows of one model by their ids; nobody knows which of several with one id is the right one.
 struct Rows<'a> {
-    rows: &'a [Prediction],
+    rows: &'a Predictions,
     /// Positions in the order of their ids: four bytes a row rather than a copy of it.
     order: std::iter::Peekable<std::vec::IntoIter<u32>>,
 }
 
 impl<'a> Rows<'a> {
-    fn new(rows: &'a [Prediction]) -> Self {
-        let mut order: Vec<u32> = (0..rows.len()).map(|i| i as u32).collect();
-        order.sort_unstable_by_key(|&i| rows[i as usize].id);
-        Self { rows, order: order.into_iter().peekable() }
+    fn new(rows: &'a Predictions) -> Self {
+        Self { rows, order: rows.by_id().into_iter().peekable() }
     }
 }
 
@@ -82,12 +80,12 @@ impl Iterator for Rows<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let rows = self.rows;
         let place = self.order.next()? as usize;
-        let first = &rows[place];
+        let id = rows.id(place);
         let mut unique = true;
-        while self.order.next_if(|&i| rows[i as usize].id == first.id).is_some() {
+        while self.order.next_if(|&i| rows.id(i as usize) == id).is_some() {
             unique = false;
         }
-        Some((first.id, unique.then_some(place)))
+        Some((id, unique.then_some(place)))
     }
 }
 
@@ -109,7 +107,7 @@ pub struct Paired {
 
 impl Paired {
     /// Matches the rows of both by their ids; see [`pairs`].
-    pub fn of(base: &[Prediction], tuned: &[Prediction]) -> Self {
+    pub fn of(base: &Predictions, tuned: &Predictions) -> Self {
         let mut paired = Self::default();
         for pair in pairs(base, tuned) {
             paired.add(&pair);
@@ -164,42 +162,42 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{any_predictions, predictions};
+    use crate::testing::{any_predictions, changed, predictions};
 
     #[test]
     fn an_id_that_stands_twice_is_paired_with_nothing() {
-        let mut base = predictions("aab", "aab");
-        base[1].id = base[0].id;
+        let base =
+            changed(&predictions("aab", "aab"), |at, row| row.id.0 = if at == 1 { 0 } else { row.id.0 });
         let paired = Paired::of(&base, &predictions("aab", "aab"));
         assert_eq!((paired.compared(), paired.left_out), (1, 2));
     }
 
     #[test]
     fn every_row_of_either_comes_once_and_in_order() {
-        let (mut base, tuned) = (predictions("aab", "ab?"), predictions("aabb", "ab!b"));
-        base.reverse();
+        let (base, tuned) = (predictions("aab", "ab?"), predictions("aabb", "ab!b"));
+        let base = base.iter().rev().collect();
         let rows: Vec<_> = pairs(&base, &tuned).map(|pair| (pair.id.0, pair.correct())).collect();
         let expected = [(0, Some([true, true])), (1, Some([false, false])), (2, None), (3, None)];
         assert_eq!(rows, expected);
         let last = pairs(&base, &tuned).last().unwrap();
-        assert!(last.base.is_none() && last.tuned == Some(&tuned[3]));
+        assert!(last.base.is_none() && last.tuned == Some(tuned.row(3)));
     }
 
     proptest! {
         #[test]
         fn order_of_the_rows_does_not_matter(
-            (base, shuffled) in any_predictions(3).prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+            (base, shuffled) in any_predictions(3).prop_flat_map(|rows| (Just(rows.clone()), Just(Vec::from_iter(&rows)).prop_shuffle())),
             other in any_predictions(3),
             cut in any::<prop::sample::Index>(),
         ) {
             // The two share some rows, with answers of their own.
             let mut tuned = other;
             tuned.extend(base.iter().take(if base.is_empty() { 0 } else { cut.index(base.len()) }).map(|p| {
-                Prediction { answer: crate::Answer::Label(p.gold), ..*p }
+                Prediction { answer: crate::Answer::Label(p.gold), ..p }
             }));
             let forward = Paired::of(&base, &tuned);
-            tuned.reverse();
-            prop_assert_eq!(forward, Paired::of(&shuffled, &tuned));
+            let tuned = tuned.iter().rev().collect();
+            prop_assert_eq!(forward, Paired::of(&shuffled.into(), &tuned));
             let backward = Paired::of(&tuned, &base);
             prop_assert_eq!(forward.only_base, backward.only_tuned);
             prop_assert_eq!(forward.left_out, backward.left_out);

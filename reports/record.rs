@@ -1,6 +1,6 @@
 //! The stored record: what became of each row, four outcomes and no fifth.
 //!
-//! A row is kept in 32 bytes, so that a million of them are 32 MB; texts and raw answers live elsewhere.
+//! Rows are kept in columns, see [`Predictions`]; texts and raw answers live elsewhere.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tunebench_data::{ExampleId, LabelId, LabelSet, Latency};
 
 use crate::words::words;
-use crate::{Clusters, Manifest, Slices};
+use crate::{Clusters, Manifest, Predictions, Slices};
 
 words! {
     /// What became of a row.
@@ -106,9 +106,19 @@ impl Probability {
     pub fn get(self) -> f32 {
         f32::from_bits(self.0.get() - 1)
     }
+
+    /// A number for it, 0 for none.
+    pub(crate) fn code(of: Option<Self>) -> u32 {
+        of.map_or(0, |of| of.0.get())
+    }
+
+    /// What [`Self::code`] stands for.
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        NonZeroU32::new(code).map(Self)
+    }
 }
 
-/// What a model made of one row.
+/// What a model made of one row; [`Predictions`] holds many of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
     /// The row.
@@ -150,7 +160,7 @@ pub struct Evaluation {
     /// The reference of the base model, when this is a fine-tuned one.
     pub tuned_from: Option<String>,
     /// One for each row of the test data, answered or not; each id stands once.
-    pub predictions: Vec<Prediction>,
+    pub predictions: Predictions,
     /// Which of these rows belong together, in the same order; none where each row is a cluster of its own. Models asked about
     /// the same rows share them.
     pub clusters: Option<Arc<Clusters>>,
@@ -212,11 +222,6 @@ mod tests {
             gold_probability: None,
             latency: None,
         }
-    }
-
-    #[test]
-    fn a_row_takes_32_bytes() {
-        assert!(size_of::<Prediction>() <= 32, "{}", size_of::<Prediction>());
     }
 
     #[test]

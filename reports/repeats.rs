@@ -4,7 +4,7 @@ use serde::Serialize;
 use tunebench_data::LabelId;
 
 use crate::confusion::ratio;
-use crate::{Answer, Evaluation, ModelFigures, Outcome, Prediction, Run};
+use crate::{Answer, Evaluation, ModelFigures, Outcome, Predictions, Run};
 
 /// How the repeats of one model agree, over the rows that all of them answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,14 +40,14 @@ pub(crate) fn of(run: &Run, models: &[ModelFigures]) -> Vec<Repeats> {
     };
     let of_one = |first: &Evaluation| {
         let repeats = run.evaluations.iter().filter(|other| scored(&other.model, &first.model));
-        let repeats: Vec<_> = repeats.map(|other| other.predictions.as_slice()).collect();
+        let repeats: Vec<_> = repeats.map(|other| &other.predictions).collect();
         Repeats::of(&first.model, &repeats, run.manifest.min_coverage)
     };
     run.evaluations.iter().filter_map(of_one).collect()
 }
 
 impl Repeats {
-    fn of(model: &str, repeats: &[&[Prediction]], min_coverage: f64) -> Option<Self> {
+    fn of(model: &str, repeats: &[&Predictions], min_coverage: f64) -> Option<Self> {
         if repeats.len() < 2 {
             return None;
         }
@@ -87,18 +87,14 @@ impl Repeats {
 
 /// The rows that all repeats answered, in the order of their ids: for each repeat the label, none if it was invalid, and
 /// whether it is right.
-fn shared_rows(repeats: &[&[Prediction]]) -> impl Iterator<Item = Vec<(Option<LabelId>, bool)>> {
-    let by_id = |rows: &[Prediction]| {
-        let mut order: Vec<u32> = (0..rows.len()).map(|row| row as u32).collect();
-        order.sort_unstable_by_key(|&row| rows[row as usize].id);
-        order.into_iter().peekable()
-    };
+fn shared_rows(repeats: &[&Predictions]) -> impl Iterator<Item = Vec<(Option<LabelId>, bool)>> {
+    let by_id = |rows: &Predictions| rows.by_id().into_iter().peekable();
     let mut orders: Vec<_> = repeats.iter().map(|rows| by_id(rows)).collect();
-    let ids = by_id(repeats[0]).map(|row| repeats[0][row as usize].id);
+    let ids = by_id(repeats[0]).map(|row| repeats[0].id(row as usize));
     ids.filter_map(move |id| {
         let answers = orders.iter_mut().zip(repeats).map(|(order, rows)| {
-            while order.next_if(|&row| rows[row as usize].id < id).is_some() {}
-            let row = rows[order.next_if(|&row| rows[row as usize].id == id)? as usize];
+            while order.next_if(|&row| rows.id(row as usize) < id).is_some() {}
+            let row = rows.row(order.next_if(|&row| rows.id(row as usize) == id)? as usize);
             let right = row.outcome() == Outcome::Correct;
             match row.answer {
                 Answer::Label(label) => Some((Some(label), right)),
@@ -131,7 +127,7 @@ mod tests {
         for record in &mut run.manifest.models[1..] {
             record.repeat_of = Some("m#1".to_owned());
         }
-        run.evaluations[0].predictions.reverse();
+        run.evaluations[0].predictions = run.evaluations[0].predictions.iter().rev().collect();
         Figures::of(&run).repeats
     }
 
@@ -166,7 +162,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_model_agrees_with_itself_and_shares_stay_shares(rows in any_predictions(3), other in any_predictions(3)) {
-            let other: Vec<_> = rows.iter().zip(&other).map(|(row, other)| Prediction { answer: other.answer, ..*row }).collect();
+            let other: Predictions = rows.iter().zip(&other).map(|(row, other)| crate::Prediction { answer: other.answer, ..row }).collect();
             if let Some(same) = Repeats::of("m", &[&rows, &rows], 0.0) {
                 prop_assert_eq!((same.agreement, same.pairwise_agreement, same.flipping_rows), (1.0, 1.0, 0));
                 prop_assert_eq!(same.accuracy_sd, 0.0);

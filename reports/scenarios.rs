@@ -8,8 +8,8 @@ use crate::differences::DifferencesOf;
 use crate::studentised::MeansOf;
 use crate::words::words;
 use crate::{
-    Answer, Clusters, Contrast, Evaluation, Interval, Metric, Paired, Prediction, UnansweredKind, Verdict,
-    over_labels, pairs,
+    Answer, Clusters, Contrast, Evaluation, Interval, Metric, Paired, Prediction, Predictions,
+    UnansweredKind, Verdict, over_labels, pairs,
 };
 
 /// What is supposed of answers that are not there or name no label.
@@ -40,7 +40,7 @@ impl Suppose {
 }
 
 /// Whether the run ended before all rows had their turn, so that there is no score.
-pub(crate) fn is_cut_short(predictions: &[Prediction]) -> bool {
+pub(crate) fn is_cut_short(predictions: &Predictions) -> bool {
     let ended =
         |kind| matches!(kind, UnansweredKind::NotAsked | UnansweredKind::Budget | UnansweredKind::Cancelled);
     predictions.iter().any(|row| matches!(row.answer, Answer::Unanswered(kind) if ended(kind)))
@@ -262,17 +262,15 @@ struct Side<'a> {
 
 /// The rows of a repeat, found by their ids.
 struct Repeat<'a> {
-    rows: &'a [Prediction],
+    rows: &'a Predictions,
     order: Vec<u32>,
 }
 
 impl<'a> Side<'a> {
     fn of(repeats: &[&'a Evaluation]) -> Self {
         let others = repeats[1..].iter().map(|repeat| {
-            let rows = repeat.predictions.as_slice();
-            let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-            order.sort_unstable_by_key(|&row| rows[row as usize].id);
-            Repeat { rows, order }
+            let rows = &repeat.predictions;
+            Repeat { rows, order: rows.by_id() }
         });
         Self { first: repeats[0], others: others.collect() }
     }
@@ -280,15 +278,15 @@ impl<'a> Side<'a> {
     /// The missing answers on which the figure depends.
     fn missing(&self, metric: &Metric) -> u64 {
         let rows = self.others.iter().flat_map(|repeat| repeat.rows).chain(&self.first.predictions);
-        let counts = |row: &&Prediction| !row.is_answered() && metric.of_row_if(row, true).is_some();
+        let counts = |row: &Prediction| !row.is_answered() && metric.of_row_if(row, true).is_some();
         rows.filter(counts).count() as u64
     }
 
     /// The mean, over the answers to a row, of what it adds to the figure; none where no answer counts.
-    fn mean(&self, id: ExampleId, first: &Prediction, metric: &Metric, suppose: Suppose) -> Option<f64> {
+    fn mean(&self, id: ExampleId, first: Prediction, metric: &Metric, suppose: Suppose) -> Option<f64> {
         let others = self.others.iter().filter_map(|repeat| repeat.find(id));
         let (mut sum, mut all) = (0.0, 0u32);
-        for value in std::iter::once(first).chain(others).filter_map(|row| suppose.value(metric, row)) {
+        for value in std::iter::once(first).chain(others).filter_map(|row| suppose.value(metric, &row)) {
             sum += value;
             all += 1;
         }
@@ -296,9 +294,9 @@ impl<'a> Side<'a> {
     }
 }
 
-impl<'a> Repeat<'a> {
-    fn find(&self, id: ExampleId) -> Option<&'a Prediction> {
-        let at = self.order.binary_search_by_key(&id, |&row| self.rows[row as usize].id).ok()?;
-        Some(&self.rows[self.order[at] as usize])
+impl Repeat<'_> {
+    fn find(&self, id: ExampleId) -> Option<Prediction> {
+        let at = self.order.binary_search_by_key(&id, |&row| self.rows.id(row as usize)).ok()?;
+        self.rows.get(self.order[at] as usize)
     }
 }

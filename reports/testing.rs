@@ -9,11 +9,11 @@ use tunebench_data::{ExampleId, LabelId, LabelSet};
 
 use crate::{
     Answer, Clustering, Clusters, DataFile, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest,
-    ModelRecord, Prediction, Probability, Run, UnansweredKind, slugs,
+    ModelRecord, Prediction, Predictions, Probability, Run, UnansweredKind, slugs,
 };
 
 /// Rows from two texts: letters are labels from `a` on, `!` is an invalid answer, `?` is none.
-pub(crate) fn predictions(gold: &str, answers: &str) -> Vec<Prediction> {
+pub(crate) fn predictions(gold: &str, answers: &str) -> Predictions {
     assert_eq!(gold.len(), answers.len());
     let label = |byte: u8| LabelId(u32::from(byte - b'a'));
     gold.bytes()
@@ -32,6 +32,15 @@ pub(crate) fn predictions(gold: &str, answers: &str) -> Vec<Prediction> {
             latency: None,
         })
         .collect()
+}
+
+/// The rows, each of them changed; it is told where it stands.
+pub(crate) fn changed(rows: &Predictions, change: impl Fn(usize, &mut Prediction)) -> Predictions {
+    let rows = rows.iter().enumerate().map(|(at, mut row)| {
+        change(at, &mut row);
+        row
+    });
+    rows.collect()
 }
 
 pub(crate) fn labels<S: ToString>(names: &[S]) -> LabelSet {
@@ -94,7 +103,7 @@ pub(crate) fn manifest<S: ToString>(names: &[S], models: &[(&str, Option<&str>)]
 }
 
 /// A run of models, each with its base and its rows.
-pub(crate) fn run<S: ToString>(names: &[S], models: Vec<(&str, Option<&str>, Vec<Prediction>)>) -> Run {
+pub(crate) fn run<S: ToString>(names: &[S], models: Vec<(&str, Option<&str>, Predictions)>) -> Run {
     let list: Vec<_> = models.iter().map(|(model, base, _)| (*model, *base)).collect();
     let manifest = manifest(names, &list);
     let evaluations = models
@@ -138,7 +147,7 @@ fn any_answer(labels: u32) -> impl Strategy<Value = Answer> {
 }
 
 /// Up to 60 rows with distinct ids.
-pub(crate) fn any_predictions(labels: u32) -> impl Strategy<Value = Vec<Prediction>> {
+pub(crate) fn any_predictions(labels: u32) -> impl Strategy<Value = Predictions> {
     let row = (
         0..labels,
         any_answer(labels),

@@ -8,7 +8,7 @@ use crate::jackknife::Sample;
 use crate::testing::in_groups;
 use crate::{
     Answer, CONFIDENCE, Confusion, Evaluation, InvalidKind, LabelCounts, Paired, PrecisionRecallF1,
-    Prediction, Scores, UnansweredKind, holm, mcnemar_exact, mcnemar_mid_p, non_inferiority_p,
+    Prediction, Predictions, Scores, UnansweredKind, holm, mcnemar_exact, mcnemar_mid_p, non_inferiority_p,
     normal_quantile, smallest_difference, tango, wilson,
 };
 
@@ -22,7 +22,7 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Vec<T> {
 }
 
 /// Rows of label numbers; of the answers -1 is invalid, and -2 is none.
-pub(crate) fn rows_of(gold: &[u32], answers: &[i64]) -> Vec<Prediction> {
+pub(crate) fn rows_of(gold: &[u32], answers: &[i64]) -> Predictions {
     let row = |(i, (&gold, &answer)): (usize, (&u32, &i64))| Prediction {
         id: ExampleId(i as u64),
         gold: LabelId(gold),

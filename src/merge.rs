@@ -113,7 +113,7 @@ fn joined(runs: &[Run], model: usize) -> Evaluation {
         let cluster = |row| clusters.and_then(|clusters| clusters.of(row)).unwrap_or(row) as u64;
         let values = |row| part.slices.iter().flat_map(|slices| slices.of(row)).map(str::to_owned).collect();
         rows.extend(part.predictions.iter().enumerate().map(|(row, one)| {
-            (one.id, *one, group(row), ((number as u64) << 32) | cluster(row), values(row))
+            (one.id, one, group(row), ((number as u64) << 32) | cluster(row), values(row))
         }));
     }
     rows.sort_by_key(|(id, ..)| *id);

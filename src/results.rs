@@ -309,7 +309,7 @@ impl Results {
             let run = report.run;
             let evaluation = run.evaluations.iter().find(|evaluation| evaluation.model == model);
             let (Some(evaluation), Some(record)) = (evaluation, run.manifest.model(model)) else { continue };
-            let unreadable = |row: &&Prediction| row.answer.is_unreadable();
+            let unreadable = |row: &Prediction| row.answer.is_unreadable();
             let wanted: BTreeSet<_> =
                 evaluation.predictions.iter().filter(unreadable).map(|row| row.id).collect();
             let mut details = self.details(record)?;

@@ -152,7 +152,7 @@ pub(crate) fn answers<'a>(
                 break;
             }
         }
-        answers.push(Answered { record, prediction: *prediction, details: found });
+        answers.push(Answered { record, prediction, details: found });
     }
     Ok(answers)
 }

@@ -1,17 +1,17 @@
 //! The rows of a calibration with their clusters, read where they are: a table of them would be larger than they are.
 
 use super::Row;
-use crate::{Clusters, Prediction};
+use crate::{Clusters, Predictions};
 
 /// Rows, each with the key of its cluster: the least id in it, which no order of the file changes.
 pub(super) struct KeyedRows<'a> {
-    predictions: &'a [Prediction],
+    predictions: &'a Predictions,
     /// The clusters with their keys; none where each row is one, whose id is the key.
     clusters: Option<(&'a Clusters, Vec<u64>)>,
 }
 
 impl<'a> KeyedRows<'a> {
-    pub(super) fn of(predictions: &'a [Prediction], clusters: Option<&'a Clusters>) -> Self {
+    pub(super) fn of(predictions: &'a Predictions, clusters: Option<&'a Clusters>) -> Self {
         let clusters = clusters.filter(|clusters| clusters.are_not_rows()).map(|clusters| {
             let mut keys = vec![u64::MAX; clusters.count() as usize];
             for (place, row) in predictions.iter().enumerate() {
@@ -45,12 +45,12 @@ impl<'a> KeyedRows<'a> {
     pub(super) fn key(&self, place: u32) -> u64 {
         match &self.clusters {
             Some((_, keys)) => keys[self.cluster(place)],
-            None => self.predictions[place as usize].id.0,
+            None => self.predictions.id(place as usize).0,
         }
     }
 
     /// One of [these rows](Self::places).
     pub(super) fn row(&self, place: u32) -> Row {
-        Row::of(&self.predictions[place as usize]).expect("a row with a label and a probability")
+        Row::of(&self.predictions.row(place as usize)).expect("a row with a label and a probability")
     }
 }

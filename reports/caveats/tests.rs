@@ -1,7 +1,7 @@
 //! What is said of which run.
 
-use crate::testing::{in_groups, predictions, run};
-use crate::{Answer, Figures, InvalidKind, Probability, Run};
+use crate::testing::{changed, in_groups, predictions, run};
+use crate::{Answer, Figures, InvalidKind, Predictions, Probability, Run};
 
 fn said(gold: &str, models: Vec<(&str, Option<&str>, &str)>, complete: bool) -> Vec<String> {
     let models = models.into_iter().map(|(m, base, answers)| (m, base, predictions(gold, answers))).collect();
@@ -130,13 +130,15 @@ fn accuracies_that_differ_by_chance_are_no_ranking() {
 #[test]
 fn some_probabilities_are_not_enough() {
     let mut run = sound(&[("m", None, "")]);
-    for row in &mut run.evaluations[0].predictions[..117] {
-        row.probability = Probability::new(0.5);
-    }
+    let all = run.evaluations[0].predictions.clone();
+    let told = |but: [usize; 3]| {
+        changed(&all, |at, row| row.probability = Probability::new(0.5).filter(|_| !but.contains(&at)))
+    };
+    run.evaluations[0].predictions = told([117, 118, 119]);
     let expected =
         "few_probabilities m: only 117 of 120 answers carry a probability: too few for figures about them.";
     assert_eq!(about(&run), [expected]);
-    run.evaluations[0].predictions[119].probability = Probability::new(0.5);
+    run.evaluations[0].predictions = told([117, 118, 118]);
     assert_eq!(about(&run), [""; 0]);
 }
 
@@ -172,19 +174,21 @@ fn few_groups_are_few_though_the_rows_are_many() {
 #[test]
 fn labels_that_no_row_has_and_answers_that_nobody_reads_are_told_of() {
     let mut run = sound(&[("m", None, "bca")]);
-    let rows = &mut run.evaluations[0].predictions;
-    rows.retain(|row| row.gold.0 != 2);
-    let few = rows.len() as u64;
+    let rows: Predictions = run.evaluations[0].predictions.iter().filter(|row| row.gold.0 != 2).collect();
+    run.evaluations[0].predictions = rows.clone();
     let found = about(&run);
     let stray = found.iter().find(|doubt| doubt.starts_with("other_labels")).unwrap();
     assert!(stray.contains("m: ") && stray.contains("labels that no test row has: c."), "{stray}");
-    for row in run.evaluations[0].predictions.iter_mut().take(few as usize / 8) {
-        row.answer = Answer::Invalid(InvalidKind::NoLabel);
-    }
+    let invalid = |kind| {
+        changed(&rows, |at, row| {
+            if at < rows.len() / 8 {
+                row.answer = Answer::Invalid(kind);
+            }
+        })
+    };
+    run.evaluations[0].predictions = invalid(InvalidKind::NoLabel);
     assert!(about(&run).iter().any(|doubt| doubt.starts_with("unreadable m: ")));
     // What a model refuses, it refuses by itself.
-    for row in run.evaluations[0].predictions.iter_mut().take(few as usize / 8) {
-        row.answer = Answer::Invalid(InvalidKind::Refused);
-    }
+    run.evaluations[0].predictions = invalid(InvalidKind::Refused);
     assert!(!about(&run).iter().any(|doubt| doubt.starts_with("unreadable")));
 }

@@ -156,7 +156,8 @@ fn a_run_that_was_cut_short_has_no_verdict() {
     };
     let base = Evaluation { predictions: predictions(&gold, &"b".repeat(200)), ..tuned.clone() };
     assert_eq!(Comparison::of(&base, &tuned, &Rules::default()).verdict, Verdict::Better);
-    tuned.predictions[199].answer = crate::Answer::Unanswered(crate::UnansweredKind::NotAsked);
+    let not_asked = crate::Answer::Unanswered(crate::UnansweredKind::NotAsked);
+    tuned.predictions.set(199, crate::Prediction { answer: not_asked, ..tuned.predictions.row(199) });
     assert_eq!(Comparison::of(&base, &tuned, &Rules::default()).verdict, Verdict::Incomplete);
 }
 
@@ -177,8 +178,7 @@ proptest! {
     #[test]
     fn swapping_the_models_mirrors_everything(base in any_predictions(3), tuned in any_predictions(3)) {
         // Some rows of each are the other's as well.
-        let more: Vec<_> = base.iter().take(20).copied().collect();
-        let tuned: Vec<_> = tuned.into_iter().chain(more).collect();
+        let tuned = tuned.iter().chain(base.iter().take(20)).collect();
         let [base, tuned] = [base, tuned].map(|predictions| Evaluation {
             model: String::new(),
             tuned_from: None,
@@ -196,8 +196,8 @@ proptest! {
             prop_assert!((there.difference + back.difference).abs() < 1e-15);
         }
         if let Some(metric) = there.macro_f1 {
-            let rows: Vec<_> = pairs(&base.predictions, &tuned.predictions)
-                .filter_map(|pair| pair.answered().map(|[base, _]| *base))
+            let rows = pairs(&base.predictions, &tuned.predictions)
+                .filter_map(|pair| pair.answered().map(|[base, _]| base))
                 .collect();
             let scores = Scores::of(&Confusion::of(&rows, 3));
             prop_assert!((metric.base - scores.macro_average.f1.unwrap()).abs() < 1e-13);

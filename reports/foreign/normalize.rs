@@ -9,7 +9,7 @@ use tunebench_data::{AnswerError, ExampleId, LabelId, LabelSet, Prompt, PromptTe
 use super::{Foreign, ForeignError, Tool};
 use crate::{
     Answer, Clustering, DEFAULT_MIN_COVERAGE, Evaluation, InvalidKind, Latency, MANIFEST_VERSION, Manifest,
-    ModelRecord, Prediction, Run, UnansweredKind, slugs,
+    ModelRecord, Prediction, Predictions, Run, UnansweredKind, slugs,
 };
 
 /// The longest gold answer that is still taken for a label, in characters.
@@ -136,7 +136,7 @@ impl Rows {
         let reader = Reader::new(&labels);
         let mut texts = BTreeMap::new();
         let mut seen = vec![HashMap::new(); models.len()];
-        let mut predictions = vec![Vec::new(); models.len()];
+        let mut predictions = vec![Predictions::default(); models.len()];
         let mut clusterings: Vec<_> = models.iter().map(|_| Clustering::default()).collect();
         for (model, row) in rows {
             let gold = labels.get(&row.gold).expect("every gold label was put into the set");

@@ -52,7 +52,7 @@ fn promptfoo_has_the_figures_that_promptfoo_reported() {
     let manifest = &foreign.run.manifest;
     assert_eq!(manifest.tool_version, "promptfoo 0.121.20");
     assert!(manifest.started.starts_with("2026-"), "{}", manifest.started);
-    let first = &foreign.run.evaluations[0].predictions[0];
+    let first = foreign.run.evaluations[0].predictions.row(0);
     assert_eq!(first.latency.map(|latency| latency.as_micros()), Some(462_000));
 }
 
@@ -126,7 +126,7 @@ fn an_answer_of_inspect_that_nobody_has_as_target_is_a_label_all_the_same() {
         sample["output"]["choices"][0]["stop_reason"] = json!(stopped);
         let foreign = read(log.to_string().as_bytes(), "m").unwrap();
         let evaluation = &foreign.run.evaluations[0];
-        match evaluation.predictions[2].answer {
+        match evaluation.predictions.row(2).answer {
             Answer::Label(label) => foreign.run.labels().name(label).to_owned(),
             other => format!("{other:?}"),
         }
@@ -147,7 +147,7 @@ fn letters_of_inspect_are_choices_and_epochs_are_repeats() {
     for evaluation in &foreign.run.evaluations {
         assert_eq!(outcomes(evaluation), "cci!");
         assert_eq!(answer(&foreign, evaluation, 2), "transfer_timing");
-        assert_eq!(evaluation.predictions[3].answer, Answer::Invalid(InvalidKind::NoLabel));
+        assert_eq!(evaluation.predictions.row(3).answer, Answer::Invalid(InvalidKind::NoLabel));
     }
     let accuracy = value(INSPECT_CHOICE).pointer("/results/scores/0/metrics/accuracy/value").cloned();
     assert_eq!(accuracy, Some(json!(0.5)));
@@ -201,7 +201,7 @@ fn without_a_text_the_tools_own_id_names_the_row() {
     let bare = CHOICES.replace("\"text\":", "\"premise\": \"p\", \"hypothesis\":");
     let foreign = foreign(&bare);
     assert!(foreign.texts.is_empty());
-    assert_eq!(foreign.run.evaluations[0].predictions[1].id, ExampleId::of("lm-eval doc 1", "", 0));
+    assert_eq!(foreign.run.evaluations[0].predictions.id(1), ExampleId::of("lm-eval doc 1", "", 0));
     let twice = format!("{bare}\n{}", bare.lines().next().unwrap());
     let error = read(twice.as_bytes(), "words").unwrap_err().to_string();
     assert_eq!(
@@ -342,7 +342,7 @@ fn edited(text: &str, pointer: &str, new: Value) -> String {
 }
 
 fn answer<'a>(foreign: &'a Foreign, evaluation: &Evaluation, row: usize) -> &'a str {
-    foreign.run.labels().name(evaluation.predictions[row].answer.label().unwrap())
+    foreign.run.labels().name(evaluation.predictions.row(row).answer.label().unwrap())
 }
 
 /// Whatever is read can be reported on.

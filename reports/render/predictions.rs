@@ -78,7 +78,7 @@ pub fn predictions_to(
     let without = |column: usize| match column {
         GROUP => clusters.is_none_or(|clusters| !clusters.has_groups()),
         CLUSTER => clusters.is_none_or(|clusters| !clusters.are_not_rows()),
-        GOLD_PROBABILITY => evaluation.predictions.iter().all(|row| row.gold_probability.is_none()),
+        GOLD_PROBABILITY => !evaluation.predictions.tell_gold_probabilities(),
         _ => false,
     };
     let columns: Vec<usize> = (0..COLUMNS.len()).filter(|column| !without(*column)).collect();
@@ -140,9 +140,9 @@ mod tests {
     use super::super::read_predictions::{from_milliseconds, read_predictions};
     use super::*;
     use crate::testing::{self, any_predictions, labels};
-    use crate::{Clustering, Prediction};
+    use crate::{Clustering, Predictions};
 
-    fn evaluation(predictions: Vec<Prediction>) -> Evaluation {
+    fn evaluation(predictions: Predictions) -> Evaluation {
         Evaluation { model: "m".into(), tuned_from: None, predictions, clusters: None, slices: None }
     }
 
@@ -193,7 +193,7 @@ mod tests {
     fn four_columns_are_enough_and_others_do_not_matter() {
         let text = "note,outcome,prediction,label,id\n\"x\ny\",correct,b,b,00000000000000ff\n";
         let rows = read_predictions(text.as_bytes(), &labels(&["a", "b"])).unwrap();
-        assert_eq!((rows.predictions.len(), rows.predictions[0].id.0, rows.clusters), (1, 255, None));
+        assert_eq!((rows.predictions.len(), rows.predictions.id(0).0, rows.clusters), (1, 255, None));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use tunebench_data::{LabelId, LabelSet};
 use super::predictions::position::*;
 use super::predictions::{COLUMNS, SLICE};
 use crate::{
-    Answer, Clustering, Clusters, InvalidKind, Latency, Outcome, Prediction, Probability, Slices, Slicing,
-    UnansweredKind,
+    Answer, Clustering, Clusters, InvalidKind, Latency, Outcome, Prediction, Predictions, Probability,
+    Slices, Slicing, UnansweredKind,
 };
 
 /// How many of the columns a file must have.
@@ -60,7 +60,7 @@ pub enum ReadError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionRows {
     /// One for each row, in the order of the file.
-    pub predictions: Vec<Prediction>,
+    pub predictions: Predictions,
     /// Which of them belong together; none where each is a cluster of its own, or the file does not tell.
     pub clusters: Option<Clusters>,
     /// Which value each has of some properties; none where the file does not tell.
@@ -76,7 +76,7 @@ pub fn read_predictions(source: impl io::Read, labels: &LabelSet) -> Result<Pred
     let mut record = ByteRecord::new();
     reader.read_byte_record(&mut record).map_err(io_error)?;
     let header = Header::of(&record)?;
-    let mut predictions = Vec::new();
+    let mut predictions = Predictions::default();
     let mut clustering = Clustering::new(header.places[GROUP].is_some());
     let mut slicing = Slicing::new(header.slices.iter().map(|(name, _)| name.as_str()));
     let mut ids = HashSet::new();

@@ -162,7 +162,7 @@ pub fn length_of(text: &str) -> &'static str {
 impl Evaluation {
     /// Some of the rows, by their places in rising order.
     pub fn only(&self, rows: &[usize]) -> Self {
-        let predictions = rows.iter().map(|row| self.predictions[*row]).collect();
+        let predictions = rows.iter().map(|row| self.predictions.row(*row)).collect();
         let clusters = self.clusters.as_deref().and_then(|clusters| clusters.only(rows.iter().copied()));
         let clusters = clusters.map(std::sync::Arc::new);
         Self {

@@ -63,13 +63,13 @@ pub(super) fn merge(args: &MergeArgs, global: &Global, printer: Printer) -> Resu
 
 /// What the parts know of the rows of a model, in the order of the whole.
 fn kept_rows(parts: &[Results], run: &Run, model: usize, results: &Results) -> Result<KeptRows, Error> {
-    let rows = &run.evaluations[model].predictions;
-    let mut kept = KeptRows::new(results.folder(), rows.len())?;
+    // Joined rows stand in the order of their ids.
+    let ids: Vec<_> = run.evaluations[model].predictions.iter().map(|row| row.id).collect();
+    let mut kept = KeptRows::new(results.folder(), ids.len())?;
     for part in parts {
         let mut details = part.details(&run.manifest.models[model])?;
         while let Some((id, row)) = details.next_row()? {
-            // Joined rows stand in the order of their ids.
-            if let Ok(index) = rows.binary_search_by_key(&id, |row| row.id) {
+            if let Ok(index) = ids.binary_search(&id) {
                 kept.put(index, &row)?;
             }
         }

@@ -1,6 +1,6 @@
 //! Asks a model about every row of a test set, many rows at once, and keeps what became of each.
 //!
-//! Rows stream from the file; what is kept of a row is its [`Prediction`]. An error never turns into a label. What was
+//! Rows stream from the file; what is kept of a row is its [`Prediction`](tunebench_reports::Prediction). An error never turns into a label. What was
 //! answered before is in the ledger and is not asked again; what is asked passes the governor (`governor`), the
 //! budget, the ledger's intents, and is tried again where that may help (`retry`).
 
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use tunebench_data::{DataError, Prompt, TestSet};
 use tunebench_providers::{ModelInfo, ModelRef, Parameters, Provider, ProviderError, Usage};
-use tunebench_reports::{Prediction, UnansweredKind};
+use tunebench_reports::{Predictions, UnansweredKind};
 
 pub use abort::AbortReason;
 pub use answer_cache::AnswerCache;
@@ -195,7 +195,7 @@ impl EvalProgress {
 #[derive(Debug)]
 pub struct Answers {
     /// One for each row, in the order of the file.
-    pub predictions: Vec<Prediction>,
+    pub predictions: Predictions,
     /// How many rows came out how.
     pub tally: EvalProgress,
     /// What the provider knows of the model, where it was asked.

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tunebench_data::{Columns, Example, ExampleId, LabelId, TestSet};
 use tunebench_providers::{Completion, Usage};
-use tunebench_reports::{Answer, Outcome, Prediction, RowDetails, UnansweredKind, bounded};
+use tunebench_reports::{Answer, Outcome, Prediction, Predictions, RowDetails, UnansweredKind, bounded};
 
 use super::ask::Answered;
 use super::model_client::{ModelClient, Unanswered};
@@ -55,7 +55,7 @@ impl EvaluationRun {
             shown => shown.clone(),
         };
         let answers = Answers {
-            predictions: vec![unanswered(ExampleId(0), LabelId(0), UnansweredKind::NotAsked); test.len()],
+            predictions: Predictions::not_asked(test.len()),
             tally: EvalProgress { total: test.len(), ..EvalProgress::default() },
             info: None,
             answered_by: Default::default(),
@@ -189,9 +189,7 @@ impl EvaluationRun {
 
     fn record(&self, row: &Row, prediction: Prediction) {
         let mut found = lock(&self.found);
-        if let Some(slot) = found.predictions.get_mut(row.index) {
-            *slot = prediction;
-        }
+        found.predictions.set(row.index, prediction);
         if prediction.answer == Answer::Unanswered(UnansweredKind::NotAsked) {
             return;
         }
@@ -215,11 +213,12 @@ impl EvaluationRun {
         let mut answers = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let read = match rows.read_whole()? {
             Some(read) => read,
-            None => rows.each(|Row { index, example, .. }| match answers.predictions.get_mut(index) {
-                Some(slot) if slot.answer == Answer::Unanswered(UnansweredKind::NotAsked) => {
-                    *slot = unanswered(example.id, example.label, UnansweredKind::NotAsked);
+            None => rows.each(|Row { index, example, .. }| {
+                let known = answers.predictions.get(index).map(|row| row.answer);
+                if known == Some(Answer::Unanswered(UnansweredKind::NotAsked)) {
+                    let not_asked = unanswered(example.id, example.label, UnansweredKind::NotAsked);
+                    answers.predictions.set(index, not_asked);
                 }
-                _ => {}
             })?,
         };
         if read != test.len() {

@@ -192,7 +192,7 @@ fn rows_of(before: &Model, now: &Evaluation, run: &Run) -> Result<Evaluation, Ga
             Row::Invalid(kind) => Answer::Invalid(*kind),
             Row::Unanswered(kind) => Answer::Unanswered(*kind),
         };
-        Ok(Prediction { answer, probability: None, gold_probability: None, latency: None, ..*row })
+        Ok(Prediction { answer, probability: None, gold_probability: None, latency: None, ..row })
     });
     let (model, predictions) =
         (format!("{} (baseline)", before.model), predictions.collect::<Result<_, _>>()?);
@@ -228,7 +228,7 @@ fn model_of(run: &Run, figures: &Figures, evaluation: &Evaluation) -> Result<Mod
         let what = format!("too few rows were answered by {name}");
         return Err(GateError::Refused(Incompleteness { what, hint: AGAIN }));
     };
-    let label = |row: &Prediction| row.answer.label().map_or("", |label| run.labels().name(label)).to_owned();
+    let label = |row: Prediction| row.answer.label().map_or("", |label| run.labels().name(label)).to_owned();
     let rows = evaluation.predictions.iter().map(|row| {
         let told = match (row.answer, row.outcome()) {
             (Answer::Invalid(kind), _) => Row::Invalid(kind),

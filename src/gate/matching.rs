@@ -45,7 +45,7 @@ mod tests {
         let evaluations = models.iter().map(|(model, base)| Evaluation {
             model: (*model).to_owned(),
             tuned_from: Some((*base).to_owned()).filter(|base| !base.is_empty()),
-            predictions: Vec::new(),
+            predictions: Default::default(),
             clusters: None,
             slices: None,
         });

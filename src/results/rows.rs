@@ -100,8 +100,8 @@ impl<'a> WantedIds<'a> {
     }
 
     fn holds(&mut self, id: ExampleId) -> bool {
-        let first = self.run.evaluations.first().map_or(&[][..], |first| &first.predictions);
-        if first.get(self.next).is_some_and(|row| row.id == id) {
+        let first = self.run.evaluations.first().map(|first| &first.predictions);
+        if first.and_then(|first| first.get(self.next)).is_some_and(|row| row.id == id) {
             self.next += 1;
             return true;
         }

@@ -220,7 +220,8 @@ fn each_check_can_pass_and_fail() {
         }
     }
     let mut invalid = losing(0);
-    invalid.evaluations[0].predictions[0].answer = Answer::Invalid(InvalidKind::Refused);
+    let rows = &mut invalid.evaluations[0].predictions;
+    rows.set(0, Prediction { answer: Answer::Invalid(InvalidKind::Refused), ..rows.row(0) });
     invalid.manifest.models[0].answered_by = [("lexical-2".to_owned(), 200)].into();
     write(&place, &invalid);
     for options in [&["--max-invalid", "0"][..], &["--same-version"]] {

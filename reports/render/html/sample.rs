@@ -7,8 +7,8 @@ use tunebench_data::{ExampleId, LabelId};
 
 use crate::testing::run;
 use crate::{
-    Answer, InvalidKind, Latency, LossPoint, Prediction, Probability, PromptMessage, Report, Run, TokenUsage,
-    UnansweredKind,
+    Answer, InvalidKind, Latency, LossPoint, Prediction, Predictions, Probability, PromptMessage, Report,
+    Run, TokenUsage, UnansweredKind,
 };
 
 /// Texts that try to break out of wherever they stand.
@@ -31,7 +31,7 @@ fn mixed(i: u64, seed: u64) -> u64 {
 }
 
 /// Rows that are right with a probability of about `skill` per cent.
-fn rows(labels: u32, count: u32, skill: u64, seed: u64) -> Vec<Prediction> {
+fn rows(labels: u32, count: u32, skill: u64, seed: u64) -> Predictions {
     let row = |i: u32| {
         let dice = mixed(i.into(), seed);
         // A row that is hard for one model is rather hard for the others too, and so are some labels.

@@ -5,7 +5,7 @@ use tunebench_data::ExampleId;
 
 use super::sample::{HOSTILE, filled, of_skills};
 use super::*;
-use crate::testing::{any_predictions, predictions, run};
+use crate::testing::{any_predictions, changed, predictions, run};
 use crate::{Answer, RowDetails, Run};
 
 /// The tags of a page that are well-formed: opened and closed in order.
@@ -134,7 +134,8 @@ fn what_costs_nothing_has_no_column_of_zeros() {
 #[test]
 fn a_run_without_models_rows_or_scores_is_no_crash() {
     assert_nested(&render(&Report::new(&run(&["a", "b"], vec![]))));
-    assert_nested(&render(&Report::new(&run(&["a"], vec![("m", None, vec![]), ("t", Some("m"), vec![])]))));
+    let none = crate::Predictions::default;
+    assert_nested(&render(&Report::new(&run(&["a"], vec![("m", None, none()), ("t", Some("m"), none())]))));
     let unanswered =
         run(&["a"], vec![("m", None, predictions("aa", "??")), ("t", Some("m"), predictions("aa", "aa"))]);
     let page = render(&Report::new(&unanswered));
@@ -329,7 +330,7 @@ proptest! {
     fn any_run_gives_a_page_that_is_well_formed(
         base in any_predictions(4), tuned in any_predictions(4), text in any::<String>(), model in "\\PC{1,30}",
     ) {
-        let tuned: Vec<_> = base.iter().zip(&tuned).map(|(b, t)| crate::Prediction { answer: t.answer, ..*b }).collect();
+        let tuned = base.iter().zip(&tuned).map(|(b, t)| crate::Prediction { answer: t.answer, ..b }).collect();
         let ids: Vec<ExampleId> = base.iter().map(|row| row.id).collect();
         let model = format!("local/{model}");
         let run = run(&["<a>", "b\u{202e}", "c'\"", "&amp;"], vec![(&model, None, base), ("t", Some(&model), tuned)]);
@@ -391,10 +392,8 @@ fn pages_for_a_browser() {
     large(folder);
     let mut alone = of_skills(10, 400, &[70]);
     alone.manifest.complete = false;
-    alone.evaluations[0]
-        .predictions
-        .iter_mut()
-        .take(3)
-        .for_each(|row| row.answer = Answer::Invalid(crate::InvalidKind::Refused));
+    let rows = &mut alone.evaluations[0].predictions;
+    let refused = Answer::Invalid(crate::InvalidKind::Refused);
+    *rows = changed(rows, |at, row| row.answer = if at < 3 { refused } else { row.answer });
     std::fs::write(folder.join("alone.html"), render(&Report::new(&alone))).unwrap();
 }

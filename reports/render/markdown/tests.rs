@@ -112,7 +112,7 @@ fn a_marker_is_a_first_line_that_cannot_end_early() {
 #[test]
 fn any_run_fits_into_a_comment() {
     let names: Vec<_> = (0..300).map(|i| format!("{}{i}", "模型|".repeat(40))).collect();
-    let rows: Vec<_> = predictions(&"abc".repeat(50), &"bca".repeat(50));
+    let rows = predictions(&"abc".repeat(50), &"bca".repeat(50));
     let models: Vec<_> = (0..15).map(|i| format!("{}{i}", "*".repeat(200))).collect();
     let models = models.iter().map(|name| (name.as_str(), None, rows.clone())).collect();
     let page = page(&run(&names, models));

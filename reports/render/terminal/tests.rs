@@ -2,11 +2,11 @@ use tunebench_data::{ExampleId, LabelId};
 
 use super::*;
 use crate::render::text::width;
-use crate::testing::{assert_recorded, run};
-use crate::{Answer, InvalidKind, Prediction, Run, UnansweredKind};
+use crate::testing::{assert_recorded, changed, run};
+use crate::{Answer, InvalidKind, Prediction, Predictions, Run, UnansweredKind};
 
 /// Rows with answers that are right with a probability of about `skill` per cent; the same at every call.
-fn rows(labels: u32, each: u32, skill: u64, seed: u64) -> Vec<Prediction> {
+fn rows(labels: u32, each: u32, skill: u64, seed: u64) -> Predictions {
     (0..labels * each)
         .map(|i| {
             let mut mixed = (u64::from(i) + seed * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -159,9 +159,9 @@ fn hostile_names_cannot_steer_the_terminal() {
 #[test]
 fn below_the_limit_it_says_incomplete_and_no_score() {
     let mut run = sample(&names(3, "usual"), 40);
-    for prediction in run.evaluations[1].predictions.iter_mut().take(30) {
-        prediction.answer = Answer::Unanswered(UnansweredKind::Budget);
-    }
+    let rows = &mut run.evaluations[1].predictions;
+    let budget = Answer::Unanswered(UnansweredKind::Budget);
+    *rows = changed(rows, |at, row| row.answer = if at < 30 { budget } else { row.answer });
     let text = show(&run, Some(80), false);
     assert!(text.contains("90/120          incomplete"), "{text}");
     assert!(text.contains("Incomplete: only 90 of 120 rows were answered by both."), "{text}");
@@ -172,7 +172,8 @@ fn below_the_limit_it_says_incomplete_and_no_score() {
 fn a_run_without_models_or_rows_is_no_crash() {
     let empty = run(&["a", "b"], vec![]);
     assert!(show(&empty, Some(80), true).contains("0 test rows"));
-    let no_rows = run(&["a", "b"], vec![("m", None, vec![]), ("t", Some("m"), vec![])]);
+    let none = Predictions::default;
+    let no_rows = run(&["a", "b"], vec![("m", None, none()), ("t", Some("m"), none())]);
     assert!(show(&no_rows, Some(20), true).contains("m has no rows."));
 }
 

@@ -292,10 +292,10 @@ impl Random {
             }
         }
         let clusters = clustering.finish().map(Arc::new);
-        let of = |predictions| Evaluation {
+        let of = |predictions: Vec<Prediction>| Evaluation {
             model: "m".to_owned(),
             tuned_from: None,
-            predictions,
+            predictions: predictions.into(),
             clusters: clusters.clone(),
             slices: None,
         };

@@ -27,9 +27,7 @@ impl<'a> RowTable<'a> {
         let find = |name: &str| run.evaluations.iter().find(|evaluation| evaluation.model == name);
         let models: Vec<_> = figures.models.iter().filter_map(|model| find(&model.model)).collect();
         let mut table = Self { models, further: Vec::new(), places: Vec::new(), kinds: Vec::new() };
-        let first = table.first();
-        let same =
-            |one: &&Evaluation| first.iter().map(|row| row.id).eq(one.predictions.iter().map(|row| row.id));
+        let same = |one: &&Evaluation| one.predictions.are_of_the_rows_of(&table.models[0].predictions);
         let index = if table.models.iter().all(same) {
             table.places.resize(table.models.len(), None);
             None
@@ -40,7 +38,7 @@ impl<'a> RowTable<'a> {
         for (kind, model, place) in Disagreements::kinds(run, figures) {
             let row = match &index {
                 None => Some(place),
-                Some(index) => table.find(index, table.models[model].predictions[place].id),
+                Some(index) => table.find(index, table.models[model].predictions.id(place)),
             };
             if let Some(row) = row {
                 table.kinds[row] = kind as u8;
@@ -49,16 +47,17 @@ impl<'a> RowTable<'a> {
         table
     }
 
-    fn first(&self) -> &'a [Prediction] {
-        self.models.first().map_or(&[], |model| &model.predictions)
+    /// How many rows the first model has.
+    fn of_first(&self) -> usize {
+        self.models.first().map_or(0, |model| model.predictions.len())
     }
 
     /// Finds out where each model has each row. What comes of it are the rows by their ids, which are hashes: four bytes a row.
     fn find_places(&mut self) -> HashTable<u32> {
-        let (first, models) = (self.first(), self.models.clone());
-        let mut index = HashTable::with_capacity(first.len());
-        for (row, prediction) in first.iter().enumerate() {
-            index.insert_unique(prediction.id.0, row as u32, |row| self.id(*row as usize).0);
+        let models = self.models.clone();
+        let mut index = HashTable::with_capacity(self.of_first());
+        for row in 0..self.of_first() {
+            index.insert_unique(self.id(row).0, row as u32, |row| self.id(*row as usize).0);
         }
         for model in models {
             let mut places = vec![NOWHERE; self.len()];
@@ -85,13 +84,15 @@ impl<'a> RowTable<'a> {
 
     /// How many rows there are.
     pub(super) fn len(&self) -> usize {
-        self.first().len() + self.further.len()
+        self.of_first() + self.further.len()
     }
 
     /// The id of one of these rows.
     pub(super) fn id(&self, row: usize) -> ExampleId {
-        let first = self.first();
-        first.get(row).map_or_else(|| self.further[row - first.len()], |prediction| prediction.id)
+        match row.checked_sub(self.of_first()) {
+            None => self.models[0].predictions.id(row),
+            Some(further) => self.further[further],
+        }
     }
 
     /// Where a model has a row.
@@ -108,7 +109,7 @@ impl<'a> RowTable<'a> {
     }
 
     /// What a model made of a row.
-    pub(super) fn prediction(&self, row: usize, model: usize) -> Option<&'a Prediction> {
+    pub(super) fn prediction(&self, row: usize, model: usize) -> Option<Prediction> {
         self.models[model].predictions.get(self.place(row, model)?)
     }
 
@@ -154,8 +155,7 @@ mod tests {
     fn rows_are_found_in_each_model_whatever_their_order() {
         let rows = predictions("aabb", "abab");
         let mut other = predictions("aabba", "abbba");
-        other.remove(1);
-        other.reverse();
+        other = other.iter().rev().filter(|row| row.id.0 != 1).collect();
         for (second, order) in [(rows.clone(), vec![0, 1, 2, 3]), (other, vec![0, 1, 2, 3, 4])] {
             let run = run(&["a", "b"], vec![("m", None, rows.clone()), ("t", Some("m"), second)]);
             let table = RowTable::of(&run, &Figures::of(&run));

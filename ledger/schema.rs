@@ -12,9 +12,6 @@ use super::error::{At, LedgerError};
 
 /// Marks the file as a ledger, in SQLite's own header (`tbnL`).
 const APPLICATION_ID: u32 = 0x7462_6e4c;
-/// The pages of a new ledger, in bytes. A commit writes each page that it touches whole, and a request touches a handful of
-/// them in a few hundred bytes.
-const PAGE_SIZE: u32 = 1024;
 /// How much log there may be before it goes to its place, in bytes.
 const LOG: u32 = 64 << 20;
 /// Step n brings version n to version n + 1.
@@ -25,7 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("deployments.sql"),
 ];
 /// How long to wait for another process. Its commits take milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Where SQLite keeps magic, version and application id.
 const HEADER: usize = 72;
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -76,7 +73,6 @@ fn create(path: &Path, steps: &[&str]) -> Result<(), LedgerError> {
     connection.pragma_update(None, "synchronous", "OFF").at(path)?;
     connection.pragma_update(None, "journal_mode", "MEMORY").at(path)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID).at(path)?;
-    connection.pragma_update(None, "page_size", PAGE_SIZE).at(path)?;
     migrate(&mut connection, path, steps)?;
     connection.pragma_update(None, "journal_mode", "WAL").at(path)?;
     connection.close().map_err(|(_, error)| LedgerError::sqlite(path, &error))?;

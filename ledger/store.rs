@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -192,6 +192,16 @@ impl Ledger {
         let sql = "UPDATE floors SET open = 0 WHERE scope = ? AND open = 1";
         self.connection().execute(sql, [scope.0]).at(&self.path)?;
         Ok(())
+    }
+
+    /// Brings what the log holds to its place in the file, unless others are busy with it. Whoever closes the file last would
+    /// have to do it, and wait for the disk.
+    pub fn checkpoint(&self) -> Result<(), LedgerError> {
+        let connection = self.connection();
+        connection.busy_timeout(Duration::ZERO).at(&self.path)?;
+        let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+        connection.busy_timeout(schema::PATIENCE).at(&self.path)?;
+        done.at(&self.path)
     }
 
     /// Requests of dead runs that may have been paid for without an answer, and are not on record yet.

@@ -22,8 +22,8 @@ use crate::whole_file::WholeFile;
 
 #[cfg(feature = "local")]
 pub use in_meaning::Reader;
-pub(crate) use label_errors::LabelDoubts;
 pub use label_errors::LabelErrors;
+pub(crate) use label_errors::{LabelDoubts, doubted};
 
 /// The name of the log that lies beside cleaned copies.
 const LOG: &str = "changes.csv";

@@ -258,13 +258,13 @@ impl<'a> Session<'a> {
             false => None,
         };
         recorder.iter().flat_map(Recorder::found_in_doubt).for_each(|doubt| self.listener.in_doubt(doubt));
-        // Found out while the models answer; no request waits for it.
-        let mut row_facts = RowFacts::find_out(self.project);
         let mut run = Run { manifest: self.manifest()?, evaluations: Vec::new() };
         run.manifest.rendered_prompts = prompts(&candidates);
         let repeats = self.spending.repeats.max(1);
         let asked: Vec<_> =
             candidates.iter().flat_map(|c| (0..repeats).map(move |repeat| (c, repeat))).collect();
+        // Found out while the models answer; no request waits for it.
+        let mut row_facts = RowFacts::find_out(self.project, asked.len() > 1);
         let names: Vec<String> = asked.iter().map(|((subject, _), repeat)| subject.name(*repeat)).collect();
         let (mut whole, last) = (true, asked.len());
         self.listener.begins(last);
@@ -320,6 +320,9 @@ impl<'a> Session<'a> {
         };
         if let Some(recorder) = recorder {
             recorder.finish().await?;
+            // What its log holds goes to its place while the report is written; if that fails, it goes there later.
+            let ledger = self.ledger()?.clone();
+            drop(tokio::task::spawn_blocking(move || ledger.checkpoint()));
         }
         // What may go on to cost money is worse than any other failure.
         taken.and(still_running.map_or(Ok(()), Err)).and(asking)?;

@@ -7,6 +7,7 @@ use tunebench_reports::{BesideError, Report, beside, earlier_name};
 
 use super::args::OutputArgs;
 use super::output::Printer;
+use crate::doctor::doubted;
 use crate::error::Error;
 use crate::exit;
 use crate::history;
@@ -16,6 +17,7 @@ use crate::results::{AGAINST, Results};
 pub(super) fn against(
     folder: &Path,
     earlier: &str,
+    config: &Path,
     output: &OutputArgs,
     printer: Printer,
 ) -> Result<u8, Error> {
@@ -33,7 +35,8 @@ pub(super) fn against(
     }
     let then = Results::open(&kept.folder)?;
     let (run_then, run_now) = (then.read()?, now.read()?);
-    let both = beside(&run_then, &kept.id, &run_now).map_err(|error| refused(&kept.id, &error))?;
+    let mut both = beside(&run_then, &kept.id, &run_now).map_err(|error| refused(&kept.id, &error))?;
+    both.run.manifest.doubted = doubted([&run_now, &run_then], config);
     if !both.left_out.is_empty() {
         printer.note(&format!("in one of the runs only: {}", both.left_out.join(", ")));
     }

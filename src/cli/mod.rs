@@ -146,7 +146,7 @@ fn dispatch(cli: Cli, registry: &Registry, printer: Printer) -> Result<u8, Error
         Command::Report { file, against: Some(earlier), predictions: _, output } => {
             let folder =
                 file.map_or_else(|| Ok(output.results.clone()), |run| report::folder_of(&run, &output))?;
-            against::against(&folder, &earlier, &output, printer)
+            against::against(&folder, &earlier, &global.config, &output, printer)
         }
         Command::Report { file: Some(file), against: None, predictions, output } => {
             report::named(&file, &global.config, &predictions, &output, printer)

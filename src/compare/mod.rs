@@ -11,6 +11,7 @@ use tunebench_reports::{
     Cause, ComparisonSide, Manifest, Metric, MetricError, OtherGold, Overlap, Run, join,
 };
 
+use crate::doctor::doubted;
 use crate::suggest::metric_hint;
 use crate::texts;
 
@@ -140,6 +141,7 @@ impl CompareRequest<'_> {
         let not_common = [overlap.only_base.len() as u64, overlap.only_tuned.len() as u64];
         let mut run = join(&base, &tuned, self.margin);
         self.set_metric(&mut run.manifest)?;
+        run.manifest.doubted = doubted([&a.source.run, &b.source.run], self.config);
         Ok(JoinedRun { run, not_common })
     }
 

@@ -5,12 +5,15 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use tunebench_data::doctor::{Check, Diagnosis, Files, Finding, JudgedRow, JudgedRows, Role, Rows, Severity};
-use tunebench_data::{DataError, LabelSet, PromptTemplate, Source};
+use tunebench_data::{DataError, ExampleId, LabelSet, PromptTemplate, Source, TestSet};
+use tunebench_reports::Run;
 
 use super::DataCheck;
+use crate::config::Config;
 use crate::error::Error;
 use crate::guard;
 use crate::project::Project;
+use crate::texts;
 use crate::whole_file::WholeFile;
 
 /// Bytes of all files times labels, beyond which the search would take more than some twenty seconds of one processor: it
@@ -79,7 +82,8 @@ impl DataCheck {
     }
 }
 
-/// A search for test rows whose label is likely wrong, on which a verdict should not depend.
+/// A search for test rows whose label is likely wrong, on which a verdict should not depend. It takes longer than all else
+/// that a short run computes, and is made where there are two models to compare.
 pub(crate) struct LabelDoubts {
     train: Option<Source>,
     test: Source,
@@ -98,6 +102,20 @@ impl LabelDoubts {
         }
     }
 
+    /// In the test file of earlier results, with the training file of a configuration where there is one.
+    fn of_results(test: &TestSet, config: &Path) -> Self {
+        let config = Config::read(config).ok();
+        let train = config.as_ref().and_then(|(config, document)| {
+            Some(config.data.source(document.folder(), config.data.train.as_ref()?))
+        });
+        Self {
+            train: train.filter(|train| train.path.exists()),
+            test: test.source().clone(),
+            labels: test.labels().clone(),
+            template: config.map(|(config, _)| config.prompt.own.template()).unwrap_or_default(),
+        }
+    }
+
     /// The lines of these rows. None are looked for where that would take more than a few seconds.
     pub(crate) fn test_lines(&self) -> BTreeSet<u64> {
         let Self { train, test, labels, template } = self;
@@ -112,6 +130,19 @@ impl LabelDoubts {
         let found = cross_validated(&files).unwrap_or_default();
         found.likely().filter(|judged| judged.file == Role::Test).map(|judged| judged.row.line).collect()
     }
+}
+
+/// The rows whose gold label is in doubt, for a verdict on models of two runs. A run on several models has looked for them;
+/// after runs on one model each it is done now, if the test file is still the same.
+pub(crate) fn doubted(runs: [&Run; 2], config: &Path) -> Vec<ExampleId> {
+    let has_looked = |run: &&&Run| run.evaluations.len() > 1 || !run.manifest.doubted.is_empty();
+    if let Some(run) = runs.iter().find(has_looked) {
+        return run.manifest.doubted.clone();
+    }
+    let Ok(test) = texts::test_set(runs[0], config) else { return Vec::new() };
+    let lines = LabelDoubts::of_results(&test, config).test_lines();
+    let rows = test.examples().into_iter().flatten().flatten();
+    rows.filter(|row| lines.contains(&row.line)).map(|row| row.id).collect()
 }
 
 #[cfg(feature = "local")]

@@ -13,6 +13,9 @@ pub(crate) const RUNS: &str = "runs";
 /// Where versions before 0.1 kept the one earlier run that they kept.
 const PREVIOUS: &str = "previous";
 
+/// Of how many earlier runs a report tells: more make no readable chart, and each has to be read.
+const SHOWN: usize = 50;
+
 /// A run that is kept.
 #[derive(Debug, Clone)]
 pub struct KeptRun {
@@ -28,10 +31,17 @@ pub struct KeptRun {
 
 /// All runs of a results folder that can be read, the newest first.
 pub fn list(results: &Path) -> Vec<KeptRun> {
+    newest(results, usize::MAX)
+}
+
+/// The newest runs, and no more than `earlier` of those before the latest.
+fn newest(results: &Path, earlier: usize) -> Vec<KeptRun> {
     let root = root(results);
     let below = fs_err::read_dir(root.join(RUNS)).into_iter().flatten().flatten();
-    let earlier = below.map(|entry| entry.path()).chain([root.join(PREVIOUS)]);
-    let earlier = earlier.filter_map(|folder| kept(folder, false));
+    let mut folders: Vec<_> = below.map(|entry| entry.path()).chain([root.join(PREVIOUS)]).collect();
+    // Names begin with the time.
+    folders.sort_unstable_by(|a, b| b.cmp(a));
+    let earlier = folders.into_iter().filter_map(|folder| kept(folder, false)).take(earlier);
     let mut runs: Vec<_> = earlier.chain(kept(root.to_owned(), true)).collect();
     runs.sort_by(|a, b| (b.latest, &b.manifest.started, &b.id).cmp(&(a.latest, &a.manifest.started, &a.id)));
     runs
@@ -59,7 +69,7 @@ pub(crate) fn place_for(results: &Path, manifest: &Manifest) -> PathBuf {
     names.find(|place| !place.exists()).unwrap_or_else(|| runs.join(&id))
 }
 
-/// How the models of a run did in earlier runs on the same test data.
+/// How the models of a run did on the same test data before, as far as the last [`SHOWN`] runs tell.
 pub fn past(results: &Path, run: &Run) -> Vec<(String, PastRun)> {
     let test = |manifest: &Manifest| {
         manifest.data.iter().find(|file| file.role == "test").map(|file| file.sha256.clone())
@@ -69,7 +79,7 @@ pub fn past(results: &Path, run: &Run) -> Vec<(String, PastRun)> {
         *started < run.manifest.started && shard.is_none() && test(&kept.manifest) == test(&run.manifest)
     };
     let mut past = Vec::new();
-    for kept in list(results).into_iter().rev().filter(is_earlier) {
+    for kept in newest(results, SHOWN).into_iter().rev().filter(is_earlier) {
         for record in kept.manifest.models.iter().filter(|record| run.manifest.model(&record.model).is_some())
         {
             if let Some(accuracy) = record.accuracy(kept.manifest.min_coverage) {

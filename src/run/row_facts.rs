@@ -18,25 +18,25 @@ pub(super) struct RowFacts {
     pub(super) clusters: Option<Arc<Clusters>>,
     /// Which rows are alike in a column, in length or in script.
     pub(super) slices: Option<Arc<Slices>>,
-    /// The rows whose gold label the doctor doubts.
+    /// The rows whose gold label the doctor doubts, where it was asked.
     pub(super) doubted: Vec<ExampleId>,
 }
 
 impl RowFacts {
-    /// Begins to find them out, on a thread of its own.
-    pub(super) fn find_out(project: &Project) -> PendingRowFacts {
+    /// Begins to find them out, on a thread of its own. Which labels are in doubt matters only to a verdict.
+    pub(super) fn find_out(project: &Project, has_verdict: bool) -> PendingRowFacts {
         let columns = project.config.data.slices.clone();
         let test = match columns.as_slice() {
             [] => project.test.clone(),
             named => project.test.carrying(Columns::Named(named.to_vec())),
         };
-        let doubts = LabelDoubts::of(project);
-        let work = tokio::task::spawn_blocking(move || Self::of(&test, &columns, &doubts));
+        let doubts = has_verdict.then(|| LabelDoubts::of(project));
+        let work = tokio::task::spawn_blocking(move || Self::of(&test, &columns, doubts.as_ref()));
         PendingRowFacts { work: Some(work), found: Self::default() }
     }
 
-    fn of(test: &TestSet, columns: &[String], doubts: &LabelDoubts) -> Result<Self, EvaluateError> {
-        let lines = doubts.test_lines();
+    fn of(test: &TestSet, columns: &[String], doubts: Option<&LabelDoubts>) -> Result<Self, EvaluateError> {
+        let lines = doubts.map(LabelDoubts::test_lines).unwrap_or_default();
         let mut clustering = Clustering::new(test.source().group.is_some()).reserve(test.len());
         let slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
         let mut slicing = slicing.reserve(test.len());

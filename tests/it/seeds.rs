@@ -35,29 +35,37 @@ fn several_seeds_are_one_way_of_training() {
     }
 }
 
-#[test]
-fn the_rows_that_the_doctor_doubts_are_known_to_the_results() {
-    let place = Place::with_models("[[model]]\nbase = \"local/majority\"\n");
-    let (labels, mut state) = (["card", "rate", "refund"], 7u32);
-    let ends = [
-        "bin", "dol", "fer", "gat", "hus", "jak", "lim", "nop", "pez", "qua", "ret", "syl", "tov", "wix",
-        "yor", "zun",
-    ];
-    // Each label has words of its own, so many that few texts are near duplicates.
-    let mut text = |label: usize| {
+/// Rows of three labels, each of which has words of its own, so many that few texts are near duplicates.
+struct Texts(u32);
+
+impl Texts {
+    fn row(&mut self, of: usize, label: &str) -> String {
+        let ends = [
+            "bin", "dol", "fer", "gat", "hus", "jak", "lim", "nop", "pez", "qua", "ret", "syl", "tov", "wix",
+            "yor", "zun",
+        ];
         let words = (0..6).map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            format!("{}{}", ["ka", "ro", "mu"][label], ends[(state >> 20) as usize % 16])
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            format!("{}{}", ["ka", "ro", "mu"][of], ends[(self.0 >> 20) as usize % 16])
         });
-        words.collect::<Vec<_>>().join(" ")
-    };
-    let right: String = (0..150).map(|i| format!("{},{}\n", text(i % 3), labels[i % 3])).collect();
+        format!("{},{label}\n", words.collect::<Vec<_>>().join(" "))
+    }
+}
+
+const LABELS: [&str; 3] = ["card", "rate", "refund"];
+
+#[test]
+fn the_rows_that_the_doctor_doubts_are_known_to_the_results_of_several_models() {
+    let place =
+        Place::with_models("[[model]]\nbase = \"local/majority\"\n[[model]]\nbase = \"local/lexical\"\n");
+    let mut texts = Texts(7);
+    let right: String = (0..150).map(|i| texts.row(i % 3, LABELS[i % 3])).collect();
     // Two rows of the test data have the label of others.
-    let shown = |i: usize| labels[(i + usize::from(i == 10 || i == 20)) % 3];
-    let test: String = (0..60).map(|i| format!("{},{}\n", text(i % 3), shown(i))).collect();
+    let shown = |i: usize| LABELS[(i + usize::from(i == 10 || i == 20)) % 3];
+    let test: String = (0..60).map(|i| texts.row(i % 3, shown(i))).collect();
     place.write("train.csv", format!("text,label\n{right}"));
     place.write("test.csv", format!("text,label\n{test}"));
-    assert_eq!(place.tunebench(&["eval", "local/majority"]).code, Some(0));
+    assert_eq!(place.tunebench(&["eval"]).code, Some(0));
     let manifest = summary(&place, "results/manifest.json");
     let doubted = manifest["doubted"].as_array().unwrap_or_else(|| panic!("{manifest}"));
     let doubted: Vec<_> = doubted.iter().filter_map(Value::as_str).collect();
@@ -68,6 +76,36 @@ fn the_rows_that_the_doctor_doubts_are_known_to_the_results() {
         .map(|row| row["line"].as_str())
         .collect();
     assert_eq!(doubted, ["12", "22"]);
+}
+
+#[test]
+fn the_doctor_is_asked_by_those_who_compare_runs_on_one_model_each() {
+    let place =
+        Place::with_models("[[model]]\nbase = \"local/lexical\"\nname = \"words\"\ntune = { epochs = 4 }\n");
+    let mut texts = Texts(7);
+    let train: String = (0..150).map(|i| texts.row(i % 3, LABELS[i % 3])).collect();
+    place.write("train.csv", format!("text,label\n{train}{}", texts.row(0, "card")));
+    // As many rows are wrongly of the most frequent label as the trained model gets right beside it.
+    let test: String =
+        (0..24).map(|i| texts.row(usize::from(i >= 8), ["card", "rate", "card"][i / 8])).collect();
+    place.write("test.csv", format!("text,label\n{test}"));
+    assert_eq!(place.tunebench(&["run", "--no-doctor"]).code, Some(0));
+    let tuned = summary(&place, "results/summary.json")["models"][1]["model"].as_str().unwrap().to_owned();
+    for (model, results) in [("local/majority", "one"), (tuned.as_str(), "two")] {
+        assert_eq!(place.tunebench(&["eval", model, "--results", results]).code, Some(0));
+        assert_eq!(summary(&place, &format!("{results}/manifest.json"))["doubted"], Value::Null);
+    }
+    let compared = || {
+        let done = place.tunebench(&["compare", "one", "two", "--json"]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        serde_json::from_str::<Value>(&done.stdout).unwrap()["comparison"].clone()
+    };
+    let found = compared();
+    assert_eq!(found["verdict"], "no_difference_shown", "{found}");
+    assert_eq!(found["without_doubted"]["verdict"], "better", "{found}");
+    // Once the test file is another one, there is nothing to ask about.
+    place.write("test.csv", format!("text,label\n{}", texts.row(0, "card")));
+    assert_eq!(compared()["without_doubted"], Value::Null);
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Shared {
 
 impl Recorder {
     pub(super) fn begin(path: &Path, command: &str, tool_version: &str) -> Result<Self, LedgerError> {
-        let mut connection = schema::open(path)?;
+        let mut connection = schema::open_again(path)?;
         let found_in_doubt = run::mark_dead(&mut connection, path)?;
         let (id, number, alive) = run::begin(&mut connection, path, command, tool_version)?;
         let others = OtherWriters::of(&connection, number).at(path)?;

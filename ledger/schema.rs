@@ -50,6 +50,15 @@ pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<Connection, Ledge
     let mut connection = existing(path, steps)?;
     migrate(&mut connection, path, steps)?;
     check(&mut connection, path, steps)?;
+    prepared(connection, path)
+}
+
+/// Opens a ledger once more that is open already, and has been looked at.
+pub(super) fn open_again(path: &Path) -> Result<Connection, LedgerError> {
+    prepared(existing(path, STEPS)?, path)
+}
+
+fn prepared(connection: Connection, path: &Path) -> Result<Connection, LedgerError> {
     // From here on it is ours, and what the log holds may go to its place when the file is closed.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).at(path)?;
     // In WAL mode this waits for the disk at checkpoints only: see the module's header.

@@ -160,10 +160,10 @@ impl AnswerParser {
             return self.of_pattern(pattern, &said, labels);
         }
         let label = self.of_said(&said, labels);
-        match unescaped(&said) {
-            Some(plain) if label == Err(AnswerError::NoLabel) => self.of_said(&plain, labels),
-            _ => label,
+        if label != Err(AnswerError::NoLabel) {
+            return label;
         }
+        unescaped(&said).map_or(label, |plain| self.of_said(&plain, labels))
     }
 
     /// Whether an answer opens a block of reasoning that it does not close.

@@ -119,7 +119,7 @@ impl PageRows {
         let mut data = Vec::new();
         let mut about = about(report, source.columns(), &key, beside.as_deref());
         about["slices"] = json!(table.properties());
-        write!(data, "{{\"about\":{},\"index\":", harmless(about.to_string()))?;
+        write!(data, "{{\"about\":{},\"index\":", harmless(&about.to_string()))?;
         index(&mut data, &table, report, shown.iter().copied())?;
         write!(data, ",\"rows\":[{}]}}", rows.join(","))?;
         let data = String::from_utf8_lossy(&data).into_owned();
@@ -151,18 +151,19 @@ fn key(report: &Report) -> String {
 
 /// JSON that can stand in HTML and in a script of any age: no `<`, and nothing that cannot be seen or that turns the reading order
 /// of the source.
-fn harmless(json: String) -> String {
-    if json.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'<') {
-        return json;
-    }
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
+fn harmless(json: &str) -> String {
+    let (mut text, mut rest) = (String::with_capacity(json.len()), json);
+    while let Some(at) = rest.find(|c: char| c == '<' || !(' '..='~').contains(&c)) {
+        let c = rest[at..].chars().next().unwrap_or_default();
+        text.push_str(&rest[..at]);
         if c == '<' || is_unseen(c) {
             c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
         } else {
             text.push(c);
         }
+        rest = &rest[at + c.len_utf8()..];
     }
+    text.push_str(rest);
     text
 }
 
@@ -264,10 +265,11 @@ fn row_json(id: ExampleId, content: &RowContent, latencies: &[Option<f64>]) -> S
     let answers = latencies.iter().enumerate().map(|(model, latency)| {
         let known = content.answers.get(model).and_then(Option::as_ref);
         let one = known.unwrap_or(&unknown);
-        json!([one.answer, latency, one.input_tokens, one.output_tokens, one.cost_usd, one.model_version])
+        (&one.answer, latency, one.input_tokens, one.output_tokens, one.cost_usd, &one.model_version)
     });
     let answers: Vec<_> = answers.collect();
-    harmless(json!([id.to_string(), content.line, content.text, content.fields, answers]).to_string())
+    let row = (id.to_string(), content.line, &content.text, &content.fields, answers);
+    harmless(&serde_json::to_string(&row).expect("numbers and texts are plain data"))
 }
 
 /// A row with the beginnings of its texts.

@@ -80,16 +80,16 @@ fn the_rows_that_the_doctor_doubts_are_known_to_the_results_of_several_models() 
 
 #[test]
 fn the_doctor_is_asked_by_those_who_compare_runs_on_one_model_each() {
-    let place =
-        Place::with_models("[[model]]\nbase = \"local/lexical\"\nname = \"words\"\ntune = { epochs = 4 }\n");
+    let place = Place::with_models("[[model]]\nbase = \"local/lexical\"\ntune = { epochs = 4 }\n");
     let mut texts = Texts(7);
     let train: String = (0..150).map(|i| texts.row(i % 3, LABELS[i % 3])).collect();
-    place.write("train.csv", format!("text,label\n{train}{}", texts.row(0, "card")));
+    place.write("train.csv", format!("text,label\n{train}"));
     // As many rows are wrongly of the most frequent label as the trained model gets right beside it.
     let test: String =
         (0..24).map(|i| texts.row(usize::from(i >= 8), ["card", "rate", "card"][i / 8])).collect();
     place.write("test.csv", format!("text,label\n{test}"));
-    assert_eq!(place.tunebench(&["run", "--no-doctor"]).code, Some(0));
+    let done = place.tunebench(&["run", "--no-doctor"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
     let tuned = summary(&place, "results/summary.json")["models"][1]["model"].as_str().unwrap().to_owned();
     for (model, results) in [("local/majority", "one"), (tuned.as_str(), "two")] {
         assert_eq!(place.tunebench(&["eval", model, "--results", results]).code, Some(0));

@@ -524,3 +524,20 @@ fn lookups_keep_the_order_of_the_question() {
     assert_eq!(found.len(), 52);
     assert!(found.iter().all(|(at, text)| *text == format!("x {}", rows[*at])));
 }
+
+#[test]
+fn a_checkpoint_empties_the_log_and_waits_for_nobody() {
+    let lab = Lab::new();
+    let ledger = lab.open();
+    let log = lab.path.with_file_name("ledger.db-wal");
+    answer(&lab.path, 0..50, "x", Floor::default());
+    let other = rusqlite::Connection::open(&lab.path).unwrap();
+    let read = "BEGIN; SELECT count(*) FROM answers";
+    other.execute_batch(read).unwrap();
+    ledger.checkpoint().unwrap();
+    assert!(log.metadata().unwrap().len() > 0);
+    other.execute_batch("COMMIT").unwrap();
+    ledger.checkpoint().unwrap();
+    assert_eq!(log.metadata().unwrap().len(), 0);
+    assert!(texts(&ledger, 0..50, Floor::default()).iter().all(Option::is_some));
+}

@@ -17,23 +17,26 @@ pub struct KeptRows {
     places: Vec<[u8; 5]>,
     /// The rows' own columns: in which row each was met first, and at which place there.
     columns: Vec<((usize, usize), String)>,
+    /// The line that was written last, for its room.
+    line: Vec<u8>,
 }
 
 impl KeptRows {
     /// For so many rows; the file is in `folder` and has no name there.
     pub fn new(folder: &Path, rows: usize) -> io::Result<Self> {
         let file = BufWriter::new(tempfile::tempfile_in(folder)?);
-        Ok(Self { file, end: 0, places: vec![[0; 5]; rows], columns: Vec::new() })
+        Ok(Self { file, end: 0, places: vec![[0; 5]; rows], columns: Vec::new(), line: Vec::new() })
     }
 
     /// Keeps the details of a row; of two for the same row, the later ones count.
     pub fn put(&mut self, index: usize, details: &RowDetails) -> io::Result<()> {
         let Some(place) = self.places.get_mut(index) else { return Ok(()) };
-        let mut line = serde_json::to_vec(details)?;
-        line.push(b'\n');
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, details)?;
+        self.line.push(b'\n');
         *place = place_at(self.end)?;
-        self.file.write_all(&line)?;
-        self.end += line.len() as u64;
+        self.file.write_all(&self.line)?;
+        self.end += self.line.len() as u64;
         for (at, (name, _)) in details.fields.iter().enumerate() {
             let met = (index, at);
             match self.columns.iter_mut().find(|(_, known)| known == name) {

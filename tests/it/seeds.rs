@@ -84,9 +84,9 @@ fn the_doctor_is_asked_by_those_who_compare_runs_on_one_model_each() {
     let mut texts = Texts(7);
     let train: String = (0..150).map(|i| texts.row(i % 3, LABELS[i % 3])).collect();
     place.write("train.csv", format!("text,label\n{train}"));
-    // As many rows are wrongly of the most frequent label as the trained model gets right beside it.
+    // The last rows have the wrong label, by which the other model is right.
     let test: String =
-        (0..24).map(|i| texts.row(usize::from(i >= 8), ["card", "rate", "card"][i / 8])).collect();
+        (0..32).map(|i| texts.row(usize::from(i >= 8), ["card", "rate", "rate", "card"][i / 8])).collect();
     place.write("test.csv", format!("text,label\n{test}"));
     let done = place.tunebench(&["run", "--no-doctor"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
@@ -98,10 +98,10 @@ fn the_doctor_is_asked_by_those_who_compare_runs_on_one_model_each() {
     let compared = || {
         let done = place.tunebench(&["compare", "one", "two", "--json"]);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
-        serde_json::from_str::<Value>(&done.stdout).unwrap()["comparison"].clone()
+        serde_json::from_str::<Value>(&done.stdout).unwrap()
     };
     let found = compared();
-    assert_eq!(found["verdict"], "no_difference_shown", "{found}");
+    assert_eq!(found["verdict"], "not_proven", "{found}");
     assert_eq!(found["without_doubted"]["verdict"], "better", "{found}");
     // Once the test file is another one, there is nothing to ask about.
     place.write("test.csv", format!("text,label\n{}", texts.row(0, "card")));

@@ -67,7 +67,7 @@ fn prepared(connection: Connection, path: &Path) -> Result<Connection, LedgerErr
     // less than the usual ones of 4 MB.
     let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).at(path)?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG / page.max(512)).at(path)?;
-    connection.pragma_update(None, "cache_size", -8 * 1024).at(path)?;
+    connection.pragma_update(None, "cache_size", -2 * 1024).at(path)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }

@@ -1,27 +1,24 @@
 //! A column of small whole numbers, such as the numbers of labels or of values: mostly there are few, and a byte a row will do.
 
-/// Whole numbers, in as few bytes each as the largest of them needs.
+/// Whole numbers, in as few bytes each as the largest of them needs; none while all are the same.
 #[derive(Debug, Clone)]
 pub(crate) enum Codes {
+    Same { code: u32, rows: usize },
     Bytes(Vec<u8>),
     Pairs(Vec<u16>),
     Words(Vec<u32>),
 }
 
 impl Codes {
-    /// Room for so many.
-    pub(crate) fn with_capacity(rows: usize) -> Self {
-        Self::Bytes(Vec::with_capacity(rows))
-    }
-
-    /// So many zeros, which take no memory before they are something else.
+    /// So many zeros.
     pub(crate) fn zeros(rows: usize) -> Self {
-        Self::Bytes(vec![0; rows])
+        Self::Same { code: 0, rows }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         match self {
+            Self::Same { rows, .. } => *rows,
             Self::Bytes(codes) => codes.len(),
             Self::Pairs(codes) => codes.len(),
             Self::Words(codes) => codes.len(),
@@ -31,6 +28,7 @@ impl Codes {
     /// The number at this place; none behind the last.
     pub(crate) fn get(&self, at: usize) -> Option<u32> {
         match self {
+            Self::Same { code, rows } => (at < *rows).then_some(*code),
             Self::Bytes(codes) => codes.get(at).map(|code| u32::from(*code)),
             Self::Pairs(codes) => codes.get(at).map(|code| u32::from(*code)),
             Self::Words(codes) => codes.get(at).copied(),
@@ -43,47 +41,55 @@ impl Codes {
     }
 
     /// One more at the end.
-    pub(crate) fn push(&mut self, code: u32) {
-        self.widen(code);
+    pub(crate) fn push(&mut self, new: u32) {
+        if self.len() == 0 {
+            *self = Self::Same { code: new, rows: 0 };
+        }
+        self.widen(new);
         match self {
-            Self::Bytes(codes) => codes.push(code as u8),
-            Self::Pairs(codes) => codes.push(code as u16),
-            Self::Words(codes) => codes.push(code),
+            Self::Same { rows, .. } => *rows += 1,
+            Self::Bytes(codes) => codes.push(new as u8),
+            Self::Pairs(codes) => codes.push(new as u16),
+            Self::Words(codes) => codes.push(new),
         }
     }
 
     /// Puts another number at this place; nothing happens behind the last.
-    pub(crate) fn set(&mut self, at: usize, code: u32) {
-        self.widen(code);
+    pub(crate) fn set(&mut self, at: usize, new: u32) {
+        if at >= self.len() {
+            return;
+        }
+        self.widen(new);
         match self {
-            Self::Bytes(codes) => codes.get_mut(at).into_iter().for_each(|place| *place = code as u8),
-            Self::Pairs(codes) => codes.get_mut(at).into_iter().for_each(|place| *place = code as u16),
-            Self::Words(codes) => codes.get_mut(at).into_iter().for_each(|place| *place = code),
+            Self::Same { .. } => {}
+            Self::Bytes(codes) => codes[at] = new as u8,
+            Self::Pairs(codes) => codes[at] = new as u16,
+            Self::Words(codes) => codes[at] = new,
         }
     }
 
-    /// Makes room for a number of this size in each place.
-    fn widen(&mut self, code: u32) {
-        match self {
-            Self::Bytes(codes) if code > u8::MAX.into() => {
-                let wide = codes.iter().map(|code| u16::from(*code));
-                *self = Self::Pairs(grown(codes.capacity(), wide));
-                self.widen(code);
+    /// Makes room for this number in each place.
+    fn widen(&mut self, new: u32) {
+        *self = match self {
+            Self::Same { code, .. } if *code == new => return,
+            Self::Same { code, rows } => match new.max(*code) {
+                // The system holds no memory for zeros that are yet to be something else.
+                0..=0xff => Self::Bytes(vec![*code as u8; *rows]),
+                0x100..=0xffff => Self::Pairs(vec![*code as u16; *rows]),
+                _ => Self::Words(vec![*code; *rows]),
+            },
+            Self::Bytes(codes) if new > 0xffff => {
+                Self::Words(codes.iter().map(|code| (*code).into()).collect())
             }
-            Self::Pairs(codes) if code > u16::MAX.into() => {
-                let wide = codes.iter().map(|code| u32::from(*code));
-                *self = Self::Words(grown(codes.capacity(), wide));
+            Self::Bytes(codes) if new > 0xff => {
+                Self::Pairs(codes.iter().map(|code| (*code).into()).collect())
             }
-            _ => {}
-        }
+            Self::Pairs(codes) if new > 0xffff => {
+                Self::Words(codes.iter().map(|code| (*code).into()).collect())
+            }
+            _ => return,
+        };
     }
-}
-
-/// The numbers with as much room as there was before.
-fn grown<T>(capacity: usize, codes: impl Iterator<Item = T>) -> Vec<T> {
-    let mut all = Vec::with_capacity(capacity);
-    all.extend(codes);
-    all
 }
 
 impl PartialEq for Codes {
@@ -97,7 +103,7 @@ impl Eq for Codes {}
 
 impl Default for Codes {
     fn default() -> Self {
-        Self::Bytes(Vec::new())
+        Self::zeros(0)
     }
 }
 
@@ -126,11 +132,12 @@ mod tests {
     #[test]
     fn a_number_takes_as_many_bytes_as_the_largest_needs() {
         let of = |last: u32| {
-            let mut codes = Codes::with_capacity(2);
+            let mut codes = Codes::default();
             codes.push(1);
             codes.push(last);
             codes
         };
+        assert!(matches!(of(1), Codes::Same { code: 1, rows: 2 }));
         assert!(matches!(of(255), Codes::Bytes(_)) && matches!(of(256), Codes::Pairs(_)));
         assert!(matches!(of(65_535), Codes::Pairs(_)) && matches!(of(65_536), Codes::Words(_)));
         assert_ne!(of(255), of(256));

@@ -30,8 +30,7 @@ impl Predictions {
 
     /// No rows yet, but room for so many.
     pub fn with_capacity(rows: usize) -> Self {
-        let codes = || Codes::with_capacity(rows);
-        Self { ids: Vec::with_capacity(rows), gold: codes(), answers: codes(), ..Self::default() }
+        Self { ids: Vec::with_capacity(rows), ..Self::default() }
     }
 
     /// How many rows there are.
@@ -313,6 +312,7 @@ mod tests {
         };
         assert!(rows.probabilities.0.is_empty() && rows.latencies.0.is_empty());
         rows.set(50, told);
+        rows.set(51, Prediction { gold: LabelId(1), answer: Answer::Label(LabelId(1)), ..told });
         assert_eq!(
             [&rows.probabilities, &rows.latencies, &rows.gold_probabilities].map(|column| column.0.len()),
             [100, 100, 0]

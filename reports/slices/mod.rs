@@ -20,7 +20,7 @@ const OTHER: &str = "(other)";
 /// What is called a value that is empty.
 const EMPTY: &str = "(empty)";
 
-/// The value that each row has of some properties: mostly a byte a row for each.
+/// The value that each row has of some properties: mostly a byte a row for each, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Slices(Vec<Property>);
 
@@ -119,12 +119,6 @@ impl Slicing {
     pub fn new<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         let property = |name: N| (Property { name: name.into(), ..Property::default() }, HashMap::new());
         Self { properties: names.into_iter().map(property).collect() }
-    }
-
-    /// Room for so many rows.
-    pub fn reserve(mut self, rows: usize) -> Self {
-        self.properties.iter_mut().for_each(|(property, _)| property.rows = Codes::with_capacity(rows));
-        self
     }
 
     /// A row with these values, one for each property.

@@ -38,8 +38,7 @@ impl RowFacts {
     fn of(test: &TestSet, columns: &[String], doubts: Option<&LabelDoubts>) -> Result<Self, EvaluateError> {
         let lines = doubts.map(LabelDoubts::test_lines).unwrap_or_default();
         let mut clustering = Clustering::new(test.source().group.is_some()).reserve(test.len());
-        let slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
-        let mut slicing = slicing.reserve(test.len());
+        let mut slicing = Slicing::new(columns.iter().map(String::as_str).chain(["length", "script"]));
         let mut doubted = Vec::new();
         for row in test.examples()? {
             let row = row?;

@@ -69,7 +69,7 @@ pub(crate) fn place_for(results: &Path, manifest: &Manifest) -> PathBuf {
     names.find(|place| !place.exists()).unwrap_or_else(|| runs.join(&id))
 }
 
-/// How the models of a run did on the same test data before, as far as the last [`SHOWN`] runs tell.
+/// How the models of a run did on the same test data before, as far as the last fifty runs tell.
 pub fn past(results: &Path, run: &Run) -> Vec<(String, PastRun)> {
     let test = |manifest: &Manifest| {
         manifest.data.iter().find(|file| file.role == "test").map(|file| file.sha256.clone())

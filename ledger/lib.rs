@@ -44,6 +44,10 @@ mod claim_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod merge_tests;
+#[cfg(test)]
 mod tests;
 
 pub use answer::StoredAnswer;

@@ -1,4 +1,4 @@
-//! Round trips, the protocol of intents and answers, fresh answers, merging, damage.
+//! Round trips, the protocol of intents and answers, fresh answers, jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tunebench_data::Latency;
 use tunebench_data::{Message, Role};
 use tunebench_providers::{
-    BatchId, Cause, Completion, FinishReason, Hyperparameters, Job, JobId, JobMark, JobStatus, Limit,
-    ProviderError, RateLimits, Usage,
+    Cause, Completion, FinishReason, Hyperparameters, Job, JobId, JobMark, JobStatus, Limit, ProviderError,
+    RateLimits, Usage,
 };
 
 use super::*;
@@ -34,25 +34,25 @@ pub(super) fn latency() -> Latency {
     Latency::from_micros(52_000).unwrap()
 }
 
-struct Lab {
+pub(super) struct Lab {
     _folder: tempfile::TempDir,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         Self { _folder: folder, path }
     }
 
-    fn open(&self) -> Ledger {
+    pub(super) fn open(&self) -> Ledger {
         Ledger::open(&self.path).unwrap()
     }
 }
 
 /// Answers rows in a run of its own.
-fn answer(path: &Path, rows: std::ops::Range<u32>, text: &str, floor: Floor) -> Totals {
+pub(super) fn answer(path: &Path, rows: std::ops::Range<u32>, text: &str, floor: Floor) -> Totals {
     let ledger = Ledger::open(path).unwrap();
     runtime().block_on(async {
         let run = ledger.begin("eval", "0.1.0").unwrap();
@@ -65,7 +65,7 @@ fn answer(path: &Path, rows: std::ops::Range<u32>, text: &str, floor: Floor) -> 
     })
 }
 
-fn texts(ledger: &Ledger, rows: std::ops::Range<u32>, floor: Floor) -> Vec<Option<String>> {
+pub(super) fn texts(ledger: &Ledger, rows: std::ops::Range<u32>, floor: Floor) -> Vec<Option<String>> {
     let keys: Vec<_> = rows.map(key).collect();
     let answers = ledger.lookup(&keys, floor).unwrap();
     answers.into_iter().map(|answer| answer.map(|answer| answer.completion.text)).collect()
@@ -196,61 +196,6 @@ proptest! {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
-
-    #[test]
-    fn a_damaged_file_is_noticed_or_harmless(at in any::<prop::sample::Index>(), flip in 1u8.., cut in prop::bool::weighted(0.2)) {
-        let lab = Lab::new();
-        answer(&lab.path, 0..60, "x", Floor::default());
-        let whole = fs_err::read(&lab.path).unwrap();
-        let at = at.index(whole.len());
-        let mut bytes = whole.clone();
-        if cut { bytes.truncate(at) } else { bytes[at] ^= flip }
-        fs_err::write(&lab.path, &bytes).unwrap();
-        let keys: Vec<_> = (0..60).map(key).collect();
-        match Ledger::open(&lab.path) {
-            Err(_) => {}
-            Ok(ledger) => {
-                if let Ok(answers) = ledger.lookup(&keys, Floor::default()) {
-                    for (row, answer) in answers.into_iter().enumerate() {
-                        let expected = format!("x {row}");
-                        prop_assert!(answer.is_none_or(|answer| answer.completion.text == expected));
-                    }
-                }
-                let _ = (ledger.stats(), ledger.runs(), ledger.jobs(), ledger.unresolved());
-            }
-        }
-        prop_assert!(fs_err::read(&lab.path).unwrap() == bytes, "reading has changed the file");
-    }
-
-    #[test]
-    fn a_damaged_log_costs_its_end_at_most(at in any::<prop::sample::Index>(), flip in 1u8.., cut in any::<bool>()) {
-        let (lab, copy) = (Lab::new(), Lab::new());
-        let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
-        answer(&lab.path, 0..20, "x", Floor::default());
-        let reader = lab.open();
-        answer(&lab.path, 20..40, "x", Floor::default());
-        // The reader keeps the log from being put in its place.
-        let mut bytes = fs_err::read(log(&lab.path)).unwrap();
-        prop_assume!(!bytes.is_empty());
-        let at = at.index(bytes.len());
-        if cut { bytes.truncate(at) } else { bytes[at] ^= flip }
-        fs_err::copy(&lab.path, &copy.path).unwrap();
-        drop(reader);
-        fs_err::write(log(&copy.path), &bytes).unwrap();
-        let ledger = copy.open();
-        let found = texts(&ledger, 0..40, Floor::default());
-        for (row, text) in found.iter().enumerate() {
-            let expected = format!("x {row}");
-            prop_assert!(text.as_ref().is_none_or(|text| *text == expected));
-            prop_assert!(text.is_some() || row >= 20);
-        }
-        let kept = found.iter().take_while(|text| text.is_some()).count();
-        prop_assert!(found[kept..].iter().all(Option::is_none), "what is lost is the end");
-    }
-}
-
 #[test]
 fn the_first_answer_is_final() {
     let lab = Lab::new();
@@ -358,7 +303,7 @@ fn attempts_and_totals_are_counted() {
     assert!(second.len() == 16 && second.ends_with('Z') && letters.len() == 4, "{}", run.id);
 }
 
-fn order(mark: &str) -> NewJob {
+pub(super) fn order(mark: &str) -> NewJob {
     let mut hyperparameters = Hyperparameters::new();
     hyperparameters.insert("epochs".into(), 3.into());
     NewJob {
@@ -399,75 +344,6 @@ fn a_job_is_recorded_before_it_is_made() {
     ledger.forget_job(number).unwrap();
     assert_ne!(ledger.plan_job(&order("m1")).unwrap(), number, "a second job with the same mark");
     assert_eq!(ledger.jobs().unwrap().len(), 2);
-}
-
-#[test]
-fn merging_joins_and_repeats_nothing() {
-    let (here, there) = (Lab::new(), Lab::new());
-    answer(&here.path, 0..10, "here", Floor::default());
-    answer(&there.path, 5..20, "there", Floor::default());
-    there.open().plan_job(&order("m1")).unwrap();
-    let ledger = here.open();
-    let before = fs_err::read(&there.path).unwrap();
-    assert_eq!(ledger.merge(&there.path).unwrap(), Merged { answers: 10, runs: 1, jobs: 1, batches: 0 });
-    assert_eq!(ledger.merge(&there.path).unwrap(), Merged::default());
-    assert_eq!(fs_err::read(&there.path).unwrap(), before);
-    let found = texts(&ledger, 0..20, Floor::default());
-    assert_eq!((found[9].as_deref(), found[10].as_deref()), (Some("here 9"), Some("there 10")));
-    assert_eq!(ledger.stats().unwrap().models[0].answers, 20);
-    assert_eq!((ledger.runs().unwrap().len(), ledger.jobs().unwrap().len()), (2, 1));
-    let missing = ledger.merge(&there.path.with_extension("no")).unwrap_err();
-    assert!(matches!(missing, LedgerError::Failed { .. }), "{missing}");
-}
-
-#[test]
-fn batches_under_way_are_carried_over_with_their_rows_and_end_once() {
-    let (here, there) = (Lab::new(), Lab::new());
-    let other = there.open();
-    let order = NewBatch {
-        scope: "a".repeat(32),
-        target: target("gpt"),
-        subject: "openai/gpt".into(),
-        data: "data".into(),
-        repeat: 0,
-        floor: Floor::default(),
-    };
-    let keys: Vec<_> = (0..3).map(key).collect();
-    let (number, _) = other.claim_batch(&order, &keys).unwrap();
-    let (number, id) = (number.unwrap(), BatchId("batch_1".into()));
-    other.change_batch(number, BatchChange { id: Some(&id), ..BatchChange::default() }).unwrap();
-    let (never_made, _) = other.claim_batch(&order, &[key(7)]).unwrap();
-    other.close_batch(never_made.unwrap(), BatchState::Dropped, (0, 0), None).unwrap();
-
-    let ledger = here.open();
-    answer(&here.path, 0..1, "here", Floor::default());
-    assert_eq!(ledger.merge(&there.path).unwrap().batches, 1);
-    assert_eq!(ledger.merge(&there.path).unwrap().batches, 0);
-    let open = ledger.batches(true).unwrap();
-    assert_eq!((open.len(), open[0].id.as_ref(), open[0].rows), (1, Some(&id), 3));
-    assert_eq!((&open[0].order, &open[0].mark), (&order, &other.batches(true).unwrap()[0].mark));
-    assert_eq!(ledger.in_batches(&keys).unwrap(), [true; 3]);
-    assert_eq!(ledger.claim_batch(&order, &keys).unwrap().0, None, "no row is handed in again");
-
-    other.close_batch(number, BatchState::Ended, (2, 1), None).unwrap();
-    assert_eq!(ledger.merge(&there.path).unwrap().batches, 1);
-    assert!(ledger.batches(true).unwrap().is_empty());
-    assert_eq!(ledger.in_batches(&keys).unwrap(), [false; 3]);
-    assert_eq!(ledger.batches(false).unwrap()[0].answered, 2);
-}
-
-#[test]
-fn merged_fresh_answers_take_the_place_of_old_ones() {
-    let (here, there) = (Lab::new(), Lab::new());
-    answer(&here.path, 0..4, "old", Floor::default());
-    fs_err::copy(&here.path, &there.path).unwrap();
-    let scope = prefix("gpt").scope(&[]);
-    let floor = there.open().freshen(&scope).unwrap();
-    answer(&there.path, 0..2, "new", floor);
-    let ledger = here.open();
-    assert_eq!(ledger.merge(&there.path).unwrap().answers, 2);
-    assert_eq!(ledger.floor(&scope).unwrap(), floor);
-    assert_eq!(texts(&ledger, 0..4, floor), [Some("new 0".into()), Some("new 1".into()), None, None]);
 }
 
 #[test]

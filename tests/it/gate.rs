@@ -1,4 +1,4 @@
-//! `tunebench gate`: exit codes, checks, and what CI systems read.
+//! `tunebench gate`: exit codes, checks, and the baseline.
 
 use serde_json::{Value, json};
 use tunebench::results::Results;
@@ -103,7 +103,7 @@ fn losing(lost: usize) -> Run {
 }
 
 /// A folder with a baseline, and with results that lose so many rows.
-fn place(lost: usize) -> Place {
+pub(crate) fn place(lost: usize) -> Place {
     let place = Place::new();
     write(&place, &losing(0));
     let done = place.tunebench(&["gate", "--update-baseline"]);
@@ -112,7 +112,7 @@ fn place(lost: usize) -> Place {
     place
 }
 
-fn gate(place: &Place, options: &[&str]) -> Outcome {
+pub(crate) fn gate(place: &Place, options: &[&str]) -> Outcome {
     let mut command = place.command(&["gate"]);
     command.args(options).env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
     place.outcome(&mut command)
@@ -328,116 +328,6 @@ fn the_configuration_sets_what_flags_do_not() {
 }
 
 #[test]
-fn ci_systems_read_what_they_know() {
-    let place = place(20);
-    let outputs = [
-        "--junit",
-        "gate.xml",
-        "--junit-examples",
-        "--markdown",
-        "gate.md",
-        "--code-quality",
-        "quality.json",
-    ];
-    let done = gate(&place, &outputs);
-    assert_eq!(done.code, Some(1), "{}", done.stderr);
-    assert!(!done.stdout.contains("::error"), "{}", done.stdout);
-    let junit = place.read("gate.xml");
-    for part in [
-        r#"<testsuites name="tunebench gate" tests="22" failures="1" errors="0">"#,
-        r#"<testsuite name="local/lexical" tests="2" failures="1" errors="0" skipped="0">"#,
-        r#"<testcase name="coverage" classname="gate.local/lexical">"#,
-        r#"<failure type="failed" message="accuracy 90.0 % → 80.0 %"#,
-        r#"<testcase name="0000000000000015" classname="rows.local/lexical">"#,
-        r#"<skipped type="regressed" message="gold label card, answered refund"/>"#,
-    ] {
-        assert!(junit.contains(part), "{part}\n{junit}");
-    }
-    let markdown = place.read("gate.md");
-    assert!(markdown.starts_with("<!-- tunebench:gate -->\n### Gate failed: 1 of 2 checks\n"), "{markdown}");
-    assert!(markdown.contains("| `local/lexical` | `baseline` | **failed** | accuracy 90.0 %"), "{markdown}");
-    assert!(markdown.contains("20 rows, 20 shown"), "{markdown}");
-    assert!(markdown.contains("| `0000000000000015` | `card` | `refund` | `local/lexical` |"), "{markdown}");
-    let quality: Value = serde_json::from_str(&place.read("quality.json")).unwrap();
-    assert_eq!(quality.as_array().unwrap().len(), 1);
-    assert_eq!(quality[0]["severity"], "critical");
-    assert_eq!(quality[0]["location"], json!({ "path": "tunebench.toml", "lines": { "begin": 1 } }));
-
-    let done = gate(&place, &["--json"]);
-    let value: Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!((&value["outcome"], &value["exit_code"]), (&json!("failed"), &json!(1)));
-    assert_eq!(value["checks"][1]["check"], "baseline");
-    assert_eq!(value["regressed"].as_array().unwrap().len(), 20);
-}
-
-#[test]
-fn on_github_there_are_annotations_and_a_summary() {
-    let place = place(20);
-    place.write("summary.md", "# Before\n");
-    let mut command = place.command(&["gate"]);
-    command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", place.path("summary.md"));
-    let done = place.outcome(&mut command);
-    assert_eq!(done.code, Some(1), "{}", done.stderr);
-    let annotations: Vec<_> = done.stdout.lines().filter(|line| line.starts_with("::")).collect();
-    let start = "::error file=tunebench.toml,title=tunebench gate failed%3A baseline::local/lexical: accuracy 90.0 %25";
-    assert!(matches!(annotations[..], [line] if line.starts_with(start)), "{annotations:?}");
-    let summary = place.read("summary.md");
-    assert!(summary.starts_with("# Before\n<!-- tunebench:gate -->\n### Gate failed"), "{summary}");
-    let mut command = place.command(&["gate", "--json"]);
-    command.env("GITHUB_ACTIONS", "true").env_remove("GITHUB_STEP_SUMMARY");
-    let done = place.outcome(&mut command);
-    assert!(serde_json::from_str::<Value>(&done.stdout).is_ok() && done.stderr.starts_with("::error "));
-}
-
-const LOCAL: &str = "[[model]]\nbase = \"local/majority\"\n[[model]]\nbase = \"local/lexical\"\ntune = {}\n";
-
-/// A project whose models are computed here, evaluated.
-fn local_project() -> Place {
-    let place = Place::with_models(LOCAL);
-    let done = place.tunebench(&["run", "--no-doctor"]);
-    assert_eq!(done.code, Some(0), "{}", done.stderr);
-    place
-}
-
-#[test]
-fn what_is_computed_here_costs_nothing_and_has_a_version() {
-    let place = local_project();
-    let updated = place.tunebench(&["gate", "--update-baseline"]);
-    assert_eq!(updated.code, Some(0), "{}", updated.stderr);
-    let done = gate(&place, &["--max-cost", "0", "--same-version"]);
-    assert!(done.stdout.contains("passed       cost: $0.0000, at most $0"), "{}", done.stdout);
-    assert!(done.stdout.contains("passed       version: lexical-ft-"), "{}", done.stdout);
-    let manifest: Value = serde_json::from_str(&place.read("results/manifest.json")).unwrap();
-    assert_eq!(manifest["models"][0]["usage"]["cost_usd"], 0.0);
-    assert_eq!(manifest["models"][0]["answered_by"], json!({ "majority": 6 }));
-}
-
-#[test]
-fn a_model_that_is_tuned_anew_is_compared_with_the_one_before() {
-    let place = local_project();
-    assert_eq!(place.tunebench(&["gate", "--update-baseline"]).code, Some(0));
-    let baseline = place.read("tunebench.baseline");
-    assert!(baseline.contains("\ntuned_from \"local/lexical\"\n"), "{baseline}");
-    let before = baseline.split("\nmodel \"").nth(1).unwrap().split('"').next().unwrap();
-    let text = place.read("tunebench.toml").replace("tune = {}", "tune = { l2 = 5 }");
-    place.write("tunebench.toml", text);
-    assert_eq!(place.tunebench(&["run", "--no-doctor"]).code, Some(0));
-    let done = gate(&place, &[]);
-    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
-    let said = format!(" is compared with {before} of the baseline.");
-    assert!(done.stdout.contains(&said), "{}", done.stdout);
-    let new = done.stdout.split(&said).next().unwrap().rsplit(' ').next().unwrap();
-    assert_ne!(new, before);
-    let named =
-        gate(&place, &["--model", new, "--model", "local/majority", "--test", "off", "--max-invalid", "0"]);
-    assert!(named.code == Some(0) && named.stdout.contains("\n local/majority\n"), "{}", named.stdout);
-    let named = gate(&place, &["--model", new]);
-    assert!(named.code == Some(0) && named.stdout.contains(&said), "{}{}", named.stdout, named.stderr);
-    // Another model than the one before has another version.
-    assert_eq!(gate(&place, &["--same-version"]).code, Some(1));
-}
-
-#[test]
 fn a_model_that_had_no_turn_before_the_run_was_cut_short_is_incomplete() {
     let place = place(0);
     let text = place.read("tunebench.baseline");
@@ -454,23 +344,6 @@ fn a_model_that_had_no_turn_before_the_run_was_cut_short_is_incomplete() {
         assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
         assert!(!done.stderr.contains("--update-baseline"), "{}", done.stderr);
     }
-}
-
-#[test]
-fn the_floor_is_judged_where_it_is_named_or_alone() {
-    let place = local_project();
-    let limits = ["--test", "off", "--min-accuracy", "0.9"];
-    let done = gate(&place, &limits);
-    assert_eq!(done.code, Some(0), "{}", done.stdout);
-    assert!(!done.stdout.contains("local/majority"), "{}", done.stdout);
-    let named = gate(&place, &[&limits[..], &["--model", "local/majority"]].concat());
-    assert_eq!(named.code, Some(1), "{}", named.stdout);
-    place.write(
-        "tunebench.toml",
-        place.read("tunebench.toml").split("[[model]]\nbase = \"local/lexical").next().unwrap(),
-    );
-    assert_eq!(place.tunebench(&["eval"]).code, Some(0));
-    assert_eq!(gate(&place, &limits).code, Some(1));
 }
 
 /// Answers that flip at random, as often to the better as to the worse, through the real command.

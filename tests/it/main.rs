@@ -20,6 +20,8 @@ mod encoder;
 mod figures;
 mod forms;
 mod gate;
+mod gate_ci;
+mod gate_runs;
 mod google;
 mod history;
 mod hosts;

@@ -318,14 +318,16 @@ impl<'a> Session<'a> {
             Some(up) => up.take_down().await.map(drop),
             None => Ok(()),
         };
-        if let Some(recorder) = recorder {
-            recorder.finish().await?;
-            // What its log holds goes to its place while the report is written; if that fails, it goes there later.
-            let ledger = self.ledger()?.clone();
+        let finished = match recorder {
+            Some(recorder) => recorder.finish().await.map(drop),
+            None => Ok(()),
+        };
+        // What the log holds goes to its place while the report is written; if that fails, it goes there later.
+        if let Some(ledger) = self.ledger.get().cloned() {
             drop(tokio::task::spawn_blocking(move || ledger.checkpoint()));
         }
         // What may go on to cost money is worse than any other failure.
-        taken.and(still_running.map_or(Ok(()), Err)).and(asking)?;
+        taken.and(still_running.map_or(Ok(()), Err)).and(asking).and(finished.map_err(Error::from))?;
         Ok(run)
     }
 

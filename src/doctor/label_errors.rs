@@ -132,14 +132,18 @@ impl LabelDoubts {
     }
 }
 
-/// The rows whose gold label is in doubt, for a verdict on models of two runs. A run on several models has looked for them;
-/// after runs on one model each it is done now, if the test file is still the same.
+/// The rows whose gold label is in doubt, for a verdict on models of two runs. A run of ours on several models has looked for them;
+/// else it is done now, if the test file of one of the runs is still the same.
 pub(crate) fn doubted(runs: [&Run; 2], config: &Path) -> Vec<ExampleId> {
-    let has_looked = |run: &&&Run| run.evaluations.len() > 1 || !run.manifest.doubted.is_empty();
-    if let Some(run) = runs.iter().find(has_looked) {
+    let is_ours = |run: &Run| !run.manifest.data.is_empty();
+    let has_looked =
+        |run: &Run| is_ours(run) && (run.evaluations.len() > 1 || !run.manifest.doubted.is_empty());
+    if let Some(run) = runs.into_iter().find(|run| has_looked(run)) {
         return run.manifest.doubted.clone();
     }
-    let Ok(test) = texts::test_set(runs[0], config) else { return Vec::new() };
+    let Some(test) = runs.into_iter().find_map(|run| texts::test_set(run, config).ok()) else {
+        return Vec::new();
+    };
     let lines = LabelDoubts::of_results(&test, config).test_lines();
     let rows = test.examples().into_iter().flatten().flatten();
     rows.filter(|row| lines.contains(&row.line)).map(|row| row.id).collect()
